@@ -1,0 +1,156 @@
+//! RFC 6749 section 4.1.1 with RFC 7636 section 4.3: the authorization request, as a URL.
+
+use crate::url::Url;
+use crate::{Document, Error, form, metadata, pkce, tool};
+
+/// The authorization URL of the document, with `added` parameters that are not the document's.
+pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Error> {
+    let endpoint = metadata::endpoint(document, "authorization_endpoint")?;
+    let own = form::pairs(endpoint.query().unwrap_or_default());
+    let mut taken: Vec<String> = own.filter_map(|(name, _)| form::decode(name)).collect();
+    let request = request(document)?;
+    for (name, _) in &request {
+        if taken.contains(name) {
+            return Err(twice(name));
+        }
+    }
+    taken.extend(request.iter().map(|(name, _)| name.clone()));
+    for (name, value) in added {
+        if taken.contains(name) || RESERVED.contains(&name.as_str()) {
+            return Err(twice(name));
+        }
+        if name == "response_mode" && value != "query" {
+            return Err(Error::usage("response_mode: must be query: the redirect brings the code in its query"));
+        }
+        if value.is_empty() || name.is_empty() {
+            return Err(Error::usage(format!("{name}: an empty parameter cannot be sent")));
+        }
+        taken.push(name.clone());
+    }
+    let pairs = request.iter().chain(added);
+    let query = form::encoded(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
+    let text = endpoint.as_str();
+    let joint = match endpoint.query() {
+        None => "?",
+        Some(query) if query.is_empty() || query.ends_with('&') => "",
+        Some(_) => "&",
+    };
+    let url = format!("{text}{joint}{}", *query);
+    if url.len() > LONG {
+        tool::note("the URL is longer than 8,000 characters; some servers cut it (pkce-push makes it short)");
+    }
+    Ok(url)
+}
+
+/// The redirect URI of the document: https, http to this machine, or an application's own scheme (RFC 8252 section 7).
+pub fn redirect_uri(document: &Document) -> Result<String, Error> {
+    let uri = document.need("redirect_uri")?;
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    let own = scheme.contains('.')
+        && scheme.bytes().all(|octet| octet == b'.' || octet == b'-' || octet.is_ascii_alphanumeric());
+    if own && !uri.contains('#') && uri.bytes().all(|octet| octet.is_ascii_graphic()) {
+        return Ok(uri);
+    }
+    let url = Url::parse("redirect_uri", &uri)?;
+    if !url.is_https() && !url.is_loopback() {
+        let wrong = "plain http is allowed to this machine alone (127.0.0.1, [::1], localhost)";
+        let mut error = Error::member("redirect_uri", wrong);
+        error.kind = crate::Kind::Untrusted;
+        return Err(error);
+    }
+    Ok(uri)
+}
+
+/// The parameters that the document gives, in the order of the specifications.
+fn request(document: &Document) -> Result<Vec<(String, String)>, Error> {
+    let mut pairs = vec![
+        ("response_type".to_owned(), "code".to_owned()),
+        ("client_id".to_owned(), visible(document, "client_id")?),
+        ("redirect_uri".to_owned(), redirect_uri(document)?),
+    ];
+    let scope = document.text("scope")?.filter(|scope| !scope.is_empty());
+    let names_openid = scope.as_deref().is_some_and(|scope| scope.split(' ').any(|name| name == "openid"));
+    if let Some(scope) = scope {
+        pairs.push(("scope".to_owned(), checked_scope(scope)?));
+    }
+    pairs.push(("state".to_owned(), visible(document, "state")?));
+    if names_openid && document.has("nonce") {
+        pairs.push(("nonce".to_owned(), visible(document, "nonce")?));
+    }
+    pairs.push(("code_challenge".to_owned(), challenge(document)?));
+    pairs.push(("code_challenge_method".to_owned(), pkce::METHOD.to_owned()));
+    for resource in resources(document)? {
+        pairs.push(("resource".to_owned(), resource));
+    }
+    if let Some(age) = document.json("max_age") {
+        let digits = !age.is_empty() && age.bytes().all(|octet| octet.is_ascii_digit());
+        if !digits {
+            return Err(Error::member("max_age", "must be a whole number of seconds"));
+        }
+        pairs.push(("max_age".to_owned(), age.to_owned()));
+    }
+    if document.has("acr_values") {
+        pairs.push(("acr_values".to_owned(), visible(document, "acr_values")?));
+    }
+    Ok(pairs)
+}
+
+/// The resources that are asked for (RFC 8707 section 2): absolute URIs without a fragment.
+pub fn resources(document: &Document) -> Result<Vec<String>, Error> {
+    let resources = document.texts("resource")?.unwrap_or_default();
+    for resource in &resources {
+        let (scheme, rest) = resource.split_once(':').unwrap_or_default();
+        let absolute = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet));
+        let graphic = resource.bytes().all(|octet| octet.is_ascii_graphic());
+        if !absolute || rest.is_empty() || !graphic || resource.contains('#') {
+            return Err(Error::member("resource", "must be an absolute URI without a fragment"));
+        }
+    }
+    Ok(resources)
+}
+
+fn challenge(document: &Document) -> Result<String, Error> {
+    let challenge = document.need("code_challenge")?;
+    let base64url = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
+    if challenge.len() != 43 || !challenge.bytes().all(base64url) {
+        return Err(Error::member("code_challenge", "must be 43 characters of base64url, the SHA-256 of the verifier"));
+    }
+    if document.text("code_challenge_method")?.is_some_and(|method| method != pkce::METHOD) {
+        return Err(Error::member("code_challenge_method", "must be S256"));
+    }
+    if document.has("code_verifier") && pkce::challenge(&pkce::verifier(document)?) != challenge {
+        return Err(Error::member("code_challenge", "not that of the document's code_verifier"));
+    }
+    let methods = document.texts("code_challenge_methods_supported")?;
+    if methods.is_some_and(|methods| !methods.iter().any(|method| method == pkce::METHOD)) {
+        return Err(Error::member("code_challenge_methods_supported", "the server does not support S256"));
+    }
+    Ok(challenge)
+}
+
+fn checked_scope(scope: String) -> Result<String, Error> {
+    let token = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    match scope.split(' ').all(|name| !name.is_empty() && name.bytes().all(token)) {
+        true => Ok(scope),
+        false => Err(Error::member("scope", "must be names with single spaces between them, without \" and \\")),
+    }
+}
+
+fn visible(document: &Document, name: &str) -> Result<String, Error> {
+    let text = document.need(name)?;
+    match !text.is_empty() && form::is_visible(&text) {
+        true => Ok(text),
+        false => Err(Error::member(name, "must be visible ASCII characters, one at least")),
+    }
+}
+
+fn twice(name: &str) -> Error {
+    Error::usage(format!("{name}: a parameter that cannot be added, or is there already"))
+}
+
+/// What can't be added by hand: it belongs elsewhere, or would be seen by the browser.
+const RESERVED: [&str; 7] = ["request", "request_uri", "client_secret", "code_verifier", "nonce", "scope", "resource"];
+
+/// Where servers and browsers begin to cut a URL.
+const LONG: usize = 8000;

@@ -1,0 +1,46 @@
+//! Finds out what a server is: its endpoints and what it supports.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use pkce_tools::http::Client;
+use pkce_tools::{Document, Error, metadata, tool};
+
+/// Fetch an authorization server's metadata.
+#[derive(Parser)]
+#[command(name = "pkce-discover", version)]
+struct Args {
+    /// The issuer's URL (else $PKCE_ISSUER)
+    #[arg(value_name = "ISSUER", conflicts_with = "resource")]
+    issuer: Option<String>,
+    /// Start from the URL of a protected resource, as of an API or an MCP server
+    #[arg(long, value_name = "URL")]
+    resource: Option<String>,
+    /// Print the whole metadata, not only what the tools use
+    #[arg(long)]
+    all: bool,
+    /// Give up after this time
+    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds, default_value = "30")]
+    timeout: Duration,
+}
+
+fn main() -> ExitCode {
+    tool::source(step)
+}
+
+fn step(args: &Args) -> Result<Document, Error> {
+    let client = Client::new(args.timeout);
+    let metadata = match &args.resource {
+        Some(resource) => metadata::of_resource(&client, resource)?,
+        None => {
+            let issuer = args.issuer.clone().or_else(|| tool::environment("PKCE_ISSUER"));
+            let missing = || Error::usage("issuer: missing").hint("name it, or set PKCE_ISSUER");
+            metadata::of_issuer(&client, &issuer.ok_or_else(missing)?)?
+        }
+    };
+    Ok(match args.all {
+        true => metadata,
+        false => metadata::described(metadata),
+    })
+}

@@ -1,0 +1,52 @@
+//! Begins a login: makes its verifier, challenge, state and nonce.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pkce_tools::document::TOKENS;
+use pkce_tools::{Document, Error, pkce, tool};
+
+/// Make a code verifier with its S256 challenge, a state and a nonce.
+#[derive(Parser)]
+#[command(name = "pkce-gen", version)]
+struct Args {
+    /// Documents to merge, the later over the earlier; - is standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<String>,
+    /// Random octets of the verifier: 32 to 96, for 43 to 128 characters
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u8).range(32..=96))]
+    bytes: u8,
+    /// Make this many documents, one a line
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    count: u64,
+    /// Keep the document's own code_verifier
+    #[arg(long)]
+    keep_verifier: bool,
+}
+
+fn main() -> ExitCode {
+    tool::sources(step)
+}
+
+fn step(args: &Args) -> Result<impl Iterator<Item = Result<Document, Error>>, Error> {
+    let mut base = Document::default();
+    for file in &args.files {
+        base.merge(tool::document(file)?);
+    }
+    if base.has("access_token") {
+        // The scope of an old login is what was granted then, not what this one shall ask for.
+        base.remove(&["scope"]);
+    }
+    base.remove(&TOKENS);
+    base.remove(&["code", "iss", "id_token_claims", "authorization_url"]);
+    let (bytes, keep) = (usize::from(args.bytes), args.keep_verifier);
+    Ok((0..args.count).map(move |_| {
+        let mut document = base.clone();
+        let verifier = match keep {
+            true => pkce::verifier(&document)?,
+            false => pkce::random(bytes)?,
+        };
+        pkce::begin(&mut document, &verifier)?;
+        Ok(document)
+    }))
+}

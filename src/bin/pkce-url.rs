@@ -1,0 +1,86 @@
+//! Adds the authorization URL to the document.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pkce_tools::{Document, Error, authorize, form, tool};
+
+/// Add the authorization URL to the document.
+#[derive(Parser)]
+#[command(name = "pkce-url", version)]
+struct Args {
+    /// The client's name at the server (else the document's, else $PKCE_CLIENT_ID)
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// Where the server sends the person back to; port 0 is any free port
+    #[arg(long, value_name = "URI")]
+    redirect_uri: Option<String>,
+    /// What is asked for, names with spaces between them (else the document's, else $PKCE_SCOPE)
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+    /// Where the server asks the person
+    #[arg(long, value_name = "URL")]
+    authorization_endpoint: Option<String>,
+    /// The API that the token is for; may repeat
+    #[arg(long, value_name = "URI")]
+    resource: Vec<String>,
+    /// Whether to ask the person: none, login, consent, select_account
+    #[arg(long, value_name = "PROMPT")]
+    prompt: Option<String>,
+    /// Whom to expect, as an address or a name
+    #[arg(long, value_name = "NAME")]
+    login_hint: Option<String>,
+    /// How long ago the person may have logged in
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u32>,
+    /// How the person shall be authenticated
+    #[arg(long, value_name = "VALUES")]
+    acr_values: Option<String>,
+    /// Another parameter of the request; may repeat
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parameter)]
+    param: Vec<(String, String)>,
+}
+
+fn main() -> ExitCode {
+    tool::stream(step)
+}
+
+fn step(args: &Args, mut document: Document) -> Result<Document, Error> {
+    for (name, flag, variable) in
+        [("client_id", &args.client_id, "PKCE_CLIENT_ID"), ("scope", &args.scope, "PKCE_SCOPE")]
+    {
+        let fallback = tool::environment(variable).filter(|_| !document.has(name));
+        document.set_given(name, flag.as_deref().or(fallback.as_deref()));
+    }
+    if !document.has("redirect_uri") {
+        document.set("redirect_uri", "http://127.0.0.1:0/callback");
+    }
+    document.set_given("redirect_uri", args.redirect_uri.as_deref());
+    document.set_given("authorization_endpoint", args.authorization_endpoint.as_deref());
+    document.set_given("acr_values", args.acr_values.as_deref());
+    document.set_texts("resource", &args.resource);
+    if let Some(age) = args.max_age {
+        document.set_number("max_age", age.into());
+    }
+    let mut added = args.param.clone();
+    for (name, value) in [("login_hint", &args.login_hint), ("prompt", &args.prompt)] {
+        if let Some(value) = value {
+            added.insert(0, parameter(&format!("{name}={value}")).map_err(Error::usage)?);
+        }
+    }
+    let scope = document.text("scope")?.unwrap_or_default();
+    if !scope.split(' ').any(|name| name == "openid") {
+        document.remove(&["nonce"]);
+    }
+    let url = authorize::url(&document, &added)?;
+    document.set("authorization_url", &url);
+    Ok(document)
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    match form::is_visible(name) && !value.chars().any(char::is_control) {
+        true => Ok((name.to_owned(), value.to_owned())),
+        false => Err(format!("{}: must not have control characters", tool::printable(name))),
+    }
+}

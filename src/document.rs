@@ -1,0 +1,343 @@
+//! The document: one JSON object (RFC 8259) of member name and raw JSON text, validated once.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use crate::Error;
+
+/// What is known of one login. It holds secrets, so it has neither `Debug` nor `Display`, and is wiped when dropped.
+#[derive(Clone, Default)]
+pub struct Document {
+    members: BTreeMap<String, Zeroizing<String>>,
+}
+
+impl Document {
+    /// The document in these octets, or what is wrong with them (never a value).
+    pub fn parse(octets: &[u8]) -> Result<Document, String> {
+        if octets.len() > SIZE {
+            return Err(too_large());
+        }
+        let text = std::str::from_utf8(octets).map_err(|_| "not UTF-8".to_owned())?;
+        let mut document = Document::default();
+        for (name, value) in object(text)? {
+            check(value, 2).map_err(|wrong| format!("{name}: {wrong}"))?;
+            document.put(&name, value.get());
+        }
+        Ok(document)
+    }
+
+    /// The document as one line of JSON with its newline.
+    pub fn line(&self) -> Zeroizing<String> {
+        let members = self.members.iter();
+        let size: usize = members.clone().map(|(name, json)| name.len() + json.len() + 4).sum();
+        let mut line = Zeroizing::new(String::with_capacity(size + 64));
+        line.push('{');
+        for (place, (name, json)) in members.enumerate() {
+            if place > 0 {
+                line.push(',');
+            }
+            line.push_str(&quoted(name));
+            line.push(':');
+            line.push_str(json);
+        }
+        line.push_str("}\n");
+        line
+    }
+
+    /// Whether there is a member of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
+    /// The member's JSON text.
+    pub fn json(&self, name: &str) -> Option<&str> {
+        self.members.get(name).map(|json| json.as_str())
+    }
+
+    /// The member, a string.
+    pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
+        self.read(name, "must be a string")
+    }
+
+    /// The member, a string that the step cannot do without.
+    pub fn need(&self, name: &str) -> Result<String, Error> {
+        self.text(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// The member, a list of strings; a single string is a list of one.
+    pub fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
+        match self.json(name) {
+            Some(json) if json.starts_with('[') => self.read(name, "must be an array of strings"),
+            _ => Ok(self.text(name)?.map(|text| vec![text])),
+        }
+    }
+
+    /// The member, `true` or `false`; false where there is none.
+    pub fn flag(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.read(name, "must be true or false")?.unwrap_or(false))
+    }
+
+    /// Sets the member to this text.
+    pub fn set(&mut self, name: &str, text: &str) {
+        self.put(name, &Zeroizing::new(quoted(text)));
+    }
+
+    /// Sets the member where there is a text, else leaves it as it is.
+    pub fn set_given(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.set(name, text);
+        }
+    }
+
+    /// Sets the member to a text, or to an array where there is more than one; leaves it where there is none.
+    pub fn set_texts(&mut self, name: &str, texts: &[String]) {
+        match texts {
+            [] => {}
+            [text] => self.set(name, text),
+            texts => {
+                let list: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+                self.put(name, &format!("[{}]", list.join(",")));
+            }
+        }
+    }
+
+    /// Sets the member to a whole number.
+    pub fn set_number(&mut self, name: &str, number: u64) {
+        self.put(name, &number.to_string());
+    }
+
+    /// Takes the members of these names away.
+    pub fn remove(&mut self, names: &[&str]) {
+        for name in names {
+            self.members.remove(*name);
+        }
+    }
+
+    /// Keeps the members whose name and JSON text fit.
+    pub fn retain(&mut self, fits: impl Fn(&str, &str) -> bool) {
+        self.members.retain(|name, json| fits(name, json));
+    }
+
+    /// Takes over all members of `later`; its value wins.
+    pub fn merge(&mut self, later: Document) {
+        self.members.extend(later.members);
+    }
+
+    /// Takes over those members of `other` that are not here yet.
+    pub fn add_missing(&mut self, other: Document) {
+        for (name, json) in other.members {
+            self.members.entry(name).or_insert(json);
+        }
+    }
+
+    fn read<T: for<'de> Deserialize<'de>>(&self, name: &str, wrong: &str) -> Result<Option<T>, Error> {
+        let Some(json) = self.json(name) else {
+            return Ok(None);
+        };
+        match serde_json::from_str(json) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(Error::member(name, wrong)),
+        }
+    }
+
+    fn put(&mut self, name: &str, json: &str) {
+        self.members.insert(name.to_owned(), Zeroizing::new(compact(json)));
+    }
+}
+
+/// What to say of octets over the limit.
+pub fn too_large() -> String {
+    "larger than 1 MiB".to_owned()
+}
+
+/// A missing member, with the tool that would have added it.
+fn missing(name: &str) -> Error {
+    let error = Error::member(name, "missing");
+    match WRITERS.iter().find(|(_, names)| names.contains(&name)) {
+        Some((tool, _)) => error.hint(format!("{tool} adds it")),
+        None => error,
+    }
+}
+
+/// The members of one object, each name once.
+fn object(text: &str) -> Result<BTreeMap<String, &RawValue>, String> {
+    let members: Members = serde_json::from_str(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => "not a JSON object".to_owned(),
+        serde_json::error::Category::Eof => "not a JSON object: it ends too early".to_owned(),
+        _ => format!("not JSON at line {}, column {}", error.line(), error.column()),
+    })?;
+    match members.twice {
+        Some(name) => Err(format!("{name}: there twice")),
+        None => Ok(members.once),
+    }
+}
+
+/// Goes through a value: no name twice, no string that is not Unicode, nothing nested too deep.
+fn check(value: &RawValue, depth: usize) -> Result<(), String> {
+    let json = value.get();
+    let nested: Vec<&RawValue> = match json.as_bytes().first() {
+        Some(b'{') => object(json)?.into_values().collect(),
+        Some(b'[') => serde_json::from_str(json).map_err(|_| "not JSON".to_owned())?,
+        Some(b'"') => {
+            let text: Result<Cow<str>, _> = serde_json::from_str(json);
+            return text.map(drop).map_err(|_| "a string that is not Unicode".to_owned());
+        }
+        _ => return Ok(()),
+    };
+    if depth > DEPTH {
+        return Err(format!("nested deeper than {DEPTH}"));
+    }
+    nested.into_iter().try_for_each(|inner| check(inner, depth + 1))
+}
+
+/// The same JSON on one line, with the control characters escaped that JSON lets stand and a terminal obeys.
+fn compact(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    for character in json.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' => line.push_str(&format!("\\u{:04x}", u32::from(character))),
+            ' ' | '\t' | '\r' | '\n' if !in_string => continue,
+            _ => line.push(character),
+        }
+        if character == '"' && !escaped {
+            in_string = !in_string;
+        }
+        escaped = in_string && character == '\\' && !escaped;
+    }
+    line
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// One object's members, and the first name that came a second time.
+#[derive(Default)]
+struct Members<'de> {
+    once: BTreeMap<String, &'de RawValue>,
+    twice: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let mut members = Members::default();
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            if members.once.contains_key(&name) {
+                members.twice.get_or_insert(name);
+            } else {
+                members.once.insert(name, value);
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// The largest document, in octets: far above any token set, far below what hurts.
+pub const SIZE: usize = 1024 * 1024;
+
+/// The deepest nesting; serde_json itself ends at 128.
+const DEPTH: usize = 64;
+
+/// What a token answer sets, and a new login takes away.
+pub const TOKENS: [&str; 6] = ["access_token", "token_type", "expires_in", "expires_at", "id_token", "refresh_token"];
+
+/// Which tool adds which members: the document's table.
+pub const WRITERS: [(&str, &[&str]); 8] = [
+    (
+        "pkce-discover",
+        &[
+            "issuer",
+            "authorization_endpoint",
+            "token_endpoint",
+            "jwks_uri",
+            "revocation_endpoint",
+            "registration_endpoint",
+            "pushed_authorization_request_endpoint",
+            "userinfo_endpoint",
+            "end_session_endpoint",
+            "code_challenge_methods_supported",
+            "id_token_signing_alg_values_supported",
+            "token_endpoint_auth_methods_supported",
+            "authorization_response_iss_parameter_supported",
+            "require_pushed_authorization_requests",
+        ],
+    ),
+    ("pkce-gen", &["code_verifier", "code_challenge", "code_challenge_method", "state", "nonce"]),
+    ("pkce-register", &["client_secret", "token_endpoint_auth_method"]),
+    ("pkce-url", &["client_id", "redirect_uri", "resource", "max_age", "acr_values", "authorization_url"]),
+    ("pkce-callback", &["code", "iss"]),
+    ("pkce-exchange", &TOKENS),
+    ("pkce-exchange", &["scope"]),
+    ("pkce-verify", &["id_token_claims"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(json: &str) -> String {
+        match Document::parse(json.as_bytes()) {
+            Ok(document) => document.line().to_string(),
+            Err(wrong) => wrong,
+        }
+    }
+
+    #[test]
+    fn keeps_the_digits_of_members_it_does_not_know() {
+        let json = r#"{"a":1.000000000000000000001,"b":1e400,"c":123456789012345678901234567890,"d":-0}"#;
+        assert_eq!(line(json), format!("{json}\n"));
+    }
+
+    #[test]
+    fn puts_nested_members_on_one_line() {
+        let json = "{ \"a\" : [ 1,\n\t{ \"b c\" : \"d \\\" e\" } ]\r\n}";
+        assert_eq!(line(json), "{\"a\":[1,{\"b c\":\"d \\\" e\"}]}\n");
+    }
+
+    #[test]
+    fn escapes_what_a_terminal_would_obey() {
+        assert_eq!(line("{\"a\":\"\u{9b}31m\u{7f}\"}"), "{\"a\":\"\\u009b31m\\u007f\"}\n");
+    }
+
+    #[test]
+    fn refuses_a_name_that_comes_twice_at_any_depth() {
+        assert_eq!(line(r#"{"a":1,"a":1}"#), "a: there twice");
+        assert_eq!(line(r#"{"a":1,"\u0061":1}"#), "a: there twice");
+        assert_eq!(line(r#"{"x":[{"b":1,"b":2}]}"#), "x: b: there twice");
+    }
+
+    #[test]
+    fn refuses_what_is_nested_too_deep() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert_eq!(line(&nested(64)), format!("{}\n", nested(64)));
+        assert_eq!(line(&nested(65)), "a: nested deeper than 64");
+        assert_eq!(line(&nested(100_000)), "a: nested deeper than 64");
+    }
+
+    #[test]
+    fn refuses_what_is_not_unicode() {
+        assert_eq!(line(r#"{"a":"\ud800"}"#), "a: a string that is not Unicode");
+        assert_eq!(Document::parse(b"{\"a\":\"\xff\"}").err(), Some("not UTF-8".to_owned()));
+    }
+}

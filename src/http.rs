@@ -1,0 +1,243 @@
+//! The only place that opens an outbound connection: one HTTP request, its answer whole, never sent twice.
+
+mod proxy;
+
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls_native_certs::{CertificateResult, load_certs_from_paths};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body, SendBody};
+use zeroize::Zeroizing;
+
+use crate::url::Url;
+use crate::{Error, Kind, document, tool};
+
+/// An answer, whatever its status.
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The media type, without its parameters, in lower case; empty where none was sent.
+    pub media_type: String,
+    /// Where a redirect leads; it is never followed here.
+    pub location: Option<String>,
+    /// The body, 1 MiB at most.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// Why there is no answer.
+pub struct Failure {
+    /// What went wrong, with the host as its subject.
+    pub error: Error,
+    /// Whether the body may have reached the server: then what it held may be spent.
+    pub sent: bool,
+}
+
+/// What a POST sends.
+pub struct Content<'a> {
+    /// The media type of the body.
+    pub media_type: &'a str,
+    /// The body.
+    pub body: &'a str,
+    /// The `Authorization` header, where there is one.
+    pub authorization: Option<&'a str>,
+}
+
+/// All requests of one step; they share its time.
+pub struct Client {
+    deadline: Instant,
+    timeout: Duration,
+}
+
+impl Client {
+    /// A client whose requests all end within this time.
+    pub fn new(timeout: Duration) -> Client {
+        Client { deadline: Instant::now() + timeout, timeout }
+    }
+
+    /// The answer to a GET.
+    pub fn get(&self, url: &Url) -> Result<Answer, Error> {
+        let sent = Cell::new(false);
+        let request = ureq::http::Request::get(url.as_str()).header("Accept", ACCEPT);
+        self.send(url, "GET", request.body(SendBody::none()), &sent).map_err(|failure| failure.error)
+    }
+
+    /// The answer to a POST; it is sent once, whatever happens.
+    pub fn post(&self, url: &Url, content: &Content) -> Result<Answer, Failure> {
+        let sent = Cell::new(false);
+        let mut request = ureq::http::Request::post(url.as_str())
+            .header("Accept", ACCEPT)
+            .header("Content-Type", content.media_type)
+            .header("Content-Length", content.body.len());
+        if let Some(authorization) = content.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let mut body = Watched { rest: content.body.as_bytes(), read: &sent };
+        self.send(url, "POST", request.body(SendBody::from_reader(&mut body)), &sent)
+    }
+
+    fn send(
+        &self,
+        url: &Url,
+        method: &str,
+        request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
+        sent: &Cell<bool>,
+    ) -> Result<Answer, Failure> {
+        let started = Instant::now();
+        let answer = self.answer(url, request);
+        trace(method, url, started, &answer);
+        answer.map_err(|mut error| {
+            error.report.message = format!("{}: {}", url.host(), error.report.message);
+            let sent = sent.get();
+            Failure { error, sent }
+        })
+    }
+
+    fn answer(
+        &self,
+        url: &Url,
+        request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
+    ) -> Result<Answer, Error> {
+        let request = request.map_err(|_| Error::usage("the request cannot be written"))?;
+        let answer = self.agent(url)?.run(request).map_err(|error| self.failure(&error))?;
+        let header = |name: &str| {
+            let value = answer.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        let media_type = header("content-type").unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            media_type,
+            location: header("location"),
+            body: self.body(answer.into_body())?,
+        })
+    }
+
+    fn body(&self, mut body: Body) -> Result<Zeroizing<Vec<u8>>, Error> {
+        // Room for the whole from the start, so that no copy of a token stays behind where the buffer grew.
+        let mut octets = Zeroizing::new(Vec::with_capacity(START));
+        let mut reader = body.as_reader().take(document::SIZE as u64 + 1);
+        reader.read_to_end(&mut octets).map_err(|error| self.failure(&ureq::Error::from(error)))?;
+        if octets.len() > document::SIZE {
+            return Err(Error::untrusted(format!("the answer is {}", document::too_large())));
+        }
+        Ok(octets)
+    }
+
+    fn agent(&self, url: &Url) -> Result<Agent, Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(self.late());
+        }
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .timeout_global(Some(left))
+            .user_agent(concat!("pkce-tools/", env!("CARGO_PKG_VERSION")))
+            .proxy(proxy::choice(url)?);
+        if url.is_https() {
+            let tls = TlsConfig::builder()
+                .root_certs(RootCerts::Specific(Arc::new(roots()?)))
+                .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
+            config = config.tls_config(tls.build());
+        }
+        Ok(config.build().new_agent())
+    }
+
+    fn late(&self) -> Error {
+        Error::unavailable(format!("no answer within {} s", self.timeout.as_secs()))
+    }
+
+    fn failure(&self, error: &ureq::Error) -> Error {
+        match error {
+            ureq::Error::Timeout(_) => self.late(),
+            ureq::Error::HostNotFound => Error::unavailable("no such host"),
+            ureq::Error::ConnectionFailed => Error::unavailable("cannot be reached"),
+            ureq::Error::ConnectProxyFailed(_) => Error::unavailable("the proxy does not connect to it"),
+            ureq::Error::Rustls(error) => unsafe_tls(error),
+            ureq::Error::Tls(reason) => Error::untrusted(*reason),
+            ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+                Some(error) => unsafe_tls(error),
+                None if error.kind() == io::ErrorKind::InvalidData => Error::untrusted(BROKEN),
+                None => Error::unavailable(tool::reason(error)),
+            },
+            _ => Error::untrusted(BROKEN),
+        }
+    }
+}
+
+/// A body that knows whether it was read: it is, only once the connection stands and the head is written.
+struct Watched<'a> {
+    rest: &'a [u8],
+    read: &'a Cell<bool>,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read.set(true);
+        self.rest.read(buffer)
+    }
+}
+
+/// Whether the error says no more than that the server was not there.
+pub fn is_passing(error: &Error) -> bool {
+    error.kind == Kind::Unavailable
+}
+
+fn unsafe_tls(error: &rustls::Error) -> Error {
+    Error::untrusted(format!("TLS: {error}")).hint("SSL_CERT_FILE names a file with the certificates to trust")
+}
+
+/// The machine's certificates: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` where one is set, else of the first bundle
+/// that is there (to read the folder of single files too would take ten times as long).
+fn roots() -> Result<Vec<Certificate<'static>>, Error> {
+    let named = |name| std::env::var_os(name).filter(|path| !path.is_empty());
+    let (file, folder) = (named("SSL_CERT_FILE"), named("SSL_CERT_DIR"));
+    let loaded = if file.is_some() || folder.is_some() {
+        load_certs_from_paths(file.as_ref().map(AsRef::as_ref), folder.as_ref().map(AsRef::as_ref))
+    } else if let Some(bundle) = BUNDLES.iter().map(AsRef::as_ref).find(|path: &&std::path::Path| path.is_file()) {
+        load_certs_from_paths(Some(bundle), None)
+    } else {
+        rustls_native_certs::load_native_certs()
+    };
+    let CertificateResult { certs, .. } = loaded;
+    if certs.is_empty() {
+        let error = Error::unavailable("no certificates to check the server's with");
+        return Err(error.hint("install ca-certificates, or name a file in SSL_CERT_FILE"));
+    }
+    Ok(certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
+}
+
+/// One line a request, where `PKCE_TRACE=1` asks for it; nothing in it is secret.
+fn trace(method: &str, url: &Url, started: Instant, answer: &Result<Answer, Error>) {
+    if tool::environment("PKCE_TRACE").is_none_or(|on| on != "1") {
+        return;
+    }
+    let took = started.elapsed().as_millis();
+    let url = tool::printable(url.without_query());
+    let got = match answer {
+        Ok(answer) => format!("{}, {} bytes", answer.status, answer.body.len()),
+        Err(_) => "no answer".to_owned(),
+    };
+    tool::say(&format!("{}: trace: {method} {url}: {got}, {took} ms", tool::name()));
+}
+
+const ACCEPT: &str = "application/json";
+
+const BROKEN: &str = "the answer is not HTTP";
+
+/// Octets for an answer at first: a large token answer fits.
+const START: usize = 64 * 1024;
+
+/// Where systems keep all certificates in one file.
+const BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
