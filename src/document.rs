@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -243,10 +244,9 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
         let mut members = Members::default();
         while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-            if members.once.contains_key(&name) {
-                members.twice.get_or_insert(name);
-            } else {
-                members.once.insert(name, value);
+            match members.once.entry(name) {
+                Entry::Vacant(place) => drop(place.insert(value)),
+                Entry::Occupied(taken) => members.twice = Some(taken.key().clone()),
             }
         }
         Ok(members)

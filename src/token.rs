@@ -175,7 +175,7 @@ fn success(answer: &Answer, secrets: &[&str], public: bool, spent: &str) -> Resu
         FORM => form_object(&answer.body),
         _ => Document::parse(&answer.body),
     };
-    let error_code = read.as_ref().ok().and_then(|object| error_code(object));
+    let error_code = read.as_ref().ok().and_then(error_code);
     let answered = |kind, wrong: &str| {
         let mut error = Error::new(kind, format!("token endpoint: {wrong}"));
         error.report.http_status = Some(answer.status);

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     tool::sources(step)
 }
 
-fn step(args: &Args) -> Result<impl Iterator<Item = Result<Document, Error>>, Error> {
+fn step(args: &Args) -> Result<impl Iterator<Item = Result<Document, Error>> + use<>, Error> {
     let mut base = Document::default();
     for file in &args.files {
         base.merge(tool::document(file)?);

@@ -1,0 +1,45 @@
+//! Gets the code: opens the browser and waits for the redirect.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use pkce_tools::callback::{self, Options};
+use pkce_tools::{Document, Error, tool};
+
+/// Open the browser and wait for the redirect that brings the code.
+#[derive(Parser)]
+#[command(name = "pkce-callback", version)]
+struct Args {
+    /// Open no browser: print the URL, and wait
+    #[arg(long)]
+    no_browser: bool,
+    /// Ask for the redirect URL at the terminal, where it does not lead to this machine
+    #[arg(long, conflicts_with = "response_file")]
+    paste: bool,
+    /// Take a pasted code without its state
+    #[arg(long)]
+    allow_bare_code: bool,
+    /// Read the redirect URL from this file, as a script that drove the browser wrote it
+    #[arg(long, value_name = "FILE")]
+    response_file: Option<PathBuf>,
+    /// Give up after this time
+    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds, default_value = "300")]
+    timeout: Duration,
+}
+
+fn main() -> ExitCode {
+    tool::filter(step)
+}
+
+fn step(args: &Args, document: Document) -> Result<Document, Error> {
+    let options = Options {
+        timeout: args.timeout,
+        response_file: args.response_file.clone(),
+        paste: args.paste,
+        no_browser: args.no_browser,
+        allow_bare_code: args.allow_bare_code,
+    };
+    callback::receive(document, &options)
+}

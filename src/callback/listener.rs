@@ -1,0 +1,287 @@
+//! The loopback listener (RFC 8252 section 7.3): any number of connections, none of which can hold up another.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::page::Page;
+use super::{Expected, Outcome};
+use crate::request::{Head, Request, SIZE};
+use crate::url::Url;
+use crate::{Error, tool};
+
+/// The sockets of one login.
+pub struct Listener {
+    sockets: Vec<TcpListener>,
+    connections: Vec<Connection>,
+    /// `HOST:PORT` as the browser must name it.
+    authority: String,
+    path: String,
+    port: u16,
+}
+
+impl Listener {
+    /// Listens where the redirect URI leads; port 0 is any free port, the same on both stacks.
+    pub fn bind(redirect: &Url) -> Result<Listener, Error> {
+        let host = redirect.host();
+        let addresses: Vec<IpAddr> = match host.trim_matches(['[', ']']).parse() {
+            Ok(address) => vec![address],
+            Err(_) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        };
+        let wanted = redirect.port().unwrap_or(80);
+        let mut tries = if wanted == 0 { PORTS } else { 1 };
+        let sockets = loop {
+            tries -= 1;
+            match bind_all(&addresses, wanted) {
+                Ok(sockets) => break sockets,
+                Err(error) if tries == 0 => {
+                    let error = Error::unavailable(format!("{host}:{wanted}: {}", tool::reason(&error)));
+                    return Err(error.hint("port 0 in the redirect URI takes any free port"));
+                }
+                Err(_) => {}
+            }
+        };
+        let port = sockets.iter().find_map(|socket| socket.local_addr().ok()).map_or(wanted, |address| address.port());
+        let authority = match redirect.port() {
+            Some(_) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let path = if redirect.path().is_empty() { "/" } else { redirect.path() };
+        Ok(Listener { sockets, connections: Vec::new(), authority, path: path.to_owned(), port })
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What to poll for.
+    pub fn interests(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let sockets = self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN));
+        sockets.chain(self.connections.iter().map(|connection| {
+            let flags = if connection.unsent.is_empty() { PollFlags::IN } else { PollFlags::OUT };
+            PollFd::new(&connection.stream, flags)
+        }))
+    }
+
+    /// When the next connection has had its time.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.connections.iter().map(|connection| connection.deadline).min()
+    }
+
+    /// Does what can be done now; gives the redirect that ends the wait, with the connection that brought it.
+    pub fn serve(&mut self, expected: &Expected) -> Option<(Outcome, Reply)> {
+        self.accept();
+        let now = Instant::now();
+        let mut at = 0;
+        while let Some(connection) = self.connections.get_mut(at) {
+            let alive = match connection.proceed(&self.authority, &self.path, expected) {
+                Progress::Ended(outcome) => {
+                    let connection = self.connections.swap_remove(at);
+                    return Some((outcome, Reply(connection)));
+                }
+                Progress::Open => connection.deadline > now,
+                Progress::Closed => false,
+            };
+            if alive {
+                at += 1;
+            } else {
+                self.connections.swap_remove(at);
+            }
+        }
+        None
+    }
+
+    fn accept(&mut self) {
+        let mut at = 0;
+        while let Some(socket) = self.sockets.get(at) {
+            match socket.accept() {
+                Ok((stream, _)) => {
+                    if self.connections.len() >= CONNECTIONS {
+                        self.drop_oldest();
+                    }
+                    if stream.set_nonblocking(true).is_ok() {
+                        self.connections.push(Connection::new(stream));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => at += 1,
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                // Out of descriptors: room for the next is made of the oldest.
+                Err(_) => {
+                    self.drop_oldest();
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Drops a connection that has said nothing for the longest time, or the one that has been open for it.
+    fn drop_oldest(&mut self) {
+        let oldest = self.connections.iter().enumerate();
+        let oldest = oldest.min_by_key(|(_, connection)| (!connection.octets.is_empty(), connection.deadline));
+        if let Some(at) = oldest.map(|(at, _)| at) {
+            self.connections.swap_remove(at);
+        }
+    }
+}
+
+/// The connection that waits for the page of the end.
+pub struct Reply(Connection);
+
+impl Reply {
+    /// Sends the page, and gives the browser a moment to take it before the connection is gone.
+    pub fn send(mut self, page: &Page) {
+        let stream = &mut self.0.stream;
+        let _ = stream.set_nonblocking(false);
+        let _ = stream.set_write_timeout(Some(LINGER));
+        let _ = stream.set_read_timeout(Some(LINGER));
+        if stream.write_all(&page.response()).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
+            // A close with octets unread would reset the connection, and the page with it.
+            let _ = stream.read(&mut [0; 1024]);
+        }
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    octets: Vec<u8>,
+    unsent: Vec<u8>,
+    answered: bool,
+    deadline: Instant,
+}
+
+enum Progress {
+    Open,
+    Closed,
+    Ended(Outcome),
+}
+
+impl Connection {
+    fn new(stream: TcpStream) -> Connection {
+        Connection {
+            stream,
+            octets: Vec::new(),
+            unsent: Vec::new(),
+            answered: false,
+            deadline: Instant::now() + CONNECTION,
+        }
+    }
+
+    /// Reads what is there, and writes what can be written.
+    fn proceed(&mut self, authority: &str, path: &str, expected: &Expected) -> Progress {
+        if !self.answered {
+            let head = match self.read() {
+                Ok(true) => Head::parse(&self.octets),
+                Ok(false) => return Progress::Open,
+                Err(_) => return Progress::Closed,
+            };
+            let page = match head {
+                Head::Partial => return Progress::Open,
+                Head::Bad(status) => Page::bad(status),
+                Head::Whole(request, length) => match judged(&request, length == self.octets.len(), authority, path) {
+                    Some(page) => page,
+                    None => match expected.outcome(&request.query) {
+                        Outcome::Ignored(why) => Page::ignored(why),
+                        ended => return Progress::Ended(ended),
+                    },
+                },
+            };
+            self.unsent = page.response();
+            self.answered = true;
+        }
+        self.write()
+    }
+
+    /// Reads once; whether there is something new.
+    fn read(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; SIZE];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                self.octets.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                Ok(true)
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what is left; then waits for the other side to close, so that nothing of it is reset away.
+    fn write(&mut self) -> Progress {
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(count) => drop(self.unsent.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Open,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Progress::Closed,
+            }
+        }
+        let _ = self.stream.shutdown(Shutdown::Write);
+        match self.read() {
+            Ok(_) => {
+                self.octets.clear();
+                Progress::Open
+            }
+            Err(_) => Progress::Closed,
+        }
+    }
+}
+
+/// The page for a request that cannot be the redirect of this login, whatever its query says.
+fn judged(request: &Request, alone: bool, authority: &str, path: &str) -> Option<Page> {
+    let navigates = request.header("Sec-Fetch-Mode").is_none_or(|mode| mode == "navigate");
+    let early = request.has("Sec-Purpose") || request.header("Purpose") == Some("prefetch");
+    let length = request.header("Content-Length").unwrap_or("0");
+    let plain = alone && length == "0" && !request.has("Transfer-Encoding");
+    match () {
+        () if !request.header("Host").is_some_and(|host| host.eq_ignore_ascii_case(authority)) => Some(Page::bad(421)),
+        () if request.path != path => Some(Page::bad(404)),
+        () if request.method != "GET" => Some(Page::bad(405)),
+        () if !plain => Some(Page::bad(400)),
+        () if early => Some(Page::bad(425)),
+        () if !navigates => Some(Page::bad(403)),
+        () => None,
+    }
+}
+
+/// All addresses on one port; a family that this machine lacks is left out.
+fn bind_all(addresses: &[IpAddr], wanted: u16) -> io::Result<Vec<TcpListener>> {
+    let mut sockets = Vec::new();
+    let mut port = wanted;
+    let mut missing = None;
+    for address in addresses {
+        match TcpListener::bind(SocketAddr::new(*address, port)) {
+            Ok(socket) => {
+                socket.set_nonblocking(true)?;
+                port = socket.local_addr()?.port();
+                sockets.push(socket);
+            }
+            Err(error) if is_missing(&error) => missing = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match missing {
+        Some(error) if sockets.is_empty() => Err(error),
+        _ => Ok(sockets),
+    }
+}
+
+/// Whether the machine has no such address or family at all.
+fn is_missing(error: &io::Error) -> bool {
+    let family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    family || error.kind() == ErrorKind::AddrNotAvailable
+}
+
+/// How long a connection may take for its request and to take its answer.
+const CONNECTION: Duration = Duration::from_secs(10);
+
+/// How long the last page may take to reach the browser.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Connections open at once; browsers have a handful, and descriptors are a thousand.
+const CONNECTIONS: usize = 256;
+
+/// Ports to try until one is free on both stacks.
+const PORTS: usize = 32;

@@ -1,0 +1,114 @@
+//! The controlling terminal, for a redirect URL that is pasted: long lines, no echo, nothing left behind.
+
+use std::os::fd::OwnedFd;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios};
+use rustix::termios::{tcflush, tcgetattr, tcgetpgrp, tcsetattr};
+use zeroize::Zeroizing;
+
+use crate::document;
+
+/// `/dev/tty`, read only while this process is in its foreground.
+pub struct Terminal {
+    tty: OwnedFd,
+    /// The settings to restore; there while they are ours.
+    before: Option<Termios>,
+    typed: Zeroizing<Vec<u8>>,
+}
+
+impl Terminal {
+    /// The controlling terminal, where there is one.
+    pub fn open() -> Option<Terminal> {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
+        let typed = Zeroizing::new(Vec::new());
+        Some(Terminal { tty, before: None, typed })
+    }
+
+    /// What to poll for: nothing while another job has the terminal.
+    pub fn interest(&self) -> Option<PollFd<'_>> {
+        let ours = self.before.is_some() && self.is_foreground();
+        ours.then(|| PollFd::new(&self.tty, PollFlags::IN))
+    }
+
+    /// Takes the terminal over where this job is in its foreground: no limit to a line, no echo.
+    pub fn take(&mut self) {
+        if self.before.is_some() || !self.is_foreground() {
+            return;
+        }
+        let Ok(before) = tcgetattr(&self.tty) else { return };
+        let mut ours = before.clone();
+        ours.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        ours.special_codes[SpecialCodeIndex::VMIN] = 1;
+        ours.special_codes[SpecialCodeIndex::VTIME] = 0;
+        if tcsetattr(&self.tty, OptionalActions::Now, &ours).is_ok() {
+            self.before = Some(before);
+        }
+    }
+
+    /// Gives the terminal back as it was; what was typed and not read does not reach the shell.
+    pub fn give_back(&mut self) {
+        if let Some(before) = self.before.take()
+            && self.is_foreground()
+        {
+            let _ = tcflush(&self.tty, QueueSelector::IFlush);
+            let _ = tcsetattr(&self.tty, OptionalActions::Now, &before);
+        }
+    }
+
+    /// The next whole line that was typed or pasted.
+    pub fn line(&mut self) -> Option<Zeroizing<String>> {
+        loop {
+            if let Some(end) = self.typed.iter().position(|octet| matches!(octet, b'\r' | b'\n')) {
+                let line: Zeroizing<Vec<u8>> = Zeroizing::new(self.typed.drain(..=end).collect());
+                let line = Zeroizing::new(String::from_utf8_lossy(&line).trim().to_owned());
+                if line.is_empty() {
+                    continue;
+                }
+                return Some(line);
+            }
+            let mut buffer = Zeroizing::new([0; 4096]);
+            // Another job's read would stop its whole group, so we look whose the terminal is before each.
+            if self.before.is_none() || !self.is_foreground() {
+                return None;
+            }
+            let count = rustix::io::read(&self.tty, buffer.as_mut_slice()).unwrap_or(0);
+            if count == 0 {
+                return None;
+            }
+            for octet in buffer.iter().take(count) {
+                match *octet {
+                    BACKSPACE | DELETE => drop(self.typed.pop()),
+                    KILL => self.typed.clear(),
+                    octet => self.typed.push(octet),
+                }
+            }
+            if self.typed.len() > document::SIZE {
+                self.typed.clear();
+            }
+        }
+    }
+
+    /// Whether a paste has begun and its end has not come.
+    pub fn is_in_mid_paste(&self) -> bool {
+        !self.typed.is_empty()
+    }
+
+    fn is_foreground(&self) -> bool {
+        tcgetpgrp(&self.tty).is_ok_and(|group| group == getpgrp())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+const BACKSPACE: u8 = 0x08;
+const DELETE: u8 = 0x7f;
+/// Ctrl-U: the line is typed anew.
+const KILL: u8 = 0x15;

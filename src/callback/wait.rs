@@ -1,0 +1,314 @@
+//! The wait for the redirect: browser, listener, terminal, file, signals and the clock, in one loop.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::OFlags;
+use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+use signal_hook::low_level::emulate_default_handler;
+use zeroize::Zeroizing;
+
+use super::browser::{Browser, Opened};
+use super::listener::{Listener, Reply};
+use super::page::Page;
+use super::terminal::Terminal;
+use super::{Expected, Outcome};
+use crate::url::Url;
+use crate::{Error, document, tool};
+
+/// Everything that the redirect may come from, and that may end the wait for it.
+pub struct Wait {
+    deadline: Instant,
+    timeout: Duration,
+    signals: SignalDelivery<UnixStream, SignalOnly>,
+    listener: Option<Listener>,
+    terminal: Option<Terminal>,
+    browser: Option<Browser>,
+    response: Option<Response>,
+    spinner: ProgressBar,
+}
+
+/// A code with the issuer that the redirect names.
+type Code = (String, Option<String>);
+
+impl Wait {
+    /// A wait that ends after this time.
+    pub fn new(timeout: Duration) -> Result<Wait, Error> {
+        let signals = UnixStream::pair().and_then(|(read, write)| {
+            let ends = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
+            let handled: Vec<i32> = ends.chain([SIGCHLD, SIGCONT, SIGTSTP]).collect();
+            SignalDelivery::with_pipe(read, write, SignalOnly, handled)
+        });
+        Ok(Wait {
+            deadline: Instant::now() + timeout,
+            timeout,
+            signals: signals.map_err(|error| Error::unavailable(format!("signals: {}", tool::reason(&error))))?,
+            listener: None,
+            terminal: None,
+            browser: None,
+            response: None,
+            spinner: ProgressBar::hidden(),
+        })
+    }
+
+    /// Listens where the redirect URI leads, and gives the port.
+    pub fn listen(&mut self, redirect: &Url) -> Result<u16, Error> {
+        let listener = Listener::bind(redirect)?;
+        let port = listener.port();
+        self.listener = Some(listener);
+        Ok(port)
+    }
+
+    /// Takes the redirect URL from a file that a script writes: a regular one, a FIFO, a descriptor's name.
+    pub fn read(&mut self, file: &Path) -> Result<(), Error> {
+        let mut options = File::options();
+        // A FIFO opens at once that way, whether or not somebody writes to it yet.
+        let opened = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(file);
+        let file = opened.map_err(|error| Error::usage(format!("--response-file: {}", tool::reason(&error))))?;
+        self.response = Some(Response { file, text: Zeroizing::new(Vec::new()) });
+        Ok(())
+    }
+
+    /// Takes the redirect URL from the terminal alone.
+    pub fn ask(&mut self) -> Result<(), Error> {
+        let none =
+            || Error::usage("--paste: there is no terminal to paste at").hint("--response-file takes it from a file");
+        self.terminal = Some(Terminal::open().ok_or_else(none)?);
+        Ok(())
+    }
+
+    /// Takes the redirect URL from the terminal too, where there is one.
+    pub fn accept_paste(&mut self) {
+        self.terminal = Terminal::open().filter(|_| io::stderr().is_terminal());
+    }
+
+    /// Opens the browser; where no person can see that it could not be opened, that is the end.
+    pub fn open(&mut self, url: &str) -> Result<(), Error> {
+        let (browser, opened) = Browser::open(url);
+        self.browser = Some(browser);
+        self.look_at_browser(opened)
+    }
+
+    /// Waits; the port is closed, the terminal as it was, when this returns.
+    pub fn until_redirect(mut self, expected: &Expected) -> Result<Code, Error> {
+        self.greet();
+        let mut signal = None;
+        let ended = loop {
+            if let Some(ended) = self.turn(expected, &mut signal) {
+                break ended;
+            }
+        };
+        self.finish_paste();
+        drop(self);
+        if let Some(signal) = signal {
+            // Ends this process as the signal would have; what comes after is for systems where it did not.
+            let _ = emulate_default_handler(signal);
+        }
+        ended
+    }
+
+    /// One turn of the loop: sleep until something happens, then see to all of it.
+    fn turn(&mut self, expected: &Expected, signal: &mut Option<i32>) -> Option<Result<Code, Error>> {
+        self.sleep();
+        let mut child_ended = false;
+        let pending: Vec<i32> = self.signals.pending().collect();
+        for pending in pending {
+            match pending {
+                SIGCHLD => child_ended = true,
+                SIGCONT => {}
+                SIGTSTP => self.stop(),
+                ends => {
+                    *signal = Some(ends);
+                    return Some(Err(Error::unavailable("ended by a signal")));
+                }
+            }
+        }
+        if let Some((outcome, reply)) = self.listener.as_mut().and_then(|listener| listener.serve(expected)) {
+            return Some(self.end(outcome, Some(reply)));
+        }
+        while let Some(line) = self.terminal.as_mut().and_then(Terminal::line) {
+            match expected.pasted(&line) {
+                Outcome::Ignored(why) => self.note(&format!("what was pasted is not used: {why}")),
+                outcome => return Some(self.end(outcome, None)),
+            }
+        }
+        match self.response.as_mut().map(|response| response.outcome(expected)) {
+            Some(Ok(Some(outcome))) => return Some(self.end(outcome, None)),
+            Some(Err(error)) => return Some(Err(error)),
+            _ => {}
+        }
+        // After the listener was looked at: a launcher may bring the redirect itself, and end badly all the same.
+        if child_ended {
+            let opened = self.browser.as_mut().map_or(Opened::Well, Browser::check);
+            if let Err(error) = self.look_at_browser(opened) {
+                return Some(Err(error));
+            }
+        }
+        if tool::reader_is_gone(io::stdout()) {
+            return Some(Err(Error::unavailable("standard output: closed, so nobody would get the code")));
+        }
+        if Instant::now() >= self.deadline {
+            let error = Error::unavailable(format!("no redirect within {} s", self.timeout.as_secs()));
+            return Some(Err(error.hint("--timeout SECONDS waits longer")));
+        }
+        None
+    }
+
+    /// Sleeps until there is something to see to.
+    fn sleep(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.take();
+        }
+        let listener = self.listener.as_ref();
+        let deadlines = listener.and_then(Listener::next_deadline).into_iter().chain([self.deadline]);
+        let until = deadlines.min().unwrap_or(self.deadline);
+        let wait = until.saturating_duration_since(Instant::now());
+        let wait = if self.spinner.is_hidden() { wait } else { wait.min(FRAME) };
+        // Milliseconds are cut off, and one more is slept, so as not to turn in circles before the time.
+        let wait = Timespec::try_from(wait + Duration::from_millis(1)).unwrap_or_default();
+        let stdout = io::stdout();
+        let mut fds =
+            vec![PollFd::new(self.signals.get_read(), PollFlags::IN), PollFd::new(&stdout, PollFlags::empty())];
+        fds.extend(self.listener.iter().flat_map(Listener::interests));
+        fds.extend(self.terminal.iter().filter_map(Terminal::interest));
+        fds.extend(self.response.iter().map(|response| PollFd::new(&response.file, PollFlags::IN)));
+        let _ = rustix::event::poll(&mut fds, Some(&wait));
+        drop(fds);
+        self.spinner.tick();
+    }
+
+    /// The end: the port is closed before the page is sent, so that nobody comes after.
+    fn end(&mut self, outcome: Outcome, reply: Option<Reply>) -> Result<Code, Error> {
+        self.listener = None;
+        let (page, ended) = match outcome {
+            Outcome::Code(code, iss) => (Page::arrived(), Ok((code, iss))),
+            Outcome::Failed(error) => (Page::failed(&error), Err(error)),
+            Outcome::Ignored(why) => (Page::ignored(why), Err(super::untrusted(why))),
+        };
+        if let Some(reply) = reply {
+            reply.send(&page);
+        }
+        ended
+    }
+
+    fn look_at_browser(&mut self, opened: Opened) -> Result<(), Error> {
+        if opened == Opened::Well {
+            return Ok(());
+        }
+        if io::stderr().is_terminal() {
+            self.note("no browser could be opened here: open the URL above in one, wherever you are");
+            return Ok(());
+        }
+        let error = Error::unavailable("no browser could be opened, and there is no terminal");
+        Err(error.hint("set BROWSER to a program that drives the login, or use --no-browser"))
+    }
+
+    fn greet(&mut self) {
+        let mut waits = match (&self.listener, &self.response) {
+            (Some(_), _) => "waiting for the browser".to_owned(),
+            (_, Some(_)) => "waiting for the response file".to_owned(),
+            _ => "paste the address that the browser ends up at, and press Enter".to_owned(),
+        };
+        if self.listener.is_some() && self.terminal.is_some() {
+            waits.push_str("; if it is on another machine, paste the address that it ends up at");
+        }
+        let dull =
+            tool::environment("NO_COLOR").is_some() || tool::environment("TERM").is_none_or(|term| term == "dumb");
+        match dull || !io::stderr().is_terminal() {
+            true if self.terminal.is_some() => tool::note(&waits),
+            true => {}
+            false => self.spinner = ProgressBar::new_spinner().with_message(waits),
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.spinner.suspend(|| tool::note(text));
+    }
+
+    /// Ctrl-Z: the shell gets its terminal as it was, and we take it again when we go on.
+    fn stop(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.give_back();
+        }
+        self.spinner.suspend(|| drop(emulate_default_handler(SIGTSTP)));
+    }
+
+    /// Where the redirect came in mid-paste: the rest of it is taken in too, so that the shell does not get it.
+    fn finish_paste(&mut self) {
+        let until = Instant::now() + PASTE;
+        while let Some(terminal) = self.terminal.as_mut().filter(|terminal| terminal.is_in_mid_paste()) {
+            let quiet = match terminal.interest() {
+                Some(fd) => !matches!(rustix::event::poll(&mut [fd], Timespec::try_from(QUIET).ok().as_ref()), Ok(1..)),
+                None => true,
+            };
+            if terminal.line().is_some() || quiet || Instant::now() > until {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.spinner.finish_and_clear();
+    }
+}
+
+/// The file that the redirect URL comes in.
+struct Response {
+    file: File,
+    text: Zeroizing<Vec<u8>>,
+}
+
+impl Response {
+    /// The redirect, when its line is whole; it is the only one, so one that does not fit is a failure.
+    fn outcome(&mut self, expected: &Expected) -> Result<Option<Outcome>, Error> {
+        let mut buffer = Zeroizing::new([0; 4096]);
+        let ended = loop {
+            match self.file.read(buffer.as_mut_slice()) {
+                Ok(0) => break true,
+                Ok(count) => self.text.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::usage(format!("--response-file: {}", tool::reason(&error)))),
+            }
+            if self.text.len() > document::SIZE {
+                return Err(Error::usage(format!("--response-file: {}", document::too_large())));
+            }
+        };
+        if !ended && !self.text.contains(&b'\n') {
+            return Ok(None);
+        }
+        // A FIFO that nobody has opened for writing yet reads as ended.
+        if self.text.is_empty() {
+            let regular = self.file.metadata().is_ok_and(|metadata| metadata.is_file());
+            return if regular { Err(Error::usage("--response-file: empty")) } else { Ok(None) };
+        }
+        let text = String::from_utf8_lossy(&self.text);
+        let line = text.lines().next().unwrap_or_default();
+        Ok(Some(expected.pasted(line)))
+    }
+}
+
+/// Whether the signal was ignored when this process began (nohup, a background job of a script): then it stays so.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
+/// Between two frames of the spinner.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// How long the rest of a paste may take, and how long a pause ends it.
+const PASTE: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_millis(100);
