@@ -55,6 +55,11 @@ impl Document {
         self.members.contains_key(name)
     }
 
+    /// The names of all members, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(String::as_str)
+    }
+
     /// The member's JSON text.
     pub fn json(&self, name: &str) -> Option<&str> {
         self.members.get(name).map(|json| json.as_str())

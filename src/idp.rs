@@ -1,1 +1,502 @@
-//! x
+//! A strict authorization server for one machine: RFC 6749, RFC 7636, RFC 9207, OpenID Connect Core. For tests alone:
+//! whoever asks is let in by any name, and nothing is kept.
+
+mod grants;
+mod keys;
+mod pages;
+mod server;
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::document::Document;
+use crate::http::Client;
+use crate::request::Request;
+use crate::url::Url;
+use crate::{Error, form, pkce, tool};
+
+use grants::{Authorization, Grants};
+use keys::Key;
+use server::Answer;
+
+/// How the server is set up.
+pub struct Setup {
+    /// The port; 0 is any free one.
+    pub port: u16,
+    /// Whether everybody is logged in and agrees without being asked.
+    pub auto_approve: bool,
+    /// What follows the host in the issuer: empty, `/`, or a path.
+    pub issuer_path: String,
+    /// Redirect URIs beside those on this machine.
+    pub redirect_uris: Vec<String>,
+}
+
+/// A server that listens, and does not answer yet.
+pub struct Idp {
+    listener: TcpListener,
+    service: Service,
+}
+
+impl Idp {
+    /// Listens on loopback, with keys made just now.
+    pub fn bind(setup: Setup) -> Result<Idp, Error> {
+        let path = &setup.issuer_path;
+        let whole = path.is_empty() || (path.starts_with('/') && path.bytes().all(|octet| octet.is_ascii_graphic()));
+        if !whole || path.contains(['?', '#']) {
+            return Err(Error::usage("--issuer-path: must begin with / and be a path alone"));
+        }
+        let listener = TcpListener::bind(("127.0.0.1", setup.port));
+        let bound = listener.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+        let (port, listener) =
+            bound.map_err(|error| Error::unavailable(format!("127.0.0.1:{}: {}", setup.port, tool::reason(&error))))?;
+        let mut redirect_uris = REDIRECTS.map(str::to_owned).to_vec();
+        redirect_uris.extend(setup.redirect_uris);
+        let authority = format!("127.0.0.1:{port}");
+        let service = Service {
+            issuer: format!("http://{authority}{path}"),
+            base: format!("http://{authority}{}", path.trim_end_matches('/')),
+            root: path.trim_end_matches('/').to_owned(),
+            authority,
+            redirect_uris,
+            auto_approve: setup.auto_approve,
+            key: Key::new()?,
+            state: Mutex::new(State::default()),
+        };
+        Ok(Idp { listener, service })
+    }
+
+    /// What a client must know: the metadata, a `client_id`, a `redirect_uri`.
+    pub fn document(&self) -> Result<Document, Error> {
+        let metadata = self.service.metadata().to_string();
+        let mut document = Document::parse(metadata.as_bytes()).map_err(Error::usage)?;
+        document.set("client_id", CLIENT_ID);
+        document.set("redirect_uri", "http://127.0.0.1:0/callback");
+        Ok(document)
+    }
+
+    /// The issuer.
+    pub fn issuer(&self) -> &str {
+        &self.service.issuer
+    }
+
+    /// Answers until the process ends.
+    pub fn serve(&self) -> ! {
+        server::serve(&self.listener, &self.service)
+    }
+}
+
+/// Opens a URL as a browser would, follows redirects on this machine, and ends well where a page is at the end.
+pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
+    let client = Client::new(timeout);
+    let mut url = Url::parse("--visit", url)?;
+    for _ in 0..REDIRECTS_FOLLOWED {
+        if !url.is_loopback() {
+            return Err(Error::untrusted("--visit: leads away from this machine"));
+        }
+        let answer = client.get(&url)?;
+        let next = match (answer.status, answer.location) {
+            (200, _) => return Ok(()),
+            (301 | 302 | 303 | 307 | 308, Some(location)) => location,
+            (status, _) => return Err(Error::new(crate::Kind::Refused, format!("--visit: answered {status}"))),
+        };
+        let absolute = if next.starts_with('/') { format!("{}{next}", url.origin()) } else { next };
+        url = Url::parse("--visit", &absolute)?;
+    }
+    Err(Error::untrusted("--visit: too many redirects"))
+}
+
+struct Service {
+    /// As the metadata and the tokens name it.
+    issuer: String,
+    /// Before the path of each endpoint.
+    base: String,
+    /// The path of the base.
+    root: String,
+    authority: String,
+    redirect_uris: Vec<String>,
+    auto_approve: bool,
+    key: Key,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    grants: Grants,
+    /// Authorization requests that a person is asked about.
+    asked: HashMap<String, Asked>,
+    /// Who is logged in, by the browser's cookie.
+    sessions: HashMap<String, Person>,
+}
+
+struct Asked {
+    authorization: Authorization,
+    person: Option<Person>,
+}
+
+#[derive(Clone)]
+struct Person {
+    name: String,
+    /// When they logged in, in Unix seconds.
+    auth_time: u64,
+}
+
+impl Service {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer to a request.
+    fn answer(&self, request: &Request, body: &[u8]) -> Answer {
+        if request.header("Host") != Some(&self.authority) {
+            return Answer::page(pages::problem(421, "That is not this server's name."));
+        }
+        // RFC 8414 puts its well-known part before the issuer's path; everything else comes after it.
+        let inserted = format!("/.well-known/oauth-authorization-server{}", self.root);
+        if request.path == inserted && request.method == "GET" {
+            return Answer::json(200, &self.metadata());
+        }
+        let path = request.path.strip_prefix(&self.root).unwrap_or_default();
+        match (request.method.as_str(), path) {
+            ("GET", "/.well-known/openid-configuration") => Answer::json(200, &self.metadata()),
+            ("GET", "/jwks") => Answer::json(200, &json!({ "keys": [self.key.jwk()] })),
+            ("GET", "/authorize") => self.authorize(&request.query, request),
+            ("POST", "/authorize") => self.authorize(&String::from_utf8_lossy(body), request),
+            ("POST", "/login") => self.login(body),
+            ("POST", "/consent") => self.consent(body),
+            ("POST", "/token") => self.token(request, body),
+            ("POST", "/revoke") => self.revoke(request, body),
+            ("GET", "/userinfo") => self.userinfo(request),
+            (_, "/authorize" | "/login" | "/consent" | "/token" | "/revoke" | "/userinfo" | "/jwks") => {
+                Answer::page(pages::problem(405, "That is not how this is asked for."))
+            }
+            _ => Answer::page(pages::problem(404, "There is nothing here.")),
+        }
+    }
+
+    fn metadata(&self) -> Value {
+        let at = |path: &str| format!("{}/{path}", self.base);
+        json!({
+            "issuer": self.issuer,
+            "authorization_endpoint": at("authorize"),
+            "token_endpoint": at("token"),
+            "jwks_uri": at("jwks"),
+            "revocation_endpoint": at("revoke"),
+            "userinfo_endpoint": at("userinfo"),
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "subject_types_supported": ["public"],
+            "scopes_supported": ["openid", "offline_access"],
+            "id_token_signing_alg_values_supported": [self.key.alg()],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "revocation_endpoint_auth_methods_supported": ["none"],
+            "code_challenge_methods_supported": [pkce::METHOD],
+            "authorization_response_iss_parameter_supported": true,
+        })
+    }
+
+    /// The authorization endpoint: RFC 6749 section 3.1, OpenID Connect Core section 3.1.2.
+    fn authorize(&self, query: &str, request: &Request) -> Answer {
+        let parameters = match Parameters::of_form(query) {
+            Ok(parameters) => parameters,
+            Err(wrong) => return Answer::page(pages::problem(400, wrong)),
+        };
+        if parameters.one("client_id") != Some(CLIENT_ID) {
+            return Answer::page(pages::problem(400, "No client of that client_id is registered here."));
+        }
+        let redirect_uri = parameters.one("redirect_uri").unwrap_or_default();
+        if !self.redirect_uris.iter().any(|known| is_registered(known, redirect_uri)) {
+            return Answer::page(pages::problem(400, "That redirect_uri is not registered for this client."));
+        }
+        let back = Back { redirect_uri, state: parameters.one("state"), issuer: &self.issuer };
+        let authorization = match Authorization::of(&parameters) {
+            Ok(authorization) => authorization,
+            Err((error, description)) => return back.error(error, description),
+        };
+        let session = request.header("Cookie").and_then(session_cookie);
+        let session = session.and_then(|id| self.state().sessions.get(id).cloned());
+        let fresh = |person: &Person| authorization.max_age.is_none_or(|age| now() - person.auth_time <= age);
+        let wants = |what: &str| authorization.prompt.iter().any(|prompt| prompt == what);
+        let person = match session.filter(|person| fresh(person) && !wants("login")) {
+            None if self.auto_approve => Some(Person { name: PERSON.to_owned(), auth_time: now() }),
+            person => person,
+        };
+        match person {
+            Some(person) if self.auto_approve => self.grant(authorization, person),
+            person if wants("none") => {
+                let error = if person.is_some() { "consent_required" } else { "login_required" };
+                back.error(error, "a person must be asked, and prompt is none")
+            }
+            person => self.ask(authorization, person, None),
+        }
+    }
+
+    /// Shows the login page, or the consent page to somebody who is logged in.
+    fn ask(&self, authorization: Authorization, person: Option<Person>, cookie: Option<&str>) -> Answer {
+        let Ok(id) = pkce::random(32) else { return Answer::failed() };
+        let page = match &person {
+            None => pages::login(&self.base, &id),
+            Some(person) => pages::consent(&self.base, &id, &person.name, &authorization.scope, cookie),
+        };
+        self.state().asked.insert(id.to_string(), Asked { authorization, person });
+        Answer::page(page)
+    }
+
+    fn login(&self, body: &[u8]) -> Answer {
+        let text = String::from_utf8_lossy(body);
+        let parameters = Parameters::of_form(&text).unwrap_or_default();
+        let name = parameters.one("name").unwrap_or_default().trim();
+        let asked = parameters.one("id").and_then(|id| self.state().asked.remove(id));
+        let Some(asked) = asked else {
+            return Answer::page(pages::problem(400, "That login has ended, or was never begun."));
+        };
+        if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
+            return self.ask(asked.authorization, None, None);
+        }
+        let Ok(session) = pkce::random(32) else { return Answer::failed() };
+        let person = Person { name: name.to_owned(), auth_time: now() };
+        self.state().sessions.insert(session.to_string(), person.clone());
+        self.ask(asked.authorization, Some(person), Some(&session))
+    }
+
+    fn consent(&self, body: &[u8]) -> Answer {
+        let text = String::from_utf8_lossy(body);
+        let parameters = Parameters::of_form(&text).unwrap_or_default();
+        let asked = parameters.one("id").and_then(|id| self.state().asked.remove(id));
+        let Some(Asked { authorization, person: Some(person) }) = asked else {
+            return Answer::page(pages::problem(400, "That login has ended, or was never begun."));
+        };
+        if parameters.one("answer") == Some("allow") {
+            return self.grant(authorization, person);
+        }
+        let state = authorization.state.as_deref();
+        let back = Back { redirect_uri: &authorization.redirect_uri, state, issuer: &self.issuer };
+        back.error("access_denied", "the person said no")
+    }
+
+    /// Sends the browser back with a code.
+    fn grant(&self, authorization: Authorization, person: Person) -> Answer {
+        let back = |authorization: &Authorization| (authorization.redirect_uri.clone(), authorization.state.clone());
+        let (redirect_uri, state) = back(&authorization);
+        let Ok(code) = self.state().grants.code(authorization, person) else { return Answer::failed() };
+        let back = Back { redirect_uri: &redirect_uri, state: state.as_deref(), issuer: &self.issuer };
+        back.with(&[("code", &code)])
+    }
+
+    /// The token endpoint: RFC 6749 section 3.2.
+    fn token(&self, request: &Request, body: &[u8]) -> Answer {
+        let parameters = match self.called(request, body) {
+            Ok(parameters) => parameters,
+            Err(answer) => return answer,
+        };
+        let granted = match parameters.one("grant_type") {
+            Some("authorization_code") => self.state().grants.exchange(&parameters),
+            Some("refresh_token") => self.state().grants.refresh(&parameters),
+            Some(_) => Err(("unsupported_grant_type", "codes and refresh tokens are taken here")),
+            None => Err(("invalid_request", "grant_type is missing")),
+        };
+        let tokens = match granted {
+            Ok(tokens) => tokens,
+            Err((error, description)) => return Answer::error(400, error, description),
+        };
+        let id_token = match tokens.scope.iter().any(|name| name == "openid") {
+            true => match self.id_token(&tokens) {
+                Ok(id_token) => Some(id_token),
+                Err(_) => return Answer::failed(),
+            },
+            false => None,
+        };
+        let mut answer = json!({
+            "access_token": tokens.access_token,
+            "token_type": "Bearer",
+            "expires_in": grants::ACCESS.as_secs(),
+            "scope": tokens.scope.join(" "),
+            "refresh_token": tokens.refresh_token,
+            "id_token": id_token,
+        });
+        drop_nulls(&mut answer);
+        Answer::json(200, &answer)
+    }
+
+    /// An ID token (OpenID Connect Core section 2).
+    fn id_token(&self, tokens: &grants::Tokens) -> Result<String, Error> {
+        let mut claims = json!({
+            "iss": self.issuer,
+            "sub": tokens.person.name,
+            "aud": CLIENT_ID,
+            "iat": now(),
+            "exp": now() + grants::ACCESS.as_secs(),
+            "auth_time": tokens.person.auth_time,
+            "at_hash": keys::half_hash(&tokens.access_token),
+            "preferred_username": tokens.person.name,
+            "nonce": tokens.nonce,
+        });
+        drop_nulls(&mut claims);
+        self.key.sign(&claims)
+    }
+
+    /// Revocation: RFC 7009.
+    fn revoke(&self, request: &Request, body: &[u8]) -> Answer {
+        let parameters = match self.called(request, body) {
+            Ok(parameters) => parameters,
+            Err(answer) => return answer,
+        };
+        match parameters.one("token") {
+            Some(token) => self.state().grants.revoke(token),
+            None => return Answer::error(400, "invalid_request", "token is missing"),
+        }
+        Answer::empty(200)
+    }
+
+    /// Something to call with an access token: OpenID Connect Core section 5.3, RFC 6750.
+    fn userinfo(&self, request: &Request) -> Answer {
+        let header = request.header("Authorization").unwrap_or_default();
+        let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
+        let Some((_, token)) = token else {
+            return Answer::empty(401).with("WWW-Authenticate: Bearer\r\n");
+        };
+        match self.state().grants.holder(token) {
+            Some(person) => Answer::json(200, &json!({ "sub": person.name, "preferred_username": person.name })),
+            None => Answer::empty(401).with("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"),
+        }
+    }
+
+    /// The parameters of a public client's call: in a form, or in JSON as Auth0 takes it.
+    fn called(&self, request: &Request, body: &[u8]) -> Result<Parameters, Answer> {
+        let media_type = request.header("Content-Type").unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        let text = String::from_utf8_lossy(body);
+        let read = match media_type {
+            "application/x-www-form-urlencoded" => Parameters::of_form(&text),
+            "application/json" => Parameters::of_json(body),
+            _ => Err("the body must be a form"),
+        };
+        let parameters = read.map_err(|wrong| Answer::error(400, "invalid_request", wrong))?;
+        if !request.query.is_empty() {
+            return Err(Answer::error(400, "invalid_request", "parameters belong in the body"));
+        }
+        let authenticates = request.has("Authorization") || parameters.one("client_secret").is_some();
+        if authenticates || parameters.one("client_id") != Some(CLIENT_ID) {
+            let answer = Answer::error(401, "invalid_client", "no such client, or it is one without a secret");
+            return Err(answer.with("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
+        }
+        Ok(parameters)
+    }
+}
+
+/// The parameters of a request: none twice but `resource`, none empty (RFC 6749 section 3.1).
+#[derive(Default)]
+pub struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn of_form(text: &str) -> Result<Parameters, &'static str> {
+        let pairs = form::pairs(text).map(|(name, value)| Some((form::decode(name)?, form::decode(value)?)));
+        let pairs: Option<Vec<_>> = pairs.collect();
+        Parameters::of(pairs.ok_or("a parameter cannot be decoded")?)
+    }
+
+    fn of_json(body: &[u8]) -> Result<Parameters, &'static str> {
+        let object = Document::parse(body).map_err(|_| "the body is not a JSON object")?;
+        let mut pairs = Vec::new();
+        for name in object.names() {
+            let values = object.texts(name).map_err(|_| "a parameter is not a string")?;
+            pairs.extend(values.unwrap_or_default().into_iter().map(|value| (name.to_owned(), value)));
+        }
+        Parameters::of(pairs)
+    }
+
+    fn of(mut pairs: Vec<(String, String)>) -> Result<Parameters, &'static str> {
+        pairs.retain(|(_, value)| !value.is_empty());
+        let mut names: Vec<&str> =
+            pairs.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "resource").collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() < all {
+            return Err("a parameter is there twice");
+        }
+        Ok(Parameters(pairs))
+    }
+
+    /// The parameter's value.
+    pub fn one(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// All values of the parameter.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.0.iter().filter(move |(other, _)| other == name);
+        named.map(|(_, value)| value.as_str())
+    }
+}
+
+/// The way back to the client (RFC 6749 section 4.1.2, RFC 9207 section 2).
+struct Back<'a> {
+    redirect_uri: &'a str,
+    state: Option<&'a str>,
+    issuer: &'a str,
+}
+
+impl Back<'_> {
+    fn error(&self, error: &str, description: &str) -> Answer {
+        self.with(&[("error", error), ("error_description", description)])
+    }
+
+    fn with(&self, pairs: &[(&str, &str)]) -> Answer {
+        let mut pairs = pairs.to_vec();
+        pairs.extend(self.state.map(|state| ("state", state)));
+        pairs.push(("iss", self.issuer));
+        let joint = if self.redirect_uri.contains('?') { '&' } else { '?' };
+        Answer::redirect(&format!("{}{joint}{}", self.redirect_uri, *form::encoded(pairs)))
+    }
+}
+
+/// Whether the redirect URI is the registered one; on this machine with any port (RFC 8252 section 7.3).
+fn is_registered(known: &str, given: &str) -> bool {
+    let (Ok(known_url), Ok(given_url)) = (Url::parse("known", known), Url::parse("given", given)) else {
+        return known == given;
+    };
+    let alike = known_url.is_loopback()
+        && !given_url.is_https()
+        && given_url.port() != Some(0)
+        && known_url.host() == given_url.host()
+        && known_url.path() == given_url.path()
+        && known_url.query() == given_url.query();
+    known == given || alike
+}
+
+/// Takes the members away that are null: what is not there is not sent.
+fn drop_nulls(object: &mut Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+}
+
+fn session_cookie(cookies: &str) -> Option<&str> {
+    let name = format!("{COOKIE}=");
+    cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(&name))
+}
+
+/// Now, in Unix seconds.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// The one client that is registered.
+pub const CLIENT_ID: &str = "pkce-tools";
+
+/// Who logs in where nobody is asked.
+const PERSON: &str = "alice";
+
+/// The session cookie; cookies know no ports, so its name says whose it is.
+const COOKIE: &str = "pkce-idp";
+
+/// Where the client may be sent back to: this machine, any port.
+const REDIRECTS: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"];
+
+/// Redirects that a visit follows.
+const REDIRECTS_FOLLOWED: usize = 10;

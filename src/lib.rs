@@ -1,8 +1,8 @@
 //! What the tools of pkce-tools share. No API promise: this library serves the tools.
 //!
 //! The house: [`document`] is what flows between the tools, [`tool`] the frame around each step, [`error`] the ways
-//! to fail. [`url`], [`form`], [`request`] and [`http`] are the ground: what may be called, how it is written, how a
-//! request is read, how one is sent. The rest has the names of the protocol's own things.
+//! to fail. [`url`], [`form`], [`request`], [`page`] and [`http`] are the ground: what may be called, how it is
+//! written, how a request is read, how one is answered, how one is sent. The rest has the names of the protocol's own things.
 
 pub mod authorize;
 pub mod callback;
@@ -12,6 +12,7 @@ pub mod form;
 pub mod http;
 pub mod idp;
 pub mod metadata;
+pub mod page;
 pub mod pkce;
 pub mod request;
 pub mod token;

@@ -1,10 +1,6 @@
 //! The pages that the browser shows: self-contained, safe, and plain about what they know.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
-
-use crate::request::phrase;
+use crate::page::Html;
 use crate::{Error, Kind};
 
 /// A page for one end of a login, or for a request that is none.
@@ -62,60 +58,16 @@ impl Page {
         Page { status, mood, mark, title, text: text.to_owned() }
     }
 
-    /// The whole answer, head and body. None of its text comes from the request.
+    /// The whole answer. None of its text comes from the request.
     pub fn response(&self) -> Vec<u8> {
-        let Page { status, mood, mark, title, text } = self;
-        let body = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
-             <style>{STYLE}</style>\n\
-             <main class=\"{mood}\"><p class=\"mark\" aria-hidden=\"true\">{mark}</p><h1>{title}</h1><p>{text}</p></main>\n\
-             <script>{SCRIPT}</script>\n</html>\n"
-        );
-        let allow = if *status == 405 { "Allow: GET\r\n" } else { "" };
-        format!(
-            "HTTP/1.1 {status} {}\r\n\
-             Content-Type: text/html; charset=utf-8\r\n\
-             Content-Length: {}\r\n\
-             Connection: close\r\n\
-             {allow}Cache-Control: no-store\r\n\
-             Referrer-Policy: no-referrer\r\n\
-             X-Content-Type-Options: nosniff\r\n\
-             X-Frame-Options: DENY\r\n\
-             Cross-Origin-Opener-Policy: same-origin\r\n\
-             Content-Security-Policy: default-src 'none'; style-src '{}'; script-src '{}'; img-src data:; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\r\n{body}",
-            phrase(*status),
-            body.len(),
-            digest(STYLE),
-            digest(SCRIPT),
-        )
-        .into_bytes()
+        let html = Html {
+            status: self.status,
+            mood: self.mood,
+            mark: self.mark,
+            title: self.title,
+            content: &format!("<p>{}</p>", self.text),
+            headers: if self.status == 405 { "Allow: GET\r\n" } else { "" },
+        };
+        html.response()
     }
 }
-
-/// The one style and the one script that the page may run, named by their digest.
-fn digest(text: &str) -> String {
-    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
-}
-
-/// Takes the code out of the address bar and the history (RFC 9700 section 4.3.1).
-const SCRIPT: &str = "history.replaceState(null,'',location.pathname)";
-
-const STYLE: &str = "
-:root{--page:#f4f5f7;--card:#fff;--text:#1c2430;--soft:#566172;--line:#dfe3e9;--good:#12805c;--bad:#b3261e}
-@media(prefers-color-scheme:dark){
-:root{--page:#12161c;--card:#1b212a;--text:#e8ecf2;--soft:#a3afbf;--line:#2d3643;--good:#4cc79a;--bad:#f2847c}}
-*{box-sizing:border-box}
-body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;background:var(--page);
-color:var(--text);font:1rem/1.6 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}
-main{max-width:27rem;padding:2.5rem 2.25rem;background:var(--card);border:1px solid var(--line);
-border-radius:1rem;text-align:center}
-.mark{width:3.5rem;height:3.5rem;margin:0 auto 1.25rem;border-radius:50%;border:2px solid;
-font-size:1.75rem;line-height:3.25rem}
-.good .mark{color:var(--good)}
-.bad .mark{color:var(--bad)}
-h1{margin:0 0 .5rem;font-size:1.375rem;line-height:1.3}
-main>p:last-child{margin:0;color:var(--soft)}
-";

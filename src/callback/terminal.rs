@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios};
 use rustix::termios::{tcflush, tcgetattr, tcgetpgrp, tcsetattr};
@@ -17,6 +18,7 @@ pub struct Terminal {
     /// The settings to restore; there while they are ours.
     before: Option<Termios>,
     typed: Zeroizing<Vec<u8>>,
+    gone: bool,
 }
 
 impl Terminal {
@@ -25,7 +27,7 @@ impl Terminal {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
         let typed = Zeroizing::new(Vec::new());
-        Some(Terminal { tty, before: None, typed })
+        Some(Terminal { tty, before: None, typed, gone: false })
     }
 
     /// What to poll for: nothing while another job has the terminal.
@@ -36,7 +38,7 @@ impl Terminal {
 
     /// Takes the terminal over where this job is in its foreground: no limit to a line, no echo.
     pub fn take(&mut self) {
-        if self.before.is_some() || !self.is_foreground() {
+        if self.gone || self.before.is_some() || !self.is_foreground() {
             return;
         }
         let Ok(before) = tcgetattr(&self.tty) else { return };
@@ -75,15 +77,22 @@ impl Terminal {
             if self.before.is_none() || !self.is_foreground() {
                 return None;
             }
-            let count = rustix::io::read(&self.tty, buffer.as_mut_slice()).unwrap_or(0);
-            if count == 0 {
-                return None;
-            }
+            let count = match rustix::io::read(&self.tty, buffer.as_mut_slice()) {
+                Ok(count) if count > 0 => count,
+                Err(Errno::AGAIN | Errno::INTR) => return None,
+                _ => {
+                    // Hung up: nobody is there any more, and there is nothing to restore.
+                    self.gone = true;
+                    self.before = None;
+                    return None;
+                }
+            };
             for octet in buffer.iter().take(count) {
                 match *octet {
                     BACKSPACE | DELETE => drop(self.typed.pop()),
                     KILL => self.typed.clear(),
-                    octet => self.typed.push(octet),
+                    b'\r' | b'\n' | b' '.. => self.typed.push(*octet),
+                    _ => {}
                 }
             }
             if self.typed.len() > document::SIZE {

@@ -271,6 +271,11 @@ struct Response {
 impl Response {
     /// The redirect, when its line is whole; it is the only one, so one that does not fit is a failure.
     fn outcome(&mut self, expected: &Expected) -> Result<Option<Outcome>, Error> {
+        // A FIFO that nobody has opened for writing yet would read as ended; poll knows better.
+        let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
+        if !matches!(rustix::event::poll(&mut fds, Some(&Timespec::default())), Ok(1..)) {
+            return Ok(None);
+        }
         let mut buffer = Zeroizing::new([0; 4096]);
         let ended = loop {
             match self.file.read(buffer.as_mut_slice()) {
@@ -287,10 +292,8 @@ impl Response {
         if !ended && !self.text.contains(&b'\n') {
             return Ok(None);
         }
-        // A FIFO that nobody has opened for writing yet reads as ended.
         if self.text.is_empty() {
-            let regular = self.file.metadata().is_ok_and(|metadata| metadata.is_file());
-            return if regular { Err(Error::usage("--response-file: empty")) } else { Ok(None) };
+            return Err(Error::usage("--response-file: empty"));
         }
         let text = String::from_utf8_lossy(&self.text);
         let line = text.lines().next().unwrap_or_default();

@@ -1,0 +1,77 @@
+# The house's own commands. PREFIX, DESTDIR, BINDIR and MANDIR say where `make install` puts things.
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+CARGO ?= cargo
+
+# No list of tools stands anywhere: the folder of their sources is it.
+TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
+PAGES := $(wildcard man/*.1 man/*.7)
+BUILT := $(addprefix target/release/,$(TOOLS))
+FAST := $(abspath target/fast)
+
+all: toolchain
+	$(CARGO) build --release --locked
+
+# What cannot be done without, said plainly where it is missing.
+toolchain:
+	@command -v $(CARGO) >/dev/null || { \
+	  echo "make: cargo is missing: install Rust 1.89 or later (https://rustup.rs, or your system's package)" >&2; exit 1; }
+
+test: toolchain
+	$(CARGO) test --locked
+
+lint: toolchain
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@command -v mandoc >/dev/null || { echo "make: mandoc is missing: install the package mandoc" >&2; exit 1; }
+	mandoc -T lint -W warning $(PAGES)
+
+check: test lint
+
+# From nothing to tokens, with nobody there: builds, starts pkce-idp, runs the whole pipeline in it.
+demo: toolchain
+	$(CARGO) build --profile fast --locked --bins
+	@PATH="$(FAST):$$PATH" sh examples/demo.sh
+
+# The same pipeline against servers and browsers that others wrote.
+interop: toolchain
+	$(CARGO) build --profile fast --locked --bins
+	PATH="$(FAST):$$PATH" bash tests/interop/run.sh
+
+# Start-up, memory and size beside what people use today, in one run.
+bench: all
+	PATH="$(abspath target/release):$$PATH" bash tests/bench/run.sh
+
+# More cases than a day's test has: the property tests, each with many times the cases.
+fuzz: toolchain
+	PROPTEST_CASES=20000 $(CARGO) test --release --locked --test properties
+
+# Known weaknesses of the crates we use.
+audit:
+	@command -v cargo-audit >/dev/null || { echo "make: cargo-audit is missing: cargo install cargo-audit" >&2; exit 1; }
+	$(CARGO) audit
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
+	install -m 755 $(BUILT) $(DESTDIR)$(BINDIR)
+	install -m 644 $(wildcard man/*.1) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(wildcard man/*.7) $(DESTDIR)$(MANDIR)/man7
+	install -d $(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions
+	install -m 644 completions/pkce-tools.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/pkce-tools
+	for tool in $(TOOLS); do ln -sf pkce-tools $(DESTDIR)$(DATADIR)/bash-completion/completions/$$tool; done
+	install -m 644 completions/_pkce-tools $(DESTDIR)$(DATADIR)/zsh/site-functions/_pkce-tools
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS))
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard man/*.1)))
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(wildcard man/*.7)))
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/bash-completion/completions/,pkce-tools $(TOOLS))
+	rm -f $(DESTDIR)$(DATADIR)/zsh/site-functions/_pkce-tools
+
+clean:
+	$(CARGO) clean
+	rm -rf tests/interop/node_modules
+
+.PHONY: all toolchain test lint check demo interop bench fuzz audit install uninstall clean

@@ -1,0 +1,222 @@
+//! What was granted: codes (once, 60 seconds), access tokens, refresh tokens (rotated, reuse ends the whole grant).
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::{Parameters, Person};
+use crate::pkce;
+
+/// An OAuth error and its description.
+pub type Refusal = (&'static str, &'static str);
+
+/// A valid authorization request.
+#[derive(Clone)]
+pub struct Authorization {
+    /// Where the code goes.
+    pub redirect_uri: String,
+    /// To be handed back.
+    pub state: Option<String>,
+    /// The scope, name by name.
+    pub scope: Vec<String>,
+    /// `none`, `login`, `consent`, `select_account`.
+    pub prompt: Vec<String>,
+    /// Seconds since the login, at most.
+    pub max_age: Option<u64>,
+    nonce: Option<String>,
+    challenge: String,
+    resources: Vec<String>,
+}
+
+/// What the token endpoint gives.
+pub struct Tokens {
+    /// The access token.
+    pub access_token: String,
+    /// The refresh token, where `offline_access` was granted.
+    pub refresh_token: Option<String>,
+    /// The scope, name by name.
+    pub scope: Vec<String>,
+    /// The nonce of the login.
+    pub nonce: Option<String>,
+    /// Who logged in.
+    pub person: Person,
+}
+
+/// All grants of this run; nothing is written anywhere.
+#[derive(Default)]
+pub struct Grants {
+    grants: Vec<Grant>,
+    codes: HashMap<String, (usize, Instant)>,
+    spent_codes: HashMap<String, usize>,
+    access_tokens: HashMap<String, (usize, Instant)>,
+    refresh_tokens: HashMap<String, usize>,
+    spent_refresh_tokens: HashMap<String, usize>,
+    revoked: HashSet<usize>,
+}
+
+struct Grant {
+    authorization: Authorization,
+    person: Person,
+}
+
+impl Authorization {
+    /// The request in these parameters (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
+    pub fn of(parameters: &Parameters) -> Result<Authorization, Refusal> {
+        let text = |name| parameters.one(name).map(str::to_owned);
+        let words = |name| -> Vec<String> {
+            let text = parameters.one(name).unwrap_or_default();
+            text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        match parameters.one("response_type") {
+            Some("code") => {}
+            Some(_) => return Err(("unsupported_response_type", "only code is given here")),
+            None => return Err(("invalid_request", "response_type is missing")),
+        }
+        for (name, error) in [("request", "request_not_supported"), ("request_uri", "request_uri_not_supported")] {
+            if parameters.one(name).is_some() {
+                return Err((error, "the request must be in the parameters"));
+            }
+        }
+        if parameters.one("response_mode").is_some_and(|mode| mode != "query") {
+            return Err(("invalid_request", "response_mode must be query"));
+        }
+        let challenge =
+            text("code_challenge").ok_or(("invalid_request", "code_challenge is missing (PKCE is required)"))?;
+        if parameters.one("code_challenge_method") != Some(pkce::METHOD) {
+            return Err(("invalid_request", "code_challenge_method must be S256"));
+        }
+        let base64url = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
+        if challenge.len() != 43 || !challenge.bytes().all(base64url) {
+            return Err(("invalid_request", "code_challenge is not that of S256"));
+        }
+        let scope = words("scope");
+        let token = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if !scope.iter().all(|name| name.bytes().all(token)) {
+            return Err(("invalid_scope", "scope has a character that it must not have"));
+        }
+        let prompt = words("prompt");
+        if prompt.len() > 1 && prompt.iter().any(|word| word == "none") {
+            return Err(("invalid_request", "prompt none must stand alone"));
+        }
+        let max_age = parameters.one("max_age").map(str::parse).transpose();
+        Ok(Authorization {
+            redirect_uri: text("redirect_uri").unwrap_or_default(),
+            state: text("state"),
+            nonce: text("nonce"),
+            max_age: max_age.map_err(|_| ("invalid_request", "max_age is not a number of seconds"))?,
+            resources: parameters.all("resource").map(str::to_owned).collect(),
+            challenge,
+            scope,
+            prompt,
+        })
+    }
+
+    /// The scope that is granted: `offline_access` only where consent was asked for (OpenID Connect Core section 11).
+    fn granted(&self) -> Vec<String> {
+        let consent = self.prompt.iter().any(|word| word == "consent");
+        self.scope.iter().filter(|name| *name != "offline_access" || consent).cloned().collect()
+    }
+}
+
+impl Grants {
+    /// A code for a request that a person granted.
+    pub fn code(&mut self, authorization: Authorization, person: Person) -> Result<String, crate::Error> {
+        let code = pkce::random(32)?.to_string();
+        self.codes.insert(code.clone(), (self.grants.len(), Instant::now() + CODE));
+        self.grants.push(Grant { authorization, person });
+        Ok(code)
+    }
+
+    /// Tokens for a code: once, and only for who asked for it. A second use ends what the first one gave.
+    pub fn exchange(&mut self, parameters: &Parameters) -> Result<Tokens, Refusal> {
+        let code = parameters.one("code").ok_or(("invalid_request", "code is missing"))?;
+        if let Some(grant) = self.spent_codes.get(code) {
+            self.revoked.insert(*grant);
+            return Err(("invalid_grant", "the code was used before; its tokens are revoked"));
+        }
+        let (at, until) = self.codes.remove(code).ok_or(("invalid_grant", "no such code"))?;
+        self.spent_codes.insert(code.to_owned(), at);
+        let authorization = self.authorization(at)?;
+        let verifier = parameters.one("code_verifier").ok_or(("invalid_request", "code_verifier is missing"))?;
+        match () {
+            () if until < Instant::now() => Err(("invalid_grant", "the code has expired")),
+            () if parameters.one("redirect_uri") != Some(&authorization.redirect_uri) => {
+                Err(("invalid_grant", "redirect_uri is not the one of the request"))
+            }
+            () if !pkce::is_verifier(verifier) || pkce::challenge(verifier) != authorization.challenge => {
+                Err(("invalid_grant", "code_verifier does not fit the code_challenge"))
+            }
+            () => self.tokens(at, authorization.granted(), parameters),
+        }
+    }
+
+    /// Tokens for a refresh token, which is replaced; a second use of the old one ends the grant.
+    pub fn refresh(&mut self, parameters: &Parameters) -> Result<Tokens, Refusal> {
+        let token = parameters.one("refresh_token").ok_or(("invalid_request", "refresh_token is missing"))?;
+        if let Some(grant) = self.spent_refresh_tokens.get(token) {
+            self.revoked.insert(*grant);
+            return Err(("invalid_grant", "the refresh token was used before; the grant is revoked"));
+        }
+        let at = *self.refresh_tokens.get(token).ok_or(("invalid_grant", "no such refresh token"))?;
+        if self.revoked.contains(&at) {
+            return Err(("invalid_grant", "the grant is revoked"));
+        }
+        let granted = self.authorization(at)?.granted();
+        let scope = match parameters.one("scope") {
+            Some(asked) => asked.split(' ').map(str::to_owned).collect(),
+            None => granted.clone(),
+        };
+        if !scope.iter().all(|name| granted.contains(name)) {
+            return Err(("invalid_scope", "more than was granted"));
+        }
+        let tokens = self.tokens(at, scope, parameters)?;
+        self.refresh_tokens.remove(token);
+        self.spent_refresh_tokens.insert(token.to_owned(), at);
+        Ok(tokens)
+    }
+
+    /// Ends a refresh token's grant, or an access token alone.
+    pub fn revoke(&mut self, token: &str) {
+        if self.access_tokens.remove(token).is_none()
+            && let Some(grant) = self.refresh_tokens.get(token)
+        {
+            self.revoked.insert(*grant);
+        }
+    }
+
+    /// Whose access token this is, while it is good.
+    pub fn holder(&self, token: &str) -> Option<Person> {
+        let (at, until) = self.access_tokens.get(token)?;
+        let good = *until > Instant::now() && !self.revoked.contains(at);
+        self.grants.get(*at).filter(|_| good).map(|grant| grant.person.clone())
+    }
+
+    fn authorization(&self, at: usize) -> Result<Authorization, Refusal> {
+        let grant = self.grants.get(at).ok_or(("invalid_grant", "no such grant"))?;
+        Ok(grant.authorization.clone())
+    }
+
+    fn tokens(&mut self, at: usize, scope: Vec<String>, parameters: &Parameters) -> Result<Tokens, Refusal> {
+        let random =
+            || pkce::random(32).map(|token| token.to_string()).map_err(|_| ("server_error", "no random numbers"));
+        let grant = self.grants.get(at).ok_or(("invalid_grant", "no such grant"))?;
+        let granted = &grant.authorization.resources;
+        if !parameters.all("resource").all(|resource| granted.iter().any(|granted| granted == resource)) {
+            return Err(("invalid_target", "a resource that was not granted"));
+        }
+        let (person, nonce) = (grant.person.clone(), grant.authorization.nonce.clone());
+        let offline = grant.authorization.granted().iter().any(|name| name == "offline_access");
+        let access_token = random()?;
+        self.access_tokens.insert(access_token.clone(), (at, Instant::now() + ACCESS));
+        let refresh_token = if offline { Some(random()?) } else { None };
+        if let Some(token) = &refresh_token {
+            self.refresh_tokens.insert(token.clone(), at);
+        }
+        Ok(Tokens { access_token, refresh_token, scope, nonce, person })
+    }
+}
+
+/// How long a code is good (RFC 6749 section 4.1.2 allows ten minutes; a script needs no more than this).
+const CODE: Duration = Duration::from_secs(60);
+
+/// How long an access token is good.
+pub const ACCESS: Duration = Duration::from_secs(3600);

@@ -1,0 +1,117 @@
+//! The server's connections: a thread each, one request each, all bounded.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Service, pages};
+use crate::document::SIZE;
+use crate::request::{Head, phrase};
+
+/// A whole answer.
+pub struct Answer(Vec<u8>);
+
+impl Answer {
+    /// A page that is written already.
+    pub fn page(page: Vec<u8>) -> Answer {
+        Answer(page)
+    }
+
+    /// A JSON object.
+    pub fn json(status: u16, body: &Value) -> Answer {
+        Answer::plain(status, "Content-Type: application/json\r\n", &body.to_string())
+    }
+
+    /// An OAuth error (RFC 6749 section 5.2).
+    pub fn error(status: u16, error: &str, description: &str) -> Answer {
+        Answer::json(status, &json!({ "error": error, "error_description": description }))
+    }
+
+    /// A redirect of the browser; 303, so that a form's content is not sent on (RFC 9700 section 4.12).
+    pub fn redirect(location: &str) -> Answer {
+        Answer::plain(303, &format!("Location: {location}\r\n"), "")
+    }
+
+    /// No content.
+    pub fn empty(status: u16) -> Answer {
+        Answer::plain(status, "", "")
+    }
+
+    /// A failure of the server itself.
+    pub fn failed() -> Answer {
+        Answer::error(500, "server_error", "the server failed")
+    }
+
+    /// The same, with one more header line.
+    pub fn with(mut self, header: &str) -> Answer {
+        let end = self.0.windows(2).position(|pair| pair == b"\r\n").map_or(0, |line| line + 2);
+        self.0.splice(end..end, header.bytes());
+        self
+    }
+
+    fn plain(status: u16, headers: &str, body: &str) -> Answer {
+        let head = format!(
+            "HTTP/1.1 {status} {}\r\n{headers}Content-Length: {}\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n",
+            phrase(status),
+            body.len()
+        );
+        Answer(format!("{head}{body}").into_bytes())
+    }
+}
+
+/// Answers each connection in a thread of its own, until the process ends.
+pub fn serve(listener: &TcpListener, service: &Service) -> ! {
+    thread::scope(|scope| {
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => drop(thread::Builder::new().spawn_scoped(scope, move || converse(stream, service))),
+                // Out of descriptors: some connection ends soon.
+                Err(_) => thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    })
+}
+
+fn converse(mut stream: TcpStream, service: &Service) {
+    let _ = stream.set_read_timeout(Some(CONNECTION));
+    let _ = stream.set_write_timeout(Some(CONNECTION));
+    let Ok(Answer(octets)) = answered(&mut stream, service) else { return };
+    if stream.write_all(&octets).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
+        let _ = stream.read(&mut [0; 1024]);
+    }
+}
+
+fn answered(stream: &mut TcpStream, service: &Service) -> io::Result<Answer> {
+    let mut octets = Vec::new();
+    let mut buffer = [0; 4096];
+    let mut more = |octets: &mut Vec<u8>| -> io::Result<()> {
+        match stream.read(&mut buffer)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                octets.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                Ok(())
+            }
+        }
+    };
+    let (request, head) = loop {
+        match Head::parse(&octets) {
+            Head::Whole(request, length) => break (request, length),
+            Head::Bad(status) => return Ok(Answer::page(pages::problem(status, "That is not a request."))),
+            Head::Partial => more(&mut octets)?,
+        }
+    };
+    let length = request.header("Content-Length").unwrap_or("0").parse().unwrap_or(usize::MAX);
+    if length > SIZE || request.has("Transfer-Encoding") {
+        return Ok(Answer::page(pages::problem(413, "That is more than a request has.")));
+    }
+    while octets.len() < head + length {
+        more(&mut octets)?;
+    }
+    Ok(service.answer(&request, octets.get(head..head + length).unwrap_or_default()))
+}
+
+/// How long a connection may pause.
+const CONNECTION: Duration = Duration::from_secs(10);

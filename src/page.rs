@@ -1,0 +1,106 @@
+//! HTML answers: one self-contained page each, with the headers that keep a code where it is (RFC 9700 section 4.2.4).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use crate::request::phrase;
+
+/// A page: a status, a title, and what stands under it as HTML.
+pub struct Html<'a> {
+    /// The status of the answer.
+    pub status: u16,
+    /// `good`, `bad` or `plain`: the colour of the mark.
+    pub mood: &'a str,
+    /// One character, as HTML.
+    pub mark: &'a str,
+    /// The title, as HTML.
+    pub title: &'a str,
+    /// The rest, as HTML.
+    pub content: &'a str,
+    /// More header lines, each with its CR LF.
+    pub headers: &'a str,
+}
+
+impl Html<'_> {
+    /// The whole answer, head and body.
+    pub fn response(&self) -> Vec<u8> {
+        let Html { status, mood, mark, title, content, headers } = self;
+        let body = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
+             <style>{STYLE}</style>\n<main class=\"{mood}\">\n\
+             <p class=\"mark\" aria-hidden=\"true\">{mark}</p>\n<h1>{title}</h1>\n{content}\n</main>\n\
+             <script>{SCRIPT}</script>\n</html>\n"
+        );
+        format!(
+            "HTTP/1.1 {status} {}\r\n\
+             Content-Type: text/html; charset=utf-8\r\n\
+             Content-Length: {}\r\n\
+             Connection: close\r\n\
+             Cache-Control: no-store\r\n\
+             Referrer-Policy: no-referrer\r\n\
+             X-Content-Type-Options: nosniff\r\n\
+             X-Frame-Options: DENY\r\n\
+             Cross-Origin-Opener-Policy: same-origin\r\n\
+             Content-Security-Policy: default-src 'none'; style-src '{}'; script-src '{}'; img-src data:; \
+             base-uri 'none'; frame-ancestors 'none'\r\n{headers}\r\n{body}",
+            phrase(*status),
+            body.len(),
+            digest(STYLE),
+            digest(SCRIPT),
+        )
+        .into_bytes()
+    }
+}
+
+/// Text as HTML, in an attribute too.
+pub fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+    }
+    html
+}
+
+/// The one style and the one script that the page may have, named by their digest.
+fn digest(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// Takes the code out of the address bar and the history (RFC 9700 section 4.3.1).
+const SCRIPT: &str = "history.replaceState(null,'',location.pathname)";
+
+const STYLE: &str = "
+:root{--page:#f4f5f7;--card:#fff;--text:#1c2430;--soft:#566172;--line:#dfe3e9;--good:#12805c;--bad:#b3261e;
+--key:#2558c7;--on-key:#fff}
+@media(prefers-color-scheme:dark){
+:root{--page:#12161c;--card:#1b212a;--text:#e8ecf2;--soft:#a3afbf;--line:#2d3643;--good:#4cc79a;--bad:#f2847c;
+--key:#8db0ff;--on-key:#10203f}}
+*{box-sizing:border-box}
+body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;background:var(--page);
+color:var(--text);font:1rem/1.6 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}
+main{width:100%;max-width:27rem;padding:2.5rem 2.25rem;background:var(--card);border:1px solid var(--line);
+border-radius:1rem;text-align:center}
+.mark{width:3.5rem;height:3.5rem;margin:0 auto 1.25rem;border-radius:50%;border:2px solid;
+font-size:1.75rem;line-height:3.25rem;color:var(--key)}
+.good .mark{color:var(--good)}
+.bad .mark{color:var(--bad)}
+h1{margin:0 0 .5rem;font-size:1.375rem;line-height:1.3}
+p{margin:0 0 1rem;color:var(--soft);overflow-wrap:anywhere}
+main>:last-child{margin-bottom:0}
+label{display:block;margin-bottom:.25rem;text-align:left;color:var(--soft)}
+input{width:100%;margin-bottom:1rem;padding:.6rem .75rem;border:1px solid var(--line);border-radius:.5rem;
+background:var(--page);color:var(--text);font:inherit}
+button{padding:.6rem 1.25rem;border:1px solid var(--key);border-radius:.5rem;background:var(--key);
+color:var(--on-key);font:inherit;cursor:pointer}
+button.quiet{background:none;color:var(--key)}
+";

@@ -1,0 +1,246 @@
+//! What several tests share: the tools run as processes, and servers that do as they are told.
+#![allow(dead_code)]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// What a process left behind. A signal shows as 128 and its number, as in a shell.
+#[derive(Debug, PartialEq)]
+pub struct Output {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Output {
+    /// Standard output as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// What a failure leaves where standard output is a pipe: one message, and one line for the next tool.
+pub fn failure(tool: &str, status: i32, message: &str) -> Output {
+    let kinds = [(1, "refused"), (2, "usage"), (3, "unavailable"), (4, "untrusted"), (5, "login_required"), (70, "fault")];
+    let kind = kinds.iter().find(|(known, _)| *known == status).map_or("?", |(_, kind)| *kind);
+    Output {
+        status,
+        stdout: format!("!{status} {kind} {tool}\n"),
+        stderr: format!("{tool}: {message}\n"),
+    }
+}
+
+/// Runs a tool with this on its standard input.
+pub fn run(tool: &str, args: &[&str], stdin: &str) -> Output {
+    finish(command(tool).args(args), stdin.as_bytes())
+}
+
+/// Runs a prepared command with this on its standard input.
+pub fn finish(command: &mut Command, stdin: &[u8]) -> Output {
+    let mut child = start(command);
+    let mut input = child.stdin.take().unwrap();
+    let stdin = stdin.to_vec();
+    let writer = thread::spawn(move || drop(input.write_all(&stdin)));
+    let output = done(child);
+    writer.join().unwrap();
+    output
+}
+
+/// Starts a command, all three streams pipes.
+pub fn start(command: &mut Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits for the child's end.
+pub fn done(child: Child) -> Output {
+    let output = child.wait_with_output().unwrap();
+    Output {
+        status: output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap()),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A tool (or a shell, or curl), with the tools on its PATH and nothing else of the world's settings.
+pub fn command(program: &str) -> Command {
+    let own = bin().join(program);
+    let mut command = Command::new(if own.is_file() { own.as_path() } else { Path::new(program) });
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env_clear();
+    command.env("PATH", format!("{}:{path}", bin().display()));
+    command.env("HOME", std::env::temp_dir());
+    command.env("LANG", "C.UTF-8");
+    command
+}
+
+/// The folder of the built tools.
+pub fn bin() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_pkce-gen")).parent().unwrap().to_owned()
+}
+
+/// The project's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The names of all tools, as the folder of their sources lists them.
+pub fn tools() -> Vec<String> {
+    let files = std::fs::read_dir(root().join("src/bin")).unwrap();
+    let mut names: Vec<String> =
+        files.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    assert!(!names.is_empty());
+    names
+}
+
+/// A file of tests/vectors.
+pub fn vectors(name: &str) -> Value {
+    let text = std::fs::read_to_string(root().join("tests/vectors").join(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A new folder that is gone when this is dropped.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("pkce-tools-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A request that a fake server saw.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub method: String,
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Seen {
+    /// The values of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The pairs of a form in the body, decoded.
+    pub fn form(&self) -> Vec<(String, String)> {
+        form_urlencoded::parse(self.body.as_bytes()).into_owned().collect()
+    }
+}
+
+/// A server on 127.0.0.1 that answers as it is told, and remembers what it was asked.
+pub struct Server {
+    pub port: u16,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Server {
+    /// Answers each request with the octets that `answer` gives for it, and closes.
+    pub fn start(answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> Server {
+        Server::speaking(move |seen, stream| drop(stream.write_all(&answer(seen))))
+    }
+
+    /// Lets `speak` do with the connection what it likes, once the request is read.
+    pub fn speaking(speak: impl Fn(&Seen, &mut TcpStream) + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (speak, all) = (Arc::new(speak), Arc::clone(&seen));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (speak, all) = (Arc::clone(&speak), Arc::clone(&all));
+                thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    if let Some(seen) = read_request(&mut stream) {
+                        all.lock().unwrap().push(seen.clone());
+                        speak(&seen, &mut stream);
+                    }
+                });
+            }
+        });
+        Server { port, seen }
+    }
+
+    /// `http://127.0.0.1:PORT` and a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// Reads one request with its body from anything that can be read.
+pub fn read_request(stream: &mut impl Read) -> Option<Seen> {
+    let mut octets = Vec::new();
+    let mut buffer = [0; 4096];
+    let end = loop {
+        if let Some(end) = octets.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4;
+        }
+        match stream.read(&mut buffer) {
+            Ok(count) if count > 0 => octets.extend_from_slice(&buffer[..count]),
+            _ => return None,
+        }
+    };
+    let head = String::from_utf8_lossy(&octets[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let mut words = lines.next()?.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect();
+    let mut seen = Seen { method, target, headers, body: String::new() };
+    let length: usize = seen.header("Content-Length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    while octets.len() < end + length {
+        match stream.read(&mut buffer) {
+            Ok(count) if count > 0 => octets.extend_from_slice(&buffer[..count]),
+            _ => return None,
+        }
+    }
+    seen.body = String::from_utf8_lossy(&octets[end..]).into_owned();
+    Some(seen)
+}
+
+/// An HTTP answer.
+pub fn answer(status: u16, media_type: &str, body: &str) -> Vec<u8> {
+    let media_type = if media_type.is_empty() { String::new() } else { format!("Content-Type: {media_type}\r\n") };
+    let length = body.len();
+    format!("HTTP/1.1 {status} X\r\n{media_type}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}").into_bytes()
+}
+
+/// An HTTP answer of a JSON object with status 200.
+pub fn json_answer(body: &Value) -> Vec<u8> {
+    answer(200, "application/json", &body.to_string())
+}
+
+/// Sends octets to 127.0.0.1 and gives what comes back until the other side closes.
+pub fn talk(port: u16, octets: &[u8]) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    let _ = stream.write_all(octets);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
