@@ -9,7 +9,7 @@ CARGO ?= cargo
 TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
 PAGES := $(wildcard man/*.1 man/*.7)
 BUILT := $(addprefix target/release/,$(TOOLS))
-FAST := $(abspath target/fast)
+FAST := $(abspath target/debug)
 
 all: toolchain
 	$(CARGO) build --release --locked
@@ -32,12 +32,12 @@ check: test lint
 
 # From nothing to tokens, with nobody there: builds, starts pkce-idp, runs the whole pipeline in it.
 demo: toolchain
-	$(CARGO) build --profile fast --locked --bins
+	$(CARGO) build --locked --bins
 	@PATH="$(FAST):$$PATH" sh examples/demo.sh
 
 # The same pipeline against servers and browsers that others wrote.
 interop: toolchain
-	$(CARGO) build --profile fast --locked --bins
+	$(CARGO) build --locked --bins
 	PATH="$(FAST):$$PATH" bash tests/interop/run.sh
 
 # Start-up, memory and size beside what people use today, in one run.
