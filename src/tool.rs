@@ -73,7 +73,7 @@ pub fn sink<A: Parser>(step: impl FnOnce(&A, Document) -> Result<(), Error>) -> 
 }
 
 /// Runs a tool that prints what it will itself, and ends with a status of its own.
-pub fn service<A: Parser>(step: impl FnOnce(&A, &Output) -> Result<ExitCode, Error>) -> ExitCode {
+pub fn service<A: Parser>(step: impl FnOnce(&A, Output) -> Result<ExitCode, Error>) -> ExitCode {
     run(Form::Document, |args: &A, output| step(args, output))
 }
 
@@ -135,7 +135,7 @@ impl Output {
     }
 
     /// Ends what reads from here: it sees the end of the output, while the tool goes on.
-    pub fn close(&self) -> Result<(), Error> {
+    pub fn close(self) -> Result<(), Error> {
         let nowhere = File::options().write(true).open("/dev/null");
         nowhere.and_then(|nowhere| Ok(rustix::stdio::dup2_stdout(nowhere)?)).map_err(|error| unwritten(&reason(&error)))
     }
@@ -163,7 +163,7 @@ enum Form {
     Nothing,
 }
 
-fn run<A: Parser>(form: Form, body: impl FnOnce(&A, &Output) -> Result<ExitCode, Error>) -> ExitCode {
+fn run<A: Parser>(form: Form, body: impl FnOnce(&A, Output) -> Result<ExitCode, Error>) -> ExitCode {
     let mut command = A::command();
     let _ = NAME.set(command.get_name().to_owned());
     guard();
@@ -178,7 +178,7 @@ fn run<A: Parser>(form: Form, body: impl FnOnce(&A, &Output) -> Result<ExitCode,
     let plain = raw.is_some();
     let done = stdout().and_then(|stdout| {
         let args = A::from_arg_matches(&matches).map_err(|error| misused(&error))?;
-        body(&args, &Output { raw, stdout })
+        body(&args, Output { raw, stdout })
     });
     end(done, form, plain)
 }

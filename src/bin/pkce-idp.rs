@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     tool::service(step)
 }
 
-fn step(args: &Args, output: &Output) -> Result<ExitCode, Error> {
+fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     if let Some(url) = &args.visit {
         return idp::visit(url, VISIT).map(|()| ExitCode::SUCCESS);
     }

@@ -1,0 +1,472 @@
+//! pkce-idp: as strict as a real server, and as easy to run.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::{command, done, failure, finish, run, talk};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use serde_json::{Value, json};
+
+/// RFC 7636 appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+const REDIRECT: &str = "http://127.0.0.1:7/callback";
+
+/// A server that runs until this is dropped.
+struct Idp {
+    child: Child,
+    port: u16,
+    document: Value,
+}
+
+impl Idp {
+    fn start(args: &[&str]) -> Idp {
+        let mut child = common::start(command("pkce-idp").args(args));
+        let mut text = String::new();
+        // Its standard output ends at once, while it goes on.
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let endpoint = document["token_endpoint"].as_str().unwrap();
+        let port = endpoint.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap();
+        Idp { child, port, document }
+    }
+
+    fn get(&self, target: &str, headers: &str) -> String {
+        talk(self.port, format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{headers}\r\n", self.port).as_bytes())
+    }
+
+    fn post(&self, target: &str, headers: &str, pairs: &[(&str, &str)]) -> String {
+        let body = form(pairs);
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n{headers}\r\n",
+            self.port,
+            body.len()
+        );
+        talk(self.port, (head + &body).as_bytes())
+    }
+
+    /// Asks for a code, with these parameters changed (an empty one is left out).
+    fn authorize(&self, changes: &[(&str, &str)], headers: &str) -> String {
+        let mut pairs = vec![
+            ("response_type", "code"),
+            ("client_id", "pkce-tools"),
+            ("redirect_uri", REDIRECT),
+            ("state", "st"),
+            ("scope", "openid offline_access"),
+            ("prompt", "consent"),
+            ("nonce", "n1"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ];
+        for (name, value) in changes {
+            pairs.retain(|(other, _)| other != name);
+            if !value.is_empty() {
+                pairs.push((name, value));
+            }
+        }
+        self.get(&format!("/authorize?{}", form(&pairs)), headers)
+    }
+
+    fn code(&self) -> String {
+        parameter(&self.authorize(&[], ""), "code").unwrap()
+    }
+
+    fn exchange(&self, code: &str, changes: &[(&str, &str)]) -> Value {
+        let mut pairs = vec![
+            ("grant_type", "authorization_code"),
+            ("client_id", "pkce-tools"),
+            ("code", code),
+            ("redirect_uri", REDIRECT),
+            ("code_verifier", VERIFIER),
+        ];
+        for (name, value) in changes {
+            pairs.retain(|(other, _)| other != name);
+            pairs.push((name, value));
+        }
+        body(&self.post("/token", "", &pairs))
+    }
+
+    fn refresh(&self, token: &str) -> Value {
+        body(&self.post(
+            "/token",
+            "",
+            &[("grant_type", "refresh_token"), ("client_id", "pkce-tools"), ("refresh_token", token)],
+        ))
+    }
+
+    fn userinfo(&self, token: &str) -> String {
+        self.get("/userinfo", &format!("Authorization: Bearer {token}\r\n"))
+    }
+}
+
+impl Drop for Idp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn form(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+fn body(answer: &str) -> Value {
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+/// A parameter of the redirect in this answer.
+fn parameter(answer: &str, name: &str) -> Option<String> {
+    let (_, query) = header(answer, "Location")?.split_once('?')?;
+    form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("{name}: {value}"))
+}
+
+#[test]
+fn prints_one_document_and_closes_standard_output() {
+    let idp = Idp::start(&[]);
+    let base = format!("http://127.0.0.1:{}", idp.port);
+    let mut expected = body(&idp.get("/.well-known/openid-configuration", ""));
+    assert_eq!(expected["issuer"], json!(base));
+    assert_eq!(expected, body(&idp.get("/.well-known/oauth-authorization-server", "")));
+    expected["client_id"] = json!("pkce-tools");
+    expected["redirect_uri"] = json!("http://127.0.0.1:0/callback");
+    assert_eq!(idp.document, expected);
+}
+
+#[test]
+fn gives_tokens_for_a_code_once_and_takes_them_back_when_it_comes_again() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let back = idp.authorize(&[], "");
+    assert_eq!(parameter(&back, "state").as_deref(), Some("st"));
+    assert_eq!(parameter(&back, "iss"), Some(text(&idp.document, "issuer").to_owned()));
+    let code = parameter(&back, "code").unwrap();
+    let tokens = idp.exchange(&code, &[]);
+    assert_eq!((text(&tokens, "token_type"), &tokens["expires_in"]), ("Bearer", &json!(3600)));
+    assert_eq!(text(&tokens, "scope"), "openid offline_access");
+    let access_token = text(&tokens, "access_token");
+    assert_eq!(body(&idp.userinfo(access_token))["sub"], "alice");
+    assert_eq!(idp.exchange(&code, &[])["error"], "invalid_grant");
+    assert!(idp.userinfo(access_token).starts_with("HTTP/1.1 401"));
+    assert_eq!(idp.refresh(text(&tokens, "refresh_token"))["error"], "invalid_grant");
+}
+
+#[test]
+fn gives_nothing_for_a_code_that_something_else_does_not_fit() {
+    let idp = Idp::start(&["--auto-approve"]);
+    for (changes, error) in [
+        (("code_verifier", "a".repeat(43)), "invalid_grant"),
+        (("code_verifier", CHALLENGE.to_owned()), "invalid_grant"),
+        (("code_verifier", String::new()), "invalid_request"),
+        (("redirect_uri", "http://127.0.0.1:8/callback".to_owned()), "invalid_grant"),
+        (("redirect_uri", String::new()), "invalid_grant"),
+        (("code", "other".to_owned()), "invalid_grant"),
+        (("client_id", "other".to_owned()), "invalid_client"),
+        (("client_secret", "x".to_owned()), "invalid_client"),
+        (("grant_type", "password".to_owned()), "unsupported_grant_type"),
+        (("resource", "https://api.example".to_owned()), "invalid_target"),
+    ] {
+        let code = idp.code();
+        let (name, value) = &changes;
+        assert_eq!(idp.exchange(&code, &[(name, value)])["error"], error, "{name}");
+    }
+    let twice = [("grant_type", "authorization_code"), ("client_id", "pkce-tools"), ("client_id", "pkce-tools")];
+    assert_eq!(body(&idp.post("/token", "", &twice))["error"], "invalid_request");
+    assert!(idp.post("/token", "Authorization: Basic eDp5\r\n", &[]).starts_with("HTTP/1.1 401"));
+}
+
+#[test]
+fn sends_nobody_back_whom_it_does_not_know() {
+    let idp = Idp::start(&["--auto-approve", "--redirect-uri", "https://app.example/callback"]);
+    for (name, value) in [
+        ("client_id", "other"),
+        ("redirect_uri", "http://127.0.0.1:7/other"),
+        ("redirect_uri", "http://127.0.0.1:7/callback/"),
+        ("redirect_uri", "http://127.0.0.1:0/callback"),
+        ("redirect_uri", "https://127.0.0.1:7/callback"),
+        ("redirect_uri", "http://127.0.0.1:7@evil.example/callback"),
+        ("redirect_uri", "https://evil.example/callback"),
+        ("redirect_uri", "https://app.example:8443/callback"),
+        ("redirect_uri", ""),
+    ] {
+        let answer = idp.authorize(&[(name, value)], "");
+        assert!(answer.starts_with("HTTP/1.1 400") && header(&answer, "Location").is_none(), "{value}: {answer}");
+    }
+    for known in ["http://[::1]:9/callback", "http://localhost:9/callback", "https://app.example/callback"] {
+        let answer = idp.authorize(&[("redirect_uri", known)], "");
+        assert!(header(&answer, "Location").unwrap().starts_with(&format!("{known}?code=")), "{answer}");
+    }
+}
+
+#[test]
+fn refuses_requests_that_are_not_as_they_must_be() {
+    let idp = Idp::start(&["--auto-approve"]);
+    for (changes, error) in [
+        (("response_type", "token"), "unsupported_response_type"),
+        (("response_type", ""), "invalid_request"),
+        (("code_challenge", ""), "invalid_request"),
+        (("code_challenge", "short"), "invalid_request"),
+        (("code_challenge_method", "plain"), "invalid_request"),
+        (("code_challenge_method", ""), "invalid_request"),
+        (("response_mode", "fragment"), "invalid_request"),
+        (("scope", "a\"b"), "invalid_scope"),
+        (("request", "x"), "request_not_supported"),
+        (("request_uri", "x"), "request_uri_not_supported"),
+        (("prompt", "none login"), "invalid_request"),
+        (("max_age", "x"), "invalid_request"),
+    ] {
+        let answer = idp.authorize(&[changes], "");
+        assert_eq!(parameter(&answer, "error").as_deref(), Some(error), "{changes:?}: {answer}");
+        assert_eq!(parameter(&answer, "state").as_deref(), Some("st"));
+        assert_eq!(parameter(&answer, "iss"), Some(text(&idp.document, "issuer").to_owned()));
+    }
+    let other_host = "GET /jwks HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+    assert!(talk(idp.port, other_host.as_bytes()).starts_with("HTTP/1.1 421"));
+    assert!(idp.get("/token", "").starts_with("HTTP/1.1 405"));
+    assert!(idp.get("/other", "").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn replaces_refresh_tokens_and_ends_the_grant_when_an_old_one_comes() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let first = idp.exchange(&idp.code(), &[]);
+    let second = idp.refresh(text(&first, "refresh_token"));
+    let third = idp.refresh(text(&second, "refresh_token"));
+    assert!(idp.userinfo(text(&third, "access_token")).starts_with("HTTP/1.1 200"));
+    assert_eq!(idp.refresh(text(&first, "refresh_token"))["error"], "invalid_grant");
+    assert_eq!(idp.refresh(text(&third, "refresh_token"))["error"], "invalid_grant");
+    assert!(idp.userinfo(text(&third, "access_token")).starts_with("HTTP/1.1 401"));
+}
+
+#[test]
+fn gives_no_refresh_token_without_consent_and_no_id_token_without_openid() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let code = parameter(&idp.authorize(&[("prompt", "")], ""), "code").unwrap();
+    let tokens = idp.exchange(&code, &[]);
+    assert_eq!((text(&tokens, "scope"), tokens.get("refresh_token")), ("openid", None));
+    let code = parameter(&idp.authorize(&[("scope", "read")], ""), "code").unwrap();
+    let tokens = idp.exchange(&code, &[]);
+    assert_eq!((text(&tokens, "scope"), tokens.get("id_token")), ("read", None));
+}
+
+#[test]
+fn revokes_what_it_is_asked_to() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let tokens = idp.exchange(&idp.code(), &[]);
+    let revoke = |token| idp.post("/revoke", "", &[("client_id", "pkce-tools"), ("token", token)]);
+    assert!(revoke("unknown").starts_with("HTTP/1.1 200"));
+    assert!(revoke(text(&tokens, "access_token")).starts_with("HTTP/1.1 200"));
+    assert!(idp.userinfo(text(&tokens, "access_token")).starts_with("HTTP/1.1 401"));
+    let tokens = idp.refresh(text(&tokens, "refresh_token"));
+    assert!(revoke(text(&tokens, "refresh_token")).starts_with("HTTP/1.1 200"));
+    assert!(idp.userinfo(text(&tokens, "access_token")).starts_with("HTTP/1.1 401"));
+    assert_eq!(idp.refresh(text(&tokens, "refresh_token"))["error"], "invalid_grant");
+}
+
+#[test]
+fn signs_id_tokens_with_the_key_it_shows() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let tokens = idp.exchange(&idp.code(), &[]);
+    let id_token = text(&tokens, "id_token");
+    let (signed, signature) = id_token.rsplit_once('.').unwrap();
+    let (header, claims) = signed.split_once('.').unwrap();
+    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
+    let header: Value = serde_json::from_slice(&decode(header)).unwrap();
+    let claims: Value = serde_json::from_slice(&decode(claims)).unwrap();
+    let keys = body(&idp.get("/jwks", ""));
+    let key = &keys["keys"][0];
+    assert_eq!(header, json!({ "alg": "ES256", "kid": key["kid"], "typ": "JWT" }));
+    let point = [vec![4], decode(text(key, "x")), decode(text(key, "y"))].concat();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+    key.verify(signed.as_bytes(), &decode(signature)).unwrap();
+    let digest = ring::digest::digest(&ring::digest::SHA256, text(&tokens, "access_token").as_bytes());
+    let (iat, exp) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());
+    assert_eq!(exp - iat, 3600);
+    let expected = json!({
+        "iss": idp.document["issuer"], "sub": "alice", "aud": "pkce-tools", "nonce": "n1",
+        "preferred_username": "alice", "iat": iat, "exp": exp, "auth_time": claims["auth_time"],
+        "at_hash": URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]),
+    });
+    assert_eq!(claims, expected);
+}
+
+/// The value of the hidden field that names the login.
+fn asked(page: &str) -> &str {
+    page.split_once("name=\"id\" value=\"").unwrap().1.split('"').next().unwrap()
+}
+
+#[test]
+fn asks_a_person_for_a_name_and_for_consent() {
+    let idp = Idp::start(&[]);
+    let login = idp.authorize(&[], "");
+    assert!(login.starts_with("HTTP/1.1 200") && login.contains("<h1>Log in</h1>"), "{login}");
+    let consent = idp.post("/login", "", &[("id", asked(&login)), ("name", "b<o>b & co")]);
+    assert!(consent.contains("b&lt;o&gt;b &amp; co") && consent.contains("openid, offline_access"), "{consent}");
+    let cookie = header(&consent, "Set-Cookie").unwrap();
+    assert!(cookie.contains("HttpOnly; SameSite=Lax"), "{cookie}");
+    let back = idp.post("/consent", "", &[("id", asked(&consent)), ("answer", "allow")]);
+    assert!(back.starts_with("HTTP/1.1 303"), "{back}");
+    let tokens = idp.exchange(&parameter(&back, "code").unwrap(), &[]);
+    assert_eq!(body(&idp.userinfo(text(&tokens, "access_token")))["sub"], "b<o>b & co");
+
+    // Whoever is logged in is asked for consent alone, and may say no.
+    let cookie = format!("Cookie: other=1; {}\r\n", cookie.split(';').next().unwrap());
+    let consent = idp.authorize(&[], &cookie);
+    assert!(consent.contains("Allow this?"), "{consent}");
+    let denied = idp.post("/consent", "", &[("id", asked(&consent)), ("answer", "deny")]);
+    assert_eq!(parameter(&denied, "error").as_deref(), Some("access_denied"));
+    assert_eq!(parameter(&denied, "state").as_deref(), Some("st"));
+    assert!(idp.post("/consent", "", &[("id", asked(&consent)), ("answer", "allow")]).starts_with("HTTP/1.1 400"));
+    assert!(idp.authorize(&[("prompt", "login")], &cookie).contains("<h1>Log in</h1>"));
+    assert_eq!(parameter(&idp.authorize(&[("prompt", "none")], ""), "error").as_deref(), Some("login_required"));
+    assert_eq!(parameter(&idp.authorize(&[("prompt", "none")], &cookie), "error").as_deref(), Some("consent_required"));
+}
+
+#[test]
+fn takes_an_issuer_with_a_path() {
+    let slash = Idp::start(&["--issuer-path", "/"]);
+    assert_eq!(text(&slash.document, "issuer"), format!("http://127.0.0.1:{}/", slash.port));
+    assert_eq!(text(&slash.document, "token_endpoint"), format!("http://127.0.0.1:{}/token", slash.port));
+    let path = Idp::start(&["--issuer-path", "/realms/x"]);
+    let issuer = format!("http://127.0.0.1:{}/realms/x", path.port);
+    assert_eq!(text(&path.document, "issuer"), issuer);
+    for target in ["/realms/x/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/realms/x"] {
+        assert_eq!(body(&path.get(target, ""))["issuer"], json!(issuer), "{target}");
+    }
+    let wrong = failure("pkce-idp", 2, "--issuer-path: must begin with / and be a path alone");
+    assert_eq!(run("pkce-idp", &["--issuer-path", "x"], ""), wrong);
+    assert_eq!(run("pkce-idp", &["--issuer-path", "/x?y"], ""), wrong);
+}
+
+#[test]
+fn runs_a_command_in_its_presence_and_ends_with_its_status() {
+    let script = "echo \"$PKCE_CLIENT_ID $BROWSER\"; pkce-discover -r issuer; echo \"$PKCE_ISSUER\"; exit 7";
+    let output = run("pkce-idp", &["--auto-approve", "--", "sh", "-c", script], "");
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert_eq!((output.status, lines.len()), (7, 3), "{output:?}");
+    assert!(lines[0].starts_with("pkce-tools ") && lines[0].ends_with("pkce-idp --visit %s"), "{output:?}");
+    assert_eq!(lines[1], lines[2]);
+    assert_eq!(run("pkce-idp", &["--", "sh", "-c", "kill -9 $$"], "").status, 137);
+    let missing = run("pkce-idp", &["--", "/no/such/program"], "");
+    assert_eq!(missing, failure("pkce-idp", 2, "/no/such/program: no such file or directory"));
+    let without = run("pkce-idp", &["--", "sh", "-c", "echo ${BROWSER-none}"], "");
+    assert_eq!(without.stdout, "none\n");
+}
+
+#[test]
+fn hands_the_end_on_to_its_command() {
+    let script = "trap 'echo ended; exit 3' TERM; echo ready; while :; do sleep 0.1; done";
+    let mut child = common::start(command("pkce-idp").args(["--", "sh", "-c", script]));
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!((done(child).status, line.as_str()), (3, "ready\nended\n"));
+}
+
+#[test]
+fn says_which_port_is_taken() {
+    let idp = Idp::start(&[]);
+    let output = run("pkce-idp", &["--port", &idp.port.to_string()], "");
+    assert_eq!(output, failure("pkce-idp", 3, &format!("127.0.0.1:{}: address already in use", idp.port)));
+}
+
+#[test]
+fn follows_redirects_on_this_machine_alone() {
+    let server = common::Server::start(|seen| match seen.target.as_str() {
+        "/absolute" => {
+            format!("HTTP/1.1 302 Found\r\nLocation: http://{}/end\r\n\r\n", seen.header("Host").unwrap()).into()
+        }
+        "/relative" => b"HTTP/1.1 303 See Other\r\nLocation: /absolute\r\n\r\n".to_vec(),
+        "/away" => b"HTTP/1.1 302 Found\r\nLocation: https://id.example/\r\n\r\n".to_vec(),
+        "/round" => b"HTTP/1.1 302 Found\r\nLocation: /round\r\n\r\n".to_vec(),
+        "/end" => common::answer(200, "text/html", "<p>done"),
+        _ => common::answer(500, "", ""),
+    });
+    for (path, status, message) in [
+        ("/relative", 0, ""),
+        ("/away", 4, "pkce-idp: --visit: leads away from this machine\n"),
+        ("/round", 4, "pkce-idp: --visit: too many redirects\n"),
+        ("/wrong", 1, "pkce-idp: --visit: answered 500\n"),
+    ] {
+        let output = run("pkce-idp", &["--visit", &server.url(path)], "");
+        assert_eq!((output.status, output.stderr.as_str()), (status, message), "{path}");
+    }
+    let output = run("pkce-idp", &["--visit", "https://id.example/"], "");
+    assert_eq!((output.status, output.stderr.as_str()), (4, "pkce-idp: --visit: leads away from this machine\n"));
+}
+
+#[test]
+fn bears_what_is_no_request() {
+    let idp = Idp::start(&[]);
+    let silent: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(("127.0.0.1", idp.port)).unwrap()).collect();
+    for octets in ["\u{16}\u{3}\u{1}", "GET /\r\n", "POST /token HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"] {
+        assert!(talk(idp.port, octets.as_bytes()).starts_with("HTTP/1.1 4"), "{octets:?}");
+    }
+    assert!(idp.get("/jwks", "").starts_with("HTTP/1.1 200"));
+    drop(silent);
+}
+
+#[test]
+fn takes_a_token_request_in_json_as_auth0_does() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let request = json!({
+        "grant_type": "authorization_code", "client_id": "pkce-tools", "code": idp.code(),
+        "redirect_uri": REDIRECT, "code_verifier": VERIFIER,
+    })
+    .to_string();
+    let head = format!(
+        "POST /token HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        idp.port,
+        request.len()
+    );
+    assert_eq!(body(&talk(idp.port, (head + &request).as_bytes()))["token_type"], "Bearer");
+}
+
+#[test]
+fn lets_a_shell_begin_it_in_the_background() {
+    let script = "document=$(pkce-idp & echo $! >&2); pkce-discover \"$(printf %s \"$document\" | \
+                  sed 's/.*\"issuer\":\"\\([^\"]*\\)\".*/\\1/')\" -r issuer";
+    let mut shell = command("sh");
+    let mut child =
+        shell.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.as_mut().unwrap();
+    let mut issuer = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut issuer).unwrap();
+    assert!(child.wait().unwrap().success());
+    let mut pid = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut pid).unwrap();
+    assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
+    assert!(issuer.starts_with("http://127.0.0.1:"), "{issuer}");
+}
+
+#[test]
+fn reads_nothing_from_standard_input() {
+    let output = finish(command("pkce-idp").args(["--", "cat"]), b"for the command\n");
+    assert_eq!((output.status, output.stdout.as_str()), (0, "for the command\n"));
+    let mut child = common::start(command("pkce-idp").args(["--", "sh", "-c", "exec <&-; exit 0"]));
+    child.stdin.take().unwrap().flush().unwrap();
+    assert_eq!(done(child).status, 0);
+}
