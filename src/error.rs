@@ -63,7 +63,9 @@ pub struct Report {
     pub message: String,
     /// What to do about it, where there is a known cure.
     pub hint: Option<String>,
-    /// The tool that failed, where it was one before this in the pipeline: then there is nothing left to say.
+    /// Whether another tool says it: one before this, which handed its failure on, or the one that stopped reading.
+    pub quiet: bool,
+    /// The tool that failed, where it was one before this in the pipeline.
     pub tool: Option<String>,
     /// The document's member at fault.
     pub member: Option<String>,

@@ -142,18 +142,23 @@ impl Output {
 
     /// Whether somebody can still read what will be printed, so that nothing is spent in vain.
     fn ready(&self) -> Result<(), Error> {
-        if is_closed(&self.stdout) || reader_is_gone(&self.stdout) {
-            return Err(unwritten("closed"));
+        match is_closed(&self.stdout) {
+            true => Err(unwritten("closed")),
+            false => still_read(),
         }
-        Ok(())
     }
 }
 
-/// Whether the pipe's reader is gone; anything but a pipe or a socket has none to lose.
-pub fn reader_is_gone(pipe: impl AsFd) -> bool {
-    let mut fds = [PollFd::new(&pipe, PollFlags::empty())];
-    let now = Timespec::default();
-    rustix::event::poll(&mut fds, Some(&now)).is_ok() && fds.iter().any(|fd| fd.revents().contains(PollFlags::ERR))
+/// Fails where standard output is a pipe whose reader is gone. That is left unsaid: the reader had enough, or it failed
+/// itself and said why.
+pub fn still_read() -> Result<(), Error> {
+    let stdout = io::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let asked = rustix::event::poll(&mut fds, Some(&Timespec::default()));
+    match asked.is_ok() && fds.iter().any(|fd| fd.revents().contains(PollFlags::ERR)) {
+        true => Err(unwritten(UNREAD)),
+        false => Ok(()),
+    }
 }
 
 /// What a tool prints when all goes well.
@@ -189,7 +194,7 @@ fn end(done: Result<ExitCode, Error>, form: Form, raw: bool) -> ExitCode {
         Ok(status) => return status,
         Err(error) => error,
     };
-    if error.report.tool.is_none() {
+    if !error.report.quiet {
         say(&told(&error));
     }
     if form == Form::Document && !raw {
@@ -221,6 +226,7 @@ fn handed_on(line: &[u8]) -> Option<Error> {
     }
     let mut error = Error::new(kind, "");
     error.report.tool = Some(tool.to_owned());
+    error.report.quiet = true;
     Some(error)
 }
 
@@ -435,6 +441,7 @@ fn lost(mut error: Error, before: &Document, after: &Document) -> Error {
     if error.kind == Kind::Unavailable {
         error.kind = Kind::LoginRequired;
     }
+    error.report.quiet = false;
     error.report.message = format!("{}; {lost} that the server gave cannot be had again", error.report.message);
     error
 }
@@ -457,7 +464,9 @@ fn unreadable(wrong: &str) -> Error {
 }
 
 fn unwritten(wrong: &str) -> Error {
-    Error::unavailable(format!("standard output: {wrong}"))
+    let mut error = Error::unavailable(format!("standard output: {wrong}"));
+    error.report.quiet = wrong == UNREAD;
+    error
 }
 
 /// Standard output without a buffer of its own, so that what is printed is printed in one write.
@@ -496,6 +505,9 @@ fn guard() {
 static NAME: OnceLock<String> = OnceLock::new();
 
 const RAW: &str = "raw";
+
+/// The operating system's words for a pipe that nobody reads.
+const UNREAD: &str = "broken pipe";
 
 /// White space between JSON values (RFC 8259 section 2).
 const WHITE: [u8; 4] = *b" \t\r\n";

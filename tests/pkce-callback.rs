@@ -411,12 +411,11 @@ fn stays_deaf_to_a_signal_that_was_ignored_before() {
 
 #[test]
 fn does_not_wait_for_a_person_when_nobody_reads_the_code() {
-    let mut child = common::start(command("pkce-callback").arg("--no-browser"));
-    child.stdin.take().unwrap().write_all(document(V4).to_string().as_bytes()).unwrap();
-    drop(child.stdout.take());
-    let output = done(child);
-    assert_eq!(output.status, 3);
-    assert!(output.stderr.contains("standard output: closed"), "{}", output.stderr);
+    let mut login = Login::start(&document(V4), &[]);
+    let said = login.said.clone();
+    drop(login.child.stdout.take());
+    // Whoever stopped reading has said why.
+    assert_eq!(login.end(), Output { status: 3, stdout: String::new(), stderr: said });
 }
 
 /// A program for `$BROWSER` in a new folder.

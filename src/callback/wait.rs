@@ -152,8 +152,8 @@ impl Wait {
                 return Some(Err(error));
             }
         }
-        if tool::reader_is_gone(io::stdout()) {
-            return Some(Err(Error::unavailable("standard output: closed, so nobody would get the code")));
+        if let Err(error) = tool::still_read() {
+            return Some(Err(error));
         }
         if Instant::now() >= self.deadline {
             let error = Error::unavailable(format!("no redirect within {} s", self.timeout.as_secs()));

@@ -29,13 +29,10 @@ impl Output {
 
 /// What a failure leaves where standard output is a pipe: one message, and one line for the next tool.
 pub fn failure(tool: &str, status: i32, message: &str) -> Output {
-    let kinds = [(1, "refused"), (2, "usage"), (3, "unavailable"), (4, "untrusted"), (5, "login_required"), (70, "fault")];
+    let kinds =
+        [(1, "refused"), (2, "usage"), (3, "unavailable"), (4, "untrusted"), (5, "login_required"), (70, "fault")];
     let kind = kinds.iter().find(|(known, _)| *known == status).map_or("?", |(_, kind)| *kind);
-    Output {
-        status,
-        stdout: format!("!{status} {kind} {tool}\n"),
-        stderr: format!("{tool}: {message}\n"),
-    }
+    Output { status, stdout: format!("!{status} {kind} {tool}\n"), stderr: format!("{tool}: {message}\n") }
 }
 
 /// Runs a tool with this on its standard input.
@@ -227,7 +224,8 @@ pub fn read_request(stream: &mut impl Read) -> Option<Seen> {
 pub fn answer(status: u16, media_type: &str, body: &str) -> Vec<u8> {
     let media_type = if media_type.is_empty() { String::new() } else { format!("Content-Type: {media_type}\r\n") };
     let length = body.len();
-    format!("HTTP/1.1 {status} X\r\n{media_type}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}").into_bytes()
+    format!("HTTP/1.1 {status} X\r\n{media_type}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        .into_bytes()
 }
 
 /// An HTTP answer of a JSON object with status 200.

@@ -1,0 +1,216 @@
+//! What all tools share: the frame, met from outside, tool by tool as the folder of their sources lists them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use common::{Folder, command, done, failure, finish, run, tools};
+use serde_json::{Value, json};
+
+/// The arguments with which a tool reads a document, where it does at all.
+fn reading(tool: &str) -> Option<&'static [&'static str]> {
+    match tool {
+        "pkce-discover" | "pkce-idp" => None,
+        "pkce-gen" => Some(&["-"]),
+        _ => Some(&[]),
+    }
+}
+
+fn readers() -> Vec<(String, &'static [&'static str])> {
+    let readers: Vec<_> = tools().into_iter().filter_map(|tool| Some((tool.clone(), reading(&tool)?))).collect();
+    assert!(readers.len() >= 4);
+    readers
+}
+
+#[test]
+fn tells_its_version_and_what_it_takes() {
+    for tool in tools() {
+        let version = run(&tool, &["-V"], "");
+        assert_eq!((version.status, version.stdout), (0, format!("{tool} {}\n", env!("CARGO_PKG_VERSION"))));
+        let help = run(&tool, &["--help"], "");
+        assert_eq!((help.status, help.stderr.as_str()), (0, ""), "{tool}");
+        assert!(help.stdout.contains(&format!("Usage: {tool}")) && help.stdout.contains("--raw <MEMBER>"), "{help:?}");
+    }
+}
+
+#[test]
+fn refuses_options_it_does_not_have_and_never_repeats_a_value() {
+    for tool in tools() {
+        let hint = format!("'{tool} --help' lists what it takes");
+        let output = run(&tool, &["--code=s3cr3t"], "");
+        assert_eq!((output.status, output.stdout.as_str()), (2, format!("!2 usage {tool}\n").as_str()));
+        assert!(output.stderr.starts_with(&format!("{tool}: --code: no such option\nhint: ")), "{output:?}");
+        assert!(!output.stderr.contains("s3cr3t"), "{output:?}");
+        assert_eq!(run(&tool, &["-r"], ""), {
+            let mut expected = failure(&tool, 2, &format!("--raw: needs a value\nhint: {hint}"));
+            expected.stdout.clear();
+            expected
+        });
+    }
+}
+
+#[test]
+fn says_what_is_wrong_with_its_input() {
+    let megabytes = "[".repeat(2 * 1024 * 1024);
+    let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+    let large = format!("{{\"a\":\"{}\"}}", "a".repeat(1024 * 1024));
+    let cases: [(&[u8], &str); 16] = [
+        (b"", "empty (did the step before fail?)"),
+        (b" \n\t\r\n", "empty (did the step before fail?)"),
+        (b"null", "not a JSON object"),
+        (b"\"x\"", "not a JSON object"),
+        (b"[{}]", "not a JSON object"),
+        (b"\xef\xbb\xbf{}", "not a JSON object"),
+        (b"!9 odd pkce-url\n", "not a JSON object"),
+        (b"{\"a\":1,\"a\":2}", "a: there twice"),
+        (b"{\"x\":{\"b\":1,\"\\u0062\":2}}", "x: b: there twice"),
+        (b"{\"a\":\"\xff\"}", "not UTF-8"),
+        (b"{\"a\":\"\\ud800\"}", "a: a string that is not Unicode"),
+        (b"{\"a\":1,}", "not JSON at line 1, column 8"),
+        (b"{\"a\":", "not a JSON object: it ends too early"),
+        (megabytes.as_bytes(), "not a JSON object"),
+        (deep.as_bytes(), "not a JSON object: it ends too early"),
+        (large.as_bytes(), "larger than 1 MiB"),
+    ];
+    for (tool, args) in readers() {
+        for (input, wrong) in cases {
+            let output = finish(command(&tool).args(args), input);
+            assert_eq!(output, failure(&tool, 2, &format!("standard input: {wrong}")));
+        }
+        let mut closed = command("sh");
+        let output = finish(closed.args(["-c", &format!("exec {tool} {} <&-", args.join(" "))]), b"");
+        assert_eq!(output, failure(&tool, 2, "standard input: empty (did the step before fail?)"));
+    }
+}
+
+#[test]
+fn takes_one_document_and_no_more() {
+    for (tool, args) in readers() {
+        if tool == "pkce-url" {
+            continue;
+        }
+        let message = "standard input: more than one document";
+        assert_eq!(finish(command(&tool).args(args), b"{}{}"), failure(&tool, 2, message));
+        let output = finish(command(&tool).args(args), b"{} garbage");
+        assert_eq!(output, failure(&tool, 2, "standard input: not a JSON object"));
+    }
+}
+
+#[test]
+fn hands_on_the_failure_of_a_step_before_and_says_nothing_itself() {
+    for (tool, args) in readers() {
+        for (status, line) in [(1, "!1 refused pkce-callback\n"), (5, "!5 login_required pkce-exchange\n")] {
+            let output = finish(command(&tool).args(args), line.as_bytes());
+            assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (status, line, ""), "{tool}");
+            let after_one = format!("{{\"state\":\"x\"}}\n{line}");
+            if tool != "pkce-url" {
+                assert_eq!(finish(command(&tool).args(args), after_one.as_bytes()).status, status, "{tool}");
+            }
+            let raw = finish(command(&tool).args(args).args(["-r", "state"]), line.as_bytes());
+            assert_eq!((raw.status, raw.stdout.as_str(), raw.stderr.as_str()), (status, "", ""), "{tool}");
+        }
+    }
+}
+
+#[test]
+fn writes_the_failure_line_to_a_pipe_or_a_socket_alone() {
+    let folder = Folder::new("failure-line");
+    for (tool, args) in readers() {
+        let file = folder.0.join(&tool);
+        let mut quiet = command(&tool);
+        quiet.args(args).stdin(Stdio::null()).stderr(Stdio::null()).stdout(File::create(&file).unwrap());
+        assert_eq!(quiet.status().unwrap().code(), Some(2));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+        let json = finish(command(&tool).args(args).env("PKCE_ERRORS", "json"), b"");
+        let expected = json!({
+            "tool": tool, "status": 2, "kind": "usage",
+            "message": "standard input: empty (did the step before fail?)",
+        });
+        let (line, rest) = json.stderr.split_once('\n').unwrap();
+        assert_eq!((serde_json::from_str::<Value>(line).unwrap(), rest), (expected, ""));
+    }
+}
+
+#[test]
+fn does_not_fail_over_a_closed_standard_error() {
+    for (tool, args) in readers() {
+        let script = format!("exec {tool} {} 2>&-", args.join(" "));
+        let output = finish(command("sh").args(["-c", &script]), b"");
+        assert_eq!((output.status, output.stdout), (2, format!("!2 usage {tool}\n")));
+    }
+}
+
+/// The steps of the pipeline, each as it is typed.
+const STEPS: [&str; 5] = ["pkce-discover", "pkce-gen -", "pkce-url --scope openid", "pkce-callback", "pkce-exchange"];
+
+/// The pipeline up to this step, inside pkce-idp, with something after its last word.
+fn up_to(step: usize, after: &str) -> Command {
+    let pipeline = STEPS[..=step].join(" | ");
+    let mut idp = command("pkce-idp");
+    idp.args(["--auto-approve", "--", "bash", "-c", &format!("{pipeline} {after}")]);
+    idp
+}
+
+#[test]
+fn says_that_standard_output_is_full_closed_or_read_by_nobody() {
+    for (at, step) in STEPS.iter().enumerate() {
+        let tool = step.split(' ').next().unwrap();
+        let lost = match tool {
+            "pkce-callback" => "; the code that the server gave cannot be had again",
+            "pkce-exchange" => "; the tokens that the server gave cannot be had again",
+            _ => "",
+        };
+        let full = finish(&mut up_to(at, ">/dev/full"), b"");
+        let status = if lost.is_empty() { 3 } else { 5 };
+        let message = format!("{tool}: standard output: no space left on device{lost}\n");
+        assert_eq!((full.status, full.stderr.ends_with(&message)), (status, true), "{full:?}");
+        // Closed from the start: that is seen before anything is spent.
+        let closed = finish(&mut up_to(at, ">&-"), b"");
+        let message = format!("{tool}: standard output: closed\n");
+        assert_eq!((closed.status, closed.stderr.ends_with(&message)), (3, true), "{closed:?}");
+    }
+}
+
+#[test]
+fn leaves_it_unsaid_that_a_reader_had_enough() {
+    let output =
+        finish(command("bash").args(["-c", "pkce-gen --count 100000 | head -n 1; echo ${PIPESTATUS[0]}"]), b"");
+    assert_eq!((output.status, output.stdout.lines().last(), output.stderr.as_str()), (0, Some("3"), ""));
+}
+
+#[test]
+fn leaves_no_core_file_to_read_secrets_from() {
+    let mut child = common::start(command("pkce-url").args(["--client-id", "x"]));
+    let limits = || std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    // It waits for its document: until then it can be looked at. A core file is written only of a dumpable process,
+    // whose /proc entries belong to whoever runs it.
+    while !limits().contains("State:\tS") {}
+    let script = format!("ulimit -c unlimited; kill -ABRT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    drop(child.stdin.take());
+    assert_eq!(done(child).status, 134);
+}
+
+#[test]
+fn keeps_its_memory_small_whatever_comes() {
+    for (tool, args) in readers() {
+        let script = format!("ulimit -v 262144; head -c 300000000 /dev/zero | tr '\\0' a | {tool} {}", args.join(" "));
+        let output = finish(command("bash").args(["-c", &script]), b"");
+        assert_eq!(output, failure(&tool, 2, "standard input: not a JSON object"));
+        let script = format!(
+            "ulimit -v 262144; {{ printf '{{\"a\":\"'; head -c 300000000 /dev/zero | tr '\\0' a; }} | {tool} {}",
+            args.join(" ")
+        );
+        let output = finish(command("bash").args(["-c", &script]), b"");
+        assert_eq!(output, failure(&tool, 2, "standard input: larger than 1 MiB"));
+    }
+}

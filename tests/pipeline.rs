@@ -1,0 +1,217 @@
+//! The pipeline as it is typed: in each shell, with each step failing in turn, and with an eye on its secrets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use common::{Folder, Output, command, finish, root};
+use serde_json::Value;
+
+/// The steps, each as it is typed.
+const STEPS: [&str; 5] = [
+    "pkce-discover",
+    "pkce-gen -",
+    "pkce-url --scope 'openid offline_access' --prompt consent",
+    "pkce-callback",
+    "pkce-exchange",
+];
+
+/// The shells of this machine; bash and dash are everywhere that the tests run.
+fn shells() -> Vec<&'static str> {
+    let there = |shell: &&str| Command::new(shell).args(["-c", ":"]).status().is_ok_and(|status| status.success());
+    let shells: Vec<_> = ["bash", "dash", "zsh"].into_iter().filter(there).collect();
+    assert!(shells.contains(&"bash") || shells.contains(&"dash"));
+    shells
+}
+
+/// Runs a script in a shell inside pkce-idp.
+fn inside(shell: &str, script: &str) -> Output {
+    finish(command("pkce-idp").args(["--auto-approve", "--", shell, "-c", script]), b"")
+}
+
+fn messages(stderr: &str) -> Vec<&str> {
+    let noise = |line: &&str| line.contains("to log in, open this URL") || line.starts_with("http");
+    stderr.lines().filter(|line| !noise(line)).collect()
+}
+
+#[test]
+fn logs_in_from_each_shell() {
+    for shell in shells() {
+        let output = inside(shell, &STEPS.join(" | "));
+        let document = output.json();
+        assert_eq!(output.status, 0, "{output:?}");
+        for name in ["access_token", "refresh_token", "id_token", "expires_at", "issuer", "client_id", "nonce"] {
+            assert!(document.get(name).is_some(), "{shell}: {name}");
+        }
+        for name in ["code", "code_verifier", "code_challenge", "state", "iss", "authorization_url", "redirect_uri"] {
+            assert!(document.get(name).is_none(), "{shell}: {name}");
+        }
+        assert_eq!(messages(&output.stderr), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn ends_with_the_status_of_the_step_that_failed_and_one_message() {
+    let denied = "env BROWSER='sh -c :' pkce-callback --timeout 1";
+    let failing: [(usize, &str, i32, &str); 5] = [
+        (0, "pkce-discover http://127.0.0.1:1", 3, "pkce-discover: 127.0.0.1: connection refused"),
+        (1, "pkce-gen - --bytes 7", 2, "pkce-gen: --bytes: 7 is not in 32..=96"),
+        (
+            2,
+            "pkce-url --scope 'a\"b'",
+            2,
+            "pkce-url: scope: must be names with single spaces between them, without \" and \\",
+        ),
+        (3, denied, 3, "pkce-callback: no redirect within 1 s"),
+        (
+            4,
+            "pkce-exchange --token-endpoint http://id.example/token",
+            4,
+            "pkce-exchange: token_endpoint: plain http is allowed to this machine alone; use https",
+        ),
+    ];
+    for shell in shells() {
+        for (at, step, status, message) in failing {
+            let mut steps = STEPS;
+            steps[at] = step;
+            let options: &[&str] = if shell == "dash" { &[""] } else { &["", "set -o pipefail; "] };
+            for option in options {
+                let output = inside(shell, &format!("{option}{}; echo \"status=$?\"", steps.join(" | ")));
+                let said = messages(&output.stderr);
+                let said: Vec<&&str> = said.iter().filter(|line| !line.starts_with("hint: ")).collect();
+                assert_eq!(said, [&message], "{shell} {option}{step}");
+                let line = output.stdout.lines().last().unwrap();
+                assert_eq!(line, format!("status={status}"), "{shell} {option}{step}: {output:?}");
+            }
+            // What is no tool of ours fails too, and a member that is asked for is empty, not half of something.
+            let jq = inside(shell, &format!("{} | jq -r .access_token", steps.join(" | ")));
+            assert!(jq.status != 0 && jq.stdout.is_empty(), "{shell} {step}: {jq:?}");
+            let raw = format!("token=$({} -r access_token); echo \"$? ($token)\"", steps.join(" | "));
+            assert_eq!(inside(shell, &raw).stdout, format!("{status} ()\n"), "{shell} {step}");
+        }
+    }
+}
+
+#[test]
+fn fails_where_a_step_is_killed() {
+    for shell in shells() {
+        for at in 0..STEPS.len() {
+            let mut steps = STEPS.map(str::to_owned);
+            // As the kernel would for want of memory: without a word.
+            steps[at] = "sh -c 'kill -9 $$'".to_owned();
+            let output = inside(shell, &format!("{}; echo \"status=$?\"", steps.join(" | ")));
+            let (status, said) = match STEPS.get(at + 1) {
+                None => (137, String::new()),
+                Some(next) => {
+                    let next = next.split(' ').next().unwrap();
+                    (2, format!("{next}: standard input: empty (did the step before fail?)"))
+                }
+            };
+            assert_eq!(output.stdout.lines().last().unwrap(), format!("status={status}"), "{shell} {at}: {output:?}");
+            let ours: Vec<&str> =
+                messages(&output.stderr).into_iter().filter(|line| line.starts_with("pkce-")).collect();
+            assert_eq!(ours, Vec::from_iter(Some(said.as_str()).filter(|said| !said.is_empty())), "{shell} {at}");
+        }
+    }
+}
+
+#[test]
+fn ends_when_the_step_that_waits_for_a_person_is_killed() {
+    for signal in ["KILL", "TERM", "INT"] {
+        let mut steps = STEPS.map(str::to_owned);
+        steps[3] = format!("timeout -s {signal} 1 pkce-callback --no-browser");
+        let output = inside("bash", &format!("{}; echo \"status=$?\"", steps.join(" | ")));
+        let said = messages(&output.stderr);
+        assert_eq!(said, ["pkce-exchange: standard input: empty (did the step before fail?)"], "{signal}");
+        assert!(output.stdout.ends_with("status=2\n"), "{output:?}");
+    }
+}
+
+#[test]
+fn shows_no_secret_to_other_programs_and_says_none() {
+    let folder = Folder::new("secrets");
+    let at = folder.0.display();
+    let steps: Vec<String> = STEPS.iter().enumerate().map(|(step, tool)| format!("{tool} | tee {at}/{step}")).collect();
+    // The browser takes its time, so that the processes of the whole pipeline can be looked at.
+    let script = format!(
+        "export PKCE_TRACE=1 RUST_BACKTRACE=full; export BROWSER=\"sh {at}/slow %s\"; {} >/dev/null",
+        steps.join(" | ")
+    );
+    std::fs::write(folder.0.join("slow"), "sleep 0.5; exec pkce-idp --visit \"$1\"").unwrap();
+    let ended = Arc::new(AtomicBool::new(false));
+    let watcher = {
+        let ended = Arc::clone(&ended);
+        thread::spawn(move || {
+            let mut seen = HashSet::new();
+            while !ended.load(Ordering::Relaxed) {
+                for process in std::fs::read_dir("/proc").unwrap().flatten() {
+                    for file in ["cmdline", "environ"] {
+                        seen.insert(std::fs::read(process.path().join(file)).unwrap_or_default());
+                    }
+                }
+                thread::sleep(Duration::from_millis(2));
+            }
+            seen
+        })
+    };
+    let output = inside("bash", &script);
+    ended.store(true, Ordering::Relaxed);
+    let seen = watcher.join().unwrap();
+    assert_eq!(output.status, 0, "{output:?}");
+    let visited = |octets: &Vec<u8>| String::from_utf8_lossy(octets).contains("/slow\0http");
+    assert!(seen.iter().any(visited), "the launcher was not seen");
+    let step = |step: usize| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(folder.0.join(step.to_string())).unwrap()).unwrap()
+    };
+    let secrets = [(1, "code_verifier"), (3, "code"), (4, "access_token"), (4, "refresh_token"), (4, "id_token")];
+    for (at, name) in secrets {
+        let document = step(at);
+        let secret = document[name].as_str().unwrap();
+        assert!(secret.len() >= 43, "{name}");
+        for octets in &seen {
+            assert!(!String::from_utf8_lossy(octets).contains(secret), "{name}: {}", String::from_utf8_lossy(octets));
+        }
+        assert!(!output.stderr.contains(secret), "{name}: {}", output.stderr);
+    }
+    assert!(output.stderr.contains("pkce-exchange: trace: POST http://127.0.0.1:"), "{}", output.stderr);
+}
+
+/// The shell blocks of a Markdown file that begin with this word.
+fn blocks(file: &Path, word: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned());
+    blocks.filter(|block| block.starts_with(word)).collect()
+}
+
+#[test]
+fn runs_the_pipelines_of_the_readme_as_they_stand() {
+    let readme = root().join("README.md");
+    let blocks = blocks(&readme, "pkce-");
+    assert!(blocks.len() >= 2, "{blocks:?}");
+    let folder = Folder::new("readme");
+    // The reader's provider is pkce-idp here; what else is typed stays as it is.
+    for block in blocks {
+        let own = block.contains("pkce-idp");
+        let block = block.replace("pkce-discover https://id.example.com", "pkce-discover");
+        let script = format!("cd '{}'; set -e; {block}", folder.0.display());
+        let output = match own {
+            true => finish(command("bash").args(["-c", &script]), b""),
+            false => inside("bash", &script),
+        };
+        assert_eq!(output.status, 0, "{block}\n{output:?}");
+    }
+}
