@@ -36,7 +36,7 @@ pub fn receive(mut document: Document, options: &Options) -> Result<Document, Er
         let error = Error::member("redirect_uri", "port 0 is for a listener, and there is none here");
         return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));
     }
-    let mut expected = Expected::of(&document, redirect_uri)?;
+    let mut expected = Expected::of(&document, redirect_uri, options.allow_bare_code)?;
     let mut wait = wait::Wait::new(options.timeout)?;
     if let Some(file) = &options.response_file {
         wait.read(file)?;
@@ -57,7 +57,6 @@ pub fn receive(mut document: Document, options: &Options) -> Result<Document, Er
         }
         wait.accept_paste();
     }
-    expected.allow_bare_code = options.allow_bare_code;
     let opened = document.need("authorization_url")?;
     tool::say(&format!("{}: to log in, open this URL in a browser:\n{opened}", tool::name()));
     if listens && !options.no_browser {
@@ -89,7 +88,7 @@ pub enum Outcome {
 }
 
 impl Expected {
-    fn of(document: &Document, redirect_uri: String) -> Result<Expected, Error> {
+    fn of(document: &Document, redirect_uri: String, allow_bare_code: bool) -> Result<Expected, Error> {
         let state = document.need("state")?;
         if state.is_empty() {
             return Err(Error::member("state", "must not be empty"));
@@ -103,7 +102,7 @@ impl Expected {
             state,
             issuer,
             iss_required: document.flag("authorization_response_iss_parameter_supported")?,
-            allow_bare_code: false,
+            allow_bare_code,
         })
     }
 
@@ -184,10 +183,7 @@ impl Expected {
 
 /// The URL to open: safe to open, and pushed where the server wants that (RFC 9126 section 5).
 fn authorization_url(document: &Document) -> Result<Url, Error> {
-    let mut checked = document.clone();
-    let url = document.need("authorization_url")?;
-    checked.set("authorization_url", &url);
-    let url = metadata::endpoint(&checked, "authorization_url")?;
+    let url = metadata::endpoint(document, "authorization_url")?;
     let pushed = form::pairs(url.query().unwrap_or_default()).any(|(name, _)| name == "request_uri");
     if document.flag("require_pushed_authorization_requests")? && !pushed {
         let error = Error::member("authorization_url", "the server takes only requests that were pushed to it");

@@ -13,7 +13,7 @@ use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use crate::url::Url;
-use crate::{Error, Kind, document, tool};
+use crate::{Error, document, tool};
 
 /// An answer, whatever its status.
 pub struct Answer {
@@ -181,11 +181,6 @@ impl Read for Watched<'_> {
         self.read.set(true);
         self.rest.read(buffer)
     }
-}
-
-/// Whether the error says no more than that the server was not there.
-pub fn is_passing(error: &Error) -> bool {
-    error.kind == Kind::Unavailable
 }
 
 fn unsafe_tls(error: &rustls::Error) -> Error {

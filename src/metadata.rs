@@ -9,9 +9,9 @@ use crate::{Error, Kind, tool};
 /// The metadata of this issuer, whole, by OIDC discovery and then RFC 8414.
 pub fn of_issuer(client: &Client, issuer: &str) -> Result<Document, Error> {
     let url = identifier("issuer", issuer)?;
-    let mut answer = fetch(client, &appended(&url, "openid-configuration")?)?;
+    let mut answer = client.get(&appended(&url, "openid-configuration")?)?;
     if answer.status == 404 {
-        answer = fetch(client, &inserted(&url, "oauth-authorization-server")?)?;
+        answer = client.get(&inserted(&url, "oauth-authorization-server")?)?;
     }
     let mut metadata = read("metadata", &answer)?;
     let named = metadata.need("issuer").map_err(|error| error.of_answer("metadata"))?;
@@ -38,7 +38,7 @@ pub fn of_issuer(client: &Client, issuer: &str) -> Result<Document, Error> {
 /// The metadata of the server that protects this resource, by RFC 9728, with `resource` set.
 pub fn of_resource(client: &Client, resource: &str) -> Result<Document, Error> {
     let url = identifier("resource", resource)?;
-    let answer = fetch(client, &inserted(&url, "oauth-protected-resource")?)?;
+    let answer = client.get(&inserted(&url, "oauth-protected-resource")?)?;
     let protected = read("resource metadata", &answer)?;
     let of_answer = |error: Error| error.of_answer("resource metadata");
     if protected.need("resource").map_err(of_answer)? != resource {
@@ -83,18 +83,13 @@ pub fn read(subject: &str, answer: &Answer) -> Result<Document, Error> {
             let read = Document::parse(&answer.body);
             return read.map_err(|wrong| Error::untrusted(format!("{subject}: {wrong}")));
         }
-        status @ (429 | 503) => Error::unavailable(format!("{subject}: the server answered {status}")),
-        status @ 500..=599 => Error::unavailable(format!("{subject}: the server answered {status}")),
+        status @ (429 | 500..=599) => Error::unavailable(format!("{subject}: the server answered {status}")),
         status @ 300..=399 => Error::untrusted(format!("{subject}: a redirect ({status}), which is not followed")),
         404 => Error::new(Kind::Refused, format!("{subject}: there is none (404)")),
         status => Error::new(Kind::Refused, format!("{subject}: the server answered {status}")),
     };
     error.report.http_status = Some(answer.status);
     Err(error)
-}
-
-fn fetch(client: &Client, url: &Url) -> Result<Answer, Error> {
-    client.get(url)
 }
 
 /// An issuer or a resource: a URL that metadata can be found for.

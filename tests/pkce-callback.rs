@@ -754,6 +754,24 @@ fn gives_the_terminal_back_when_it_is_ended() {
 }
 
 #[test]
+fn gives_the_terminal_back_while_it_is_stopped_and_takes_it_again() {
+    let folder = at_terminal("stopped", V4);
+    let script = "set -m; before=$(stty -g); pkce-callback --no-browser <doc >out; echo \"status=$?\"; \
+                  [ \"$before\" = \"$(stty -g)\" ] && echo settings=same; fg >/dev/null; echo \"then=$?\"; \
+                  [ \"$before\" = \"$(stty -g)\" ] && echo settings=still";
+    let mut terminal = Terminal::start(script, &folder.0);
+    let port = terminal.port();
+    terminal.until("paste the address");
+    terminal.write("\u{1a}");
+    terminal.until("status=147");
+    terminal.until("settings=same");
+    thread::sleep(Duration::from_millis(200));
+    terminal.write(&format!("http://127.0.0.1:{port}/callback?code=abc&state=st-123\r"));
+    let seen = terminal.end();
+    assert!(seen.contains("then=0") && seen.contains("settings=still"), "{seen}");
+}
+
+#[test]
 fn asks_at_the_terminal_where_the_redirect_leads_elsewhere() {
     let redirect_uri = "https://app.example/callback";
     for (args, paste, code) in [

@@ -96,7 +96,9 @@ impl Listener {
 
     fn accept(&mut self) {
         let mut at = 0;
-        while let Some(socket) = self.sockets.get(at) {
+        // No more than this at a time, so that each is read at least once before room is made for another.
+        for _ in 0..CONNECTIONS / 8 {
+            let Some(socket) = self.sockets.get(at) else { return };
             match socket.accept() {
                 Ok((stream, _)) => {
                     if self.connections.len() >= CONNECTIONS {
