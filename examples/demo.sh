@@ -1,0 +1,88 @@
+#!/bin/sh
+# The whole login, step by step, against pkce-idp on this machine, with nobody there. Needs the tools on the PATH, and
+# nothing that a POSIX system does not have.
+set -eu
+
+if [ "${1:-}" != --inside ]; then
+  exec pkce-idp --auto-approve -- sh "$0" --inside
+fi
+
+bold='' dim='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+  bold=$(printf '\033[1m') dim=$(printf '\033[2m') plain=$(printf '\033[0m')
+fi
+
+# The members of a one-line document, one a line: name, tab, value. Commas inside strings and arrays part nothing.
+members() {
+  awk '{
+    depth = 0; text = ""; inside = 0
+    for (at = 1; at <= length($0); at++) {
+      c = substr($0, at, 1)
+      if (inside) {
+        if (c == "\\") { text = text c; at++; c = substr($0, at, 1) } else if (c == "\"") inside = 0
+      } else if (c == "\"") inside = 1
+      else if (c == "{" || c == "[") { if (depth++ == 0) continue }
+      else if (c == "}" || c == "]") { if (--depth == 0) c = "," }
+      if (c == "," && !inside && depth <= 1) {
+        split_at = index(text, "\":")
+        print substr(text, 2, split_at - 2) "\t" substr(text, split_at + 2)
+        text = ""
+        continue
+      }
+      text = text c
+    }
+  }'
+}
+
+# Says which members a step added, and which it took away; of what somebody else could use, the first letters alone.
+compare() {
+  { printf '%s\n' "$1" | members; printf '=\n'; printf '%s\n' "$2" | members; } |
+    awk -F '\t' -v dim="$dim" -v plain="$plain" '
+      $0 == "=" { later = 1; next }
+      !later { if ($1 != "") { before[$1] = $2; order[++count] = $1 }; next }
+      {
+        after[$1] = 1
+        if (before[$1] == $2) next
+        if ($1 ~ /^(code|code_verifier|access_token|refresh_token|id_token)$/) value = substr($2, 1, 9) "...\" (secret)"
+        else value = length($2) > 60 ? substr($2, 1, 57) "..." : $2
+        print "   + " $1 " " value
+      }
+      END { for (at = 1; at <= count; at++) if (!(order[at] in after)) print dim "   - " order[at] plain }
+    '
+}
+
+# Runs one step, as it would stand in the pipeline, and shows what it did.
+step() {
+  printf '\n%s%s%s\n   %s\n' "$bold" "$2" "$plain" "$1"
+  next=$(printf '%s\n' "$document" | eval "$2")
+  compare "$document" "$next"
+  document=$next
+}
+
+printf '%s\n' "A server for tests listens at $PKCE_ISSUER"
+printf '%s\n' "Each step reads a document and writes it on: + is what it adds, - what it takes away."
+
+document='{}'
+step "what the server is" "pkce-discover"
+step "the secrets of this login" "pkce-gen -"
+step "the URL that a browser is to open" "pkce-url --scope 'openid offline_access' --prompt consent"
+step "the browser, and the code it brings back" "pkce-callback"
+step "the tokens for the code" "pkce-exchange"
+
+printf '\n%sThe claims of the ID token%s (read, not verified: this version does not check its signature)\n' "$bold" "$plain"
+payload=$(printf '%s\n' "$document" | members | awk -F '\t' '$1 == "id_token" { gsub(/"/, "", $2); print $2 }')
+printf '%s\n' "$payload" | cut -d . -f 2 | tr '_-' '/+' | awk '{
+  digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+  bits = 0; value = 0
+  for (at = 1; at <= length($0); at++) {
+    value = value * 64 + index(digits, substr($0, at, 1)) - 1; bits += 6
+    if (bits >= 8) { bits -= 8; octet = int(value / 2 ^ bits); value -= octet * 2 ^ bits; printf "%c", octet }
+  }
+  print ""
+}' | members | while IFS=$(printf '\t') read -r name value; do printf '   %s %s\n' "$name" "$value"; done
+
+printf '\n%sLogged in.%s The same as one pipeline:\n\n' "$bold" "$plain"
+cat <<'PIPELINE'
+   pkce-idp --auto-approve -- sh -c '
+     pkce-discover | pkce-gen - | pkce-url --scope openid | pkce-callback | pkce-exchange'
+PIPELINE
