@@ -106,10 +106,13 @@ pub fn name() -> &'static str {
 
 /// Reads a `--timeout`: whole seconds, one at least.
 pub fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<u32>() {
-        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
-        _ => Err("must be a whole number of seconds from 1".to_owned()),
-    }
+    number(text, 1, u32::MAX.into()).map(Duration::from_secs)
+}
+
+/// Reads an option's whole number.
+pub fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
 }
 
 /// The environment variable's text, where it is set and not empty.

@@ -14,10 +14,10 @@ struct Args {
     #[arg(value_name = "FILE")]
     files: Vec<String>,
     /// Random octets of the verifier: 32 to 96, for 43 to 128 characters
-    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u8).range(32..=96))]
-    bytes: u8,
+    #[arg(long, value_name = "N", default_value = "32", value_parser = |text: &str| tool::number(text, 32, 96))]
+    bytes: u64,
     /// Make this many documents, one a line
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = |text: &str| tool::number(text, 1, 1_000_000_000))]
     count: u64,
     /// Keep the document's own code_verifier
     #[arg(long)]
@@ -39,7 +39,7 @@ fn step(args: &Args) -> Result<impl Iterator<Item = Result<Document, Error>> + u
     }
     base.remove(&TOKENS);
     base.remove(&["code", "iss", "id_token_claims", "authorization_url"]);
-    let (bytes, keep) = (usize::from(args.bytes), args.keep_verifier);
+    let (bytes, keep) = (args.bytes as usize, args.keep_verifier);
     Ok((0..args.count).map(move |_| {
         let mut document = base.clone();
         let verifier = match keep {

@@ -31,8 +31,8 @@ struct Args {
     #[arg(long, value_name = "NAME")]
     login_hint: Option<String>,
     /// How long ago the person may have logged in
-    #[arg(long, value_name = "SECONDS")]
-    max_age: Option<u32>,
+    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| tool::number(text, 0, u32::MAX.into()))]
+    max_age: Option<u64>,
     /// How the person shall be authenticated
     #[arg(long, value_name = "VALUES")]
     acr_values: Option<String>,
@@ -60,7 +60,7 @@ fn step(args: &Args, mut document: Document) -> Result<Document, Error> {
     document.set_given("acr_values", args.acr_values.as_deref());
     document.set_texts("resource", &args.resource);
     if let Some(age) = args.max_age {
-        document.set_number("max_age", age.into());
+        document.set_number("max_age", age);
     }
     let mut added = args.param.clone();
     for (name, value) in [("login_hint", &args.login_hint), ("prompt", &args.prompt)] {

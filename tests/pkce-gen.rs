@@ -1,0 +1,185 @@
+//! pkce-gen: verifier, challenge, state and nonce, and what it takes from the documents it is given.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::collections::HashSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::{Folder, command, failure, finish, run};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+fn lines(stdout: &str) -> Vec<Value> {
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn makes_a_verifier_its_challenge_a_state_and_a_nonce() {
+    let output = run("pkce-gen", &[], "not read {");
+    assert_eq!((output.status, output.stderr.as_str(), output.stdout.lines().count()), (0, "", 1));
+    let document = output.json();
+    let names: Vec<&String> = document.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["code_challenge", "code_challenge_method", "code_verifier", "nonce", "state"]);
+    let verifier = document["code_verifier"].as_str().unwrap();
+    assert_eq!(document["code_challenge"], json!(URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))));
+    assert_eq!(document["code_challenge_method"], "S256");
+    for name in ["code_verifier", "state", "nonce"] {
+        let octets = URL_SAFE_NO_PAD.decode(document[name].as_str().unwrap()).unwrap();
+        assert_eq!(octets.len(), 32, "{name}");
+    }
+}
+
+#[test]
+fn computes_the_challenges_of_the_vectors() {
+    let vectors = common::vectors("pkce.json");
+    for case in vectors["valid"].as_array().unwrap() {
+        let document = json!({ "code_verifier": case["verifier"] }).to_string();
+        let output = run("pkce-gen", &["--keep-verifier", "-"], &document);
+        assert_eq!((output.status, &output.json()["code_verifier"]), (0, &case["verifier"]), "{}", case["id"]);
+        assert_eq!(output.json()["code_challenge"], case["challenge_s256"], "{}", case["id"]);
+    }
+    for case in vectors["invalid"].as_array().unwrap() {
+        let document = json!({ "code_verifier": case["verifier"] }).to_string();
+        let wrong = "code_verifier: must be 43 to 128 characters of A-Z, a-z, 0-9, '-', '.', '_', '~'";
+        assert_eq!(
+            run("pkce-gen", &["--keep-verifier", "-"], &document),
+            failure("pkce-gen", 2, wrong),
+            "{}",
+            case["id"]
+        );
+    }
+    let missing = failure("pkce-gen", 2, "code_verifier: missing\nhint: pkce-gen adds it");
+    assert_eq!(run("pkce-gen", &["--keep-verifier"], ""), missing);
+}
+
+#[test]
+fn makes_verifiers_of_the_length_that_is_asked_for() {
+    for (bytes, length) in [(32, 43), (33, 44), (64, 86), (96, 128)] {
+        let output = run("pkce-gen", &["--bytes", &bytes.to_string()], "");
+        assert_eq!(output.json()["code_verifier"].as_str().unwrap().len(), length);
+    }
+    for (option, value, range) in [
+        ("--bytes", "31", "32 to 96"),
+        ("--bytes", "97", "32 to 96"),
+        ("--bytes", "1e3", "32 to 96"),
+        ("--bytes", "", "32 to 96"),
+        ("--count", "0", "1 to 1000000000"),
+        ("--count", "x", "1 to 1000000000"),
+    ] {
+        let output = run("pkce-gen", &[&format!("{option}={value}")], "");
+        let hint = "hint: 'pkce-gen --help' lists what it takes";
+        assert_eq!(
+            output,
+            failure("pkce-gen", 2, &format!("{option}: must be a whole number from {range}\n{hint}")),
+            "{option} {value}"
+        );
+    }
+}
+
+#[test]
+fn makes_nothing_twice() {
+    let output = run("pkce-gen", &["--count", "1000"], "");
+    let mut seen = HashSet::new();
+    let mut starts = HashSet::new();
+    for document in lines(&output.stdout) {
+        for name in ["code_verifier", "state", "nonce", "code_challenge"] {
+            let value = document[name].as_str().unwrap().to_owned();
+            starts.insert(value[..12].to_owned());
+            assert!(seen.insert(value), "{name}");
+        }
+    }
+    assert_eq!((seen.len(), starts.len()), (4000, 4000));
+    let alone: HashSet<String> = (0..50).map(|_| run("pkce-gen", &["-r", "state"], "").stdout).collect();
+    assert_eq!(alone.len(), 50);
+}
+
+#[test]
+fn merges_documents_of_which_the_later_win() {
+    let folder = Folder::new("gen-merge");
+    let path = |name: &str, text: &str| {
+        let path = folder.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let first = path("first", r#"{"a":1,"n":123456789012345678901234567890.10,"client_id":"one"}"#);
+    let second = path("second", "{\n  \"client_id\": \"two\",\n  \"list\": [1, {\"x\": \" y \"}]\n}\n");
+    let output = run("pkce-gen", &[&first, "-", &second], r#"{"a":2,"state":"old"}"#);
+    assert_eq!(output.status, 0, "{output:?}");
+    let line = &output.stdout;
+    assert!(line.contains(r#""n":123456789012345678901234567890.10"#), "{line}");
+    assert!(line.contains(r#""list":[1,{"x":" y "}]"#) && line.lines().count() == 1, "{line}");
+    let document = output.json();
+    assert_eq!((&document["a"], &document["client_id"]), (&json!(2), &json!("two")));
+    assert_ne!(document["state"], "old");
+    let bad = path("bad", "{\"a\":1,\"a\":2}");
+    assert_eq!(run("pkce-gen", &[&bad], ""), failure("pkce-gen", 2, &format!("{bad}: a: there twice")));
+    let none = "/no/such/file";
+    assert_eq!(run("pkce-gen", &[none], ""), failure("pkce-gen", 2, "/no/such/file: no such file or directory"));
+    assert_eq!(run("pkce-gen", &["/"], ""), failure("pkce-gen", 2, "/: is a directory"));
+}
+
+#[test]
+fn begins_cleanly_with_the_document_of_an_old_login() {
+    let old = json!({
+        "access_token": "a", "token_type": "Bearer", "expires_in": 1, "expires_at": 1, "id_token": "a.b.c",
+        "refresh_token": "r", "code": "c", "iss": "https://a", "id_token_claims": {"sub": "x"}, "scope": "granted",
+        "authorization_url": "https://a/b", "state": "old", "nonce": "old", "code_verifier": "old",
+        "issuer": "https://a", "client_id": "cli", "resource": "https://api", "own": {"kept": 1.0},
+    });
+    let document = run("pkce-gen", &["-"], &old.to_string()).json();
+    let names: Vec<&String> = document.as_object().unwrap().keys().collect();
+    let expected = [
+        "client_id",
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+        "issuer",
+        "nonce",
+        "own",
+        "resource",
+        "state",
+    ];
+    assert_eq!(names, expected);
+    for name in ["state", "nonce", "code_verifier"] {
+        assert_ne!(document[name], "old");
+    }
+    // A scope that was written by hand is what this login asks for.
+    assert_eq!(run("pkce-gen", &["-"], r#"{"scope":"openid"}"#).json()["scope"], "openid");
+}
+
+#[test]
+fn prints_one_member_as_text() {
+    let document = r#"{"text":"a \"b\" é","number":1.50,"list":[1, 2],"flag":true,"bell":"a\u0007","c1":"\u009b"}"#;
+    for (member, text) in [("text", "a \"b\" é\n"), ("number", "1.50\n"), ("list", "[1,2]\n"), ("flag", "true\n")] {
+        let output = run("pkce-gen", &["-", "-r", member], document);
+        assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, text, ""));
+    }
+    for (member, wrong) in
+        [("none", "none: missing"), ("bell", "bell: has a control character"), ("c1", "c1: has a control character")]
+    {
+        let output = run("pkce-gen", &["-", "--raw", member], document);
+        let message = format!("pkce-gen: {wrong}\n");
+        assert_eq!((output.status, output.stdout.as_str(), output.stderr), (2, "", message));
+    }
+}
+
+#[test]
+fn says_what_is_wrong_to_a_program_too() {
+    let mut json = command("pkce-gen");
+    let output = finish(json.args(["--keep-verifier", "-"]).env("PKCE_ERRORS", "json"), b"{\"code_verifier\":5}");
+    let expected = json!({
+        "tool": "pkce-gen", "status": 2, "kind": "usage", "member": "code_verifier",
+        "message": "code_verifier: must be a string",
+    });
+    let said: Value = serde_json::from_str(&output.stderr).unwrap();
+    assert_eq!((output.status, output.stderr.lines().count(), said), (2, 1, expected));
+}

@@ -1,0 +1,343 @@
+//! pkce-url: the authorization request, parameter by parameter.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+
+use common::{Output, command, done, failure, finish, run, start};
+use serde_json::{Value, json};
+
+/// RFC 7636 appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+fn document() -> Value {
+    json!({
+        "authorization_endpoint": "https://id.example/authorize",
+        "client_id": "cli",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+        "code_verifier": VERIFIER,
+        "nonce": "n1",
+        "state": "s1",
+    })
+}
+
+fn with(changes: Value) -> Value {
+    let mut document = document();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            document.as_object_mut().unwrap().remove(name);
+        } else {
+            document[name] = value.clone();
+        }
+    }
+    document
+}
+
+fn url(output: &Output) -> String {
+    assert_eq!(output.status, 0, "{output:?}");
+    output.json()["authorization_url"].as_str().unwrap().to_owned()
+}
+
+fn pairs(url: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(url.split_once('?').unwrap().1.as_bytes()).into_owned().collect()
+}
+
+fn value(url: &str, name: &str) -> Option<String> {
+    pairs(url).into_iter().find(|(other, _)| other == name).map(|(_, value)| value)
+}
+
+#[test]
+fn writes_the_request_in_the_order_of_the_specifications() {
+    let args = [
+        "--scope",
+        "openid read",
+        "--redirect-uri",
+        "http://127.0.0.1:8080/cb",
+        "--resource",
+        "https://api.example/",
+        "--resource",
+        "urn:two",
+        "--prompt",
+        "consent",
+        "--login-hint",
+        "a b@c",
+        "--max-age",
+        "60",
+        "--acr-values",
+        "x y",
+        "--param",
+        "connection=google oauth",
+        "--param",
+        "audience=https://a?b=c&d",
+    ];
+    let output = run("pkce-url", &args, &document().to_string());
+    let expected = format!(
+        "https://id.example/authorize?response_type=code&client_id=cli\
+         &redirect_uri=http%3A%2F%2F127.0.0.1%3A8080%2Fcb&scope=openid%20read&state=s1&nonce=n1\
+         &code_challenge={CHALLENGE}&code_challenge_method=S256\
+         &resource=https%3A%2F%2Fapi.example%2F&resource=urn%3Atwo&max_age=60&acr_values=x%20y\
+         &prompt=consent&login_hint=a%20b%40c\
+         &connection=google%20oauth&audience=https%3A%2F%2Fa%3Fb%3Dc%26d"
+    );
+    assert_eq!((url(&output), output.stderr.as_str()), (expected.clone(), ""));
+    let whole = with(json!({
+        "scope": "openid read", "redirect_uri": "http://127.0.0.1:8080/cb", "max_age": 60, "acr_values": "x y",
+        "resource": ["https://api.example/", "urn:two"], "authorization_url": expected,
+    }));
+    assert_eq!(output.json(), whole);
+}
+
+#[test]
+fn never_shows_the_verifier() {
+    let output = run("pkce-url", &["--scope", "openid"], &document().to_string());
+    assert!(!url(&output).contains(VERIFIER));
+    assert_eq!(value(&url(&output), "redirect_uri").as_deref(), Some("http://127.0.0.1:0/callback"));
+}
+
+#[test]
+fn sends_the_nonce_with_openid_and_else_takes_it_away() {
+    for (scope, sent) in [("openid", true), ("read openid write", true), ("openids", false), ("read", false)] {
+        let output = run("pkce-url", &["--scope", scope], &document().to_string());
+        assert_eq!(value(&url(&output), "nonce").is_some(), sent, "{scope}");
+        assert_eq!(output.json().get("nonce").is_some(), sent, "{scope}");
+    }
+    let without = run("pkce-url", &[], &document().to_string());
+    assert!(value(&url(&without), "scope").is_none() && without.json().get("nonce").is_none());
+    let empty = run("pkce-url", &["--scope", ""], &document().to_string());
+    assert!(value(&url(&empty), "scope").is_none());
+}
+
+#[test]
+fn keeps_the_query_of_the_endpoint() {
+    for (endpoint, start) in [
+        ("https://id.example/a?p=1", "https://id.example/a?p=1&response_type=code&"),
+        ("https://id.example/a?", "https://id.example/a?response_type=code&"),
+        ("https://id.example/a?p=1&", "https://id.example/a?p=1&response_type=code&"),
+        ("https://id.example", "https://id.example?response_type=code&"),
+        ("https://id.example//a", "https://id.example//a?response_type=code&"),
+    ] {
+        let output = run("pkce-url", &["--authorization-endpoint", endpoint], &document().to_string());
+        assert!(url(&output).starts_with(start), "{endpoint}: {output:?}");
+    }
+}
+
+#[test]
+fn takes_the_client_and_the_scope_from_flag_document_and_environment_in_this_order() {
+    let asked = |args: &[&str], document: &Value| {
+        let mut tool = command("pkce-url");
+        tool.args(args).env("PKCE_CLIENT_ID", "env").env("PKCE_SCOPE", "env");
+        let output = finish(&mut tool, document.to_string().as_bytes());
+        (
+            value(&url(&output), "client_id").unwrap(),
+            value(&url(&output), "scope").unwrap(),
+            output.json()["scope"].clone(),
+        )
+    };
+    let own = with(json!({ "scope": "doc" }));
+    let neither = with(json!({ "client_id": null }));
+    assert_eq!(asked(&["--client-id", "flag", "--scope", "flag"], &own), ("flag".into(), "flag".into(), json!("flag")));
+    assert_eq!(asked(&[], &own), ("cli".into(), "doc".into(), json!("doc")));
+    assert_eq!(asked(&[], &neither), ("env".into(), "env".into(), json!("env")));
+}
+
+#[test]
+fn refuses_documents_and_options_it_cannot_make_a_request_of() {
+    let member = |name: &str, value: Value| with(json!({ name: value }));
+    let challenge = "must be 43 characters of base64url, the SHA-256 of the verifier";
+    let scope = "must be names with single spaces between them, without \" and \\";
+    let added = "a parameter that cannot be added, or is there already";
+    let help = "\nhint: 'pkce-url --help' lists what it takes";
+    let cases: Vec<(Value, Vec<&str>, String)> = vec![
+        (member("client_id", Value::Null), vec![], "client_id: missing\nhint: pkce-url adds it".into()),
+        (member("state", Value::Null), vec![], "state: missing\nhint: pkce-gen adds it".into()),
+        (member("code_challenge", Value::Null), vec![], "code_challenge: missing\nhint: pkce-gen adds it".into()),
+        (
+            member("authorization_endpoint", Value::Null),
+            vec![],
+            "authorization_endpoint: missing\nhint: pkce-discover adds it".into(),
+        ),
+        (member("client_id", json!(5)), vec![], "client_id: must be a string".into()),
+        (member("client_id", json!("")), vec![], "client_id: must be visible ASCII characters, one at least".into()),
+        (
+            member("client_id", json!("a\nb")),
+            vec![],
+            "client_id: must be visible ASCII characters, one at least".into(),
+        ),
+        (member("code_challenge", json!("short")), vec![], format!("code_challenge: {challenge}")),
+        (member("code_challenge", json!("=".repeat(43))), vec![], format!("code_challenge: {challenge}")),
+        (
+            member("code_challenge", json!("A".repeat(43))),
+            vec![],
+            "code_challenge: not that of the document's code_verifier".into(),
+        ),
+        (member("code_challenge_method", json!("plain")), vec![], "code_challenge_method: must be S256".into()),
+        (
+            member("code_challenge_methods_supported", json!(["plain"])),
+            vec![],
+            "code_challenge_methods_supported: the server does not support S256".into(),
+        ),
+        (member("max_age", json!("x")), vec![], "max_age: must be a whole number of seconds".into()),
+        (member("resource", json!(5)), vec![], "resource: must be a string".into()),
+        (document(), vec!["--resource", "https://a#f"], "resource: must be an absolute URI without a fragment".into()),
+        (document(), vec!["--resource", "a/b"], "resource: must be an absolute URI without a fragment".into()),
+        (document(), vec!["--scope", "a  b"], format!("scope: {scope}")),
+        (document(), vec!["--scope", "a\"b"], format!("scope: {scope}")),
+        (document(), vec!["--scope", "a\\b"], format!("scope: {scope}")),
+        (document(), vec!["--scope", "é"], format!("scope: {scope}")),
+        (document(), vec!["--scope", "a\nb"], format!("scope: {scope}")),
+        (document(), vec!["--param", "state=x"], format!("state: {added}")),
+        (document(), vec!["--param", "client_id=x"], format!("client_id: {added}")),
+        (document(), vec!["--param", "code_verifier=x"], format!("code_verifier: {added}")),
+        (document(), vec!["--param", "request_uri=x"], format!("request_uri: {added}")),
+        (document(), vec!["--param", "a=1", "--param", "a=2"], format!("a: {added}")),
+        (document(), vec!["--prompt", "none", "--param", "prompt=login"], format!("prompt: {added}")),
+        (document(), vec!["--param", "a="], "a: an empty parameter cannot be sent".into()),
+        (
+            document(),
+            vec!["--param", "response_mode=fragment"],
+            "response_mode: must be query: the redirect brings the code in its query".into(),
+        ),
+        (document(), vec!["--param", "a"], format!("--param: must be KEY=VALUE{help}")),
+        (document(), vec!["--param", "a=\u{1b}"], format!("--param: a: must not have control characters{help}")),
+        (document(), vec!["--max-age", "-1"], format!("-1: no such option{help}")),
+        (document(), vec!["extra"], format!("arguments: too many{help}")),
+        (
+            document(),
+            vec!["--authorization-endpoint", "https://a/b#c"],
+            "authorization_endpoint: must not have a fragment (#)".into(),
+        ),
+        (document(), vec!["--authorization-endpoint", "https://a/b?state=1"], format!("state: {added}")),
+    ];
+    for (document, args, wrong) in cases {
+        assert_eq!(run("pkce-url", &args, &document.to_string()), failure("pkce-url", 2, &wrong), "{args:?}");
+    }
+}
+
+#[test]
+fn tells_safe_urls_from_others_as_the_vectors_do() {
+    // The vectors leave some open; of these http to the whole of 127.0.0.0/8 and to localhost is allowed.
+    let allowed = ["http://localhost:8080/cb", "http://127.0.0.2:8080/cb"];
+    let vectors = common::vectors("url_safety.json");
+    for (list, decided) in [("secure", Some(true)), ("policy", None), ("insecure", Some(false))] {
+        for text in vectors[list].as_array().unwrap() {
+            let text = text.as_str().unwrap();
+            let safe = decided.unwrap_or_else(|| allowed.contains(&text));
+            for option in ["redirect-uri", "authorization-endpoint"] {
+                let output = run("pkce-url", &[&format!("--{option}={text}")], &document().to_string());
+                if safe {
+                    assert_eq!(output.status, 0, "{option} {text}: {output:?}");
+                    continue;
+                }
+                let plain = output.stderr.contains("plain http is allowed to this machine alone");
+                assert_eq!(output.status, if plain { 4 } else { 2 }, "{option} {text}: {output:?}");
+                assert!(!plain || text.starts_with("http://"), "{option} {text}: {output:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn takes_a_redirect_uri_of_an_applications_own_scheme() {
+    let own = "com.example.app:/callback";
+    let output = run("pkce-url", &["--redirect-uri", own], &document().to_string());
+    assert_eq!(value(&url(&output), "redirect_uri").as_deref(), Some(own));
+    assert_eq!(run("pkce-url", &["--redirect-uri", "app:/callback"], &document().to_string()).status, 2);
+}
+
+#[test]
+fn encodes_as_the_vectors_do() {
+    for case in common::vectors("form.json")["encode"].as_array().unwrap() {
+        let text = case["in"].as_str().unwrap();
+        if text.is_empty() || text.chars().any(char::is_control) {
+            continue;
+        }
+        let output = run("pkce-url", &[&format!("--login-hint={text}")], &document().to_string());
+        let url = url(&output);
+        let (_, encoded) = url.split_once("&login_hint=").unwrap();
+        let allowed = case["out_any"].as_array().unwrap();
+        assert!(allowed.iter().any(|out| out == encoded), "{encoded}");
+        assert_eq!(value(&url, "login_hint").as_deref(), Some(text));
+    }
+    let odd = "a&b#c+d%e f'g\"h`$(i)";
+    let output = run("pkce-url", &["--client-id", odd], &document().to_string());
+    assert_eq!(value(&url(&output), "client_id").as_deref(), Some(odd));
+}
+
+#[test]
+fn refuses_control_characters_of_the_vectors_in_a_parameter() {
+    let refused = common::vectors("form.json")["encode"].as_array().unwrap().iter().any(|case| {
+        let text = case["in"].as_str().unwrap().replace('\0', "");
+        text.chars().any(char::is_control)
+            && run("pkce-url", &[&format!("--param=a={text}")], &document().to_string()).status == 2
+    });
+    assert!(refused);
+}
+
+#[test]
+fn lets_no_server_elsewhere_name_this_machine() {
+    let here = "http://127.0.0.1:9/authorize";
+    let elsewhere = with(json!({ "issuer": "https://id.example", "authorization_endpoint": here }));
+    let wrong = "authorization_endpoint: a server elsewhere must not name one on this machine";
+    assert_eq!(run("pkce-url", &[], &elsewhere.to_string()), failure("pkce-url", 4, wrong));
+    let local = with(json!({ "issuer": "http://localhost:9", "authorization_endpoint": here }));
+    assert_eq!(run("pkce-url", &[], &local.to_string()).status, 0);
+    let network =
+        with(json!({ "issuer": "http://keycloak:8080/r", "authorization_endpoint": "http://keycloak:8080/a" }));
+    for (hosts, status) in [("keycloak:8080", 0), ("other, keycloak", 0), ("keycloak:80", 4), ("", 4)] {
+        let mut tool = command("pkce-url");
+        let output = finish(tool.env("PKCE_HTTP_HOSTS", hosts), network.to_string().as_bytes());
+        assert_eq!(output.status, status, "{hosts}: {output:?}");
+    }
+}
+
+#[test]
+fn notes_a_url_that_some_servers_cut() {
+    let output = run("pkce-url", &["--param", &format!("a={}", "x".repeat(8000))], &document().to_string());
+    let note =
+        "pkce-url: note: the URL is longer than 8,000 characters; some servers cut it (pkce-push makes it short)\n";
+    assert_eq!((output.status, output.stderr.as_str()), (0, note));
+}
+
+#[test]
+fn hands_each_document_of_a_stream_on_as_soon_as_it_is_done() {
+    let mut child = start(command("pkce-url").args(["--scope", "read"]));
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    for state in ["one", "two", "three"] {
+        let pretty = serde_json::to_string_pretty(&with(json!({ "state": state }))).unwrap();
+        stdin.write_all(pretty.as_bytes()).unwrap();
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["state"], state);
+    }
+    drop(stdin);
+    assert_eq!(done(child).status, 0);
+}
+
+#[test]
+fn ends_a_stream_with_the_first_document_that_fails() {
+    let input = format!("{}\n{}\n{}\n", document(), with(json!({ "state": null })), document());
+    let output = run("pkce-url", &[], &input);
+    let expected = failure("pkce-url", 2, "state: missing\nhint: pkce-gen adds it");
+    let (first, rest) = output.stdout.split_once('\n').unwrap();
+    assert!(serde_json::from_str::<Value>(first).unwrap().get("authorization_url").is_some());
+    assert_eq!((output.status, rest, &output.stderr), (2, expected.stdout.as_str(), &expected.stderr));
+}
+
+#[test]
+fn keeps_members_it_does_not_know_to_the_digit() {
+    let own = r#","own":{"a":[1.10,2e400,"\u00e9 \"x\""]}}"#;
+    let text = document().to_string().replacen('}', own, 1);
+    let output = run("pkce-url", &[], &text);
+    assert!(output.stdout.contains(r#""own":{"a":[1.10,2e400,"\u00e9 \"x\""]}"#), "{}", output.stdout);
+}
