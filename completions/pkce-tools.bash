@@ -1,0 +1,27 @@
+# Completion of the pkce tools' options in bash; a file's name where no option is begun.
+# Options are read from the tool's own --help, so that they are always those that it takes.
+
+_pkce_tools_options() {
+  local IFS=$' \t\n' line word
+  "$1" --help </dev/null 2>/dev/null | while read -r line; do
+    [[ $line == -* ]] || continue
+    for word in ${line%%  *}; do
+      [[ $word == -* ]] && printf '%s\n' "${word%,}"
+    done
+  done
+}
+
+_pkce_tools() {
+  local IFS=$'\n' begun=${COMP_WORDS[COMP_CWORD]} at
+  COMPREPLY=()
+  # What follows -- belongs to another command.
+  for ((at = 1; at < COMP_CWORD; at++)); do
+    [[ ${COMP_WORDS[at]} == -- ]] && return
+  done
+  if [[ $begun == -* ]]; then
+    COMPREPLY=($(compgen -W "$(_pkce_tools_options "$1")" -- "$begun"))
+  fi
+}
+
+# bash-completion loads this file by a tool's name; the others on the PATH are made known in one go.
+complete -o default -F _pkce_tools "${BASH_SOURCE[0]##*/}" $(compgen -c pkce-)

@@ -1,0 +1,167 @@
+//! The pages: each says what its tool's own `--help` says, and all agree with each other and with the crate.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{root, run, tools};
+
+/// The sections of a tool's page, in their order.
+const SECTIONS: [&str; 10] = [
+    "NAME",
+    "SYNOPSIS",
+    "DESCRIPTION",
+    "OPTIONS",
+    "ENVIRONMENT",
+    "EXIT STATUS",
+    "EXAMPLES",
+    "SEE ALSO",
+    "STANDARDS",
+    "SECURITY CONSIDERATIONS",
+];
+
+/// The page that tells what all tools share.
+const SHARED: &str = "pkce-tools.7";
+
+/// The source of a page, named as its file.
+fn source(file: &str) -> String {
+    let path = root().join("man").join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The files of all pages, sorted.
+fn files() -> Vec<String> {
+    let files = std::fs::read_dir(root().join("man")).unwrap();
+    let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// What stands after a macro that begins a line.
+fn after<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
+    let start = format!(".{name} ");
+    source.lines().filter_map(|line| line.strip_prefix(&start)).map(str::trim).collect()
+}
+
+/// The lines of one section.
+fn section<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
+    let heading = format!(".Sh {name}");
+    let lines = source.lines().skip_while(|line| *line != heading).skip(1);
+    lines.take_while(|line| !line.starts_with(".Sh ")).collect()
+}
+
+/// The pages that these lines refer to, as their files' names.
+fn references(lines: &[&str]) -> BTreeSet<String> {
+    let lines = lines.iter().filter_map(|line| line.split_once("Xr ")).map(|(_, rest)| rest);
+    lines
+        .map(|rest| {
+            let mut words = rest.split_whitespace();
+            format!("{}.{}", words.next().unwrap(), words.next().unwrap())
+        })
+        .collect()
+}
+
+/// The options that head the items of a page's OPTIONS: words after `Fl`, up to the next macro.
+fn documented(source: &str) -> Vec<String> {
+    let mut options = Vec::new();
+    for item in section(source, "OPTIONS").into_iter().filter_map(|line| line.strip_prefix(".It ")) {
+        let mut is_flag = false;
+        for word in item.split_whitespace() {
+            match word {
+                "Fl" => is_flag = true,
+                "Ar" | "Cm" | "Ns" | "Op" => is_flag = false,
+                "," | "|" => {}
+                word if is_flag => options.push(format!("-{word}")),
+                _ => {}
+            }
+        }
+    }
+    options
+}
+
+/// The options that a tool's `--help` lists.
+fn offered(tool: &str) -> BTreeSet<String> {
+    let help = run(tool, &["--help"], "");
+    assert_eq!(help.status, 0, "{help:?}");
+    let lines = help.stdout.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    lines
+        .flat_map(|line| line.split_whitespace().take_while(|word| word.starts_with('-')))
+        .map(|word| word.trim_end_matches(',').to_owned())
+        .collect()
+}
+
+#[test]
+fn has_a_page_for_each_tool_and_no_other() {
+    let mut expected: Vec<String> = tools().iter().map(|tool| format!("{tool}.1")).collect();
+    expected.push(SHARED.to_owned());
+    expected.sort();
+    assert_eq!(files(), expected);
+}
+
+#[test]
+fn lists_the_options_of_the_help_each_once_and_no_other() {
+    for tool in tools() {
+        let documented = documented(&source(&format!("{tool}.1")));
+        let once: BTreeSet<String> = documented.iter().cloned().collect();
+        assert_eq!(once.len(), documented.len(), "{tool}: an option is there twice: {documented:?}");
+        let offered = offered(&tool);
+        assert!(offered.contains("--help") && offered.contains("-h"), "{tool}: {offered:?}");
+        assert_eq!(once, offered, "{tool}");
+    }
+}
+
+#[test]
+fn carries_the_version_of_the_crate_and_one_date() {
+    let dates: BTreeSet<String> = files().iter().map(|file| after(&source(file), "Dd").join("; ")).collect();
+    assert_eq!(dates.len(), 1, "{dates:?}");
+    assert!(dates.iter().all(|date| !date.is_empty()));
+    for file in files() {
+        let page = source(&file);
+        let (name, number) = file.rsplit_once('.').unwrap();
+        assert_eq!(after(&page, "Os"), [format!("pkce-tools {}", env!("CARGO_PKG_VERSION"))], "{file}");
+        assert_eq!(after(&page, "Dt"), [format!("{} {number}", name.to_uppercase())], "{file}");
+        assert_eq!(section(&page, "NAME").first(), Some(&format!(".Nm {name}").as_str()), "{file}");
+    }
+}
+
+#[test]
+fn has_the_same_sections_in_the_same_order() {
+    for tool in tools() {
+        let page = source(&format!("{tool}.1"));
+        assert_eq!(after(&page, "Sh"), SECTIONS, "{tool}");
+        for name in SECTIONS {
+            assert!(!section(&page, name).is_empty(), "{tool}: {name} is empty");
+        }
+    }
+}
+
+#[test]
+fn refers_to_pages_that_are_there() {
+    let files = files();
+    for file in &files {
+        let page = source(file);
+        let references = references(&page.lines().collect::<Vec<_>>());
+        assert!(references.len() > 1, "{file}");
+        for reference in references.iter().filter(|reference| reference.starts_with("pkce-")) {
+            assert!(files.contains(reference), "{file}: {reference}");
+        }
+        assert!(file == SHARED || references.contains(SHARED), "{file} does not refer to {SHARED}");
+    }
+}
+
+#[test]
+fn names_every_tool_on_the_page_of_what_they_share() {
+    let page = source(SHARED);
+    let named = references(&section(&page, "SEE ALSO"));
+    for tool in tools() {
+        assert!(named.contains(&format!("{tool}.1")), "{tool}");
+    }
+}

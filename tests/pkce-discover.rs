@@ -1,0 +1,280 @@
+//! pkce-discover: where metadata is looked for, and when it is believed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+#[path = "common/tls.rs"]
+mod tls;
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+use common::{Output, Seen, Server, answer, command, failure, finish, json_answer, run};
+use serde_json::{Value, json};
+use tls::Everywhere;
+
+fn metadata(issuer: &str) -> Value {
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/jwks"),
+        "code_challenge_methods_supported": ["S256"],
+    })
+}
+
+fn issuer_of(seen: &Seen) -> String {
+    format!("http://{}", seen.header("Host").unwrap())
+}
+
+/// Asks a server that answers everything alike.
+fn answered(octets: Vec<u8>) -> (Output, Vec<String>) {
+    let server = Server::start(move |_| octets.clone());
+    let output = run("pkce-discover", &["--timeout", "5", &server.url("")], "");
+    (output, server.seen().into_iter().map(|seen| seen.target).collect())
+}
+
+#[test]
+fn prints_what_the_tools_use_and_nothing_that_a_login_sets() {
+    let server = Server::start(|seen| {
+        let mut metadata = metadata(&issuer_of(seen));
+        let others = json!({
+            "claims_supported": ["sub"], "revocation_endpoint": "https://other.example/revoke", "client_id": "evil",
+            "access_token": "evil", "code_verifier": "evil", "resource": "evil", "id_token_claims": {}, "scope": "evil",
+            "userinfo_endpoint": null, "require_pushed_authorization_requests": false,
+        });
+        metadata.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
+        json_answer(&metadata)
+    });
+    let issuer = server.url("");
+    let mut expected = metadata(&issuer);
+    expected["revocation_endpoint"] = json!("https://other.example/revoke");
+    expected["require_pushed_authorization_requests"] = json!(false);
+    let output = run("pkce-discover", &[&issuer], "not read");
+    assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, expected.clone(), ""));
+    expected["claims_supported"] = json!(["sub"]);
+    assert_eq!(run("pkce-discover", &[&issuer, "--all"], "").json(), expected);
+    let mut by_environment = command("pkce-discover");
+    assert_eq!(finish(by_environment.env("PKCE_ISSUER", &issuer).arg("--all"), b"").json(), expected);
+    let seen = &server.seen()[0];
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", "/.well-known/openid-configuration"));
+    assert_eq!((seen.header("Accept"), seen.header("Cookie")), (Some("application/json"), None));
+}
+
+#[test]
+fn goes_on_to_rfc_8414_after_a_404_alone() {
+    let server = Server::start(|seen| match seen.target.as_str() {
+        "/.well-known/oauth-authorization-server/t" => json_answer(&metadata(&format!("{}/t", issuer_of(seen)))),
+        _ => answer(404, "text/html", "<h1>none"),
+    });
+    assert_eq!(run("pkce-discover", &[&server.url("/t")], "").json(), metadata(&server.url("/t")));
+    let targets: Vec<String> = server.seen().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(targets, ["/t/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/t"]);
+    let large = format!("{{\"issuer\":\"{}\"}}", "a".repeat(2 * 1024 * 1024));
+    for (octets, status, message, requests) in [
+        (answer(404, "", ""), 1, "metadata: there is none (404)", 2),
+        (answer(500, "", ""), 3, "metadata: the server answered 500", 1),
+        (answer(503, "", ""), 3, "metadata: the server answered 503", 1),
+        (answer(429, "", ""), 3, "metadata: the server answered 429", 1),
+        (answer(403, "", ""), 1, "metadata: the server answered 403", 1),
+        (answer(204, "", ""), 1, "metadata: the server answered 204", 1),
+        (answer(200, "text/html", "<html>"), 4, "metadata: not JSON at line 1, column 1", 1),
+        (answer(200, "application/json", "[]"), 4, "metadata: not a JSON object", 1),
+        (answer(200, "application/json", "{"), 4, "metadata: not a JSON object: it ends too early", 1),
+        (answer(200, "application/json", "{\"a\":{\"b\":1,\"b\":2}}"), 4, "metadata: a: b: there twice", 1),
+        (answer(200, "application/json", "{}"), 4, "metadata: issuer: missing", 1),
+        (answer(200, "application/json", "{\"issuer\":[\"a\"]}"), 4, "metadata: issuer: must be a string", 1),
+        (answer(200, "application/json", &large), 4, "127.0.0.1: the answer is larger than 1 MiB", 1),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n".to_vec(),
+            4,
+            "metadata: a redirect (302), which is not followed",
+            1,
+        ),
+    ] {
+        let (output, targets) = answered(octets);
+        assert_eq!((output, targets.len()), (failure("pkce-discover", status, message), requests));
+    }
+}
+
+#[test]
+fn refuses_metadata_whose_endpoints_no_step_may_use() {
+    for (name, value, wrong) in [
+        ("token_endpoint", json!("http://id.example/token"), "plain http is allowed to this machine alone; use https"),
+        ("authorization_endpoint", json!("javascript:alert(1)"), "not an absolute URL with a host"),
+        ("jwks_uri", json!("https://id.example/#x"), "must not have a fragment (#)"),
+        ("token_endpoint", json!(5), "must be a string"),
+        ("code_challenge_methods_supported", json!(5), "must be a string"),
+    ] {
+        let changed = value.clone();
+        let server = Server::start(move |seen| {
+            let mut metadata = metadata(&issuer_of(seen));
+            metadata[name] = changed.clone();
+            json_answer(&metadata)
+        });
+        let output = run("pkce-discover", &[&server.url("")], "");
+        assert_eq!(output, failure("pkce-discover", 4, &format!("metadata: {name}: {wrong}")), "{value}");
+    }
+}
+
+#[test]
+fn notes_what_the_metadata_says_of_pkce() {
+    for (methods, note) in [
+        (json!(["plain", "S256"]), ""),
+        (json!(["plain"]), "pkce-discover: note: the metadata says that the server does not support PKCE with S256\n"),
+        (Value::Null, "pkce-discover: note: the metadata does not say that the server supports PKCE\n"),
+    ] {
+        let server = Server::start(move |seen| {
+            let mut metadata = metadata(&issuer_of(seen));
+            metadata["code_challenge_methods_supported"] = methods.clone();
+            json_answer(&metadata)
+        });
+        let output = run("pkce-discover", &[&server.url("")], "");
+        assert_eq!((output.status, output.stderr.as_str()), (0, note));
+    }
+}
+
+#[test]
+fn ends_in_the_time_it_is_given() {
+    let slow = Server::speaking(|_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n");
+        while stream.write_all(b" ").is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    });
+    let output = run("pkce-discover", &["--timeout", "1", &slow.url("")], "");
+    assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: no answer within 1 s"));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let output = run("pkce-discover", &[&format!("http://127.0.0.1:{free}")], "");
+    assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: connection refused"));
+    for (value, wrong) in
+        [("0", "must be a whole number from 1 to 4294967295"), ("x", "must be a whole number from 1 to 4294967295")]
+    {
+        let hint = "hint: 'pkce-discover --help' lists what it takes";
+        let output = run("pkce-discover", &["--timeout", value, "https://a.example"], "");
+        assert_eq!(output, failure("pkce-discover", 2, &format!("--timeout: {wrong}\n{hint}")));
+    }
+}
+
+#[test]
+fn needs_an_issuer() {
+    let message = "issuer: missing\nhint: name it, or set PKCE_ISSUER";
+    assert_eq!(run("pkce-discover", &[], ""), failure("pkce-discover", 2, message));
+    let both = run("pkce-discover", &["https://a.example", "--resource", "https://b.example"], "");
+    assert_eq!(both.status, 2);
+}
+
+#[test]
+fn starts_from_a_protected_resource() {
+    let server = Server::start(|seen| {
+        let host = issuer_of(seen);
+        match seen.target.as_str() {
+            "/.well-known/oauth-protected-resource/mcp" => json_answer(
+                &json!({ "resource": format!("{host}/mcp"), "authorization_servers": [format!("{host}/as")] }),
+            ),
+            "/.well-known/oauth-protected-resource/other" => json_answer(
+                &json!({ "resource": format!("{host}/mcp"), "authorization_servers": [format!("{host}/as")] }),
+            ),
+            "/.well-known/oauth-protected-resource/none" => json_answer(&json!({ "resource": format!("{host}/none") })),
+            "/.well-known/oauth-authorization-server/as" => json_answer(&metadata(&format!("{host}/as"))),
+            _ => answer(404, "", ""),
+        }
+    });
+    let mut expected = metadata(&server.url("/as"));
+    expected["resource"] = json!(server.url("/mcp"));
+    let output = run("pkce-discover", &["--resource", &server.url("/mcp")], "");
+    assert_eq!((output.status, output.json()), (0, expected));
+    for (path, status, message) in [
+        ("/other", 4, "resource metadata: resource: not the one that was asked for"),
+        ("/none", 4, "resource metadata: authorization_servers: missing"),
+        ("/unknown", 1, "resource metadata: there is none (404)"),
+    ] {
+        let output = run("pkce-discover", &["--resource", &server.url(path)], "");
+        assert_eq!(output, failure("pkce-discover", status, message), "{path}");
+    }
+}
+
+#[test]
+fn looks_where_the_vectors_say_and_believes_what_they_say() {
+    let vectors = common::vectors("wellknown.json");
+    let issuer: Arc<Mutex<Value>> = Arc::default();
+    let named = Arc::clone(&issuer);
+    let everywhere = Everywhere::start("wellknown", move |_, _| {
+        let issuer = named.lock().unwrap();
+        match *issuer {
+            Value::Bool(_) => answer(404, "", ""),
+            // Null here is a member that is not there at all.
+            Value::Null => json_answer(&json!({})),
+            ref issuer => json_answer(&json!({ "issuer": issuer, "code_challenge_methods_supported": ["S256"] })),
+        }
+    });
+    let discover = |args: &[&str], returned: Value| {
+        *issuer.lock().unwrap() = returned;
+        let mut tool = command("pkce-discover");
+        everywhere.serve(tool.args(args));
+        finish(&mut tool, b"")
+    };
+    for case in vectors["build"].as_array().unwrap() {
+        let asked = case["issuer"].as_str().unwrap();
+        assert_eq!(discover(&[asked], json!(false)).status, 1, "{asked}");
+        assert_eq!(json!(everywhere.asked()), json!([case["oidc"], case["rfc8414"]]), "{asked}");
+        assert_eq!(discover(&["--resource", asked], json!(false)).status, 1, "{asked}");
+        let resource = everywhere.asked();
+        assert!(case["rfc9728"].is_null() || json!(resource) == json!([case["rfc9728"]]), "{asked}: {resource:?}");
+    }
+    for case in vectors["reject_issuer"].as_array().unwrap() {
+        let asked = case["issuer"].as_str().unwrap();
+        let output = discover(&["--", asked], json!(asked));
+        let status = if asked == "http://op.example.com" { 4 } else { 2 };
+        assert_eq!((output.status, everywhere.asked().len()), (status, 0), "{asked}: {output:?}");
+        assert!(!asked.contains("/.well-known/") || output.stderr.contains("hint: try https://op.example.com\n"));
+    }
+    for case in vectors["issuer_match"].as_array().unwrap() {
+        let asked = case["requested"].as_str().unwrap();
+        let output = discover(&[asked], case["returned"].clone());
+        assert_eq!(output.status, if case["ok"] == true { 0 } else { 4 }, "{case}: {output:?}");
+        let returned = case["returned"].as_str().unwrap_or_default();
+        let only_slash = returned != asked && returned.trim_end_matches('/') == asked.trim_end_matches('/');
+        let hint = format!("hint: only a final / differs: pkce-discover {returned}\n");
+        assert_eq!(output.stderr.contains(&hint), only_slash, "{case}: {output:?}");
+        everywhere.asked();
+    }
+}
+
+#[test]
+fn lets_no_resource_elsewhere_name_a_server_on_this_machine() {
+    let everywhere = Everywhere::start("resource-elsewhere", |_, seen| {
+        let resource = format!("https://{}", seen.header("Host").unwrap());
+        json_answer(&json!({ "resource": resource, "authorization_servers": ["http://127.0.0.1:9/"] }))
+    });
+    let mut tool = command("pkce-discover");
+    everywhere.serve(tool.args(["--resource", "https://mcp.example"]));
+    let message = "resource metadata: authorization_servers: a server elsewhere must not name one on this machine";
+    assert_eq!(finish(&mut tool, b""), failure("pkce-discover", 4, message));
+}
+
+#[test]
+fn sends_nothing_to_a_server_it_does_not_trust() {
+    let everywhere = Everywhere::start("untrusted", |_, _| json_answer(&json!({})));
+    let mut tool = command("pkce-discover");
+    everywhere.proxy(tool.arg("https://op.example.com"));
+    let output = finish(&mut tool, b"");
+    assert_eq!((output.status, everywhere.asked().len()), (4, 0), "{output:?}");
+    assert!(output.stderr.starts_with("pkce-discover: op.example.com: TLS: invalid peer certificate: "), "{output:?}");
+    // What speaks no TLS gets no request either.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let output = run("pkce-discover", &[&format!("https://127.0.0.1:{port}")], "");
+    assert_eq!(output.status, 4, "{output:?}");
+}
