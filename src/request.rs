@@ -24,6 +24,9 @@ pub enum Head {
 impl Head {
     /// The head in these octets.
     pub fn parse(octets: &[u8]) -> Head {
+        // What follows the head is the body, which may hold anything.
+        let end = octets.windows(4).position(|four| four == b"\r\n\r\n").map_or(octets.len(), |end| end + 4);
+        let octets = octets.get(..end).unwrap_or_default();
         let first = octets.first().copied().unwrap_or(b'G');
         let mut before = None;
         for octet in octets {
@@ -130,6 +133,7 @@ mod tests {
             ("GE", 0),
             ("GET / HTTP/1.1\r\n", 0),
             ("GET / HTTP/1.1\r\n\r\n", 200),
+            ("POST / HTTP/1.1\r\n\r\n{\n}", 200),
             ("GET /\r\n", 400),
             ("GET / HTTP/1.1\n\n", 400),
             ("GET / HTTP/1.1\r\nA: b\n\r\n", 400),

@@ -1,0 +1,110 @@
+//! The completions: what each shell's function offers is what the tool's own `--help` lists.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::process::Command;
+
+use common::{command, finish, root, run, tools};
+
+/// What is offered for these words, of which the last is still being typed; `files` where a file's name is.
+type Complete = fn(&[&str]) -> Vec<String>;
+
+/// Calls bash's function as bash does, with the words in its variables.
+fn in_bash(words: &[&str]) -> Vec<String> {
+    let script = r#"
+        source completions/pkce-tools.bash
+        complete -p "$1" | grep -q -e '-o default -F _pkce_tools' || exit 9
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _pkce_tools "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        printf '%s\n' "${COMPREPLY[@]:-files}"
+    "#;
+    offered(command("bash").args(["--norc", "-c", script, "bash"]).args(words))
+}
+
+/// Calls zsh's function with the words in its variables; compadd and _files, which only work at a prompt, print.
+fn in_zsh(words: &[&str]) -> Vec<String> {
+    let script = r#"
+        fpath=($PWD/completions) && autoload -U _pkce-tools
+        compadd() { print -l -- ${(M)options:#$PREFIX*} }
+        _files() { print files }
+        words=("$@") CURRENT=$# PREFIX=$@[-1]
+        _pkce-tools
+    "#;
+    offered(command("zsh").args(["-f", "-c", script, "zsh"]).args(words))
+}
+
+fn offered(shell: &mut Command) -> Vec<String> {
+    let output = finish(shell.current_dir(root()), b"");
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    output.stdout.lines().map(str::to_owned).collect()
+}
+
+/// The shells of this machine that there is a file for.
+fn shells() -> Vec<(&'static str, Complete)> {
+    let all: [(&str, Complete); 2] = [("bash", in_bash), ("zsh", in_zsh)];
+    let there = |shell: &str| Command::new(shell).args(["-c", ":"]).status().is_ok_and(|status| status.success());
+    let shells: Vec<_> = all.into_iter().filter(|(shell, _)| there(shell)).collect();
+    for (shell, _) in all.iter().filter(|(shell, _)| shells.iter().all(|(other, _)| other != shell)) {
+        eprintln!("{shell} is not installed: its completion is not tested");
+    }
+    shells
+}
+
+#[test]
+fn offers_the_options_that_begin_as_typed() {
+    for (shell, complete) in shells() {
+        assert_eq!(complete(&["pkce-url", "--re"]), ["--redirect-uri", "--resource"], "{shell}");
+        assert_eq!(complete(&["pkce-callback", "--timeout", "5", "--no"]), ["--no-browser"], "{shell}");
+    }
+}
+
+#[test]
+fn offers_every_option_of_every_tool() {
+    for (shell, complete) in shells() {
+        for tool in tools() {
+            let offered = complete(&[&tool, "-"]);
+            for option in ["-h", "--help", "-V", "--version"] {
+                assert!(offered.iter().any(|other| other == option), "{shell} {tool}: {option}");
+            }
+            let help = run(&tool, &["--help"], "").stdout;
+            let long = |word: &&str| word.starts_with("--") && word.len() > 2;
+            let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+            let listed: Vec<&str> = lines.filter_map(|line| line.split_whitespace().find(long)).collect();
+            let offered: Vec<&String> = offered.iter().filter(|option| option.starts_with("--")).collect();
+            assert_eq!(offered, listed, "{shell} {tool}");
+        }
+    }
+}
+
+#[test]
+fn offers_files_where_no_option_is_begun() {
+    for (shell, complete) in shells() {
+        assert_eq!(complete(&["pkce-gen", "id"]), ["files"], "{shell}");
+        assert_eq!(complete(&["pkce-callback", "--response-file", ""]), ["files"], "{shell}");
+        assert_eq!(complete(&["pkce-idp", "--", "sh", "-"]), ["files"], "{shell}");
+    }
+}
+
+#[test]
+fn is_known_to_zsh_for_every_tool() {
+    if shells().iter().all(|(shell, _)| *shell != "zsh") {
+        return;
+    }
+    let script = r#"
+        fpath=($PWD/completions $fpath)
+        autoload -U compinit && compinit -u -D
+        for tool; do print -- $_postpatcomps[(k)$tool]; done
+    "#;
+    let tools = tools();
+    let known = offered(command("zsh").args(["-f", "-c", script, "zsh"]).args(&tools));
+    assert_eq!(known, vec!["_pkce-tools"; tools.len()]);
+}

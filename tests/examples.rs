@@ -1,0 +1,248 @@
+//! The examples, each run as a user would.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use common::{Folder, Output, Server, answer, command, finish, json_answer, root, talk};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+fn example(name: &str) -> String {
+    root().join("examples").join(name).display().to_string()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn has_a_test_for_each_example() {
+    let own = std::fs::read_to_string(root().join("tests/examples.rs")).unwrap();
+    for file in std::fs::read_dir(root().join("examples")).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        assert!(own.contains(&format!("example(\"{name}\")")), "{name}");
+    }
+}
+
+#[test]
+fn shows_a_newcomer_each_step_and_no_whole_secret() {
+    for shell in ["sh", "bash"] {
+        let output = finish(command(shell).arg(example("demo.sh")), b"");
+        assert_eq!(output.status, 0, "{output:?}");
+        let text = &output.stdout;
+        for step in ["pkce-discover", "pkce-gen -", "pkce-url --scope", "pkce-callback", "pkce-exchange"] {
+            assert!(text.contains(&format!("\n{step}")), "{step}: {text}");
+        }
+        for shown in [
+            "+ access_token \"",
+            "+ refresh_token \"",
+            "- code_verifier\n",
+            "   iss \"http://127.0.0.1:",
+            "   sub \"alice\"",
+            "   nonce \"",
+        ] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+        let secret = |line: &&str| line.contains("(secret)") && line.len() > 45;
+        assert_eq!(text.lines().find(secret), None);
+        assert!(!text.contains('\u{1b}') && output.stderr.contains("to log in, open this URL"), "{output:?}");
+    }
+    let broken = finish(command("sh").arg(example("demo.sh")).env("PATH", "/usr/bin:/bin"), b"");
+    assert_ne!(broken.status, 0);
+}
+
+/// Runs the login script in a folder, inside a pkce-idp whose issuer ends in a slash as Auth0's does.
+fn auth0(shell: &str, folder: &Folder, env: &str) -> Output {
+    let script = format!(
+        "cd '{}'; export AUTH0_URL=\"${{PKCE_ISSUER%/}}\" AUTH0_CLIENT_ID=$PKCE_CLIENT_ID; {env}; {shell} '{}'",
+        folder.0.display(),
+        example("auth0-login.sh")
+    );
+    let idp = ["--auto-approve", "--issuer-path", "/", "--", "sh", "-c", &script];
+    finish(command("pkce-idp").args(idp), b"")
+}
+
+#[test]
+fn logs_in_as_the_article_does_with_its_variables() {
+    let folder = Folder::new("auth0-env");
+    for shell in ["sh", "bash"] {
+        let url = format!("http://127.0.0.1:{}/callback", free_port());
+        let output = auth0(shell, &folder, &format!("export AUTH0_CALLBACK_URL={url}"));
+        assert_eq!(output.status, 0, "{output:?}");
+        let document = output.json();
+        assert!(document["issuer"].as_str().unwrap().ends_with('/'));
+        for name in ["access_token", "id_token", "expires_at"] {
+            assert!(document.get(name).is_some(), "{name}");
+        }
+        assert!(!output.stderr.contains(document["access_token"].as_str().unwrap()), "{output:?}");
+        let request = output.stderr.lines().find(|line| line.starts_with("http")).unwrap();
+        assert!(request.contains("&scope=openid%20profile&"), "{request}");
+        assert!(request.ends_with("&connection=Username-Password-Authentication"), "{request}");
+    }
+}
+
+#[test]
+fn takes_its_variables_from_a_file_that_it_does_not_run() {
+    let folder = Folder::new("auth0-file");
+    let url = format!("http://127.0.0.1:{}/callback", free_port());
+    let text = format!(
+        "# a comment\nAUTH0_CALLBACK_URL=\"{url}\"\nAUTH0_CONNECTION='google-oauth2'\r\nAUTH0_CLIENT_ID=$(touch run)\n\
+         AUTH0_CLIENT_ID=pkce-tools\nexport AUTH0_URL=http://127.0.0.1:1\n"
+    );
+    std::fs::write(folder.0.join(".env"), text).unwrap();
+    // The environment wins over the file.
+    let output = auth0("sh", &folder, "unset AUTH0_CLIENT_ID");
+    assert_eq!(output.status, 0, "{output:?}");
+    let request = output.stderr.lines().find(|line| line.starts_with("http")).unwrap();
+    assert!(request.ends_with("&connection=google-oauth2"), "{request}");
+    assert!(!folder.0.join("run").exists());
+    let output = auth0("sh", &folder, "unset AUTH0_CLIENT_ID; export AUTH0_CONNECTION=");
+    let request = output.stderr.lines().find(|line| line.starts_with("http")).unwrap();
+    assert!(!request.contains("connection"), "{request}");
+    let output = auth0("sh", &folder, "unset AUTH0_URL");
+    assert_eq!((output.status, output.stdout.as_str()), (3, "!3 unavailable pkce-discover\n"));
+}
+
+#[test]
+fn says_which_variable_is_missing() {
+    let folder = Folder::new("auth0-missing");
+    let output = auth0("sh", &folder, "unset AUTH0_CLIENT_ID");
+    let message = "auth0-login: AUTH0_CLIENT_ID: missing; set it, or write it into .env\n";
+    assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (2, "", message));
+}
+
+#[test]
+fn asks_for_what_the_web_page_shows() {
+    for whole in [true, false] {
+        let folder = Folder::new(&format!("auth0-paste-{whole}"));
+        let callback = "https://app.example/callback";
+        let script = format!(
+            "export AUTH0_URL=\"$PKCE_ISSUER\" AUTH0_CLIENT_ID=$PKCE_CLIENT_ID BROWSER=true AUTH0_CALLBACK_URL={callback}; \
+             sh '{}' >out; echo \"status=$?\"",
+            example("auth0-login.sh")
+        );
+        let (mut pty, pts) = pty_process::blocking::open().unwrap();
+        pty.resize(pty_process::Size::new(50, 800)).unwrap();
+        let path = format!("{}:{}", common::bin().display(), std::env::var("PATH").unwrap());
+        let mut child = pty_process::blocking::Command::new(common::bin().join("pkce-idp"))
+            .args(["--auto-approve", "--issuer-path", "/", "--redirect-uri", callback, "--", "sh", "-c", &script])
+            .current_dir(&folder.0)
+            .env_clear()
+            .env("PATH", path)
+            .env("TERM", "dumb")
+            .spawn(pts)
+            .unwrap();
+        let mut seen = String::new();
+        let mut buffer = [0; 4096];
+        while !seen.contains("press Enter") {
+            let count = pty.read(&mut buffer).unwrap_or_else(|error| panic!("{error}: {seen}"));
+            seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        // The browser's part: the server sends it to the page, whose address the person copies.
+        let url = seen.lines().find(|line| line.starts_with("http://127.0.0.1:")).unwrap().trim();
+        let authority = url.split('/').nth(2).unwrap();
+        let port = authority.split(':').nth(1).unwrap().parse().unwrap();
+        let target = &url[url.find("/authorize").unwrap()..];
+        let page = talk(port, format!("GET {target} HTTP/1.1\r\nHost: {authority}\r\n\r\n").as_bytes());
+        let address = page.lines().find_map(|line| line.strip_prefix("Location: ")).unwrap();
+        assert!(address.starts_with("https://app.example/callback?code="), "{address}");
+        let code = address.split("code=").nth(1).unwrap().split('&').next().unwrap();
+        let paste = if whole { address } else { code };
+        pty.write_all(format!("{paste}\r").as_bytes()).unwrap();
+        while let Ok(count) = pty.read(&mut buffer) {
+            if count == 0 {
+                break;
+            }
+            seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        child.wait().unwrap();
+        assert!(seen.contains("status=0"), "{seen}");
+        assert_eq!(seen.contains("a bare code"), !whole, "{seen}");
+        assert!(!seen.contains(code), "the code was echoed: {seen}");
+        let out: Value = serde_json::from_str(&std::fs::read_to_string(folder.0.join("out")).unwrap()).unwrap();
+        assert!(out.get("id_token").is_some());
+    }
+}
+
+#[test]
+fn sends_auth0_the_request_of_the_article_and_tells_how_to_register() {
+    let server = Server::start(|seen| {
+        let host = format!("http://{}", seen.header("Host").unwrap());
+        match seen.target.split('?').next().unwrap() {
+            "/.well-known/openid-configuration" => json_answer(&json!({
+                "issuer": format!("{host}/"), "authorization_endpoint": format!("{host}/authorize"),
+                "token_endpoint": format!("{host}/oauth/token"), "code_challenge_methods_supported": ["S256"],
+            })),
+            "/authorize" => {
+                let query = seen.target.split('?').nth(1).unwrap();
+                let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+                let value = |name: &str| pairs.iter().find(|(other, _)| other == name).unwrap().1.clone();
+                let back = format!("{}?code=c0de&state={}", value("redirect_uri"), value("state"));
+                format!("HTTP/1.1 302 Found\r\nLocation: {back}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+            }
+            _ => {
+                answer(401, "application/json", "{\"error\":\"invalid_client\",\"error_description\":\"Unauthorized\"}")
+            }
+        }
+    });
+    let folder = Folder::new("auth0-fake");
+    let callback = format!("http://127.0.0.1:{}/callback", free_port());
+    let mut script = command("sh");
+    script.arg(example("auth0-login.sh")).current_dir(&folder.0);
+    script.env("AUTH0_URL", server.url("")).env("AUTH0_CLIENT_ID", "cli").env("AUTH0_CALLBACK_URL", &callback);
+    script.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
+    let output = finish(&mut script, b"");
+    assert_eq!((output.status, output.stdout.as_str()), (1, "!1 refused pkce-exchange\n"), "{output:?}");
+    let said = "pkce-exchange: token endpoint: invalid_client: Unauthorized\n\
+                hint: a client without a secret must be registered with token_endpoint_auth_method none";
+    assert!(output.stderr.contains(said), "{output:?}");
+    let seen = server.seen();
+    let token = seen.iter().find(|seen| seen.target == "/oauth/token").unwrap();
+    assert_eq!(token.header("Content-Type"), Some("application/json"));
+    let request: Value = serde_json::from_str(&token.body).unwrap();
+    let verifier = request["code_verifier"].as_str().unwrap();
+    let expected = json!({
+        "grant_type": "authorization_code", "code": "c0de", "code_verifier": verifier, "client_id": "cli",
+        "redirect_uri": callback,
+    });
+    assert_eq!(request, expected);
+}
+
+#[test]
+fn shows_the_code_on_a_page_that_lets_nothing_out() {
+    let page = std::fs::read_to_string(example("callback.html")).unwrap();
+    let between = |start: &str, end: &str| page.split_once(start).unwrap().1.split_once(end).unwrap().0;
+    let policy = between("Content-Security-Policy\" content=\"", "\"");
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    for (name, text) in [("style", between("<style>", "</style>")), ("script", between("<script>", "</script>"))] {
+        let digest = STANDARD.encode(Sha256::digest(text));
+        assert!(policy.contains(&format!("{name}-src 'sha256-{digest}'")), "{name}: {digest}");
+    }
+    assert_eq!((page.matches("<style").count(), page.matches("<script").count()), (1, 1));
+    for never in ["innerHTML", "http:", "https:", "src=", "@import", "url(", "fetch(", "onclick"] {
+        assert!(!page.contains(never), "{never}");
+    }
+    assert!(page.contains("<meta name=\"referrer\" content=\"no-referrer\">"));
+    assert!(page.contains("history.replaceState") && page.contains("prefers-color-scheme:dark"));
+}
+
+#[test]
+fn runs_in_a_plain_shell() {
+    for name in ["demo.sh", "auth0-login.sh"] {
+        let status = Command::new("dash").arg("-n").arg(example(name)).status();
+        assert!(status.is_err() || status.unwrap().success(), "{name}");
+    }
+}

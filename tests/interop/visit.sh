@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# In the browser's place, by curl: signs in as alice and consents; with VISIT=deny it cancels at the consent.
+# With ANSWER=FILE the redirect's URL is written to that file, and nothing is called there. LOG=FILE says what went wrong.
+set -euo pipefail
+exec 2>>"${LOG:-/dev/null}"
+
+folder=$(mktemp -d)
+: >"$RUNNING/$PPID"
+trap 'rm -rf "$folder" "$RUNNING/$PPID"' EXIT
+
+# Where the page at a URL redirects to. URL and form go by standard input, since the last URL holds the code.
+hop() {
+  { printf 'url = "%s"\n' "$1"; [ $# -lt 2 ] || printf 'data = "%s"\n' "$2"; } |
+    curl --config - --silent --show-error --fail --globoff --noproxy '*' --max-time 10 \
+      --cookie "$folder/jar" --cookie-jar "$folder/jar" --output /dev/null --write-out '%{redirect_url}'
+}
+
+login=$(hop "$1")
+resume=$(hop "$login" 'prompt=login&login=alice&password=x')
+consent=$(hop "$resume")
+if [ "${VISIT:-}" = deny ]; then
+  resume=$(hop "$consent/abort")
+else
+  resume=$(hop "$consent" prompt=consent)
+fi
+redirect=$(hop "$resume")
+if [ -n "${ANSWER:-}" ]; then
+  printf '%s\n' "$redirect" >"$ANSWER"
+else
+  hop "$redirect" >/dev/null
+fi
