@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Size, start-up and memory of the tools beside what people use today, all in one run: in turn, so that a machine
+# whose speed drifts is as slow for each. Medians of RUNS runs. A peer that is not installed is left out.
+set -euo pipefail
+RUNS=${RUNS:-51}
+
+document=$(pkce-gen)
+endpoint=https://id.example/authorize
+names=(true pkce-gen pkce-url pkce-discover openssl curl node)
+run() {
+  case $1 in
+    true) /bin/true ;;
+    pkce-gen) pkce-gen ;;
+    pkce-url) pkce-url --client-id cli --authorization-endpoint $endpoint <<<"$document" ;;
+    pkce-discover) pkce-discover --version ;;
+    openssl) openssl rand 32 ;;
+    curl) curl --version ;;
+    node) node -e 'crypto.randomBytes(32)' ;;
+  esac
+}
+export -f run
+export document endpoint
+
+there=()
+for name in "${names[@]}"; do command -v "$name" >/dev/null && there+=("$name"); done
+declare -A times
+for name in "${there[@]}"; do run "$name" >/dev/null; done
+for ((round = 0; round < RUNS; round++)); do
+  for name in "${there[@]}"; do
+    start=${EPOCHREALTIME/./}
+    run "$name" >/dev/null
+    times[$name]+="$((${EPOCHREALTIME/./} - start)) "
+  done
+done
+
+# Peak resident memory in KiB, as the kernel counts it.
+memory() {
+  [ -x /usr/bin/time ] || { echo -; return; }
+  /usr/bin/time -f %M bash -c 'exec >/dev/null; case $0 in
+    true) exec /bin/true ;; pkce-gen) exec pkce-gen ;; pkce-discover) exec pkce-discover --version ;;
+    pkce-url) exec pkce-url --client-id cli --authorization-endpoint $endpoint <<<"$document" ;;
+    openssl) exec openssl rand 32 ;; curl) exec curl --version ;; node) exec node -e "crypto.randomBytes(32)" ;;
+  esac' "$1" 2>&1 >/dev/null | tail -n 1
+}
+
+printf '%-14s %12s %10s %12s\n' program bytes ms 'peak KiB'
+for name in "${there[@]}"; do
+  median=$(tr ' ' '\n' <<<"${times[$name]}" | grep . | sort -n | sed -n "$((RUNS / 2 + 1))p")
+  size=$(stat -L -c %s "$(command -v "$name")")
+  printf '%-14s %12d %7d.%02d %12s\n' "$name" "$size" $((median / 1000)) $((median % 1000 / 10)) "$(memory "$name")"
+done
+printf '\n'
+for tool in pkce-callback pkce-exchange pkce-idp; do
+  printf '%-14s %12d\n' "$tool" "$(stat -c %s "$(command -v "$tool")")"
+done

@@ -1,0 +1,111 @@
+//! What holds for input that nobody thought of.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use common::{command, finish, run};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use serde_json::{Value, json};
+
+/// Each case starts a process, so there are few by day; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
+    ProptestConfig { cases, failure_persistence: Some(Box::new(FileFailurePersistence::Off)), ..Default::default() }
+}
+
+fn document() -> Value {
+    json!({
+        "authorization_endpoint": "https://id.example/authorize",
+        "client_id": "cli",
+        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        "state": "s",
+    })
+}
+
+fn value(url: &str, name: &str) -> Option<String> {
+    let (_, query) = url.split_once('?')?;
+    form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
+}
+
+/// Any JSON text that is not nested too deep, as it may stand in a document of somebody else.
+fn foreign() -> impl Strategy<Value = String> {
+    let text = any::<String>().prop_map(|text| Value::from(text).to_string());
+    let number = "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,5})?";
+    let leaf = prop_oneof![text, number, Just("null".to_owned()), Just("true".to_owned())];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|list| format!("[{}]", list.join(","))),
+            prop::collection::btree_map("[a-z]{1,5}", inner, 0..4).prop_map(|members| {
+                let members: Vec<String> = members.iter().map(|(name, json)| format!("\"{name}\":{json}")).collect();
+                format!("{{{}}}", members.join(","))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_text_comes_back_from_the_url_or_is_refused(text in "[^\0]*") {
+        let output = run("pkce-url", &[&format!("--param=any={text}")], &document().to_string());
+        if output.status == 0 {
+            let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
+            prop_assert_eq!(value(&url, "any"), Some(text));
+            prop_assert!(url.bytes().all(|octet| octet.is_ascii_graphic()));
+        } else {
+            prop_assert_eq!(output.status, 2);
+            prop_assert!(text.is_empty() || text.chars().any(char::is_control), "{:?}", output);
+        }
+    }
+
+    #[test]
+    fn any_client_id_comes_back_from_the_url_or_is_refused(text in any::<String>()) {
+        let mut document = document();
+        document["client_id"] = json!(text);
+        let output = run("pkce-url", &[], &document.to_string());
+        let visible = !text.is_empty() && text.bytes().all(|octet| (0x20..=0x7e).contains(&octet));
+        prop_assert_eq!(output.status, if visible { 0 } else { 2 });
+        if visible {
+            prop_assert_eq!(value(output.json()["authorization_url"].as_str().unwrap(), "client_id"), Some(text));
+        }
+    }
+
+    #[test]
+    fn any_octets_are_refused_in_one_line(octets in prop::collection::vec(any::<u8>(), 0..2000), open in any::<bool>()) {
+        let octets = if open { [b"{".to_vec(), octets].concat() } else { octets };
+        let output = finish(&mut command("pkce-url"), &octets);
+        prop_assert_eq!(output.status, 2);
+        prop_assert_eq!(output.stderr.lines().count(), 1);
+        prop_assert!(output.stderr.starts_with("pkce-url: standard input: "), "{:?}", output);
+    }
+
+    #[test]
+    fn any_arguments_end_in_a_status_of_the_table(arguments in prop::collection::vec("[^\0]{0,20}", 0..4)) {
+        let mut tool = command("pkce-exchange");
+        let output = finish(tool.args(arguments.iter().map(|text| OsStr::from_bytes(text.as_bytes()))), b"");
+        prop_assert!(matches!(output.status, 0 | 2), "{:?}", output);
+        prop_assert!(!output.stderr.bytes().any(|octet| octet < b' ' && octet != b'\n'), "{:?}", output);
+    }
+
+    #[test]
+    fn any_member_of_others_passes_through_to_the_digit(json in foreign()) {
+        // Control characters that JSON lets stand are escaped for the terminal's sake; so they are not compared here.
+        prop_assume!(!json.chars().any(|character| ('\u{7f}'..='\u{9f}').contains(&character)));
+        let text = document().to_string().replacen('}', &format!(",\"zz\":{json}}}"), 1);
+        let output = run("pkce-url", &[], &text);
+        prop_assert_eq!(output.status, 0, "{:?}", output);
+        prop_assert!(output.stdout.contains(&format!("\"zz\":{json}}}")), "{:?}", output);
+    }
+}
