@@ -18,6 +18,8 @@ all: toolchain
 toolchain:
 	@command -v $(CARGO) >/dev/null || { \
 	  echo "make: cargo is missing: install Rust 1.89 or later (https://rustup.rs, or your system's package)" >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+	  echo "make: cc is missing: install a C compiler (gcc or clang), which Rust links with" >&2; exit 1; }
 
 test: toolchain
 	$(CARGO) test --locked

@@ -1,7 +1,7 @@
 //! RFC 6749 section 4.1.1 with RFC 7636 section 4.3: the authorization request, as a URL.
 
-use crate::url::Url;
-use crate::{Document, Error, form, metadata, pkce, tool};
+use crate::url::{PLAIN, Url};
+use crate::{Document, Error, Kind, form, metadata, pkce, tool};
 
 /// The authorization URL of the document, with `added` parameters that are not the document's.
 pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Error> {
@@ -37,7 +37,7 @@ pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Er
     };
     let url = format!("{text}{joint}{}", *query);
     if url.len() > LONG {
-        tool::note("the URL is longer than 8,000 characters; some servers cut it (pkce-push makes it short)");
+        tool::note("the URL is longer than 8,000 characters; some servers cut it");
     }
     Ok(url)
 }
@@ -51,11 +51,14 @@ pub fn redirect_uri(document: &Document) -> Result<String, Error> {
     if own && !uri.contains('#') && uri.bytes().all(|octet| octet.is_ascii_graphic()) {
         return Ok(uri);
     }
-    let url = Url::parse("redirect_uri", &uri)?;
+    let url = Url::parse("redirect_uri", &uri).map_err(|mut error| {
+        // What helps with a server's endpoint does not help here: the browser comes back to this machine alone.
+        error.report.hint = None;
+        error
+    })?;
     if !url.is_https() && !url.is_loopback() {
-        let wrong = "plain http is allowed to this machine alone (127.0.0.1, [::1], localhost)";
-        let mut error = Error::member("redirect_uri", wrong);
-        error.kind = crate::Kind::Untrusted;
+        let mut error = Error::member("redirect_uri", PLAIN);
+        error.kind = Kind::Untrusted;
         return Err(error);
     }
     Ok(uri)

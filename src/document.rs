@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use crate::Error;
+use crate::{Error, tool};
 
 /// What is known of one login. It holds secrets, so it has neither `Debug` nor `Display`, and is wiped when dropped.
 #[derive(Clone, Default)]
@@ -165,8 +165,11 @@ pub fn too_large() -> String {
 fn missing(name: &str) -> Error {
     let error = Error::member(name, "missing");
     match WRITERS.iter().find(|(_, names)| names.contains(&name)) {
-        Some((tool, _)) => error.hint(format!("{tool} adds it")),
-        None => error,
+        Some(("pkce-url", _)) if tool::name() == "pkce-url" => {
+            error.hint(format!("--{} names it", name.replace('_', "-")))
+        }
+        Some((writer, _)) if *writer != tool::name() => error.hint(format!("{writer} adds it")),
+        _ => error,
     }
 }
 

@@ -265,7 +265,7 @@ fn maybe_spent(mut error: Error, spent: &str) -> Error {
 fn redacted(text: &str, secrets: &[&str]) -> String {
     secrets
         .iter()
-        .filter(|secret| !secret.is_empty())
+        .filter(|secret| secret.len() >= TELLING)
         .fold(text.to_owned(), |text, secret| text.replace(secret, "[...]"))
 }
 
@@ -367,6 +367,9 @@ const SPENT: [&str; 8] = [
 
 /// The parameters that no message may repeat.
 const SECRET: [&str; 4] = ["code", "code_verifier", "refresh_token", "client_secret"];
+
+/// A shorter secret would be cut out of ordinary words, and be told by the gap.
+const TELLING: usize = 8;
 
 /// The errors after which only a person can help: RFC 6749 section 5.2, OpenID Connect Core section 3.1.2.6.
 const LOGIN_REQUIRED: [&str; 4] = ["invalid_grant", "login_required", "interaction_required", "consent_required"];

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
-use crate::{Error, tool};
+use crate::{Error, Kind, tool};
 
 /// An absolute http or https URL without userinfo and fragment, checked once.
 #[derive(Clone)]
@@ -40,8 +40,8 @@ impl Url {
             Some("https") => Ok(url),
             Some("http") if url.is_local() => Ok(url),
             Some("http") => {
-                let mut error = wrong("plain http is allowed to this machine alone; use https");
-                error.kind = crate::Kind::Untrusted;
+                let mut error = wrong(PLAIN);
+                error.kind = Kind::Untrusted;
                 Err(error.hint("PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080"))
             }
             _ => Err(wrong("must begin with https://")),
@@ -132,6 +132,9 @@ fn is_port(authority: &str) -> bool {
 fn v6(host: &str) -> Option<Ipv6Addr> {
     host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
+
+/// What is wrong with plain http.
+pub const PLAIN: &str = "plain http is allowed to this machine alone; use https";
 
 #[cfg(test)]
 mod tests {

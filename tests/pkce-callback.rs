@@ -79,6 +79,11 @@ fn request(host: &str, port: u16, query: &str) -> String {
     format!("GET /callback?{query} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n")
 }
 
+/// Whether this machine has the second stack.
+fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
+}
+
 #[test]
 fn hands_on_the_code_and_the_port_it_found() {
     let login = Login::start(&document(V4), &[]);
@@ -331,6 +336,9 @@ fn gives_one_answer_when_two_redirects_race() {
 #[test]
 fn listens_on_both_stacks_for_localhost() {
     for (host, address) in [("localhost", "127.0.0.1"), ("localhost", "::1"), ("[::1]", "::1")] {
+        if address == "::1" && !has_ipv6() {
+            continue;
+        }
         let login = Login::start(&document(&format!("http://{host}:0/callback")), &[]);
         let mut stream = TcpStream::connect((address, login.port)).unwrap();
         stream.write_all(request(host, login.port, "code=abc&state=st-123").as_bytes()).unwrap();
@@ -356,6 +364,20 @@ fn listens_on_this_machine_alone() {
 }
 
 #[test]
+fn takes_no_redirect_that_a_page_loads_behind_a_persons_back() {
+    let login = Login::start(&document(V4), &[]);
+    let fetched = |header: &str| {
+        let text = request("127.0.0.1", login.port, "code=abc&state=st-123");
+        talk(login.port, text.replace("\r\n\r\n", &format!("\r\n{header}\r\n\r\n")).as_bytes())
+    };
+    assert!(fetched("Sec-Fetch-Mode: no-cors").starts_with("HTTP/1.1 403"));
+    assert!(fetched("Sec-Fetch-Mode: cors").starts_with("HTTP/1.1 403"));
+    assert!(fetched("Purpose: prefetch").starts_with("HTTP/1.1 425"));
+    assert!(fetched("Sec-Fetch-Mode: navigate").starts_with("HTTP/1.1 200"));
+    assert_eq!(login.end().status, 0);
+}
+
+#[test]
 fn takes_a_redirect_uri_without_a_path() {
     let login = Login::start(&document("http://127.0.0.1:0"), &[]);
     let text = request("127.0.0.1", login.port, "code=abc&state=st-123").replace("/callback", "/");
@@ -372,6 +394,9 @@ fn names_the_port_that_is_in_use() {
         let message =
             format!("{host}:{port}: address already in use\nhint: port 0 in the redirect URI takes any free port");
         assert_eq!(run("pkce-callback", &["--no-browser"], &document), failure("pkce-callback", 3, &message));
+    }
+    if !has_ipv6() {
+        return;
     }
     let taken = TcpListener::bind("[::1]:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -432,10 +457,10 @@ fn opens_the_browser_with_the_url_as_one_word_and_nothing_else_of_ours() {
     let seen = folder.0.join("seen");
     // The script drives the login itself: it tells what it was given, then calls back.
     let script = format!(
-        "{{ echo \"$# $1 $2\"; ls -l /proc/$$/fd; tr '\\0' '\\n' </proc/$$/environ; ps -o pgid= -p $$; echo $$; }} >{0}.new\n\
+        "{{ echo \"$# $1 $2\"; ls -l /proc/$$/fd; tr '\\0' '\\n' </proc/$$/environ; cut -d ' ' -f 5 /proc/$$/stat; echo $$; }} >{0}.new\n\
          port=$(printf %s \"$2\" | sed 's/.*127.0.0.1%3A\\([0-9]*\\)%2F.*/\\1/')\n\
          mv {0}.new {0}\n\
-         curl -s \"http://127.0.0.1:$port/callback?code=abc&state=st-123\"",
+         pkce-idp --visit \"http://127.0.0.1:$port/callback?code=abc&state=st-123\"",
         seen.display()
     );
     let browser = format!("no-such-program:{} --new-tab %s", launcher(&folder, &script));
@@ -479,7 +504,7 @@ fn says_at_once_that_no_browser_could_be_opened_where_there_is_no_terminal() {
 fn takes_the_redirect_from_a_launcher_that_then_fails() {
     let folder = Folder::new("failing-launcher");
     let script = "port=$(printf %s \"$1\" | sed 's/.*127.0.0.1%3A\\([0-9]*\\)%2F.*/\\1/')\n\
-                  curl -s \"http://127.0.0.1:$port/callback?code=abc&state=st-123\"; exit 1";
+                  pkce-idp --visit \"http://127.0.0.1:$port/callback?code=abc&state=st-123\"; exit 1";
     for _ in 0..5 {
         let browser = launcher(&folder, script);
         let output = finish(command("pkce-callback").env("BROWSER", browser), document(V4).to_string().as_bytes());
@@ -573,7 +598,7 @@ fn refuses_documents_it_cannot_wait_for() {
             &[],
             2,
             "authorization_url: the server takes only requests that were pushed to it\n\
-             hint: put pkce-push between pkce-url and pkce-callback",
+             hint: the request must be sent to pushed_authorization_request_endpoint first (RFC 9126)",
         ),
         (document(V4), &["--response-file", "x"], 2, port_zero),
         (document(V4), &["--paste"], 2, port_zero),

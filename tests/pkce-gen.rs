@@ -57,7 +57,7 @@ fn computes_the_challenges_of_the_vectors() {
             case["id"]
         );
     }
-    let missing = failure("pkce-gen", 2, "code_verifier: missing\nhint: pkce-gen adds it");
+    let missing = failure("pkce-gen", 2, "code_verifier: missing");
     assert_eq!(run("pkce-gen", &["--keep-verifier"], ""), missing);
 }
 

@@ -158,7 +158,7 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
     let added = "a parameter that cannot be added, or is there already";
     let help = "\nhint: 'pkce-url --help' lists what it takes";
     let cases: Vec<(Value, Vec<&str>, String)> = vec![
-        (member("client_id", Value::Null), vec![], "client_id: missing\nhint: pkce-url adds it".into()),
+        (member("client_id", Value::Null), vec![], "client_id: missing\nhint: --client-id names it".into()),
         (member("state", Value::Null), vec![], "state: missing\nhint: pkce-gen adds it".into()),
         (member("code_challenge", Value::Null), vec![], "code_challenge: missing\nhint: pkce-gen adds it".into()),
         (
@@ -303,8 +303,7 @@ fn lets_no_server_elsewhere_name_this_machine() {
 #[test]
 fn notes_a_url_that_some_servers_cut() {
     let output = run("pkce-url", &["--param", &format!("a={}", "x".repeat(8000))], &document().to_string());
-    let note =
-        "pkce-url: note: the URL is longer than 8,000 characters; some servers cut it (pkce-push makes it short)\n";
+    let note = "pkce-url: note: the URL is longer than 8,000 characters; some servers cut it\n";
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
 }
 

@@ -18,7 +18,7 @@ struct Args {
     /// Ask for the redirect URL at the terminal, where it does not lead to this machine
     #[arg(long, conflicts_with = "response_file")]
     paste: bool,
-    /// Take a pasted code without its state
+    /// Take a code that comes without its state
     #[arg(long)]
     allow_bare_code: bool,
     /// Read the redirect URL from this file, as a script that drove the browser wrote it
