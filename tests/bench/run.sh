@@ -22,7 +22,7 @@ export -f run
 export document endpoint
 
 there=()
-for name in "${names[@]}"; do command -v "$name" >/dev/null && there+=("$name"); done
+for name in "${names[@]}"; do type -P "$name" >/dev/null && there+=("$name"); done
 declare -A times
 for name in "${there[@]}"; do run "$name" >/dev/null; done
 for ((round = 0; round < RUNS; round++)); do
@@ -46,10 +46,10 @@ memory() {
 printf '%-14s %12s %10s %12s\n' program bytes ms 'peak KiB'
 for name in "${there[@]}"; do
   median=$(tr ' ' '\n' <<<"${times[$name]}" | grep . | sort -n | sed -n "$((RUNS / 2 + 1))p")
-  size=$(stat -L -c %s "$(command -v "$name")")
+  size=$(stat -L -c %s "$(type -P "$name")")
   printf '%-14s %12d %7d.%02d %12s\n' "$name" "$size" $((median / 1000)) $((median % 1000 / 10)) "$(memory "$name")"
 done
 printf '\n'
 for tool in pkce-callback pkce-exchange pkce-idp; do
-  printf '%-14s %12d\n' "$tool" "$(stat -c %s "$(command -v "$tool")")"
+  printf '%-14s %12d\n' "$tool" "$(stat -c %s "$(type -P "$tool")")"
 done
