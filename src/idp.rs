@@ -2,6 +2,7 @@
 //! whoever asks is let in by any name, and nothing is kept.
 
 mod grants;
+mod inside;
 mod keys;
 mod pages;
 mod server;
@@ -18,6 +19,8 @@ use crate::http::Client;
 use crate::request::Request;
 use crate::url::Url;
 use crate::{Error, form, pkce, tool};
+
+pub use inside::run as run_inside;
 
 use grants::{Authorization, Grants};
 use keys::Key;
@@ -76,11 +79,6 @@ impl Idp {
         document.set("client_id", CLIENT_ID);
         document.set("redirect_uri", "http://127.0.0.1:0/callback");
         Ok(document)
-    }
-
-    /// The issuer.
-    pub fn issuer(&self) -> &str {
-        &self.service.issuer
     }
 
     /// Answers until the process ends.
@@ -487,7 +485,7 @@ fn now() -> u64 {
 }
 
 /// The one client that is registered.
-pub const CLIENT_ID: &str = "pkce-tools";
+const CLIENT_ID: &str = "pkce-tools";
 
 /// Who logs in where nobody is asked.
 const PERSON: &str = "alice";

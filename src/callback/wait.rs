@@ -218,7 +218,7 @@ impl Wait {
             _ => "paste the address that the browser ends up at, and press Enter".to_owned(),
         };
         if self.listener.is_some() && self.terminal.is_some() {
-            waits.push_str("; if it is on another machine, paste the address that it ends up at");
+            waits.push_str("; or paste the address that it ends up at");
         }
         let dull =
             tool::environment("NO_COLOR").is_some() || tool::environment("TERM").is_none_or(|term| term == "dumb");
