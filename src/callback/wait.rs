@@ -82,12 +82,14 @@ impl Wait {
         let none =
             || Error::usage("--paste: there is no terminal to paste at").hint("--response-file takes it from a file");
         self.terminal = Some(Terminal::open().ok_or_else(none)?);
+        self.take_terminal();
         Ok(())
     }
 
     /// Takes the redirect URL from the terminal too, where there is one.
     pub fn accept_paste(&mut self) {
         self.terminal = Terminal::open().filter(|_| io::stderr().is_terminal());
+        self.take_terminal();
     }
 
     /// Opens the browser; where no person can see that it could not be opened, that is the end.
@@ -164,9 +166,7 @@ impl Wait {
 
     /// Sleeps until there is something to see to.
     fn sleep(&mut self) {
-        if let Some(terminal) = &mut self.terminal {
-            terminal.take();
-        }
+        self.take_terminal();
         let listener = self.listener.as_ref();
         let deadlines = listener.and_then(Listener::next_deadline).into_iter().chain([self.deadline]);
         let until = deadlines.min().unwrap_or(self.deadline);
@@ -197,6 +197,13 @@ impl Wait {
             reply.send(&page);
         }
         ended
+    }
+
+    /// Before the person is asked for anything, so that nothing of the answer is echoed; and again after a stop.
+    fn take_terminal(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.take();
+        }
     }
 
     fn look_at_browser(&mut self, opened: Opened) -> Result<(), Error> {
