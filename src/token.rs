@@ -318,7 +318,7 @@ impl Authentication {
     }
 }
 
-/// The secret in a file (a pipe too): its one line, visible characters (RFC 6749 appendix A.2).
+/// The secret in a file (a pipe too): its one line. Some servers take letters outside ASCII, so they are sent as UTF-8.
 fn secret(subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
     let mut text = Zeroizing::new(String::with_capacity(SECRET_SIZE));
     File::open(file)
@@ -326,8 +326,8 @@ fn secret(subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
         .map_err(|error| Error::usage(format!("{subject}: {}", tool::reason(&error))))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() || !form::is_visible(line) {
-        return Err(Error::usage(format!("{subject}: must hold one line of visible ASCII characters")));
+    if line.is_empty() || line.chars().any(char::is_control) {
+        return Err(Error::usage(format!("{subject}: must hold one line of text")));
     }
     Ok(Zeroizing::new(line.to_owned()))
 }

@@ -221,6 +221,21 @@ fn checks_whose_redirect_it_is() {
 }
 
 #[test]
+fn decodes_as_the_vectors_do() {
+    let mut without = document(V4);
+    without.as_object_mut().unwrap().remove("issuer");
+    for case in common::vectors("form.json")["decode"].as_array().unwrap() {
+        let login = Login::start(&without, &[]);
+        login.get(&format!("code=abc&state=st-123&iss={}", case["in"].as_str().unwrap()));
+        let output = login.end();
+        match case["out"].as_str() {
+            Some(text) => assert_eq!((output.status, &output.json()["iss"]), (0, &json!(text)), "{case}"),
+            None => assert_eq!((output.status, output.stdout.as_str()), (4, "!4 untrusted pkce-callback\n"), "{case}"),
+        }
+    }
+}
+
+#[test]
 fn answers_with_pages_that_let_nothing_out() {
     let login = Login::start(&document(V4), &[]);
     for query in ["code=secret-code&state=other", "code=secret-code&state=st-123"] {
