@@ -59,7 +59,7 @@ pub fn receive(mut document: Document, options: &Options) -> Result<Document, Er
     }
     let opened = document.need("authorization_url")?;
     tool::say(&format!("{}: to log in, open this URL in a browser:\n{opened}", tool::name()));
-    if listens && !options.no_browser {
+    if options.response_file.is_none() && !options.no_browser {
         wait.open(&opened)?;
     }
     let (code, iss) = wait.until_redirect(&expected)?;

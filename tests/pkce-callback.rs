@@ -820,7 +820,8 @@ fn asks_at_the_terminal_where_the_redirect_leads_elsewhere() {
         ("--paste --allow-bare-code", "4/0AX-bare", "4/0AX-bare"),
     ] {
         let folder = at_terminal("elsewhere", redirect_uri);
-        let script = watched(&format!("BROWSER=true pkce-callback {args} <doc >out"));
+        let browser = launcher(&folder, "echo \"$1\" >opened");
+        let script = watched(&format!("BROWSER={browser} pkce-callback {args} <doc >out"));
         let mut terminal = Terminal::start(&script, &folder.0);
         terminal.until("paste the address that the browser ends up at, and press Enter");
         terminal.write(&format!("  {paste}\r"));
@@ -828,6 +829,8 @@ fn asks_at_the_terminal_where_the_redirect_leads_elsewhere() {
         assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
         let out: Value = serde_json::from_str(&std::fs::read_to_string(folder.0.join("out")).unwrap()).unwrap();
         assert_eq!(out["code"], json!(code));
+        let opened = std::fs::read_to_string(folder.0.join("opened")).unwrap();
+        assert_eq!(json!(opened.trim()), out["authorization_url"]);
         assert_eq!(seen.contains("a bare code: its state and issuer could not be checked"), args.contains("bare"));
     }
 }

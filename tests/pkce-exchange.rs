@@ -9,6 +9,8 @@
 )]
 
 mod common;
+#[path = "common/tls.rs"]
+mod tls;
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -16,6 +18,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::{Folder, Output, Seen, Server, answer, command, done, failure, finish, json_answer, run, start};
 use serde_json::{Value, json};
+use tls::Everywhere;
+
+const HELP: &str = "hint: 'pkce-exchange --help' lists what it takes";
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
@@ -75,9 +80,10 @@ fn sends_the_code_with_its_verifier_in_one_form() {
     assert_eq!(seen.header("Content-Type"), Some("application/x-www-form-urlencoded"));
     assert_eq!(seen.header("Accept"), Some("application/json"));
     assert_eq!(seen.header("User-Agent"), Some(concat!("pkce-tools/", env!("CARGO_PKG_VERSION"))));
-    for absent in ["Authorization", "Origin", "Cookie", "Transfer-Encoding", "Accept-Encoding", "Expect"] {
-        assert_eq!(seen.header(absent), None, "{absent}");
-    }
+    assert_eq!(seen.header("Content-Length"), Some(seen.body.len().to_string().as_str()));
+    let mut names: Vec<String> = seen.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    names.sort();
+    assert_eq!(names, ["accept", "content-length", "content-type", "host", "user-agent"]);
     let expected = [
         pair("grant_type", "authorization_code"),
         pair("code", "4/0A+z= &%"),
@@ -121,6 +127,13 @@ fn lets_no_answer_steer_a_later_step() {
         "code": "evil", "redirect_uri": "evil", "resource": "evil", "id_token_claims": {}, "expires_at": 1,
         "authorization_url": "evil", "own": "evil", "other": "added", "revocation_endpoint": "https://evil",
         "max_age": 1, "iss": "evil", "code_verifier": "evil",
+        "authorization_endpoint": "https://evil", "registration_endpoint": "https://evil",
+        "pushed_authorization_request_endpoint": "https://evil", "userinfo_endpoint": "https://evil",
+        "end_session_endpoint": "https://evil", "code_challenge_methods_supported": ["plain"],
+        "id_token_signing_alg_values_supported": ["none"], "token_endpoint_auth_methods_supported": ["none"],
+        "authorization_response_iss_parameter_supported": false, "require_pushed_authorization_requests": true,
+        "code_challenge": "evil", "code_challenge_method": "plain", "token_endpoint_auth_method": "none",
+        "acr_values": "evil",
     });
     let server = Server::start(move |_| json_answer(&evil));
     let output = run("pkce-exchange", &[], &document(&server).to_string());
@@ -128,7 +141,16 @@ fn lets_no_answer_steer_a_later_step() {
         "token_endpoint": server.url("/token"), "client_id": "cli", "nonce": "n", "own": 1.10, "other": "added",
         "access_token": "AT", "token_type": "Bearer",
     });
-    assert_eq!((output.status, output.json()), (0, expected));
+    assert_eq!((output.status, output.json()), (0, expected.clone()));
+    let mut own = json!({
+        "issuer": server.url(""), "jwks_uri": server.url("/jwks"), "revocation_endpoint": server.url("/revoke"),
+        "id_token_claims": { "sub": "alice" }, "max_age": 60, "acr_values": "a", "resource": "urn:a", "other": 1,
+        "id_token_signing_alg_values_supported": ["ES256"], "token_endpoint_auth_method": "none",
+    });
+    let output = run("pkce-exchange", &[], &with(&server, own.clone()).to_string());
+    own.as_object_mut().unwrap().append(&mut { expected }.as_object_mut().unwrap().clone());
+    own["other"] = json!(1);
+    assert_eq!((output.status, output.json()), (0, own));
 }
 
 #[test]
@@ -474,9 +496,6 @@ fn writes_the_request_as_json_where_that_is_asked_for() {
         "redirect_uri": "http://127.0.0.1:4711/callback", "resource": ["a:1", "b:2"],
     });
     assert_eq!(serde_json::from_str::<Value>(&seen.body).unwrap(), expected);
-    let wrong = run("pkce-exchange", &["--format", "xml"], "");
-    let hint = "hint: 'pkce-exchange --help' lists what it takes";
-    assert_eq!(wrong, failure("pkce-exchange", 2, &format!("--format: must be one of form, json\n{hint}")));
 }
 
 #[test]
@@ -488,10 +507,16 @@ fn bears_the_odd_ways_of_real_servers() {
         (format!("HTTP/1.1 200\r\nContent-Length: {}\r\n\r\n{body}", body.len()), "a b"),
         (format!("HTTP/1.0 200 OK\r\n\r\n{body}"), "a b"),
         (format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nSet-Cookie: a=b\r\n\r\n{body}"), "a b"),
+        (format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{body}"), "a b"),
+        (
+            format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len()),
+            "a b",
+        ),
         (
             format!("HTTP/1.1 200 OK\r\nContent-Type: application/x-www-form-urlencoded; charset=utf-8\r\n\r\n{plain}"),
             "a,b",
         ),
+        (format!("HTTP/1.1 200 OK\r\ncontent-type: APPLICATION/x-www-form-urlencoded\r\n\r\n{plain}"), "a,b"),
     ] {
         let (output, _) = answered(octets.clone().into_bytes());
         assert_eq!(output.status, 0, "{octets}: {output:?}");
@@ -499,7 +524,12 @@ fn bears_the_odd_ways_of_real_servers() {
         assert_eq!((&got["scope"], &got["expires_in"]), (&json!(scope), &json!(60)), "{octets}");
     }
     let (output, _) = answered(answer(200, "text/plain", plain));
-    assert_eq!(output.status, 4);
+    assert_eq!(output, failure("pkce-exchange", 4, "token endpoint: not JSON at line 1, column 1"));
+    let challenges = "WWW-Authenticate: Basic realm=a\r\nWWW-Authenticate: Bearer\r\n";
+    let refused = format!("HTTP/1.1 401\r\n{challenges}\r\n{{\"error\":\"unauthorized_client\"}}");
+    let (output, seen) = answered(refused.into_bytes());
+    assert_eq!((output.status, seen.len()), (1, 1), "{output:?}");
+    assert!(output.stderr.starts_with("pkce-exchange: token endpoint: unauthorized_client\nhint: "), "{output:?}");
     let (output, _) = answered(answer(200, "application/json", "{\"ok\":false,\"error\":\"invalid_code\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: invalid_code"));
     let (output, _) = answered(answer(
@@ -531,4 +561,311 @@ fn traces_the_request_without_its_secrets() {
     let start = format!("pkce-exchange: trace: POST {}: 200, 43 bytes, ", server.url("/token"));
     assert!(output.stderr.starts_with(&start) && output.stderr.ends_with(" ms\n"), "{output:?}");
     assert!(!output.stderr.contains("s3cret") && output.stderr.lines().count() == 1, "{output:?}");
+}
+
+#[test]
+fn sends_the_code_over_tls_to_a_server_it_trusts_and_to_no_other() {
+    let everywhere = Everywhere::start("exchange-tls", |_, _| json_answer(&tokens()));
+    let exchange = |url: &str, trusted: bool| {
+        let server = Server::start(|_| Vec::new());
+        let document = with(&server, json!({ "token_endpoint": url, "issuer": "https://id.example" }));
+        let mut tool = command("pkce-exchange");
+        if trusted {
+            everywhere.serve(&mut tool)
+        } else {
+            everywhere.proxy(&mut tool)
+        }
+        let output = finish(&mut tool, document.to_string().as_bytes());
+        (output, everywhere.asked())
+    };
+    let (output, asked) = exchange("https://id.example/token?a=b", true);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    assert_eq!(
+        (&output.json()["access_token"], asked),
+        (&json!("AT"), vec!["https://id.example/token?a=b".to_owned()])
+    );
+    for (url, trusted, wrong) in [
+        ("https://id.example/token", false, "id.example: TLS: invalid peer certificate: "),
+        (
+            "https://expired.example/token",
+            true,
+            "expired.example: TLS: invalid peer certificate: certificate expired: ",
+        ),
+        (
+            "https://wrong.example/token",
+            true,
+            "wrong.example: TLS: invalid peer certificate: certificate not valid for ",
+        ),
+    ] {
+        let (output, asked) = exchange(url, trusted);
+        assert_eq!((output.status, output.stdout.as_str(), asked.len()), (4, "!4 untrusted pkce-exchange\n", 0));
+        let (line, hint) = output.stderr.split_once('\n').unwrap();
+        assert!(line.starts_with(&format!("pkce-exchange: token endpoint: {wrong}")), "{output:?}");
+        assert!(!line.contains("spent"), "{output:?}");
+        assert_eq!(hint, "hint: SSL_CERT_FILE names a file with the certificates to trust\n");
+    }
+}
+
+#[test]
+fn spends_nothing_where_the_proxy_does_not_connect() {
+    let proxy = Server::start(|_| answer(403, "", ""));
+    let document = with(&proxy, json!({ "token_endpoint": "https://id.example/token" }));
+    let mut tool = command("pkce-exchange");
+    let output = finish(tool.env("HTTPS_PROXY", proxy.url("")), document.to_string().as_bytes());
+    let message = "token endpoint: id.example: the proxy does not connect to it";
+    assert_eq!(output, failure("pkce-exchange", 3, message));
+    let seen = proxy.seen();
+    assert_eq!((seen.len(), seen[0].method.as_str(), seen[0].target.as_str()), (1, "CONNECT", "id.example:443"));
+    let mut tool = command("pkce-exchange");
+    let output = finish(tool.env("HTTPS_PROXY", "not a proxy"), document.to_string().as_bytes());
+    let message = "token endpoint: id.example: HTTPS_PROXY: not a proxy's URL, as in http://proxy:3128";
+    assert_eq!(output, failure("pkce-exchange", 2, message));
+}
+
+#[test]
+fn reaches_this_machine_without_a_proxy() {
+    let server = Server::start(|_| json_answer(&tokens()));
+    let proxy = Server::start(|_| answer(403, "", ""));
+    let mut tool = command("pkce-exchange");
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        tool.env(name, proxy.url(""));
+    }
+    let output = finish(&mut tool, document(&server).to_string().as_bytes());
+    assert_eq!((output.status, server.seen().len(), proxy.seen().len()), (0, 1, 0), "{output:?}");
+}
+
+#[test]
+fn takes_http_to_a_named_test_host_only_where_the_issuer_is_one_too() {
+    let proxy = Server::speaking(|seen, stream| {
+        if (seen.method.as_str(), seen.target.as_str()) == ("CONNECT", "idp.test:8080") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            assert_eq!(common::read_request(stream).unwrap().target, "/token");
+            stream.write_all(&json_answer(&tokens())).unwrap();
+        }
+    });
+    for (hosts, issuer, status) in [
+        ("idp.test:8080", json!("http://idp.test:8080/r"), 0),
+        ("idp.test", json!("http://idp.test:8080/r"), 0),
+        ("idp.test:8080", Value::Null, 0),
+        ("idp.test:8080", json!("https://id.example"), 4),
+        ("idp.test:80", json!("http://idp.test:8080/r"), 4),
+        ("", json!("http://idp.test:8080/r"), 4),
+    ] {
+        let before = proxy.seen().len();
+        let document = with(&proxy, json!({ "token_endpoint": "http://idp.test:8080/token", "issuer": issuer }));
+        let mut tool = command("pkce-exchange");
+        tool.env("HTTP_PROXY", proxy.url("")).env("PKCE_HTTP_HOSTS", hosts);
+        let output = finish(&mut tool, document.to_string().as_bytes());
+        let requests = proxy.seen().len() - before;
+        assert_eq!((output.status, requests), (status, usize::from(status == 0)), "{hosts} {issuer}: {output:?}");
+    }
+}
+
+#[test]
+fn follows_no_redirect_to_another_server() {
+    let other = Server::start(|_| json_answer(&tokens()));
+    for status in [301, 302, 303, 307, 308] {
+        let location = other.url("/token");
+        let octets = format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+        let (output, seen) = answered(octets.into_bytes());
+        let message = format!("token endpoint: a redirect ({status}), which is not followed");
+        assert_eq!((output, seen.len()), (failure("pkce-exchange", 4, &message), 1));
+    }
+    assert_eq!(other.seen().len(), 0);
+}
+
+#[test]
+fn takes_the_token_endpoint_from_the_flag_first() {
+    let (server, other) = (Server::start(|_| json_answer(&tokens())), Server::start(|_| json_answer(&tokens())));
+    let output = run("pkce-exchange", &["--token-endpoint", &server.url("/t")], &document(&other).to_string());
+    assert_eq!((output.status, &output.json()["token_endpoint"]), (0, &json!(server.url("/t"))), "{output:?}");
+    assert_eq!((server.seen()[0].target.as_str(), other.seen().len()), ("/t", 0));
+}
+
+#[test]
+fn prints_the_token_alone_where_that_is_asked_for() {
+    let server = Server::start(|_| json_answer(&tokens()));
+    for flag in ["-r", "--raw"] {
+        let output = run("pkce-exchange", &[flag, "access_token"], &document(&server).to_string());
+        assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "AT\n", ""));
+    }
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let refused = with(&server, json!({ "token_endpoint": format!("http://127.0.0.1:{free}/") }));
+    let output = run("pkce-exchange", &["-r", "access_token"], &refused.to_string());
+    assert_eq!((output.status, output.stdout.as_str()), (3, ""), "no failure line among bare text");
+}
+
+#[test]
+fn refuses_options_it_cannot_use() {
+    let range = "must be a whole number from 1 to 4294967295";
+    for (args, wrong) in [
+        (vec!["--format", "xml"], "--format: must be one of form, json".to_owned()),
+        (
+            vec!["--auth-method", "basic"],
+            "--auth-method: must be one of none, client_secret_basic, client_secret_post".to_owned(),
+        ),
+        (vec!["--timeout", "0"], format!("--timeout: {range}")),
+        (vec!["--timeout", "1.5"], format!("--timeout: {range}")),
+        (vec!["--timeout="], format!("--timeout: {range}")),
+        (vec!["--client-secret", "s3cret"], "--client-secret: no such option".to_owned()),
+        (vec!["extra"], "arguments: too many".to_owned()),
+    ] {
+        let output = run("pkce-exchange", &args, "");
+        let hint = if args[0] == "--client-secret" { "hint: did you mean --client-secret-file?" } else { HELP };
+        assert_eq!(output, failure("pkce-exchange", 2, &format!("{wrong}\n{hint}")), "{args:?}");
+    }
+}
+
+#[test]
+fn refuses_files_that_hold_no_secret() {
+    let folder = Folder::new("no-secret");
+    let server = Server::start(|_| json_answer(&tokens()));
+    let line = "must hold one line of text";
+    for (text, wrong) in [
+        (b"".as_slice(), line),
+        (b"\n", line),
+        (b"\r\n", line),
+        (b"one\ntwo\n", line),
+        (b"a\0b", line),
+        (b"\x1b[31m", line),
+        (b"\xff", "stream did not contain valid utf-8"),
+    ] {
+        let file = folder.0.join("secret");
+        std::fs::write(&file, text).unwrap();
+        let output =
+            run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document(&server).to_string());
+        assert_eq!(output, failure("pkce-exchange", 2, &format!("--client-secret-file: {wrong}")), "{text:?}");
+        let mut tool = command("pkce-exchange");
+        let output = finish(tool.env("PKCE_CLIENT_SECRET_FILE", &file), document(&server).to_string().as_bytes());
+        assert_eq!(output, failure("pkce-exchange", 2, &format!("PKCE_CLIENT_SECRET_FILE: {wrong}")), "{text:?}");
+    }
+    let output = run("pkce-exchange", &["--client-secret-file", "/"], &document(&server).to_string());
+    assert_eq!(output, failure("pkce-exchange", 2, "--client-secret-file: is a directory"));
+    assert_eq!(server.seen().len(), 0);
+}
+
+#[test]
+fn sends_no_part_of_a_file_that_is_too_long_for_a_secret() {
+    let folder = Folder::new("long-secret");
+    let file = folder.0.join("secret");
+    let server = Server::start(|_| json_answer(&tokens()));
+    std::fs::write(&file, "a".repeat(64 * 1024 + 1)).unwrap();
+    let output =
+        run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document(&server).to_string());
+    assert_eq!((output.status, server.seen().len()), (2, 0), "{}", output.stderr);
+}
+
+#[test]
+fn refuses_credentials_of_the_document_that_are_none() {
+    let server = Server::start(|_| json_answer(&tokens()));
+    for (name, text) in [
+        ("client_id", ""),
+        ("client_id", "a\nb"),
+        ("client_id", "\u{e9}"),
+        ("client_secret", ""),
+        ("client_secret", "a\nb"),
+        ("client_secret", "\u{1b}[31m"),
+    ] {
+        let output = run("pkce-exchange", &[], &with(&server, json!({ name: text })).to_string());
+        assert_eq!((output.status, server.seen().len()), (2, 0), "{name} {text:?}: {output:?}");
+        assert!(output.stderr.starts_with(&format!("pkce-exchange: {name}: must ")), "{output:?}");
+    }
+}
+
+#[test]
+fn takes_no_answer_with_an_error_in_it_for_a_success() {
+    for (error, status, message) in [
+        (json!("x"), 1, "token endpoint: x"),
+        (json!("invalid_grant"), 5, "token endpoint: invalid_grant"),
+        (json!("interaction_required"), 5, "token endpoint: interaction_required"),
+        (json!("consent_required"), 5, "token endpoint: consent_required"),
+        (json!("login_required"), 5, "token endpoint: login_required"),
+    ] {
+        let body = json!({ "access_token": "AT", "token_type": "Bearer", "error": error });
+        for code in [200, 201, 400, 403] {
+            let (output, _) = answered(answer(code, "application/json", &body.to_string()));
+            assert_eq!(output, failure("pkce-exchange", status, message), "{code} {error}");
+        }
+    }
+}
+
+#[test]
+fn takes_no_answer_with_an_error_of_another_type_for_a_success() {
+    for error in [json!({ "code": 400, "message": "x" }), json!(["x"]), json!(5), json!(true)] {
+        let body = json!({ "access_token": "AT", "token_type": "Bearer", "error": error });
+        let (output, _) = answered(json_answer(&body));
+        assert!([1, 4].contains(&output.status), "{error}: {output:?}");
+        assert_eq!(output.stdout, failure("pkce-exchange", output.status, "").stdout, "{error}");
+    }
+}
+
+#[test]
+fn names_an_error_even_where_the_server_does_not() {
+    let (output, _) = answered(answer(400, "application/json", "{\"error\":\"\"}"));
+    let message = output.stderr.lines().next().unwrap().strip_prefix("pkce-exchange: token endpoint: ").unwrap();
+    assert!(!message.is_empty(), "{output:?}");
+}
+
+#[test]
+fn takes_server_errors_for_what_they_are_whatever_the_body_says() {
+    let spent = "; the code may be spent";
+    for (status, body, expected, message) in [
+        (503, "{\"error\":\"temporarily_unavailable\"}", 3, "token endpoint: the server answered 503".to_owned()),
+        (429, "{\"error\":\"slow_down\"}", 3, "token endpoint: the server answered 429".to_owned()),
+        (500, "{\"error\":\"server_error\"}", 5, format!("token endpoint: the server answered 500{spent}")),
+        (500, "{\"access_token\":\"AT\"}", 5, format!("token endpoint: the server answered 500{spent}")),
+        (404, "<h1>none", 5, format!("token endpoint: the server answered 404 without an OAuth error{spent}")),
+        (206, "{\"access_token\":\"AT\"}", 4, "token endpoint: the server answered 206".to_owned()),
+    ] {
+        let (output, seen) = answered(answer(status, "application/json", body));
+        assert_eq!((output, seen.len()), (failure("pkce-exchange", expected, &message), 1));
+    }
+}
+
+#[test]
+fn cuts_the_fraction_of_a_lifetime_and_refuses_what_is_none() {
+    for (lifetime, seconds) in [("3600.9", 3600), ("3.6e3", 3600), ("\"60\"", 60), ("0", 0)] {
+        let body = format!("{{\"access_token\":\"AT\",\"token_type\":\"Bearer\",\"expires_in\":{lifetime}}}");
+        let (output, _) = answered(answer(200, "application/json", &body));
+        let got = output.json();
+        assert_eq!((output.status, &got["expires_in"]), (0, &json!(seconds)), "{lifetime}");
+        assert!(got["expires_at"].is_u64(), "{lifetime}");
+    }
+    for lifetime in ["-1", "9223372036854775808", "1e400", "\"\"", "\"-1\"", "\"1.5\"", "false", "{}", "[1]"] {
+        let body = format!("{{\"access_token\":\"AT\",\"token_type\":\"Bearer\",\"expires_in\":{lifetime}}}");
+        let (output, _) = answered(answer(200, "application/json", &body));
+        let message = "token endpoint: expires_in: must be a number of seconds";
+        assert_eq!(output, failure("pkce-exchange", 4, message), "{lifetime}");
+    }
+}
+
+#[test]
+fn takes_no_token_that_could_not_be_sent_on() {
+    let visible = "must be visible ASCII characters, one at least";
+    for name in ["access_token", "refresh_token", "id_token"] {
+        for text in ["", "a\r\nX: y", "\u{1b}[31m", "\u{e9}"] {
+            let mut body = tokens();
+            body[name] = json!(text);
+            let (output, _) = answered(json_answer(&body));
+            assert_eq!(output, failure("pkce-exchange", 4, &format!("token endpoint: {name}: {visible}")), "{text:?}");
+        }
+        let mut body = tokens();
+        body[name] = json!({});
+        let (output, _) = answered(json_answer(&body));
+        assert_eq!(output, failure("pkce-exchange", 4, &format!("token endpoint: {name}: must be a string")));
+    }
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(65), "]".repeat(65));
+    let (output, _) = answered(answer(200, "application/json", &deep));
+    assert_eq!(output, failure("pkce-exchange", 4, "token endpoint: a: nested deeper than 64"));
+}
+
+#[test]
+fn bears_codes_and_tokens_of_any_length() {
+    let token = "t".repeat(64 * 1024);
+    let code = "c".repeat(6000);
+    let body = json!({ "access_token": token, "token_type": "Bearer" });
+    let server = Server::start(move |_| json_answer(&body));
+    let output = run("pkce-exchange", &[], &with(&server, json!({ "code": code })).to_string());
+    assert_eq!((output.status, output.json()["access_token"] == token.as_str()), (0, true));
+    assert!(server.seen()[0].form().contains(&pair("code", &code)));
 }

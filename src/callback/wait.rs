@@ -210,7 +210,7 @@ impl Wait {
         if opened == Opened::Well {
             return Ok(());
         }
-        if io::stderr().is_terminal() {
+        if io::stderr().is_terminal() || self.terminal.is_some() {
             self.note("no browser could be opened here: open the URL above in one, wherever you are");
             return Ok(());
         }

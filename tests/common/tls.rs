@@ -1,4 +1,6 @@
 //! A proxy that is every https server: it answers CONNECT itself, with a certificate of its own authority.
+//! For `expired.*` that certificate has expired, and for `wrong.*` it names another host.
+#![allow(dead_code)]
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -17,6 +19,7 @@ use super::common::{Folder, Seen, read_request};
 pub struct Everywhere {
     port: u16,
     authority: PathBuf,
+    stranger: PathBuf,
     asked: Arc<Mutex<Vec<String>>>,
     _folder: Folder,
 }
@@ -24,15 +27,10 @@ pub struct Everywhere {
 impl Everywhere {
     /// Answers each request with the octets that `answer` gives for its URL.
     pub fn start(name: &str, answer: impl Fn(&str, &Seen) -> Vec<u8> + Send + Sync + 'static) -> Everywhere {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "an authority for tests");
-        let pem = params.self_signed(&key).unwrap().pem();
-        let issuer = Arc::new(Issuer::new(params, key));
         let folder = Folder::new(name);
-        let authority = folder.0.join("authority.pem");
-        std::fs::write(&authority, pem).unwrap();
+        let (issuer, authority) = self::authority(&folder, "authority");
+        let (_, stranger) = self::authority(&folder, "stranger");
+        let issuer = Arc::new(issuer);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -57,7 +55,7 @@ impl Everywhere {
                 });
             }
         });
-        Everywhere { port, authority, asked, _folder: folder }
+        Everywhere { port, authority, stranger, asked, _folder: folder }
     }
 
     /// Lets the command reach everything through this proxy, and trust it.
@@ -66,15 +64,27 @@ impl Everywhere {
         command.env("SSL_CERT_FILE", &self.authority);
     }
 
-    /// Lets the command reach everything through this proxy, and trust it no more than the machine does.
+    /// Lets the command reach everything through this proxy, and trust another authority.
     pub fn proxy(&self, command: &mut Command) {
         command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", self.port));
+        command.env("SSL_CERT_FILE", &self.stranger);
     }
 
     /// The URLs that were asked for, and forgets them.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
+}
+
+/// An authority, with the file of its certificate.
+fn authority(folder: &Folder, name: &str) -> (Issuer<'static, KeyPair>, PathBuf) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    let file = folder.0.join(format!("{name}.pem"));
+    std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+    (Issuer::new(params, key), file)
 }
 
 fn accept(
@@ -87,7 +97,12 @@ fn accept(
         None => authority.split(':').next().unwrap(),
     };
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, issuer).unwrap();
+    let named = if host.starts_with("wrong.") { "another.example" } else { host };
+    let mut params = CertificateParams::new(vec![named.to_owned()]).unwrap();
+    if host.starts_with("expired.") {
+        (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
+    }
+    let certificate = params.signed_by(&key, issuer).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
