@@ -48,7 +48,11 @@ fn prints_what_the_tools_use_and_nothing_that_a_login_sets() {
         let others = json!({
             "claims_supported": ["sub"], "revocation_endpoint": "https://other.example/revoke", "client_id": "evil",
             "access_token": "evil", "code_verifier": "evil", "resource": "evil", "id_token_claims": {}, "scope": "evil",
-            "userinfo_endpoint": null, "require_pushed_authorization_requests": false,
+            "userinfo_endpoint": null, "require_pushed_authorization_requests": false, "state": "evil",
+            "code_challenge": "evil", "code_challenge_method": "plain", "nonce": "evil", "client_secret": "evil",
+            "token_endpoint_auth_method": "none", "redirect_uri": "evil", "max_age": 1, "acr_values": "evil",
+            "authorization_url": "evil", "code": "evil", "iss": "evil", "token_type": "evil", "expires_in": 1,
+            "expires_at": 1, "refresh_token": "evil", "id_token": "evil",
         });
         metadata.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
         json_answer(&metadata)
@@ -63,6 +67,11 @@ fn prints_what_the_tools_use_and_nothing_that_a_login_sets() {
     assert_eq!(run("pkce-discover", &[&issuer, "--all"], "").json(), expected);
     let mut by_environment = command("pkce-discover");
     assert_eq!(finish(by_environment.env("PKCE_ISSUER", &issuer).arg("--all"), b"").json(), expected);
+    let mut by_both = command("pkce-discover");
+    let output = finish(by_both.env("PKCE_ISSUER", "http://127.0.0.1:1").args([&issuer, "--all"]), b"");
+    assert_eq!((output.status, output.json()), (0, expected));
+    let output = run("pkce-discover", &[&issuer, "-r", "token_endpoint"], "");
+    assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{issuer}/token\n"), String::new()));
     let seen = &server.seen()[0];
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", "/.well-known/openid-configuration"));
     assert_eq!((seen.header("Accept"), seen.header("Cookie")), (Some("application/json"), None));
@@ -167,8 +176,16 @@ fn ends_in_the_time_it_is_given() {
 fn needs_an_issuer() {
     let message = "issuer: missing\nhint: name it, or set PKCE_ISSUER";
     assert_eq!(run("pkce-discover", &[], ""), failure("pkce-discover", 2, message));
-    let both = run("pkce-discover", &["https://a.example", "--resource", "https://b.example"], "");
-    assert_eq!(both.status, 2);
+    let mut empty = command("pkce-discover");
+    assert_eq!(finish(empty.env("PKCE_ISSUER", ""), b""), failure("pkce-discover", 2, message));
+    let hint = "hint: 'pkce-discover --help' lists what it takes";
+    for (args, wrong) in [
+        (vec!["https://a.example", "--resource", "https://b.example"], "arguments: cannot be used here, or not twice"),
+        (vec!["https://a.example", "https://b.example"], "arguments: too many"),
+        (vec!["--resource"], "--resource: needs a value"),
+    ] {
+        assert_eq!(run("pkce-discover", &args, ""), failure("pkce-discover", 2, &format!("{wrong}\n{hint}")));
+    }
 }
 
 #[test]
@@ -277,4 +294,275 @@ fn sends_nothing_to_a_server_it_does_not_trust() {
     });
     let output = run("pkce-discover", &[&format!("https://127.0.0.1:{port}")], "");
     assert_eq!(output.status, 4, "{output:?}");
+}
+
+#[test]
+fn shows_the_right_command_where_only_a_final_slash_differs() {
+    let server = Server::start(|seen| {
+        let host = issuer_of(seen);
+        match seen.target.starts_with("/with/") {
+            true => json_answer(&metadata(&format!("{host}/with/"))),
+            false => json_answer(&metadata(&format!("{host}/without"))),
+        }
+    });
+    let wrong = "metadata: issuer: not the one that was asked for";
+    for (asked, named) in [("/with", "/with/"), ("/without/", "/without")] {
+        let hint = format!("hint: only a final / differs: pkce-discover {}", server.url(named));
+        let output = run("pkce-discover", &[&server.url(asked)], "");
+        assert_eq!(output, failure("pkce-discover", 4, &format!("{wrong}\n{hint}")));
+        assert_eq!(run("pkce-discover", &[&server.url(named)], "").status, 0);
+    }
+    assert_eq!(run("pkce-discover", &[&server.url("/other")], ""), failure("pkce-discover", 4, wrong));
+}
+
+#[test]
+fn follows_no_redirect_to_another_server() {
+    let other = Server::start(|seen| json_answer(&metadata(&issuer_of(seen))));
+    for status in [301, 302, 303, 307, 308] {
+        let location = other.url("/.well-known/openid-configuration");
+        let octets = format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+        let (output, targets) = answered(octets.into_bytes());
+        let message = format!("metadata: a redirect ({status}), which is not followed");
+        assert_eq!((output, targets.len()), (failure("pkce-discover", 4, &message), 1));
+    }
+    assert_eq!(other.seen().len(), 0);
+}
+
+#[test]
+fn says_what_is_no_answer_at_all() {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(65), "]".repeat(65));
+    for (octets, status, message) in [
+        (Vec::new(), 3, "127.0.0.1: peer disconnected"),
+        (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the answer is not HTTP"),
+        (answer(200, "application/json", ""), 4, "metadata: not a JSON object: it ends too early"),
+        (answer(200, "application/json", "{\"issuer\":1,\"issuer\":1}"), 4, "metadata: issuer: there twice"),
+        (answer(200, "application/json", &deep), 4, "metadata: a: nested deeper than 64"),
+        (answer(200, "application/json", "{}{}"), 4, "metadata: not JSON at line 1, column 3"),
+    ] {
+        let (output, targets) = answered(octets);
+        assert_eq!((output, targets.len()), (failure("pkce-discover", status, message), 1));
+    }
+}
+
+#[test]
+fn reads_json_whatever_the_server_calls_it() {
+    let server = Server::start(|seen| answer(200, "text/html", &metadata(&issuer_of(seen)).to_string()));
+    let output = run("pkce-discover", &[&server.url("")], "");
+    assert_eq!((output.status, output.json()), (0, metadata(&server.url(""))));
+}
+
+#[test]
+fn ends_its_second_request_in_the_time_of_the_first() {
+    let slow = Server::speaking(|seen, stream| {
+        if seen.target.contains("openid-configuration") {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            let _ = stream.write_all(&answer(404, "", ""));
+            return;
+        }
+        for octet in b"HTTP/1.1 200 OK\r\nX-Long: ".iter().chain(std::iter::repeat_n(&b'a', 400)) {
+            if stream.write_all(&[*octet]).is_err() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    });
+    let output = run("pkce-discover", &["--timeout", "1", &slow.url("")], "");
+    assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: no answer within 1 s"));
+    assert_eq!(slow.seen().len(), 2);
+}
+
+#[test]
+fn traces_each_request() {
+    let server = Server::start(|seen| match seen.target.as_str() {
+        "/.well-known/oauth-authorization-server" => json_answer(&metadata(&issuer_of(seen))),
+        _ => answer(404, "", "none"),
+    });
+    let mut tool = command("pkce-discover");
+    let output = finish(tool.env("PKCE_TRACE", "1").arg(server.url("")), b"");
+    let length = metadata(&server.url("")).to_string().len();
+    let lines: Vec<&str> = output.stderr.lines().collect();
+    assert_eq!((output.status, lines.len()), (0, 2), "{output:?}");
+    for (line, name, got) in [
+        (lines[0], "openid-configuration", "404, 4 bytes".to_owned()),
+        (lines[1], "oauth-authorization-server", format!("200, {length} bytes")),
+    ] {
+        let start = format!("pkce-discover: trace: GET {}/.well-known/{name}: {got}, ", server.url(""));
+        assert!(line.starts_with(&start) && line.ends_with(" ms"), "{line}");
+    }
+}
+
+#[test]
+fn writes_one_line_for_a_program_where_it_fails() {
+    let server = Server::start(|_| answer(503, "", ""));
+    let mut tool = command("pkce-discover");
+    let output = finish(tool.env("PKCE_ERRORS", "json").arg(server.url("")), b"");
+    let expected = json!({
+        "tool": "pkce-discover", "status": 3, "kind": "unavailable", "http_status": 503,
+        "message": "metadata: the server answered 503",
+    });
+    let said: Value = serde_json::from_str(&output.stderr).unwrap();
+    assert_eq!((output.status, output.stderr.lines().count(), said), (3, 1, expected));
+}
+
+#[test]
+fn believes_a_resource_only_in_the_form_of_its_specification() {
+    let answers: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let given = Arc::clone(&answers);
+    let server = Server::start(move |seen| match seen.target.as_str() {
+        "/.well-known/oauth-protected-resource" => given.lock().unwrap().clone(),
+        "/first/.well-known/openid-configuration" => json_answer(&metadata(&format!("{}/first", issuer_of(seen)))),
+        _ => answer(500, "", ""),
+    });
+    let resource = server.url("");
+    let discover = |octets: Vec<u8>, args: &[&str]| {
+        *answers.lock().unwrap() = octets;
+        run("pkce-discover", &[&["--resource", &resource], args].concat(), "")
+    };
+    // The first of the servers is the one; ours are not the resource's to set, and --all is of the server's metadata.
+    let two = json!({
+        "resource": resource, "authorization_servers": [format!("{resource}/first"), format!("{resource}/second")],
+        "client_id": "evil", "token_endpoint": "https://evil", "scopes_supported": ["everything"],
+    });
+    let mut expected = metadata(&format!("{resource}/first"));
+    expected["resource"] = json!(resource);
+    for args in [&[] as &[&str], &["--all"]] {
+        let output = discover(json_answer(&two), args);
+        assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, expected.clone(), ""), "{args:?}");
+    }
+    let servers = |servers: Value| json_answer(&json!({ "resource": resource, "authorization_servers": servers }));
+    let redirect = b"HTTP/1.1 302 X\r\nLocation: /\r\nContent-Length: 0\r\n\r\n".to_vec();
+    for (octets, status, message) in [
+        (json_answer(&json!({})), 4, "resource metadata: resource: missing"),
+        (json_answer(&json!({ "resource": [resource] })), 4, "resource metadata: resource: must be a string"),
+        (
+            json_answer(&json!({ "resource": format!("{resource}/") })),
+            4,
+            "resource metadata: resource: not the one that was asked for",
+        ),
+        (servers(json!([])), 4, "resource metadata: authorization_servers: missing"),
+        (servers(json!([5])), 4, "resource metadata: authorization_servers: must be an array of strings"),
+        (servers(json!(5)), 4, "resource metadata: authorization_servers: must be a string"),
+        (servers(json!(["ftp://id.example"])), 4, "resource metadata: authorization_servers: must begin with https://"),
+        (answer(200, "text/html", "<html>"), 4, "resource metadata: not JSON at line 1, column 1"),
+        (answer(500, "", ""), 3, "resource metadata: the server answered 500"),
+        (answer(401, "", ""), 1, "resource metadata: the server answered 401"),
+        (redirect, 4, "resource metadata: a redirect (302), which is not followed"),
+    ] {
+        let before = server.seen().len();
+        let output = discover(octets, &[]);
+        assert_eq!((output, server.seen().len() - before), (failure("pkce-discover", status, message), 1));
+    }
+}
+
+#[test]
+fn asks_for_no_resource_that_is_not_a_plain_url() {
+    let everywhere = Everywhere::start("no-resource", |_, _| answer(404, "", ""));
+    let plain = "plain http is allowed to this machine alone; use https\n\
+                 hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
+    for (resource, status, wrong) in [
+        ("http://api.example/mcp", 4, plain),
+        ("https://api.example/mcp#f", 2, "must not have a fragment (#)"),
+        ("https://alice:pw@api.example/mcp", 2, "must not have a user name or password"),
+        ("urn:api", 2, "not an absolute URL with a host"),
+        ("", 2, "not a URL"),
+        ("https://api.example/a b", 2, "not a URL: it has a space, a control character or a letter outside ASCII"),
+    ] {
+        let mut tool = command("pkce-discover");
+        everywhere.serve(tool.arg(format!("--resource={resource}")));
+        let output = finish(&mut tool, b"");
+        assert_eq!(output, failure("pkce-discover", status, &format!("resource: {wrong}")), "{resource}");
+    }
+    assert_eq!(everywhere.asked(), [""; 0]);
+}
+
+#[test]
+fn goes_from_a_resource_to_its_server_over_tls() {
+    let everywhere = Everywhere::start("resource-tls", |url, _| match url {
+        "https://api.example/.well-known/oauth-protected-resource/mcp" => json_answer(
+            &json!({ "resource": "https://api.example/mcp", "authorization_servers": ["https://id.example/t"] }),
+        ),
+        "https://id.example/.well-known/oauth-authorization-server/t" => json_answer(&metadata("https://id.example/t")),
+        _ => answer(404, "", ""),
+    });
+    let mut tool = command("pkce-discover");
+    everywhere.serve(tool.args(["--resource", "https://api.example/mcp"]));
+    let output = finish(&mut tool, b"");
+    let mut expected = metadata("https://id.example/t");
+    expected["resource"] = json!("https://api.example/mcp");
+    assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, expected, ""));
+    let asked = [
+        "https://api.example/.well-known/oauth-protected-resource/mcp",
+        "https://id.example/t/.well-known/openid-configuration",
+        "https://id.example/.well-known/oauth-authorization-server/t",
+    ];
+    assert_eq!(everywhere.asked(), asked);
+}
+
+#[test]
+fn lets_no_server_elsewhere_name_endpoints_on_this_machine() {
+    let endpoints = [
+        "authorization_endpoint",
+        "token_endpoint",
+        "jwks_uri",
+        "revocation_endpoint",
+        "registration_endpoint",
+        "pushed_authorization_request_endpoint",
+        "userinfo_endpoint",
+        "end_session_endpoint",
+    ];
+    let changed: Arc<Mutex<(String, String)>> = Arc::default();
+    let change = Arc::clone(&changed);
+    let everywhere = Everywhere::start("endpoints-here", move |_, _| {
+        let mut metadata = metadata("https://id.example");
+        let (name, url) = change.lock().unwrap().clone();
+        metadata[&name] = json!(url);
+        json_answer(&metadata)
+    });
+    for name in endpoints {
+        for url in ["http://127.0.0.1:9/x", "https://127.0.0.1/x", "http://[::1]:9/x", "http://localhost:9/x"] {
+            *changed.lock().unwrap() = (name.to_owned(), url.to_owned());
+            let mut tool = command("pkce-discover");
+            everywhere.serve(tool.arg("https://id.example"));
+            let message = format!("metadata: {name}: a server elsewhere must not name one on this machine");
+            assert_eq!(finish(&mut tool, b""), failure("pkce-discover", 4, &message), "{url}");
+        }
+    }
+}
+
+#[test]
+fn takes_http_to_a_test_host_that_is_named() {
+    let proxy = Server::speaking(|seen, stream| {
+        if (seen.method.as_str(), seen.target.as_str()) == ("CONNECT", "idp.test:8080") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let _ = common::read_request(stream).unwrap();
+            stream.write_all(&json_answer(&metadata("http://idp.test:8080/r"))).unwrap();
+        }
+    });
+    for (hosts, status) in [("idp.test:8080", 0), ("other idp.test", 0), ("idp.test:80", 4), ("", 4)] {
+        let mut tool = command("pkce-discover");
+        tool.env("HTTP_PROXY", proxy.url("")).env("PKCE_HTTP_HOSTS", hosts).arg("http://idp.test:8080/r");
+        let output = finish(&mut tool, b"");
+        assert_eq!(output.status, status, "{hosts}: {output:?}");
+        assert!(status != 0 || output.json() == metadata("http://idp.test:8080/r"), "{output:?}");
+    }
+    assert_eq!(proxy.seen().len(), 2);
+}
+
+#[test]
+fn trusts_no_certificate_that_has_expired_or_names_another_host() {
+    let everywhere = Everywhere::start("bad-certificates", |_, _| json_answer(&json!({})));
+    for (host, wrong) in [("expired.example", "certificate expired: "), ("wrong.example", "certificate not valid for ")]
+    {
+        let mut tool = command("pkce-discover");
+        everywhere.serve(tool.arg(format!("https://{host}")));
+        let output = finish(&mut tool, b"");
+        assert_eq!(
+            (output.status, output.stdout.as_str(), everywhere.asked().len()),
+            (4, "!4 untrusted pkce-discover\n", 0)
+        );
+        let start = format!("pkce-discover: {host}: TLS: invalid peer certificate: {wrong}");
+        let (line, hint) = output.stderr.split_once('\n').unwrap();
+        assert!(line.starts_with(&start), "{output:?}");
+        assert_eq!(hint, "hint: SSL_CERT_FILE names a file with the certificates to trust\n");
+    }
 }

@@ -43,8 +43,8 @@ impl Wait {
     /// A wait that ends after this time.
     pub fn new(timeout: Duration) -> Result<Wait, Error> {
         let signals = UnixStream::pair().and_then(|(read, write)| {
-            let ends = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
-            let handled: Vec<i32> = ends.chain([SIGCHLD, SIGCONT, SIGTSTP]).collect();
+            let heard = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP].into_iter().filter(|signal| !is_ignored(*signal));
+            let handled: Vec<i32> = heard.chain([SIGCHLD, SIGCONT]).collect();
             SignalDelivery::with_pipe(read, write, SignalOnly, handled)
         });
         Ok(Wait {
