@@ -140,7 +140,8 @@ fn checked_scope(scope: String) -> Result<String, Error> {
     }
 }
 
-fn visible(document: &Document, name: &str) -> Result<String, Error> {
+/// A member that must be there as visible ASCII characters (RFC 6749 appendix A).
+pub fn visible(document: &Document, name: &str) -> Result<String, Error> {
     let text = document.need(name)?;
     match !text.is_empty() && form::is_visible(&text) {
         true => Ok(text),

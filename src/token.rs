@@ -69,7 +69,7 @@ fn call(
     spent: &str,
 ) -> Result<Document, Error> {
     let endpoint = metadata::endpoint(document, "token_endpoint")?;
-    let client_id = document.need("client_id")?;
+    let client_id = authorize::visible(document, "client_id")?;
     let authentication = Authentication::of(document, caller)?;
     let mut pairs = grant.to_vec();
     let mut authorization = None;
@@ -204,6 +204,9 @@ fn success(answer: &Answer, secrets: &[&str], public: bool, spent: &str) -> Resu
             };
             error
         }
+        (200 | 201, Ok(object)) if object.json("error").is_some_and(|error| error != "null") => {
+            return Err(answered(Kind::Untrusted, "error: must be a string"));
+        }
         (200 | 201, Ok(object)) => return Ok(object),
         (200 | 201, Err(wrong)) => return Err(answered(Kind::Untrusted, &wrong)),
         (401, _) => answered(Kind::Refused, "the server answered 401"),
@@ -233,8 +236,8 @@ pub fn refusal(code: &str) -> Error {
 /// The error in an answer: RFC 6749 section 5.2, and Slack's `"ok":false`.
 fn error_code(object: &Document) -> Option<String> {
     if object.json("ok") == Some("false") || object.json("error").is_some_and(|error| error.starts_with('"')) {
-        let code = object.text("error").ok().flatten();
-        return Some(code.unwrap_or_else(|| "the server says that it is not ok".to_owned()));
+        let code = object.text("error").ok().flatten().filter(|code| !code.is_empty());
+        return Some(code.unwrap_or_else(|| "an error without a name".to_owned()));
     }
     None
 }
@@ -292,7 +295,10 @@ impl Authentication {
         let environment = tool::environment("PKCE_CLIENT_SECRET_FILE");
         let secret = match (&caller.client_secret_file, document.text("client_secret")?, environment) {
             (Some(file), _, _) => Some(secret("--client-secret-file", file)?),
-            (None, Some(secret), _) => Some(Zeroizing::new(secret)),
+            (None, Some(secret), _) => match is_secret(&secret) {
+                true => Some(Zeroizing::new(secret)),
+                false => return Err(Error::member("client_secret", ONE_LINE)),
+            },
             (None, None, Some(file)) => Some(secret("PKCE_CLIENT_SECRET_FILE", Path::new(&file))?),
             (None, None, None) => None,
         };
@@ -322,14 +328,18 @@ impl Authentication {
 fn secret(subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
     let mut text = Zeroizing::new(String::with_capacity(SECRET_SIZE));
     File::open(file)
-        .and_then(|file| file.take(SECRET_SIZE as u64).read_to_string(&mut text))
+        .and_then(|file| file.take(SECRET_SIZE as u64 + 1).read_to_string(&mut text))
         .map_err(|error| Error::usage(format!("{subject}: {}", tool::reason(&error))))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() || line.chars().any(char::is_control) {
-        return Err(Error::usage(format!("{subject}: must hold one line of text")));
+    if !is_secret(line) {
+        return Err(Error::usage(format!("{subject}: {ONE_LINE}")));
     }
     Ok(Zeroizing::new(line.to_owned()))
+}
+
+fn is_secret(text: &str) -> bool {
+    !text.is_empty() && text.len() < SECRET_SIZE && !text.chars().any(char::is_control)
 }
 
 /// The `Authorization` header of client_secret_basic: both parts form-encoded first (RFC 6749 section 2.3.1).
@@ -377,7 +387,9 @@ const LOGIN_REQUIRED: [&str; 4] = ["invalid_grant", "login_required", "interacti
 /// Seconds in a hundred years: no token lives longer, so a larger number is no lifetime.
 const CENTURY: f64 = 3_155_760_000.0;
 
-/// Octets of a file with a secret; what is longer is another file, named by mistake.
+const ONE_LINE: &str = "must hold one line of text";
+
+/// Octets of a secret; what is longer is another file, named by mistake.
 const SECRET_SIZE: usize = 64 * 1024;
 
 const PUBLIC: &str = "a client without a secret must be registered with token_endpoint_auth_method none; \

@@ -402,21 +402,6 @@ fn writes_basic_credentials_as_the_vectors_do() {
 }
 
 #[test]
-fn refuses_a_file_that_holds_no_secret() {
-    let folder = Folder::new("no-secret");
-    let file = folder.0.join("secret");
-    let server = Server::start(|_| json_answer(&tokens()));
-    for text in ["", "\n", "one\ntwo\n", "bell\u{7}"] {
-        std::fs::write(&file, text).unwrap();
-        let output =
-            run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document(&server).to_string());
-        let wrong = "--client-secret-file: must hold one line of text";
-        assert_eq!(output, failure("pkce-exchange", 2, wrong), "{text:?}");
-    }
-    assert_eq!(server.seen().len(), 0);
-}
-
-#[test]
 fn encodes_as_the_vectors_do() {
     for case in common::vectors("form.json")["encode"].as_array().unwrap() {
         let server = Server::start(|_| json_answer(&tokens()));

@@ -227,20 +227,40 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
 fn tells_safe_urls_from_others_as_the_vectors_do() {
     // The vectors leave some open; of these http to the whole of 127.0.0.0/8 and to localhost is allowed.
     let allowed = ["http://localhost:8080/cb", "http://127.0.0.2:8080/cb"];
+    // A URL that is one, but for its plain http, is not trusted; anything else is no URL to use.
+    let plain = [
+        "http://provider.test/cb",
+        "http://localhost.provider.test/cb",
+        "http://127.0.0.1.provider.test/cb",
+        "http://0.0.0.0:8080/cb",
+        "http://[::]/cb",
+        "http://[::ffff:93.184.216.34]:8080/cb",
+        "http://[::ffff:127.0.0.1]:8080/cb",
+        "http://localhost./cb",
+        "http://attacker.test?@localhost",
+    ];
     let vectors = common::vectors("url_safety.json");
     for (list, decided) in [("secure", Some(true)), ("policy", None), ("insecure", Some(false))] {
         for text in vectors[list].as_array().unwrap() {
             let text = text.as_str().unwrap();
             let safe = decided.unwrap_or_else(|| allowed.contains(&text));
-            for option in ["redirect-uri", "authorization-endpoint"] {
+            for (option, member) in
+                [("redirect-uri", "redirect_uri"), ("authorization-endpoint", "authorization_endpoint")]
+            {
                 let output = run("pkce-url", &[&format!("--{option}={text}")], &document().to_string());
+                let mut by_document = document();
+                by_document[member] = json!(text);
+                let same = run("pkce-url", &[], &by_document.to_string());
+                assert_eq!(same, output, "{member} {text}");
                 if safe {
-                    assert_eq!(output.status, 0, "{option} {text}: {output:?}");
+                    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{option} {text}: {output:?}");
+                    assert_eq!(output.json()[member], text);
                     continue;
                 }
-                let plain = output.stderr.contains("plain http is allowed to this machine alone");
-                assert_eq!(output.status, if plain { 4 } else { 2 }, "{option} {text}: {output:?}");
-                assert!(!plain || text.starts_with("http://"), "{option} {text}: {output:?}");
+                let status = if plain.contains(&text) { 4 } else { 2 };
+                assert_eq!(output.status, status, "{option} {text}: {output:?}");
+                assert_eq!(output.stdout, failure("pkce-url", status, "").stdout, "{option} {text}");
+                assert!(output.stderr.starts_with(&format!("pkce-url: {member}: ")), "{option} {text}: {output:?}");
             }
         }
     }
@@ -274,13 +294,27 @@ fn encodes_as_the_vectors_do() {
 }
 
 #[test]
-fn refuses_control_characters_of_the_vectors_in_a_parameter() {
-    let refused = common::vectors("form.json")["encode"].as_array().unwrap().iter().any(|case| {
-        let text = case["in"].as_str().unwrap().replace('\0', "");
-        text.chars().any(char::is_control)
-            && run("pkce-url", &[&format!("--param=a={text}")], &document().to_string()).status == 2
-    });
-    assert!(refused);
+fn refuses_control_characters_in_a_parameter() {
+    let help = "hint: 'pkce-url --help' lists what it takes";
+    // A NUL of the vectors cannot be an argument at all.
+    let vectors = common::vectors("form.json");
+    let vectors =
+        vectors["encode"].as_array().unwrap().iter().map(|case| case["in"].as_str().unwrap().replace('\0', ""));
+    let texts: Vec<String> = vectors.filter(|text| text.chars().any(char::is_control)).collect();
+    assert!(!texts.is_empty());
+    for text in texts.iter().map(String::as_str).chain(["\n", "a\u{1b}[31m", "\u{7f}", "\u{9b}"]) {
+        let output = run("pkce-url", &[&format!("--param=a={text}")], &document().to_string());
+        let message = format!("--param: a: must not have control characters\n{help}");
+        assert_eq!(output, failure("pkce-url", 2, &message), "{text:?}");
+        for (option, name) in [("login-hint", "login_hint"), ("prompt", "prompt")] {
+            let output = run("pkce-url", &[&format!("--{option}={text}")], &document().to_string());
+            assert_eq!(
+                output,
+                failure("pkce-url", 2, &format!("{name}: must not have control characters")),
+                "{text:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -339,4 +373,189 @@ fn keeps_members_it_does_not_know_to_the_digit() {
     let text = document().to_string().replacen('}', own, 1);
     let output = run("pkce-url", &[], &text);
     assert!(output.stdout.contains(r#""own":{"a":[1.10,2e400,"\u00e9 \"x\""]}"#), "{}", output.stdout);
+}
+
+#[test]
+fn takes_no_address_without_a_scheme_for_an_applications_own() {
+    // RFC 3986 3.1: a scheme begins with a letter.
+    for text in ["127.0.0.1:8080/callback", "-a.b:/callback", ".:/callback", "1.example:/callback"] {
+        let output = run("pkce-url", &[&format!("--redirect-uri={text}")], &document().to_string());
+        assert_eq!((output.status, output.stdout.as_str()), (2, "!2 usage pkce-url\n"), "{text}");
+        assert!(output.stderr.starts_with("pkce-url: redirect_uri: "), "{output:?}");
+    }
+    let output = run("pkce-url", &["--redirect-uri=com.example:/a#b"], &document().to_string());
+    assert_eq!(output, failure("pkce-url", 2, "redirect_uri: must not have a fragment (#)"));
+}
+
+#[test]
+fn redirects_over_plain_http_to_this_machine_alone() {
+    let mut tool = command("pkce-url");
+    tool.args(["--redirect-uri", "http://keycloak:8080/cb"]).env("PKCE_HTTP_HOSTS", "keycloak:8080");
+    let output = finish(&mut tool, document().to_string().as_bytes());
+    let wrong = "redirect_uri: plain http is allowed to this machine alone (127.0.0.1, [::1], localhost)";
+    assert_eq!(output, failure("pkce-url", 4, wrong));
+}
+
+#[test]
+fn takes_no_endpoint_whose_query_changes_what_is_asked_for() {
+    for name in [
+        "response_type=token",
+        "client_id=x",
+        "redirect_uri=x",
+        "state=x",
+        "code_challenge=x",
+        "code_challenge_method=plain",
+        "%73tate=x",
+    ] {
+        let endpoint = format!("https://id.example/a?tenant=1&{name}");
+        let output = run("pkce-url", &["--authorization-endpoint", &endpoint], &document().to_string());
+        let name = name.split('=').next().unwrap().replace("%73", "s");
+        let message = format!("{name}: a parameter that cannot be added, or is there already");
+        assert_eq!(output, failure("pkce-url", 2, &message));
+    }
+}
+
+#[test]
+fn takes_no_endpoint_whose_query_brings_the_code_elsewhere_than_in_the_query() {
+    for mode in ["response_mode=fragment", "response_mode=form_post", "request_uri=urn:x", "request=x"] {
+        let endpoint = format!("https://id.example/a?{mode}");
+        let output = run("pkce-url", &["--authorization-endpoint", &endpoint], &document().to_string());
+        assert_eq!(output.status, 2, "{mode}: {output:?}");
+    }
+}
+
+#[test]
+fn says_what_is_wrong_with_a_parameters_name() {
+    let unnamed = run("pkce-url", &["--param", "=x"], &document().to_string());
+    assert_eq!((unnamed.status, unnamed.stdout.as_str()), (2, "!2 usage pkce-url\n"));
+    assert!(!unnamed.stderr.starts_with("pkce-url: :"), "{unnamed:?}");
+    let foreign = run("pkce-url", &["--param", "\u{e9}=x"], &document().to_string());
+    assert_eq!((foreign.status, foreign.stdout.as_str()), (2, "!2 usage pkce-url\n"));
+    assert!(!foreign.stderr.contains("control characters"), "there is none: {foreign:?}");
+}
+
+#[test]
+fn adds_any_other_parameter_but_none_that_is_reserved() {
+    let output = run("pkce-url", &["--param", "response_mode=query", "--param", "b=\u{e9}&="], &document().to_string());
+    assert!(url(&output).ends_with("&response_mode=query&b=%C3%A9%26%3D"), "{output:?}");
+    for name in [
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+        "client_secret",
+        "resource",
+        "request",
+        "request_uri",
+    ] {
+        let output = run("pkce-url", &["--param", &format!("{name}=x")], &document().to_string());
+        let message = format!("{name}: a parameter that cannot be added, or is there already");
+        assert_eq!(output, failure("pkce-url", 2, &message));
+    }
+    for (option, name) in
+        [("--max-age=5", "max_age"), ("--acr-values=a", "acr_values"), ("--login-hint=a", "login_hint")]
+    {
+        let output = run("pkce-url", &[option, "--param", &format!("{name}=x")], &document().to_string());
+        let message = format!("{name}: a parameter that cannot be added, or is there already");
+        assert_eq!(output, failure("pkce-url", 2, &message));
+    }
+    for option in ["--prompt=", "--login-hint="] {
+        let name = option.trim_matches(['-', '=']).replace('-', "_");
+        let output = run("pkce-url", &[option], &document().to_string());
+        assert_eq!(output, failure("pkce-url", 2, &format!("{name}: an empty parameter cannot be sent")));
+    }
+}
+
+#[test]
+fn takes_a_flag_before_the_documents_own_member() {
+    let own = with(json!({
+        "redirect_uri": "https://a.example/cb", "resource": "urn:old", "max_age": 1, "acr_values": "old",
+        "authorization_url": "old",
+    }));
+    let asked = |args: &[&str]| {
+        let url = url(&run("pkce-url", args, &own.to_string()));
+        ["redirect_uri", "resource", "max_age", "acr_values"].map(|name| value(&url, name).unwrap())
+    };
+    assert_eq!(asked(&[]), ["https://a.example/cb", "urn:old", "1", "old"]);
+    let flags = ["--redirect-uri=http://[::1]:9/", "--resource=urn:new", "--max-age=0", "--acr-values=new"];
+    assert_eq!(asked(&flags), ["http://[::1]:9/", "urn:new", "0", "new"]);
+    let endpoint = run("pkce-url", &["--authorization-endpoint", "https://b.example"], &own.to_string());
+    assert!(url(&endpoint).starts_with("https://b.example?") && !endpoint.stdout.contains("\"old\"}"));
+    let mut tool = command("pkce-url");
+    tool.env("PKCE_CLIENT_ID", "").env("PKCE_SCOPE", "");
+    let output = finish(&mut tool, with(json!({ "client_id": null })).to_string().as_bytes());
+    assert_eq!(output, failure("pkce-url", 2, "client_id: missing\nhint: pkce-url adds it"));
+}
+
+#[test]
+fn refuses_a_maximal_age_that_is_no_number_of_seconds() {
+    let help = "hint: 'pkce-url --help' lists what it takes";
+    for age in ["-1", "1.5", "4294967296", "x", ""] {
+        let output = run("pkce-url", &[&format!("--max-age={age}")], &document().to_string());
+        let message = format!("--max-age: must be a whole number from 0 to 4294967295\n{help}");
+        assert_eq!(output, failure("pkce-url", 2, &message), "{age}");
+    }
+    for age in [json!(-1), json!(1.5), json!("60"), json!(true)] {
+        let output = run("pkce-url", &[], &with(json!({ "max_age": age })).to_string());
+        assert_eq!(output, failure("pkce-url", 2, "max_age: must be a whole number of seconds"), "{age}");
+    }
+}
+
+#[test]
+fn gives_the_same_for_the_same() {
+    let once = run("pkce-url", &["--scope", "openid"], &document().to_string());
+    assert_eq!(run("pkce-url", &["--scope", "openid"], &document().to_string()), once);
+}
+
+#[test]
+fn prints_the_url_of_each_document_as_text() {
+    let input = format!("{}{}", with(json!({ "state": "one" })), with(json!({ "state": "two" })));
+    let output = run("pkce-url", &["-r", "authorization_url"], &input);
+    let states: Vec<_> = output.stdout.lines().map(|line| value(line, "state").unwrap()).collect();
+    assert_eq!((output.status, output.stderr.as_str(), states), (0, "", vec!["one".to_owned(), "two".to_owned()]));
+    let output = run("pkce-url", &["-r", "none"], &document().to_string());
+    let message = "pkce-url: none: missing\n".to_owned();
+    assert_eq!((output.status, output.stdout.as_str(), output.stderr), (2, "", message));
+}
+
+#[test]
+fn ends_a_stream_with_what_is_no_document_and_with_a_failure_handed_on() {
+    for (after, status, stdout, stderr) in [
+        ("[]\n", 2, "!2 usage pkce-url\n", "pkce-url: standard input: not a JSON object\n"),
+        ("{\"a\":", 2, "!2 usage pkce-url\n", "pkce-url: standard input: not a JSON object: it ends too early\n"),
+        ("!3 unavailable pkce-gen\n", 3, "!3 unavailable pkce-gen\n", ""),
+    ] {
+        let output = run("pkce-url", &[], &format!("{}\n{after}", document()));
+        let (first, rest) = output.stdout.split_once('\n').unwrap();
+        assert!(first.contains("\"authorization_url\":"), "{output:?}");
+        assert_eq!((output.status, rest, output.stderr.as_str()), (status, stdout, stderr));
+    }
+}
+
+#[test]
+fn bears_a_long_stream() {
+    let input = format!("{}\n", document()).repeat(20_000);
+    let mut tool = command("bash");
+    let output = finish(tool.args(["-c", "ulimit -v 65536; pkce-url"]), input.as_bytes());
+    assert_eq!((output.status, output.stdout.lines().count(), output.stderr.as_str()), (0, 20_000, ""));
+    let first = output.stdout.lines().next().unwrap();
+    assert!(output.stdout.lines().all(|line| line == first));
+}
+
+#[test]
+fn says_what_is_wrong_to_a_program_too() {
+    let mut tool = command("pkce-url");
+    let document = with(json!({ "code_challenge_method": "plain" }));
+    let output = finish(tool.env("PKCE_ERRORS", "json"), document.to_string().as_bytes());
+    let expected = json!({
+        "tool": "pkce-url", "status": 2, "kind": "usage", "member": "code_challenge_method",
+        "message": "code_challenge_method: must be S256",
+    });
+    let said: Value = serde_json::from_str(&output.stderr).unwrap();
+    assert_eq!((output.status, output.stderr.lines().count(), said), (2, 1, expected));
 }
