@@ -6,25 +6,21 @@ use crate::{Document, Error, Kind, form, metadata, pkce, tool};
 /// The authorization URL of the document, with `added` parameters that are not the document's.
 pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Error> {
     let endpoint = metadata::endpoint(document, "authorization_endpoint")?;
-    let own = form::pairs(endpoint.query().unwrap_or_default());
-    let mut taken: Vec<String> = own.filter_map(|(name, _)| form::decode(name)).collect();
     let request = request(document)?;
-    for (name, _) in &request {
-        if taken.contains(name) {
-            return Err(twice(name));
-        }
+    let mut taken: Vec<String> = request.iter().map(|(name, _)| name.clone()).collect();
+    for (name, value) in form::pairs(endpoint.query().unwrap_or_default()) {
+        let (name, value) = (form::decode(name).unwrap_or_default(), form::decode(value).unwrap_or_default());
+        check(&name, &value, &taken)?;
+        taken.push(name);
     }
-    taken.extend(request.iter().map(|(name, _)| name.clone()));
     for (name, value) in added {
-        if taken.contains(name) || RESERVED.contains(&name.as_str()) {
+        if OPTIONS.contains(&name.as_str()) {
             return Err(twice(name));
         }
-        if name == "response_mode" && value != "query" {
-            return Err(Error::usage("response_mode: must be query: the redirect brings the code in its query"));
-        }
-        if value.is_empty() || name.is_empty() {
+        if value.is_empty() {
             return Err(Error::usage(format!("{name}: an empty parameter cannot be sent")));
         }
+        check(name, value, &taken)?;
         taken.push(name.clone());
     }
     let pairs = request.iter().chain(added);
@@ -45,8 +41,10 @@ pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Er
 /// The redirect URI of the document: https, http to this machine, or an application's own scheme (RFC 8252 section 7).
 pub fn redirect_uri(document: &Document) -> Result<String, Error> {
     let uri = document.need("redirect_uri")?;
-    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    let (scheme, rest) = uri.split_once(':').unwrap_or_default();
     let own = scheme.contains('.')
+        && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && rest.starts_with('/')
         && scheme.bytes().all(|octet| octet == b'.' || octet == b'-' || octet.is_ascii_alphanumeric());
     if own && !uri.contains('#') && uri.bytes().all(|octet| octet.is_ascii_graphic()) {
         return Ok(uri);
@@ -149,12 +147,26 @@ pub fn visible(document: &Document, name: &str) -> Result<String, Error> {
     }
 }
 
+/// Whether a parameter may stand beside the request's own.
+fn check(name: &str, value: &str, taken: &[String]) -> Result<(), Error> {
+    if RESERVED.contains(&name) || taken.iter().any(|other| other == name) {
+        return Err(twice(name));
+    }
+    if name == "response_mode" && value != "query" {
+        return Err(Error::usage("response_mode: must be query: the redirect brings the code in its query"));
+    }
+    Ok(())
+}
+
 fn twice(name: &str) -> Error {
     Error::usage(format!("{name}: a parameter that cannot be added, or is there already"))
 }
 
-/// What can't be added by hand: it belongs elsewhere, or would be seen by the browser.
-const RESERVED: [&str; 7] = ["request", "request_uri", "client_secret", "code_verifier", "nonce", "scope", "resource"];
+/// What replaces the request, or must not be seen by the browser.
+const RESERVED: [&str; 4] = ["request", "request_uri", "client_secret", "code_verifier"];
+
+/// What has an option of its own, or comes from the document alone.
+const OPTIONS: [&str; 3] = ["nonce", "scope", "resource"];
 
 /// Where servers and browsers begin to cut a URL.
 const LONG: usize = 8000;

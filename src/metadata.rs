@@ -21,10 +21,9 @@ pub fn of_issuer(client: &Client, issuer: &str) -> Result<Document, Error> {
     // A server must not set what is ours to set: it describes itself, and no login.
     let foreign = |name: &str| WRITERS.iter().skip(1).any(|(_, names)| names.contains(&name));
     metadata.retain(|name, json| !foreign(name) && json != "null");
-    for name in ENDPOINTS {
-        if metadata.has(name) {
-            endpoint(&metadata, name).map_err(|error| error.of_answer("metadata"))?;
-        }
+    let called = |name: &&&str| name.ends_with("_endpoint") || **name == "jwks_uri";
+    for name in known().iter().filter(called).filter(|name| metadata.has(name)) {
+        endpoint(&metadata, name).map_err(|error| error.of_answer("metadata"))?;
     }
     let methods = metadata.texts("code_challenge_methods_supported");
     match methods.map_err(|error| error.of_answer("metadata"))? {
@@ -58,9 +57,13 @@ pub fn of_resource(client: &Client, resource: &str) -> Result<Document, Error> {
 
 /// The members that the document's table names, alone.
 pub fn described(mut metadata: Document) -> Document {
-    let names = WRITERS.first().map_or(&[] as &[&str], |(_, names)| names);
-    metadata.retain(|name, _| names.contains(&name) || name == "resource");
+    metadata.retain(|name, _| known().contains(&name) || name == "resource");
     metadata
+}
+
+/// The names of the metadata that some tool uses.
+fn known() -> &'static [&'static str] {
+    WRITERS.first().map_or(&[], |(_, names)| names)
 }
 
 /// The endpoint that a step is about to use: https, or http where that is allowed; never one on this machine that a
@@ -130,15 +133,3 @@ fn elsewhere(name: &str) -> Error {
     error.report.member = Some(name.to_owned());
     error
 }
-
-/// The endpoints among the metadata that a step may call or open.
-const ENDPOINTS: [&str; 8] = [
-    "authorization_endpoint",
-    "token_endpoint",
-    "jwks_uri",
-    "revocation_endpoint",
-    "registration_endpoint",
-    "pushed_authorization_request_endpoint",
-    "userinfo_endpoint",
-    "end_session_endpoint",
-];

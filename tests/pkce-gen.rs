@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Folder, command, failure, finish, run};
+use common::{Folder, command, done, failure, finish, run, start};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -90,14 +90,17 @@ fn makes_nothing_twice() {
     let output = run("pkce-gen", &["--count", "1000"], "");
     let mut seen = HashSet::new();
     let mut starts = HashSet::new();
+    let mut characters = HashSet::new();
     for document in lines(&output.stdout) {
         for name in ["code_verifier", "state", "nonce", "code_challenge"] {
             let value = document[name].as_str().unwrap().to_owned();
+            assert_eq!(value.len(), 43, "{name}");
+            characters.extend(value.chars());
             starts.insert(value[..12].to_owned());
             assert!(seen.insert(value), "{name}");
         }
     }
-    assert_eq!((seen.len(), starts.len()), (4000, 4000));
+    assert_eq!((seen.len(), starts.len(), characters.len()), (4000, 4000, 64));
     let alone: HashSet<String> = (0..50).map(|_| run("pkce-gen", &["-r", "state"], "").stdout).collect();
     assert_eq!(alone.len(), 50);
 }
@@ -182,4 +185,124 @@ fn says_what_is_wrong_to_a_program_too() {
     });
     let said: Value = serde_json::from_str(&output.stderr).unwrap();
     assert_eq!((output.status, output.stderr.lines().count(), said), (2, 1, expected));
+}
+
+#[test]
+fn makes_nothing_twice_in_a_thousand_runs() {
+    let documents: Vec<Value> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| (0..125).map(|_| run("pkce-gen", &[], "").json()).collect::<Vec<_>>()))
+            .collect();
+        runs.into_iter().flat_map(|runs| runs.join().unwrap()).collect()
+    });
+    let mut starts = HashSet::new();
+    for document in &documents {
+        for name in ["code_verifier", "state", "nonce"] {
+            assert!(starts.insert(document[name].as_str().unwrap()[..12].to_owned()), "{name}");
+        }
+    }
+    assert_eq!((documents.len(), starts.len()), (1000, 3000));
+}
+
+#[test]
+fn gives_each_document_a_line_and_the_members_of_the_one_given() {
+    for count in [1, 2, 100] {
+        let output = run("pkce-gen", &["-", "--count", &count.to_string()], r#"{"own":1.50}"#);
+        assert_eq!((output.status, output.stdout.lines().count(), output.stderr.as_str()), (0, count, ""));
+        assert!(output.stdout.lines().all(|line| line.contains(r#""own":1.50"#)), "{output:?}");
+    }
+    let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let own = json!({ "code_verifier": verifier }).to_string();
+    let kept = lines(&run("pkce-gen", &["-", "--keep-verifier", "--count", "2"], &own).stdout);
+    assert_eq!((&kept[0]["code_verifier"], &kept[1]["code_verifier"]), (&json!(verifier), &json!(verifier)));
+    assert_ne!(kept[0]["state"], kept[1]["state"]);
+    let output = run("pkce-gen", &["--count", "3", "-r", "state"], "");
+    let states: HashSet<&str> = output.stdout.lines().collect();
+    assert_eq!((output.status, states.len()), (0, 3), "{output:?}");
+}
+
+#[test]
+fn does_not_wait_for_standard_input_where_it_is_not_named() {
+    let mut child = start(&mut command("pkce-gen"));
+    let open = child.stdin.take();
+    assert_eq!(done(child).status, 0);
+    drop(open);
+}
+
+#[test]
+fn reads_standard_input_and_pipes_where_they_are_named() {
+    let script = r#"printf '{"a":1,"b":1}' | pkce-gen <(printf '{"b":2,"c":2}') - <(printf '{"c":3}') "#;
+    let document = finish(command("bash").args(["-c", script]), b"").json();
+    assert_eq!((&document["a"], &document["b"], &document["c"]), (&json!(1), &json!(1), &json!(3)));
+    let broken = run("pkce-gen", &["-"], "!1 refused pkce-callback\n");
+    assert_eq!((broken.status, broken.stdout.as_str(), broken.stderr.as_str()), (1, "!1 refused pkce-callback\n", ""));
+}
+
+#[test]
+fn refuses_files_that_hold_no_document() {
+    let folder = Folder::new("gen-files");
+    let file = folder.0.join("file");
+    let name = file.to_str().unwrap();
+    let large = format!("{{\"a\":\"{}\"}}", "a".repeat(1024 * 1024));
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(64), "]".repeat(64));
+    for (text, wrong) in [
+        (b"".as_slice(), "not a JSON object: it ends too early"),
+        (b"[]", "not a JSON object"),
+        (b"null", "not a JSON object"),
+        (b"{}{}", "not JSON at line 1, column 3"),
+        (b"{\"a\":{\"b\":1,\"b\":1}}", "a: b: there twice"),
+        (b"{\"a\":\"\xff\"}", "not UTF-8"),
+        (b"{\"a\":\"\\udc00\"}", "a: a string that is not Unicode"),
+        (b"!1 refused pkce-callback\n", "not JSON at line 1, column 1"),
+        (large.as_bytes(), "larger than 1 MiB"),
+        (deep.as_bytes(), "a: nested deeper than 64"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(run("pkce-gen", &[name], ""), failure("pkce-gen", 2, &format!("{name}: {wrong}")));
+    }
+}
+
+#[test]
+fn refuses_options_it_cannot_use() {
+    let hint = "hint: 'pkce-gen --help' lists what it takes";
+    let bytes = "--bytes: must be a whole number from 32 to 96";
+    let count = "--count: must be a whole number from 1 to 1000000000";
+    for (args, wrong) in [
+        (vec!["--bytes=0"], bytes),
+        (vec!["--bytes=-1"], bytes),
+        (vec!["--bytes", "32.0"], bytes),
+        (vec!["--bytes", "0x40"], bytes),
+        (vec!["--bytes", "18446744073709551616"], bytes),
+        (vec!["--bytes"], "--bytes: needs a value"),
+        (vec!["--bytes", "32", "--bytes", "33"], "--bytes: cannot be used here, or not twice"),
+        (vec!["--count=-1"], count),
+        (vec!["--count", "1e3"], count),
+        (vec!["--count", "1000000001"], count),
+        (vec!["--keep-verifier=x"], "--keep-verifier: cannot be read"),
+        (vec!["--length=43"], "--length: no such option"),
+    ] {
+        assert_eq!(run("pkce-gen", &args, ""), failure("pkce-gen", 2, &format!("{wrong}\n{hint}")), "{args:?}");
+    }
+}
+
+#[test]
+fn writes_the_failure_line_for_a_next_tool_alone() {
+    let folder = Folder::new("gen-line");
+    let file = folder.0.join("file");
+    for (args, to_file, line) in [
+        (vec!["--keep-verifier"], false, "!2 usage pkce-gen\n"),
+        (vec!["--bytes", "31"], false, "!2 usage pkce-gen\n"),
+        (vec!["--keep-verifier"], true, ""),
+        (vec!["--bytes", "31"], true, ""),
+        (vec!["--keep-verifier", "-r", "state"], false, ""),
+        (vec!["--keep-verifier", "--raw=state"], false, ""),
+        (vec!["--bytes", "31", "-rstate"], false, ""),
+    ] {
+        let script = match to_file {
+            true => format!("pkce-gen \"$@\" >{0} 2>/dev/null; status=$?; cat {0}; exit $status", file.display()),
+            false => "pkce-gen \"$@\" 2>/dev/null | cat; exit ${PIPESTATUS[0]}".to_owned(),
+        };
+        let output = finish(command("bash").args(["-c", &script, "bash"]).args(&args), b"");
+        assert_eq!((output.status, output.stdout.as_str()), (2, line), "{args:?}, to a file: {to_file}");
+    }
 }

@@ -392,7 +392,7 @@ fn redirects_over_plain_http_to_this_machine_alone() {
     let mut tool = command("pkce-url");
     tool.args(["--redirect-uri", "http://keycloak:8080/cb"]).env("PKCE_HTTP_HOSTS", "keycloak:8080");
     let output = finish(&mut tool, document().to_string().as_bytes());
-    let wrong = "redirect_uri: plain http is allowed to this machine alone (127.0.0.1, [::1], localhost)";
+    let wrong = "redirect_uri: plain http is allowed to this machine alone; use https";
     assert_eq!(output, failure("pkce-url", 4, wrong));
 }
 
@@ -485,11 +485,11 @@ fn takes_a_flag_before_the_documents_own_member() {
     let flags = ["--redirect-uri=http://[::1]:9/", "--resource=urn:new", "--max-age=0", "--acr-values=new"];
     assert_eq!(asked(&flags), ["http://[::1]:9/", "urn:new", "0", "new"]);
     let endpoint = run("pkce-url", &["--authorization-endpoint", "https://b.example"], &own.to_string());
-    assert!(url(&endpoint).starts_with("https://b.example?") && !endpoint.stdout.contains("\"old\"}"));
+    assert!(url(&endpoint).starts_with("https://b.example?"), "{endpoint:?}");
     let mut tool = command("pkce-url");
     tool.env("PKCE_CLIENT_ID", "").env("PKCE_SCOPE", "");
     let output = finish(&mut tool, with(json!({ "client_id": null })).to_string().as_bytes());
-    assert_eq!(output, failure("pkce-url", 2, "client_id: missing\nhint: pkce-url adds it"));
+    assert_eq!(output, failure("pkce-url", 2, "client_id: missing\nhint: --client-id names it"));
 }
 
 #[test]
@@ -538,13 +538,12 @@ fn ends_a_stream_with_what_is_no_document_and_with_a_failure_handed_on() {
 }
 
 #[test]
-fn bears_a_long_stream() {
-    let input = format!("{}\n", document()).repeat(20_000);
+fn keeps_its_memory_small_however_long_the_stream_is() {
+    let document = with(json!({ "own": "x".repeat(40_000) }));
     let mut tool = command("bash");
-    let output = finish(tool.args(["-c", "ulimit -v 65536; pkce-url"]), input.as_bytes());
-    assert_eq!((output.status, output.stdout.lines().count(), output.stderr.as_str()), (0, 20_000, ""));
-    let first = output.stdout.lines().next().unwrap();
-    assert!(output.stdout.lines().all(|line| line == first));
+    let script = "ulimit -v 65536; yes \"$DOCUMENT\" | head -n 2000 | pkce-url | wc -l; echo ${PIPESTATUS[2]}";
+    let output = finish(tool.args(["-c", script]).env("DOCUMENT", document.to_string()), b"");
+    assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "2000\n0\n", ""));
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod common;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use common::{command, finish, run};
+use common::{Server, command, finish, run};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde_json::{Value, json};
@@ -71,6 +71,24 @@ proptest! {
     }
 
     #[test]
+    fn any_login_hint_and_client_id_of_an_option_come_back_or_are_refused(text in "[^\0]*") {
+        let output = run("pkce-url", &[&format!("--login-hint={text}")], &document().to_string());
+        let fits = !text.is_empty() && !text.chars().any(char::is_control);
+        prop_assert_eq!(output.status, if fits { 0 } else { 2 }, "{:?}", output);
+        if fits {
+            let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
+            prop_assert_eq!(value(&url, "login_hint"), Some(text.clone()));
+        }
+        let output = run("pkce-url", &[&format!("--client-id={text}")], &document().to_string());
+        let visible = !text.is_empty() && text.bytes().all(|octet| (0x20..=0x7e).contains(&octet));
+        prop_assert_eq!(output.status, if visible { 0 } else { 2 }, "{:?}", output);
+        if visible {
+            let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
+            prop_assert_eq!(value(&url, "client_id"), Some(text));
+        }
+    }
+
+    #[test]
     fn any_client_id_comes_back_from_the_url_or_is_refused(text in any::<String>()) {
         let mut document = document();
         document["client_id"] = json!(text);
@@ -109,5 +127,23 @@ proptest! {
         let output = run("pkce-url", &[], &text);
         prop_assert_eq!(output.status, 0, "{:?}", output);
         prop_assert!(output.stdout.contains(&format!("\"zz\":{json}}}")), "{:?}", output);
+    }
+
+    #[test]
+    fn any_octets_of_a_token_endpoint_end_in_a_status_of_the_table(
+        octets in prop::collection::vec(any::<u8>(), 0..300),
+        start in prop::sample::select(vec!["", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 400 X\r\n\r\n{\"error\":\"", "HTTP/1.1 "]),
+    ) {
+        let answer = [start.as_bytes().to_vec(), octets].concat();
+        let server = Server::start(move |_| answer.clone());
+        let document = json!({
+            "token_endpoint": server.url("/token"), "client_id": "cli", "code": "c0de", "redirect_uri": "https://a/b",
+            "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        });
+        let output = run("pkce-exchange", &["--timeout", "20"], &document.to_string());
+        prop_assert!(matches!(output.status, 1 | 3 | 4 | 5), "{:?}", output);
+        prop_assert!((1..=2).contains(&output.stderr.lines().count()), "{:?}", output);
+        prop_assert!(!output.stderr.chars().any(|character| character.is_control() && character != '\n'), "{:?}", output);
+        prop_assert_eq!(server.seen().len(), 1);
     }
 }

@@ -78,9 +78,12 @@ fn step(args: &Args, mut document: Document) -> Result<Document, Error> {
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
-    match form::is_visible(name) && !value.chars().any(char::is_control) {
-        true => Ok((name.to_owned(), value.to_owned())),
-        false => Err(format!("{}: must not have control characters", tool::printable(name))),
+    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("must be KEY=VALUE")?;
+    if !form::is_visible(name) {
+        return Err("KEY must be visible ASCII characters".to_owned());
+    }
+    match value.chars().any(char::is_control) {
+        false => Ok((name.to_owned(), value.to_owned())),
+        true => Err(format!("{name}: must not have control characters")),
     }
 }
