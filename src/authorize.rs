@@ -54,6 +54,10 @@ pub fn redirect_uri(document: &Document) -> Result<String, Error> {
         error.report.hint = None;
         error
     })?;
+    let names = form::pairs(url.query().unwrap_or_default()).filter_map(|(name, _)| form::decode(name));
+    if names.into_iter().any(|name| ANSWERED.contains(&name.as_str())) {
+        return Err(Error::member("redirect_uri", "its query must not have what the server's answer adds to it"));
+    }
     if !url.is_https() && !url.is_loopback() {
         let mut error = Error::member("redirect_uri", PLAIN);
         error.kind = Kind::Untrusted;
@@ -167,6 +171,9 @@ const RESERVED: [&str; 4] = ["request", "request_uri", "client_secret", "code_ve
 
 /// What has an option of its own, or comes from the document alone.
 const OPTIONS: [&str; 3] = ["nonce", "scope", "resource"];
+
+/// What an answer brings in the redirect's query, once (RFC 6749 section 4.1.2, RFC 9207).
+const ANSWERED: [&str; 4] = ["code", "state", "iss", "error"];
 
 /// Where servers and browsers begin to cut a URL.
 const LONG: usize = 8000;

@@ -50,7 +50,11 @@ pub fn of_resource(client: &Client, resource: &str) -> Result<Document, Error> {
     if Url::parse("authorization_servers", &issuer).map_err(of_answer)?.is_local() && !url.is_local() {
         return Err(elsewhere("resource metadata: authorization_servers"));
     }
-    let mut metadata = of_issuer(client, &issuer)?;
+    let mut metadata = of_issuer(client, &issuer).map_err(|mut error| {
+        // A command for the issuer would lose the resource.
+        error.report.hint = None;
+        error
+    })?;
     metadata.set("resource", resource);
     Ok(metadata)
 }
@@ -122,7 +126,7 @@ fn inserted(url: &Url, name: &str) -> Result<Url, Error> {
 
 fn other_issuer(asked: &str, named: &str) -> Error {
     let error = Error::untrusted("metadata: issuer: not the one that was asked for");
-    if asked.trim_end_matches('/') == named.trim_end_matches('/') {
+    if asked.strip_suffix('/') == Some(named) || named.strip_suffix('/') == Some(asked) {
         return error.hint(format!("only a final / differs: {} {named}", tool::name()));
     }
     error

@@ -306,6 +306,9 @@ impl Authentication {
             Some(method) => Some(method.clone()),
             None => document.text("token_endpoint_auth_method")?,
         };
+        // Who names a file with a secret wants it sent, whatever the document says of a client without one.
+        let sends = caller.auth_method.is_none() && caller.client_secret_file.is_some();
+        let named = named.filter(|method| !(sends && method == "none"));
         match (named.as_deref(), secret) {
             (Some("none"), _) | (None, None) => Ok(Authentication::None),
             (Some("client_secret_basic"), Some(secret)) => Ok(Authentication::Basic(secret)),

@@ -438,6 +438,12 @@ fn sends_a_secret_one_way_alone() {
         ),
         (vec!["--auth-method", "client_secret_post"], json!({}), other.as_str(), "from-env"),
         (vec!["--auth-method", "client_secret_post"], json!({ "client_secret": "doc" }), other.as_str(), "doc"),
+        (
+            vec!["--client-secret-file", &file],
+            json!({ "token_endpoint_auth_method": "none" }),
+            "",
+            "Basic Y2xpOmZyb20tZmlsZQ==",
+        ),
         (vec![], json!({}), "", ""),
     ] {
         let server = Server::start(|_| json_answer(&tokens()));

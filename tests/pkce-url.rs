@@ -397,6 +397,17 @@ fn redirects_over_plain_http_to_this_machine_alone() {
 }
 
 #[test]
+fn takes_no_redirect_uri_whose_query_would_hold_two_answers() {
+    for (query, status) in [("tenant=1", 0), ("state=x", 2), ("%63ode=x", 2), ("a=b&iss=x", 2), ("error=x", 2)] {
+        let text = format!("http://127.0.0.1:8080/cb?{query}");
+        let output = run("pkce-url", &["--redirect-uri", &text], &document().to_string());
+        let wrong = "redirect_uri: its query must not have what the server's answer adds to it";
+        assert_eq!(output.status, status, "{query}: {output:?}");
+        assert!(status == 0 || output == failure("pkce-url", 2, wrong), "{query}: {output:?}");
+    }
+}
+
+#[test]
 fn takes_no_endpoint_whose_query_changes_what_is_asked_for() {
     for name in [
         "response_type=token",
