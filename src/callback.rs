@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::url::Url;
-use crate::{Document, Error, authorize, form, metadata, token, tool};
+use crate::{Document, Error, authorize, endpoint, form, metadata, tool};
 
 /// How the code is to be got.
 pub struct Options {
@@ -194,7 +194,7 @@ fn authorization_url(document: &Document) -> Result<Url, Error> {
 
 /// The error that the server's redirect tells.
 fn refusal(code: &str, description: Option<String>, uri: Option<String>) -> Error {
-    let mut error = token::refusal(code);
+    let mut error = endpoint::refusal(code);
     error.report.message = match &description {
         Some(description) => format!("authorization endpoint: {code}: {description}"),
         None => format!("authorization endpoint: {code}"),

@@ -7,6 +7,7 @@
 pub mod authorize;
 pub mod callback;
 pub mod document;
+pub mod endpoint;
 pub mod error;
 pub mod form;
 pub mod http;

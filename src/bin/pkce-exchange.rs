@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::token::{self, Caller, Format};
-use pkce_tools::{Document, Error, tool};
+use pkce_tools::endpoint::{Caller, Format};
+use pkce_tools::{Document, Error, token, tool};
 
 /// Exchange the document's code for tokens.
 #[derive(Parser)]
