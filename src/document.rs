@@ -88,6 +88,12 @@ impl Document {
         Ok(self.read(name, "must be true or false")?.unwrap_or(false))
     }
 
+    /// The member, an object.
+    pub fn object(&self, name: &str) -> Result<Option<Document>, Error> {
+        let object = self.json(name).map(|json| Document::parse(json.as_bytes()));
+        object.transpose().map_err(|wrong| Error::member(name, &wrong))
+    }
+
     /// Sets the member to this text.
     pub fn set(&mut self, name: &str, text: &str) {
         self.put(name, &Zeroizing::new(quoted(text)));
@@ -115,6 +121,11 @@ impl Document {
     /// Sets the member to a whole number.
     pub fn set_number(&mut self, name: &str, number: u64) {
         self.put(name, &number.to_string());
+    }
+
+    /// Sets the member to an object.
+    pub fn set_object(&mut self, name: &str, object: &Document) {
+        self.put(name, &object.line());
     }
 
     /// Takes the members of these names away.

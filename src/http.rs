@@ -5,6 +5,7 @@ mod proxy;
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustls_native_certs::{CertificateResult, load_certs_from_paths};
@@ -76,6 +77,15 @@ impl Client {
         }
         let mut body = Watched { rest: content.body.as_bytes(), read: &sent };
         self.send(url, "POST", request.body(SendBody::from_reader(&mut body)), &sent)
+    }
+
+    /// Waits, where that leaves time for another request.
+    pub fn pause(&self, time: Duration) -> bool {
+        let left = self.deadline.saturating_duration_since(Instant::now()) > time;
+        if left {
+            thread::sleep(time);
+        }
+        left
     }
 
     fn send(

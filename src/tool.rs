@@ -52,7 +52,7 @@ pub fn filter<A: Parser>(step: impl FnOnce(&A, Document) -> Result<Document, Err
 }
 
 /// Runs a tool that takes any number of documents and hands each on changed.
-pub fn stream<A: Parser>(step: impl Fn(&A, Document) -> Result<Document, Error>) -> ExitCode {
+pub fn stream<A: Parser>(mut step: impl FnMut(&A, Document) -> Result<Document, Error>) -> ExitCode {
     run(Form::Document, |args: &A, output| {
         let mut documents = Documents::of_stdin();
         let mut next = Some(documents.next()?.ok_or_else(empty)?);
@@ -327,11 +327,16 @@ pub fn document(file: &str) -> Result<Document, Error> {
     if file == "-" {
         return only();
     }
+    self::file(file, file)
+}
+
+/// The document in this file; `subject` begins the message of what is wrong with it.
+pub fn file(file: &str, subject: &str) -> Result<Document, Error> {
     let mut octets = Zeroizing::new(Vec::new());
     File::open(file)
         .and_then(|file| file.take(document::SIZE as u64 + 1).read_to_end(&mut octets))
-        .map_err(|error| Error::usage(format!("{file}: {}", reason(&error))))?;
-    Document::parse(&octets).map_err(|wrong| Error::usage(format!("{file}: {wrong}")))
+        .map_err(|error| Error::usage(format!("{subject}: {}", reason(&error))))?;
+    Document::parse(&octets).map_err(|wrong| Error::usage(format!("{subject}: {wrong}")))
 }
 
 /// The one document on standard input; a second one is refused before anything is done.

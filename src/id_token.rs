@@ -1,0 +1,236 @@
+//! The ID token, and whether it is to be believed: OpenID Connect Core sections 2, 3.1.3.7 and 12.2, RFC 8725.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::jwks::Keys;
+use crate::jws::Jws;
+use crate::{Document, Error, authorize};
+
+/// What a check may be told.
+pub struct Policy {
+    /// Seconds by which clocks may differ.
+    pub leeway: u64,
+    /// Audiences that the token may name beside the client.
+    pub trusted_audiences: Vec<String>,
+    /// Unix seconds to check at, in place of the clock.
+    pub now: Option<u64>,
+    /// How long to wait for the server's keys.
+    pub timeout: Duration,
+}
+
+/// Checks the document's ID token, and adds its claims.
+pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Result<Document, Error> {
+    let earlier = document.object("id_token_claims")?;
+    let Some(token) = document.text("id_token")? else {
+        return absent(document, earlier.is_some());
+    };
+    let jws = Jws::parse(&token).map_err(|wrong| untrusted(&wrong))?;
+    check_header(&document, &jws)?;
+    keys.verify(&document, &jws, policy.timeout)?;
+    let claims = Document::parse(&jws.payload).map_err(|wrong| untrusted(&format!("claims: {wrong}")))?;
+    let check = Check { document: &document, claims: claims.clone(), jws: &jws, policy };
+    check.all(earlier.as_ref())?;
+    document.set_object("id_token_claims", &claims);
+    Ok(document)
+}
+
+/// A document without an ID token: fine after a refresh, which may give none; else it depends on what was asked for.
+fn absent(document: Document, refreshed: bool) -> Result<Document, Error> {
+    if refreshed {
+        return Ok(document);
+    }
+    let scope = document.text("scope")?.unwrap_or_default();
+    // A nonce is sent with `openid` alone, and stays where the server has answered with a scope of its own.
+    let asked = scope.split(' ').any(|name| name == "openid") || document.has("nonce");
+    match document.has("access_token") && asked {
+        true => Err(untrusted("missing, though openid was asked for")),
+        false => document.need("id_token").map(|_| document),
+    }
+}
+
+/// The token's type (RFC 8725 section 3.11), and whether the server signs in that way.
+fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
+    let typ = jws.header.text("typ").map_err(|error| error.of_answer("id_token: header"))?;
+    if typ.is_some_and(|typ| !TYPES.iter().any(|known| typ.eq_ignore_ascii_case(known))) {
+        return Err(untrusted("header: typ: another kind of token"));
+    }
+    let algorithms = document.texts("id_token_signing_alg_values_supported")?;
+    let algorithms = algorithms.unwrap_or_else(|| vec!["RS256".to_owned()]);
+    if !algorithms.iter().any(|name| name == jws.algorithm.name) {
+        let error = untrusted("header: alg: not one that the server says it signs with");
+        return Err(error.hint("id_token_signing_alg_values_supported lists them; without it, it is RS256 alone"));
+    }
+    Ok(())
+}
+
+/// The claims beside all that they are held against.
+struct Check<'a> {
+    document: &'a Document,
+    claims: Document,
+    jws: &'a Jws<'a>,
+    policy: &'a Policy,
+}
+
+impl Check<'_> {
+    fn all(mut self, earlier: Option<&Document>) -> Result<(), Error> {
+        // What is null is not there: some servers write it so.
+        self.claims.retain(|_, json| json != "null");
+        self.check_parties()?;
+        self.check_times()?;
+        self.check_nonce(earlier.is_some())?;
+        self.check_access_token()?;
+        match earlier {
+            Some(earlier) => self.check_earlier(earlier),
+            None => self.check_login(),
+        }
+    }
+
+    /// Who says it, of whom, to whom.
+    fn check_parties(&self) -> Result<(), Error> {
+        if self.need("iss")? != self.document.need("issuer")? {
+            return Err(untrusted("iss: not the document's issuer"));
+        }
+        let sub = self.need("sub")?;
+        if sub.is_empty() || sub.chars().count() > SUBJECT {
+            return Err(untrusted("sub: must have from 1 to 255 characters"));
+        }
+        let client_id = authorize::visible(self.document, "client_id")?;
+        let audience = self.texts("aud")?.ok_or_else(|| untrusted("aud: missing"))?;
+        if !audience.contains(&client_id) {
+            return Err(untrusted("aud: not this client"));
+        }
+        if audience.iter().any(|name| *name != client_id && !self.policy.trusted_audiences.contains(name)) {
+            let error = untrusted("aud: others beside this client");
+            return Err(error.hint("--trust-audience names one that may be there"));
+        }
+        match self.text("azp")? {
+            Some(party) if party != client_id => Err(untrusted("azp: not this client")),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_times(&self) -> Result<(), Error> {
+        let now = self.now();
+        let leeway = self.policy.leeway as f64;
+        let clock = |wrong: &str| untrusted(wrong).hint("is this machine's clock right?");
+        let need = |name: &str| self.time(name)?.ok_or_else(|| untrusted(&format!("{name}: missing")));
+        if now >= need("exp")? + leeway {
+            return Err(clock("exp: it has expired"));
+        }
+        if need("iat")? > now + leeway {
+            return Err(clock("iat: in the future"));
+        }
+        if self.time("nbf")?.is_some_and(|start| start > now + leeway) {
+            return Err(clock("nbf: not valid yet"));
+        }
+        match self.time("auth_time")? {
+            Some(login) if login > now + leeway => Err(clock("auth_time: in the future")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The nonce that was sent, or none where none was; a refreshed token may lack it.
+    fn check_nonce(&self, refreshed: bool) -> Result<(), Error> {
+        match (self.document.text("nonce")?, self.text("nonce")?) {
+            (Some(sent), Some(nonce)) if sent == nonce => Ok(()),
+            (None, None) => Ok(()),
+            (Some(_), None) if refreshed => Ok(()),
+            (Some(_), None) => Err(untrusted("nonce: missing")),
+            (Some(_), Some(_)) => Err(untrusted("nonce: not the one that was sent")),
+            (None, Some(_)) => Err(untrusted("nonce: none was sent")),
+        }
+    }
+
+    fn check_access_token(&self) -> Result<(), Error> {
+        let token = self.document.text("access_token")?;
+        match self.text("at_hash")?.zip(token) {
+            Some((hash, token)) if hash != self.jws.algorithm.half_hash(&token) => {
+                Err(untrusted("at_hash: not that of the access token"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the request asked of the login itself.
+    fn check_login(&self) -> Result<(), Error> {
+        if let Some(age) = self.document.json("max_age") {
+            let age: u64 = age.parse().map_err(|_| Error::member("max_age", "must be a whole number of seconds"))?;
+            let login = self.time("auth_time")?.ok_or_else(|| untrusted("auth_time: missing, and max_age needs it"))?;
+            if self.now() - login > age as f64 + self.policy.leeway as f64 {
+                return Err(untrusted("auth_time: longer ago than max_age"));
+            }
+        }
+        if let Some(values) = self.document.text("acr_values")?.filter(|values| !values.is_empty()) {
+            let acr = self.text("acr")?.ok_or_else(|| untrusted("acr: missing, and acr_values asked for it"))?;
+            if !values.split(' ').any(|value| value == acr) {
+                return Err(untrusted("acr: not one of acr_values"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A refreshed token is still of the same login (OpenID Connect Core section 12.2).
+    fn check_earlier(&self, earlier: &Document) -> Result<(), Error> {
+        let changed = |name: &str| Err(untrusted(&format!("{name}: not that of the login before")));
+        let known = |name: &str| earlier.json(name).filter(|json| *json != "null");
+        for name in ["iss", "sub", "azp"] {
+            if known(name) != self.claims.json(name) {
+                return changed(name);
+            }
+        }
+        let sorted = |audience: Option<Vec<String>>| {
+            let mut audience = audience.unwrap_or_default();
+            audience.sort();
+            audience
+        };
+        if sorted(earlier.texts("aud")?) != sorted(self.texts("aud")?) {
+            return changed("aud");
+        }
+        // A server may leave auth_time out here; where it names one, the login is still the old one.
+        let login = known("auth_time").and_then(seconds).zip(self.time("auth_time")?);
+        match login {
+            Some((before, after)) if before != after => changed("auth_time"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Now, in Unix seconds.
+    fn now(&self) -> f64 {
+        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.policy.now.unwrap_or_else(clock) as f64
+    }
+
+    fn need(&self, name: &str) -> Result<String, Error> {
+        self.text(name)?.ok_or_else(|| untrusted(&format!("{name}: missing")))
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, Error> {
+        self.claims.text(name).map_err(|error| error.of_answer("id_token"))
+    }
+
+    fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
+        self.claims.texts(name).map_err(|error| error.of_answer("id_token"))
+    }
+
+    fn time(&self, name: &str) -> Result<Option<f64>, Error> {
+        let read = |json| seconds(json).ok_or_else(|| untrusted(&format!("{name}: must be a number of seconds")));
+        self.claims.json(name).map(read).transpose()
+    }
+}
+
+/// A NumericDate (RFC 7519 section 2) within 64 bits; it may have a fraction.
+fn seconds(json: &str) -> Option<f64> {
+    json.parse().ok().filter(|seconds: &f64| seconds.abs() < i64::MAX as f64)
+}
+
+fn untrusted(wrong: &str) -> Error {
+    let mut error = Error::untrusted(format!("id_token: {wrong}"));
+    error.report.member = Some("id_token".to_owned());
+    error
+}
+
+/// What the header may call an ID token; most say nothing or JWT.
+const TYPES: [&str; 2] = ["JWT", "JOSE"];
+
+/// The longest `sub` (OpenID Connect Core section 2).
+const SUBJECT: usize = 255;

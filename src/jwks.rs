@@ -1,0 +1,176 @@
+//! The server's public keys: RFC 7517, with RFC 7518 section 6 and RFC 8037 section 2.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
+use ring::signature::{ED25519, RsaPublicKeyComponents, UnparsedPublicKey};
+use serde_json::value::RawValue;
+
+use crate::http::Client;
+use crate::jws::{Jws, Scheme, decoded};
+use crate::url::Url;
+use crate::{Document, Error, Kind, metadata, tool};
+
+/// The keys that tokens are checked with: those of a file, or of each server as they are needed.
+#[derive(Default)]
+pub struct Keys {
+    file: Option<KeySet>,
+    fetched: HashMap<String, Fetched>,
+}
+
+impl Keys {
+    /// The keys in this file, and no others.
+    pub fn of_file(file: &str) -> Result<Keys, Error> {
+        let set = tool::file(file, "--jwks")?;
+        let set = KeySet::parse(&set).map_err(|wrong| Error::usage(format!("--jwks: {wrong}")))?;
+        Ok(Keys { file: Some(set), ..Keys::default() })
+    }
+
+    /// Checks the token's signature with the keys of the document's server: fetched once, and once more where the token
+    /// names a key that was not among them, since servers change their keys.
+    pub fn verify(&mut self, document: &Document, jws: &Jws, timeout: Duration) -> Result<(), Error> {
+        let wrong = |wrong: Wrong| Error::untrusted(format!("id_token: {}", wrong.words()));
+        if let Some(set) = &self.file {
+            return set.verify(jws).map_err(wrong);
+        }
+        let url = metadata::endpoint(document, "jwks_uri")?;
+        let client = Client::new(timeout);
+        if self.fetched.len() >= SERVERS {
+            self.fetched.clear();
+        }
+        let fetched = match self.fetched.entry(url.as_str().to_owned()) {
+            Entry::Occupied(fetched) => fetched.into_mut(),
+            Entry::Vacant(place) => place.insert(Fetched { set: fetch(&client, &url)?, again: false }),
+        };
+        match fetched.set.verify(jws) {
+            Err(Wrong::Kid) if !fetched.again => {
+                *fetched = Fetched { set: fetch(&client, &url)?, again: true };
+                fetched.set.verify(jws).map_err(wrong)
+            }
+            verified => verified.map_err(wrong),
+        }
+    }
+}
+
+struct Fetched {
+    set: KeySet,
+    /// Whether these are there in the place of others, which lacked a key.
+    again: bool,
+}
+
+/// The keys of one server that can be used here.
+struct KeySet(Vec<Key>);
+
+/// Why no key vouches for a token.
+enum Wrong {
+    Kid,
+    Key,
+    Signature,
+}
+
+impl Wrong {
+    fn words(&self) -> &'static str {
+        match self {
+            Wrong::Kid => "kid: the server has no signing key of this name",
+            Wrong::Key => "alg: the server has no key for it",
+            Wrong::Signature => "signature: not made with the server's key",
+        }
+    }
+}
+
+impl KeySet {
+    /// The keys in a JWK set. What is no key, or none for signatures that are known here, is passed over (RFC 7517
+    /// section 5).
+    fn parse(set: &Document) -> Result<KeySet, &'static str> {
+        let keys = set.json("keys").ok_or("keys: missing")?;
+        let keys: Vec<&RawValue> = serde_json::from_str(keys).map_err(|_| "keys: must be an array")?;
+        let keys = keys.into_iter().filter_map(|key| Document::parse(key.get().as_bytes()).ok());
+        let keys: Vec<Document> = keys.collect();
+        if keys.iter().any(|key| key.has("d")) {
+            tool::note("JWKS: a private key is in it, for everybody to sign with");
+        }
+        Ok(KeySet(keys.iter().filter_map(|key| Key::parse(key).ok().flatten()).collect()))
+    }
+
+    fn verify(&self, jws: &Jws) -> Result<(), Wrong> {
+        let named = |key: &&Key| jws.kid.is_none() || key.kid == jws.kid;
+        let named: Vec<&Key> = self.0.iter().filter(named).collect();
+        if named.is_empty() && jws.kid.is_some() {
+            return Err(Wrong::Kid);
+        }
+        let fits = |key: &&Key| key.alg.as_deref().is_none_or(|alg| alg == jws.algorithm.name);
+        let tried: Vec<bool> = named.into_iter().filter(fits).filter_map(|key| key.public.verifies(jws)).collect();
+        match tried.iter().any(|verified| *verified) {
+            true => Ok(()),
+            false if tried.is_empty() => Err(Wrong::Key),
+            false => Err(Wrong::Signature),
+        }
+    }
+}
+
+struct Key {
+    kid: Option<String>,
+    alg: Option<String>,
+    public: Public,
+}
+
+enum Public {
+    Rsa(RsaPublicKeyComponents<Vec<u8>>),
+    /// The curve and the point.
+    Ec(String, Vec<u8>),
+    Ed25519(Vec<u8>),
+}
+
+impl Key {
+    /// The key, where it is for checking signatures and of a type that is known here.
+    fn parse(key: &Document) -> Result<Option<Key>, Error> {
+        let signs = key.text("use")?.is_none_or(|purpose| purpose == "sig");
+        let verifies = key.texts("key_ops")?.is_none_or(|operations| operations.iter().any(|name| name == "verify"));
+        let octets = |name| Ok(key.text(name)?.and_then(|text| decoded(&text)));
+        let curve = key.text("crv")?.unwrap_or_default();
+        let public = match (key.need("kty")?.as_str(), curve.as_str()) {
+            ("RSA", _) => octets("n")?.zip(octets("e")?).map(|(n, e)| Public::Rsa(RsaPublicKeyComponents { n, e })),
+            ("EC", _) => octets("x")?.zip(octets("y")?).map(|(x, y)| Public::Ec(curve, [vec![4], x, y].concat())),
+            ("OKP", "Ed25519") => octets("x")?.map(Public::Ed25519),
+            _ => None,
+        };
+        let (kid, alg) = (key.text("kid")?, key.text("alg")?);
+        Ok(public.filter(|_| signs && verifies).map(|public| Key { kid, alg, public }))
+    }
+}
+
+impl Public {
+    /// Whether the token was signed with this key; nothing where the key is of another type than its algorithm.
+    fn verifies(&self, jws: &Jws) -> Option<bool> {
+        let (input, signature) = (jws.input.as_bytes(), jws.signature.as_slice());
+        let verified = match (self, &jws.algorithm.scheme) {
+            (Public::Rsa(key), Scheme::Rsa(parameters)) => key.verify(parameters, input, signature),
+            (Public::Ec(curve, point), Scheme::Ec(name, algorithm)) if curve == name => {
+                UnparsedPublicKey::new(*algorithm, point).verify(input, signature)
+            }
+            (Public::Ed25519(key), Scheme::Ed25519) => UnparsedPublicKey::new(&ED25519, key).verify(input, signature),
+            _ => return None,
+        };
+        Some(verified.is_ok())
+    }
+}
+
+/// Gets the keys. Tokens are at stake, so a server that is not there is asked again until the time is over.
+fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
+    let mut pause = FIRST_PAUSE;
+    let set = loop {
+        match client.get(url).and_then(|answer| metadata::read("JWKS", &answer)) {
+            Err(error) if error.kind == Kind::Unavailable && client.pause(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            read => break read?,
+        }
+    };
+    KeySet::parse(&set).map_err(|wrong| Error::untrusted(format!("JWKS: {wrong}")))
+}
+
+/// Servers whose keys are kept during one run; more than this, and all are asked again.
+const SERVERS: usize = 16;
+
+/// How long to wait before the keys are asked for again, the first time; then twice as long each time, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
