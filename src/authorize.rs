@@ -25,17 +25,28 @@ pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Er
     }
     let pairs = request.iter().chain(added);
     let query = form::encoded(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
-    let text = endpoint.as_str();
-    let joint = match endpoint.query() {
-        None => "?",
-        Some(query) if query.is_empty() || query.ends_with('&') => "",
-        Some(_) => "&",
-    };
-    let url = format!("{text}{joint}{}", *query);
+    let url = with_query(&endpoint, &query);
     if url.len() > LONG {
-        tool::note("the URL is longer than 8,000 characters; some servers cut it");
+        tool::note("the URL is longer than 8,000 characters; some servers cut it, and pkce-push makes it short");
     }
     Ok(url)
+}
+
+/// The endpoint with this query behind its own (RFC 6749 section 3.1).
+pub fn with_query(endpoint: &Url, query: &str) -> String {
+    let joint = match endpoint.query() {
+        None => "?",
+        Some(own) if own.is_empty() || own.ends_with('&') => "",
+        Some(_) => "&",
+    };
+    format!("{}{joint}{query}", endpoint.as_str())
+}
+
+/// Sets the redirect URI where the document has none: this machine, any free port.
+pub fn default_redirect_uri(document: &mut Document) {
+    if !document.has("redirect_uri") {
+        document.set("redirect_uri", "http://127.0.0.1:0/callback");
+    }
 }
 
 /// The redirect URI of the document: https, http to this machine, or an application's own scheme (RFC 8252 section 7).
@@ -73,10 +84,10 @@ fn request(document: &Document) -> Result<Vec<(String, String)>, Error> {
         ("client_id".to_owned(), visible(document, "client_id")?),
         ("redirect_uri".to_owned(), redirect_uri(document)?),
     ];
-    let scope = document.text("scope")?.filter(|scope| !scope.is_empty());
+    let scope = scope(document)?;
     let names_openid = scope.as_deref().is_some_and(|scope| scope.split(' ').any(|name| name == "openid"));
     if let Some(scope) = scope {
-        pairs.push(("scope".to_owned(), checked_scope(scope)?));
+        pairs.push(("scope".to_owned(), scope));
     }
     pairs.push(("state".to_owned(), visible(document, "state")?));
     if names_openid && document.has("nonce") {
@@ -134,9 +145,12 @@ fn challenge(document: &Document) -> Result<String, Error> {
     Ok(challenge)
 }
 
-fn checked_scope(scope: String) -> Result<String, Error> {
+/// The scope, if any (RFC 6749 section 3.3).
+pub fn scope(document: &Document) -> Result<Option<String>, Error> {
     let token = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    match scope.split(' ').all(|name| !name.is_empty() && name.bytes().all(token)) {
+    let scope = document.text("scope")?.filter(|scope| !scope.is_empty());
+    let whole = |scope: &str| scope.split(' ').all(|name| !name.is_empty() && name.bytes().all(token));
+    match scope.as_deref().is_none_or(whole) {
         true => Ok(scope),
         false => Err(Error::member("scope", "must be names with single spaces between them, without \" and \\")),
     }

@@ -187,7 +187,7 @@ fn authorization_url(document: &Document) -> Result<Url, Error> {
     let pushed = form::pairs(url.query().unwrap_or_default()).any(|(name, _)| name == "request_uri");
     if document.flag("require_pushed_authorization_requests")? && !pushed {
         let error = Error::member("authorization_url", "the server takes only requests that were pushed to it");
-        return Err(error.hint("the request must be sent to pushed_authorization_request_endpoint first (RFC 9126)"));
+        return Err(error.hint("put pkce-push between pkce-url and pkce-callback"));
     }
     Ok(url)
 }

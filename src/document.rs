@@ -111,11 +111,14 @@ impl Document {
         match texts {
             [] => {}
             [text] => self.set(name, text),
-            texts => {
-                let list: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
-                self.put(name, &format!("[{}]", list.join(",")));
-            }
+            texts => self.set_list(name, texts),
         }
+    }
+
+    /// Sets the member to an array of texts, however many.
+    pub fn set_list(&mut self, name: &str, texts: &[impl AsRef<str>]) {
+        let list: Vec<String> = texts.iter().map(|text| quoted(text.as_ref())).collect();
+        self.put(name, &format!("[{}]", list.join(",")));
     }
 
     /// Sets the member to a whole number.

@@ -161,7 +161,9 @@ fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
     let mut pause = FIRST_PAUSE;
     let set = loop {
         match client.get(url).and_then(|answer| metadata::read("JWKS", &answer)) {
-            Err(error) if error.kind == Kind::Unavailable && client.pause(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            Err(error) if error.kind == Kind::Unavailable && client.pause(pause) => {
+                pause = (pause * 2).min(LONGEST_PAUSE)
+            }
             read => break read?,
         }
     };

@@ -18,6 +18,8 @@ pub mod jws;
 pub mod metadata;
 pub mod page;
 pub mod pkce;
+pub mod push;
+pub mod registration;
 pub mod request;
 pub mod token;
 pub mod tool;

@@ -115,6 +115,14 @@ pub fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
     number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
 }
 
+/// Reads an option's text for people: one line.
+pub fn line(text: &str) -> Result<String, String> {
+    match !text.is_empty() && !text.chars().any(char::is_control) {
+        true => Ok(text.to_owned()),
+        false => Err("must be one line of text".to_owned()),
+    }
+}
+
 /// The environment variable's text, where it is set and not empty.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())

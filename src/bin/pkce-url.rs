@@ -52,10 +52,8 @@ fn step(args: &Args, mut document: Document) -> Result<Document, Error> {
         let fallback = tool::environment(variable).filter(|_| !document.has(name));
         document.set_given(name, flag.as_deref().or(fallback.as_deref()));
     }
-    if !document.has("redirect_uri") {
-        document.set("redirect_uri", "http://127.0.0.1:0/callback");
-    }
     document.set_given("redirect_uri", args.redirect_uri.as_deref());
+    authorize::default_redirect_uri(&mut document);
     document.set_given("authorization_endpoint", args.authorization_endpoint.as_deref());
     document.set_given("acr_values", args.acr_values.as_deref());
     document.set_texts("resource", &args.resource);

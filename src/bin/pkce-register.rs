@@ -1,0 +1,41 @@
+//! Registers a client at a server that does not know it yet.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use pkce_tools::{Document, Error, authorize, registration, tool};
+
+/// Register a client at the document's server, and add its client_id.
+#[derive(Parser)]
+#[command(name = "pkce-register", version)]
+struct Args {
+    /// What the server shall call the client where it asks a person
+    #[arg(long, value_name = "NAME", value_parser = tool::line)]
+    client_name: Option<String>,
+    /// Where the server sends the person back to; port 0 is any free port
+    #[arg(long, value_name = "URI")]
+    redirect_uri: Option<String>,
+    /// What the client may ask for, names with spaces between them
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+    /// Read the token that the server gave for registering from this file
+    #[arg(long, value_name = "FILE")]
+    access_token_file: Option<PathBuf>,
+    /// Give up after this time
+    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds, default_value = "30")]
+    timeout: Duration,
+}
+
+fn main() -> ExitCode {
+    tool::filter(step)
+}
+
+fn step(args: &Args, mut document: Document) -> Result<Document, Error> {
+    document.set_given("redirect_uri", args.redirect_uri.as_deref());
+    authorize::default_redirect_uri(&mut document);
+    document.set_given("scope", args.scope.as_deref());
+    let name = args.client_name.as_deref();
+    registration::register(document, name, args.access_token_file.as_deref(), args.timeout)
+}
