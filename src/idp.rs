@@ -1,16 +1,18 @@
 //! A strict authorization server for one machine: RFC 6749, RFC 7636, RFC 9207, OpenID Connect Core. For tests alone:
 //! whoever asks is let in by any name, and nothing is kept.
 
+mod clients;
 mod grants;
 mod inside;
 mod keys;
 mod pages;
+mod parameters;
 mod server;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -21,9 +23,12 @@ use crate::url::Url;
 use crate::{Error, form, pkce, tool};
 
 pub use inside::run as run_inside;
+pub use keys::Alg;
 
+use clients::Clients;
 use grants::{Authorization, Grants};
-use keys::Key;
+use keys::Keys;
+use parameters::Parameters;
 use server::Answer;
 
 /// How the server is set up.
@@ -36,6 +41,10 @@ pub struct Setup {
     pub issuer_path: String,
     /// Redirect URIs beside those on this machine.
     pub redirect_uris: Vec<String>,
+    /// What ID tokens are signed with.
+    pub alg: Alg,
+    /// After how long a new key signs.
+    pub rotate_keys: Option<Duration>,
 }
 
 /// A server that listens, and does not answer yet.
@@ -64,10 +73,9 @@ impl Idp {
             base: format!("http://{authority}{}", path.trim_end_matches('/')),
             root: path.trim_end_matches('/').to_owned(),
             authority,
-            redirect_uris,
             auto_approve: setup.auto_approve,
-            key: Key::new()?,
-            state: Mutex::new(State::default()),
+            keys: Keys::new(setup.alg, setup.rotate_keys)?,
+            state: Mutex::new(State { clients: Clients::with(CLIENT_ID, redirect_uris), ..State::default() }),
         };
         Ok(Idp { listener, service })
     }
@@ -115,19 +123,26 @@ struct Service {
     /// The path of the base.
     root: String,
     authority: String,
-    redirect_uris: Vec<String>,
     auto_approve: bool,
-    key: Key,
+    keys: Keys,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    clients: Clients,
     grants: Grants,
+    /// Authorization requests that were pushed, by their `request_uri`.
+    pushed: HashMap<String, Pushed>,
     /// Authorization requests that a person is asked about.
     asked: HashMap<String, Asked>,
     /// Who is logged in, by the browser's cookie.
     sessions: HashMap<String, Person>,
+}
+
+struct Pushed {
+    parameters: Parameters,
+    until: Instant,
 }
 
 struct Asked {
@@ -152,23 +167,29 @@ impl Service {
         if request.header("Host") != Some(&self.authority) {
             return Answer::page(pages::problem(421, "That is not this server's name."));
         }
-        // RFC 8414 puts its well-known part before the issuer's path; everything else comes after it.
-        let inserted = format!("/.well-known/oauth-authorization-server{}", self.root);
-        if request.path == inserted && request.method == "GET" {
+        // RFC 8414 and RFC 9728 put their well-known part before the path; everything else comes after it.
+        if request.method == "GET" && request.path == format!("/.well-known/oauth-authorization-server{}", self.root) {
             return Answer::json(200, &self.metadata());
+        }
+        if request.method == "GET" && request.path == self.resource_metadata_path() {
+            return Answer::json(200, &self.resource_metadata());
         }
         let path = request.path.strip_prefix(&self.root).unwrap_or_default();
         match (request.method.as_str(), path) {
             ("GET", "/.well-known/openid-configuration") => Answer::json(200, &self.metadata()),
-            ("GET", "/jwks") => Answer::json(200, &json!({ "keys": [self.key.jwk()] })),
+            ("GET", "/jwks") => self.keys.jwks().map_or_else(|_| Answer::failed(), |keys| Answer::json(200, &keys)),
             ("GET", "/authorize") => self.authorize(&request.query, request),
             ("POST", "/authorize") => self.authorize(&String::from_utf8_lossy(body), request),
             ("POST", "/login") => self.login(body),
             ("POST", "/consent") => self.consent(body),
             ("POST", "/token") => self.token(request, body),
             ("POST", "/revoke") => self.revoke(request, body),
+            ("POST", "/par") => self.push(request, body),
+            ("POST", "/register") => self.register(request, body),
             ("GET", "/userinfo") => self.userinfo(request),
-            (_, "/authorize" | "/login" | "/consent" | "/token" | "/revoke" | "/userinfo" | "/jwks") => {
+            ("GET" | "POST", RESOURCE) => self.resource(request),
+            (_, "/authorize" | "/login" | "/consent" | "/token" | "/revoke" | "/userinfo" | "/jwks")
+            | (_, "/par" | "/register" | RESOURCE) => {
                 Answer::page(pages::problem(405, "That is not how this is asked for."))
             }
             _ => Answer::page(pages::problem(404, "There is nothing here.")),
@@ -183,17 +204,33 @@ impl Service {
             "token_endpoint": at("token"),
             "jwks_uri": at("jwks"),
             "revocation_endpoint": at("revoke"),
+            "registration_endpoint": at("register"),
+            "pushed_authorization_request_endpoint": at("par"),
             "userinfo_endpoint": at("userinfo"),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "subject_types_supported": ["public"],
             "scopes_supported": ["openid", "offline_access"],
-            "id_token_signing_alg_values_supported": [self.key.alg()],
+            "id_token_signing_alg_values_supported": [self.keys.alg.name()],
             "token_endpoint_auth_methods_supported": ["none"],
             "revocation_endpoint_auth_methods_supported": ["none"],
             "code_challenge_methods_supported": [pkce::METHOD],
             "authorization_response_iss_parameter_supported": true,
+        })
+    }
+
+    /// Where the metadata of the protected resource is (RFC 9728 section 3.1).
+    fn resource_metadata_path(&self) -> String {
+        format!("/.well-known/oauth-protected-resource{}{RESOURCE}", self.root)
+    }
+
+    /// The protected resource, described (RFC 9728 section 2).
+    fn resource_metadata(&self) -> Value {
+        json!({
+            "resource": format!("{}{RESOURCE}", self.base),
+            "authorization_servers": [self.issuer],
+            "bearer_methods_supported": ["header"],
         })
     }
 
@@ -203,11 +240,21 @@ impl Service {
             Ok(parameters) => parameters,
             Err(wrong) => return Answer::page(pages::problem(400, wrong)),
         };
-        if parameters.one("client_id") != Some(CLIENT_ID) {
+        let client_id = parameters.one("client_id").unwrap_or_default();
+        if !self.state().clients.knows(client_id) {
             return Answer::page(pages::problem(400, "No client of that client_id is registered here."));
         }
+        let parameters = match parameters.one("request_uri") {
+            Some(request_uri) => match self.pushed(request_uri, client_id) {
+                Some(pushed) => pushed,
+                None => {
+                    return Answer::page(pages::problem(400, "That request was not pushed, or is used or too old."));
+                }
+            },
+            None => parameters,
+        };
         let redirect_uri = parameters.one("redirect_uri").unwrap_or_default();
-        if !self.redirect_uris.iter().any(|known| is_registered(known, redirect_uri)) {
+        if !self.state().clients.allows(parameters.one("client_id").unwrap_or_default(), redirect_uri) {
             return Answer::page(pages::problem(400, "That redirect_uri is not registered for this client."));
         }
         let back = Back { redirect_uri, state: parameters.one("state"), issuer: &self.issuer };
@@ -230,6 +277,46 @@ impl Service {
                 back.error(error, "a person must be asked, and prompt is none")
             }
             person => self.ask(authorization, person, None),
+        }
+    }
+
+    /// The pushed authorization request endpoint: RFC 9126 section 2.
+    fn push(&self, request: &Request, body: &[u8]) -> Answer {
+        let parameters = match self.called(request, body) {
+            Ok(parameters) => parameters,
+            Err(answer) => return answer,
+        };
+        let (one, mut state) = (|name| parameters.one(name).unwrap_or_default(), self.state());
+        if !state.clients.allows(one("client_id"), one("redirect_uri")) {
+            return Answer::error(400, "invalid_request", "redirect_uri is not registered for this client");
+        }
+        if let Err((error, description)) = Authorization::of(&parameters) {
+            return Answer::error(400, error, description);
+        }
+        let Ok(id) = pkce::random(32) else { return Answer::failed() };
+        let request_uri = format!("urn:ietf:params:oauth:request_uri:{}", *id);
+        state.pushed.insert(request_uri.clone(), Pushed { parameters, until: Instant::now() + PUSHED });
+        Answer::json(201, &json!({ "request_uri": request_uri, "expires_in": PUSHED.as_secs() }))
+    }
+
+    /// The request that this client pushed, once (RFC 9126 section 4).
+    fn pushed(&self, request_uri: &str, client_id: &str) -> Option<Parameters> {
+        let pushed = self.state().pushed.remove(request_uri)?;
+        let good = pushed.until > Instant::now() && pushed.parameters.one("client_id") == Some(client_id);
+        Some(pushed.parameters).filter(|_| good)
+    }
+
+    /// The registration endpoint: RFC 7591 section 3.
+    fn register(&self, request: &Request, body: &[u8]) -> Answer {
+        let is_json = request.header("Content-Type").is_some_and(|media_type| {
+            media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+        });
+        let Some(metadata) = Document::parse(body).ok().filter(|_| is_json) else {
+            return Answer::error(400, "invalid_client_metadata", "the body must be a JSON object");
+        };
+        match self.state().clients.register(&metadata) {
+            Ok(client) => Answer::json(201, &client),
+            Err((error, description)) => Answer::error(400, error, description),
         }
     }
 
@@ -325,16 +412,16 @@ impl Service {
         let mut claims = json!({
             "iss": self.issuer,
             "sub": tokens.person.name,
-            "aud": CLIENT_ID,
+            "aud": tokens.client_id,
             "iat": now(),
             "exp": now() + grants::ACCESS.as_secs(),
             "auth_time": tokens.person.auth_time,
-            "at_hash": keys::half_hash(&tokens.access_token),
+            "at_hash": self.keys.half_hash(&tokens.access_token),
             "preferred_username": tokens.person.name,
             "nonce": tokens.nonce,
         });
         drop_nulls(&mut claims);
-        self.key.sign(&claims)
+        self.keys.sign(&claims)
     }
 
     /// Revocation: RFC 7009.
@@ -344,7 +431,7 @@ impl Service {
             Err(answer) => return answer,
         };
         match parameters.one("token") {
-            Some(token) => self.state().grants.revoke(token),
+            Some(token) => self.state().grants.revoke(token, parameters.one("client_id").unwrap_or_default()),
             None => return Answer::error(400, "invalid_request", "token is missing"),
         }
         Answer::empty(200)
@@ -352,14 +439,24 @@ impl Service {
 
     /// Something to call with an access token: OpenID Connect Core section 5.3, RFC 6750.
     fn userinfo(&self, request: &Request) -> Answer {
-        let header = request.header("Authorization").unwrap_or_default();
-        let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
-        let Some((_, token)) = token else {
-            return Answer::empty(401).with("WWW-Authenticate: Bearer\r\n");
-        };
-        match self.state().grants.holder(token) {
-            Some(person) => Answer::json(200, &json!({ "sub": person.name, "preferred_username": person.name })),
-            None => Answer::empty(401).with("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"),
+        match bearer(request).map(|token| self.state().grants.holder(token)) {
+            Some(Some((person, _))) => Answer::json(200, &told(&person)),
+            Some(None) => Answer::empty(401).with("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"),
+            None => Answer::empty(401).with("WWW-Authenticate: Bearer\r\n"),
+        }
+    }
+
+    /// A protected resource with metadata of its own, as an MCP server is: RFC 9728 section 5.1, RFC 8707.
+    fn resource(&self, request: &Request) -> Answer {
+        let resource = format!("{}{RESOURCE}", self.base);
+        let metadata = format!("resource_metadata=\"http://{}{}\"", self.authority, self.resource_metadata_path());
+        match bearer(request).map(|token| self.state().grants.holder(token)) {
+            Some(Some((person, resources))) if resources.contains(&resource) => Answer::json(200, &told(&person)),
+            Some(_) => {
+                let header = format!("WWW-Authenticate: Bearer error=\"invalid_token\", {metadata}\r\n");
+                Answer::empty(401).with(&header)
+            }
+            None => Answer::empty(401).with(&format!("WWW-Authenticate: Bearer {metadata}\r\n")),
         }
     }
 
@@ -378,57 +475,12 @@ impl Service {
             return Err(Answer::error(400, "invalid_request", "parameters belong in the body"));
         }
         let authenticates = request.has("Authorization") || parameters.one("client_secret").is_some();
-        if authenticates || parameters.one("client_id") != Some(CLIENT_ID) {
+        let known = parameters.one("client_id").is_some_and(|client_id| self.state().clients.knows(client_id));
+        if authenticates || !known {
             let answer = Answer::error(401, "invalid_client", "no such client, or it is one without a secret");
             return Err(answer.with("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
         }
         Ok(parameters)
-    }
-}
-
-/// The parameters of a request: none twice but `resource`, none empty (RFC 6749 section 3.1).
-#[derive(Default)]
-pub struct Parameters(Vec<(String, String)>);
-
-impl Parameters {
-    fn of_form(text: &str) -> Result<Parameters, &'static str> {
-        let pairs = form::pairs(text).map(|(name, value)| Some((form::decode(name)?, form::decode(value)?)));
-        let pairs: Option<Vec<_>> = pairs.collect();
-        Parameters::of(pairs.ok_or("a parameter cannot be decoded")?)
-    }
-
-    fn of_json(body: &[u8]) -> Result<Parameters, &'static str> {
-        let object = Document::parse(body).map_err(|_| "the body is not a JSON object")?;
-        let mut pairs = Vec::new();
-        for name in object.names() {
-            let values = object.texts(name).map_err(|_| "a parameter is not a string")?;
-            pairs.extend(values.unwrap_or_default().into_iter().map(|value| (name.to_owned(), value)));
-        }
-        Parameters::of(pairs)
-    }
-
-    fn of(mut pairs: Vec<(String, String)>) -> Result<Parameters, &'static str> {
-        pairs.retain(|(_, value)| !value.is_empty());
-        let mut names: Vec<&str> =
-            pairs.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "resource").collect();
-        let all = names.len();
-        names.sort_unstable();
-        names.dedup();
-        if names.len() < all {
-            return Err("a parameter is there twice");
-        }
-        Ok(Parameters(pairs))
-    }
-
-    /// The parameter's value.
-    pub fn one(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
-    }
-
-    /// All values of the parameter.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        let named = self.0.iter().filter(move |(other, _)| other == name);
-        named.map(|(_, value)| value.as_str())
     }
 }
 
@@ -453,25 +505,22 @@ impl Back<'_> {
     }
 }
 
-/// Whether the redirect URI is the registered one; on this machine with any port (RFC 8252 section 7.3).
-fn is_registered(known: &str, given: &str) -> bool {
-    let (Ok(known_url), Ok(given_url)) = (Url::parse("known", known), Url::parse("given", given)) else {
-        return known == given;
-    };
-    let alike = known_url.is_loopback()
-        && !given_url.is_https()
-        && given_url.port() != Some(0)
-        && known_url.host() == given_url.host()
-        && known_url.path() == given_url.path()
-        && known_url.query() == given_url.query();
-    known == given || alike
-}
-
 /// Takes the members away that are null: what is not there is not sent.
 fn drop_nulls(object: &mut Value) {
     if let Some(members) = object.as_object_mut() {
         members.retain(|_, value| !value.is_null());
     }
+}
+
+/// The access token of the request (RFC 6750 section 2.1).
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.header("Authorization")?.split_once(' ')?;
+    Some(token).filter(|_| scheme.eq_ignore_ascii_case("Bearer"))
+}
+
+/// What an API tells of somebody.
+fn told(person: &Person) -> Value {
+    json!({ "sub": person.name, "preferred_username": person.name })
 }
 
 fn session_cookie(cookies: &str) -> Option<&str> {
@@ -484,7 +533,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// The one client that is registered.
+/// The client that is registered from the start.
 const CLIENT_ID: &str = "pkce-tools";
 
 /// Who logs in where nobody is asked.
@@ -495,6 +544,12 @@ const COOKIE: &str = "pkce-idp";
 
 /// Where the client may be sent back to: this machine, any port.
 const REDIRECTS: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"];
+
+/// The path of the protected resource.
+const RESOURCE: &str = "/mcp";
+
+/// How long a pushed request waits for its browser.
+const PUSHED: Duration = Duration::from_secs(60);
 
 /// Redirects that a visit follows.
 const REDIRECTS_FOLLOWED: usize = 10;

@@ -22,12 +22,13 @@ use common::{Folder, Output, command, finish, root};
 use serde_json::Value;
 
 /// The steps, each as it is typed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "pkce-discover",
     "pkce-gen -",
     "pkce-url --scope 'openid offline_access' --prompt consent",
     "pkce-callback",
     "pkce-exchange",
+    "pkce-verify",
 ];
 
 /// The shells of this machine; bash and dash are everywhere that the tests run.
@@ -54,7 +55,7 @@ fn logs_in_from_each_shell() {
         let output = inside(shell, &STEPS.join(" | "));
         let document = output.json();
         assert_eq!(output.status, 0, "{output:?}");
-        for name in ["access_token", "refresh_token", "id_token", "expires_at", "issuer", "client_id", "nonce"] {
+        for name in ["access_token", "refresh_token", "id_token_claims", "expires_at", "issuer", "nonce"] {
             assert!(document.get(name).is_some(), "{shell}: {name}");
         }
         for name in ["code", "code_verifier", "code_challenge", "state", "iss", "authorization_url", "redirect_uri"] {
@@ -67,7 +68,7 @@ fn logs_in_from_each_shell() {
 #[test]
 fn ends_with_the_status_of_the_step_that_failed_and_one_message() {
     let denied = "env BROWSER='sh -c :' pkce-callback --timeout 1";
-    let failing: [(usize, &str, i32, &str); 5] = [
+    let failing: [(usize, &str, i32, &str); 6] = [
         (0, "pkce-discover http://127.0.0.1:1", 3, "pkce-discover: 127.0.0.1: connection refused"),
         (1, "pkce-gen - --bytes 7", 2, "pkce-gen: --bytes: must be a whole number from 32 to 96"),
         (
@@ -83,6 +84,7 @@ fn ends_with_the_status_of_the_step_that_failed_and_one_message() {
             4,
             "pkce-exchange: token_endpoint: plain http is allowed to this machine alone; use https",
         ),
+        (5, "pkce-verify --now 9999999999", 4, "pkce-verify: id_token: exp: it has expired"),
     ];
     for shell in shells() {
         for (at, step, status, message) in failing {
@@ -104,6 +106,46 @@ fn ends_with_the_status_of_the_step_that_failed_and_one_message() {
             assert_eq!(inside(shell, &raw).stdout, format!("{status} ()\n"), "{shell} {step}");
         }
     }
+}
+
+#[test]
+fn logs_in_to_a_resource_whose_server_has_never_seen_the_client() {
+    for (scope, more) in [("", ""), (" --scope openid", " | pkce-verify")] {
+        let login = format!(
+            "unset PKCE_CLIENT_ID; export PKCE_TRACE=1
+            pkce-discover --resource \"$PKCE_ISSUER/mcp\" | pkce-register --client-name deploy{scope} | pkce-gen - |
+              pkce-url | pkce-callback | pkce-exchange{more}"
+        );
+        let output = inside("bash", &login);
+        assert_eq!(output.status, 0, "{output:?}");
+        let document = output.json();
+        let issuer = document["issuer"].as_str().unwrap();
+        assert_eq!(document["resource"], format!("{issuer}/mcp"));
+        assert_ne!(document["client_id"], "pkce-tools");
+        assert_eq!(document.get("id_token_claims").is_some(), !more.is_empty());
+        let traced: Vec<&str> = output.stderr.lines().filter(|line| line.contains(": trace: ")).collect();
+        assert_eq!(traced.len(), if more.is_empty() { 4 } else { 5 }, "{output:?}");
+    }
+    let called = "unset PKCE_CLIENT_ID
+        pkce-discover --resource \"$PKCE_ISSUER/mcp\" | pkce-register | pkce-gen - | pkce-url | pkce-callback |
+          pkce-exchange -r access_token | sed 's/^/Authorization: Bearer /' |
+          curl --silent --show-error --fail -H @- \"$PKCE_ISSUER/mcp\"";
+    let output = inside("bash", called);
+    assert_eq!((output.status, output.json()["sub"].as_str()), (0, Some("alice")), "{output:?}");
+}
+
+#[test]
+fn logs_in_with_a_pushed_request() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let login = format!(
+        "pkce-discover | pkce-gen - | pkce-url --scope openid --redirect-uri http://127.0.0.1:{port}/callback |
+          pkce-push | pkce-callback | pkce-exchange | pkce-verify"
+    );
+    let output = inside("bash", &login);
+    assert_eq!((output.status, output.json()["id_token_claims"]["sub"].as_str()), (0, Some("alice")), "{output:?}");
+    let opened = output.stderr.lines().find(|line| line.starts_with("http://")).unwrap();
+    assert!(opened.contains("request_uri=urn") && !opened.contains("code_challenge"), "{opened}");
+    assert_eq!(output.json()["expires_in"], 3600);
 }
 
 #[test]

@@ -209,6 +209,7 @@ fn sends_nobody_back_whom_it_does_not_know() {
         ("redirect_uri", "https://evil.example/callback"),
         ("redirect_uri", "https://app.example:8443/callback"),
         ("redirect_uri", ""),
+        ("request_uri", "urn:ietf:params:oauth:request_uri:x"),
     ] {
         let answer = idp.authorize(&[(name, value)], "");
         assert!(answer.starts_with("HTTP/1.1 400") && header(&answer, "Location").is_none(), "{value}: {answer}");
@@ -232,7 +233,6 @@ fn refuses_requests_that_are_not_as_they_must_be() {
         (("response_mode", "fragment"), "invalid_request"),
         (("scope", "a\"b"), "invalid_scope"),
         (("request", "x"), "request_not_supported"),
-        (("request_uri", "x"), "request_uri_not_supported"),
         (("prompt", "none login"), "invalid_request"),
         (("max_age", "x"), "invalid_request"),
     ] {
@@ -309,6 +309,210 @@ fn signs_id_tokens_with_the_key_it_shows() {
         "at_hash": URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]),
     });
     assert_eq!(claims, expected);
+}
+
+/// Logs in, and gives pkce-verify what it needs.
+fn login_document(idp: &Idp) -> Value {
+    let mut document = idp.document.clone();
+    document["nonce"] = json!("n1");
+    let tokens = idp.exchange(&idp.code(), &[]);
+    document.as_object_mut().unwrap().extend(tokens.as_object().unwrap().clone());
+    document
+}
+
+#[test]
+fn signs_with_each_algorithm_as_pkce_verify_checks_it() {
+    for (alg, kty) in [("RS256", "RSA"), ("PS256", "RSA"), ("ES256", "EC"), ("ES384", "EC"), ("EdDSA", "OKP")] {
+        let idp = Idp::start(&["--auto-approve", "--alg", alg]);
+        assert_eq!(idp.document["id_token_signing_alg_values_supported"], json!([alg]));
+        let keys = body(&idp.get("/jwks", ""));
+        let key = &keys["keys"][0];
+        assert_eq!((text(key, "kty"), text(key, "alg"), keys["keys"].as_array().unwrap().len()), (kty, alg, 1));
+        assert!(key.get("d").is_none());
+        let document = login_document(&idp);
+        let output = run("pkce-verify", &["-r", "id_token_claims"], &document.to_string());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{alg}");
+        assert_eq!((&output.json()["sub"], &output.json()["aud"]), (&json!("alice"), &json!("pkce-tools")), "{alg}");
+    }
+    let hint = "hint: 'pkce-idp --help' lists what it takes";
+    let message = format!("--alg: must be one of RS256, PS256, ES256, ES384, EdDSA\n{hint}");
+    assert_eq!(run("pkce-idp", &["--alg", "none"], ""), failure("pkce-idp", 2, &message));
+}
+
+#[test]
+fn says_what_makes_its_rsa_keys_where_that_is_missing() {
+    let folder = common::Folder::new("no-openssl");
+    let mut idp = command("pkce-idp");
+    idp.args(["--alg", "RS256"]).env("PATH", &folder.0);
+    let message =
+        "openssl: no such file or directory\nhint: RS256 and PS256 need openssl; ES256, ES384 and EdDSA do not";
+    assert_eq!(finish(&mut idp, b""), failure("pkce-idp", 3, message));
+}
+
+#[test]
+fn changes_its_key_and_shows_the_one_before() {
+    let idp = Idp::start(&["--auto-approve", "--rotate-keys", "2"]);
+    let names = || -> Vec<String> {
+        let keys = body(&idp.get("/jwks", ""));
+        keys["keys"].as_array().unwrap().iter().map(|key| text(key, "kid").to_owned()).collect()
+    };
+    let first = names();
+    assert_eq!(first.len(), 1);
+    let before = login_document(&idp);
+    let rotated = loop {
+        match names() {
+            now if now == first => std::thread::sleep(std::time::Duration::from_millis(50)),
+            now => break now,
+        }
+    };
+    assert_eq!(rotated[1..], first);
+    let after = login_document(&idp);
+    let output = run("pkce-verify", &[], &format!("{before}{after}"));
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    // In time the old one is gone, and what it signed is not believed any more.
+    while names().contains(&first[0]) {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let output = run("pkce-verify", &[], &before.to_string());
+    assert_eq!(output, failure("pkce-verify", 4, "id_token: kid: the server has no signing key of this name"));
+}
+
+fn register(idp: &Idp, metadata: &Value) -> String {
+    let body = metadata.to_string();
+    let head = format!(
+        "POST /register HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        idp.port,
+        body.len()
+    );
+    talk(idp.port, (head + &body).as_bytes())
+}
+
+#[test]
+fn registers_public_native_clients_alone() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let metadata = json!({
+        "redirect_uris": ["http://127.0.0.1/own"], "token_endpoint_auth_method": "none", "client_name": "deploy",
+        "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "scope": "openid",
+    });
+    let answer = register(&idp, &metadata);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let client = body(&answer);
+    for name in ["redirect_uris", "token_endpoint_auth_method", "client_name", "grant_types", "response_types", "scope"]
+    {
+        assert_eq!(client[name], metadata[name], "{name}");
+    }
+    let client_id = text(&client, "client_id");
+    assert!(client.get("client_secret").is_none() && client["client_id_issued_at"].is_u64());
+    // It is known from now on, with its own redirect URI and no other's.
+    let own = [("client_id", client_id), ("redirect_uri", "http://127.0.0.1:7/own")];
+    let code = parameter(&idp.authorize(&own, ""), "code").unwrap();
+    assert!(idp.authorize(&[("client_id", client_id)], "").starts_with("HTTP/1.1 400"));
+    assert_eq!(idp.exchange(&code, &[("redirect_uri", "http://127.0.0.1:7/own")])["error"], "invalid_grant");
+    let code = parameter(&idp.authorize(&own, ""), "code").unwrap();
+    let tokens = idp.exchange(&code, &own);
+    assert_eq!(idp.refresh(text(&tokens, "refresh_token"))["error"], "invalid_grant");
+    for (changes, error) in [
+        (json!({ "redirect_uris": [] }), "invalid_redirect_uri"),
+        (json!({ "redirect_uris": null }), "invalid_redirect_uri"),
+        (json!({ "redirect_uris": ["http://evil.example/cb"] }), "invalid_redirect_uri"),
+        (json!({ "redirect_uris": ["http://127.0.0.1/cb", "javascript:alert(1)"] }), "invalid_redirect_uri"),
+        (json!({ "token_endpoint_auth_method": "client_secret_basic" }), "invalid_client_metadata"),
+        (json!({ "token_endpoint_auth_method": null }), "invalid_client_metadata"),
+        (json!({ "grant_types": ["password"] }), "invalid_client_metadata"),
+        (json!({ "grant_types": 5 }), "invalid_client_metadata"),
+        (json!({ "response_types": ["token"] }), "invalid_client_metadata"),
+    ] {
+        let mut metadata = metadata.clone();
+        metadata.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let answer = register(&idp, &metadata);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{changes}: {answer}");
+        assert_eq!(body(&answer)["error"], error, "{changes}");
+    }
+    assert!(idp.post("/register", "", &[("redirect_uris", "x")]).starts_with("HTTP/1.1 400"));
+    assert!(idp.get("/register", "").starts_with("HTTP/1.1 405"));
+}
+
+#[test]
+fn takes_a_pushed_request_once_and_from_its_client_alone() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let pairs = [
+        ("response_type", "code"),
+        ("client_id", "pkce-tools"),
+        ("redirect_uri", REDIRECT),
+        ("state", "pushed"),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ];
+    let push = |changes: &[(&str, &str)]| {
+        let mut pairs = pairs.to_vec();
+        for (name, value) in changes {
+            pairs.retain(|(other, _)| other != name);
+            pairs.push((name, value));
+        }
+        idp.post("/par", "", &pairs)
+    };
+    let answer = push(&[]);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!(body(&answer)["expires_in"], 60);
+    let open = |client_id: &str, request_uri: &str| {
+        idp.get(&format!("/authorize?{}", form(&[("client_id", client_id), ("request_uri", request_uri)])), "")
+    };
+    let pushed = body(&answer);
+    let request_uri = text(&pushed, "request_uri");
+    let redirect = open("pkce-tools", request_uri);
+    assert_eq!(parameter(&redirect, "state").as_deref(), Some("pushed"));
+    let code = parameter(&redirect, "code").unwrap();
+    assert!(idp.exchange(&code, &[]).get("access_token").is_some());
+    assert!(open("pkce-tools", request_uri).starts_with("HTTP/1.1 400"), "a second use");
+    let other = body(&register(
+        &idp,
+        &json!({
+            "redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none",
+        }),
+    ));
+    let again = body(&push(&[]));
+    assert!(open(text(&other, "client_id"), text(&again, "request_uri")).starts_with("HTTP/1.1 400"));
+    for (change, status, error) in [
+        (("redirect_uri", "http://evil.example/callback"), 400, "invalid_request"),
+        (("code_challenge_method", "plain"), 400, "invalid_request"),
+        (("request_uri", "urn:x"), 400, "invalid_request"),
+        (("client_id", "other"), 401, "invalid_client"),
+        (("client_secret", "x"), 401, "invalid_client"),
+    ] {
+        let answer = push(&[change]);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{change:?}: {answer}");
+        assert_eq!(body(&answer)["error"], error, "{change:?}");
+    }
+}
+
+#[test]
+fn protects_a_resource_and_says_where_its_server_is() {
+    for path in ["", "/", "/realms/x"] {
+        let idp = Idp::start(&["--auto-approve", "--issuer-path", path]);
+        let root = path.trim_end_matches('/');
+        let at = |target: &str, headers: &str| idp.get(&format!("{root}{target}"), headers);
+        let base = format!("http://127.0.0.1:{}", idp.port);
+        let metadata = format!("/.well-known/oauth-protected-resource{root}/mcp");
+        let expected = json!({
+            "resource": format!("{base}{root}/mcp"), "authorization_servers": [format!("{base}{path}")],
+            "bearer_methods_supported": ["header"],
+        });
+        assert_eq!(body(&idp.get(&metadata, "")), expected);
+        let challenge = |answer: &str| header(answer, "WWW-Authenticate").unwrap().to_owned();
+        let pointer = format!("resource_metadata=\"{base}{metadata}\"");
+        assert_eq!(challenge(&at("/mcp", "")), format!("Bearer {pointer}"));
+        let wrong = at("/mcp", "Authorization: Bearer x\r\n");
+        assert_eq!(challenge(&wrong), format!("Bearer error=\"invalid_token\", {pointer}"));
+    }
+    let idp = Idp::start(&["--auto-approve"]);
+    let resource = format!("http://127.0.0.1:{}/mcp", idp.port);
+    let call = |tokens: &Value| idp.get("/mcp", &format!("Authorization: Bearer {}\r\n", text(tokens, "access_token")));
+    assert!(call(&idp.exchange(&idp.code(), &[])).starts_with("HTTP/1.1 401"), "a token for nothing in particular");
+    let code = parameter(&idp.authorize(&[("resource", &resource)], ""), "code").unwrap();
+    let tokens = idp.exchange(&code, &[("resource", &resource)]);
+    assert_eq!(body(&call(&tokens)), json!({ "sub": "alice", "preferred_username": "alice" }));
+    let code = parameter(&idp.authorize(&[("resource", &resource)], ""), "code").unwrap();
+    assert_eq!(idp.exchange(&code, &[("resource", "https://other.example")])["error"], "invalid_target");
 }
 
 /// The value of the hidden field that names the login.

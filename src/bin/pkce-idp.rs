@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use pkce_tools::Error;
-use pkce_tools::idp::{self, Idp, Setup};
+use pkce_tools::idp::{self, Alg, Idp, Setup};
 use pkce_tools::tool::{self, Output};
 
 /// Run an authorization server on this machine, for tests: it lets everybody in, and keeps nothing.
@@ -25,6 +25,12 @@ struct Args {
     /// End the issuer's URL with this: / or a path
     #[arg(long, value_name = "PATH", default_value = "")]
     issuer_path: String,
+    /// Sign ID tokens with this: RS256, PS256, ES256, ES384 or EdDSA
+    #[arg(long, value_name = "ALG", default_value = "ES256", hide_possible_values = true)]
+    alg: Alg,
+    /// Sign with a new key after each of these times
+    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds)]
+    rotate_keys: Option<Duration>,
     /// Run no server: open this URL as a browser would, and follow redirects on this machine
     #[arg(long, value_name = "URL", conflicts_with = "command")]
     visit: Option<String>,
@@ -46,6 +52,8 @@ fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
         auto_approve: args.auto_approve,
         issuer_path: args.issuer_path.clone(),
         redirect_uris: args.redirect_uri.clone(),
+        alg: args.alg,
+        rotate_keys: args.rotate_keys,
     })?;
     let Some((program, words)) = args.command.split_first() else {
         output.print(&idp.document()?)?;

@@ -12,6 +12,8 @@ pub type Refusal = (&'static str, &'static str);
 /// A valid authorization request.
 #[derive(Clone)]
 pub struct Authorization {
+    /// Who asks.
+    pub client_id: String,
     /// Where the code goes.
     pub redirect_uri: String,
     /// To be handed back.
@@ -39,6 +41,8 @@ pub struct Tokens {
     pub nonce: Option<String>,
     /// Who logged in.
     pub person: Person,
+    /// Who asked.
+    pub client_id: String,
 }
 
 /// All grants of this run; nothing is written anywhere.
@@ -47,10 +51,16 @@ pub struct Grants {
     grants: Vec<Grant>,
     codes: HashMap<String, (usize, Instant)>,
     spent_codes: HashMap<String, usize>,
-    access_tokens: HashMap<String, (usize, Instant)>,
+    access_tokens: HashMap<String, Access>,
     refresh_tokens: HashMap<String, usize>,
     spent_refresh_tokens: HashMap<String, usize>,
     revoked: HashSet<usize>,
+}
+
+struct Access {
+    grant: usize,
+    until: Instant,
+    resources: Vec<String>,
 }
 
 struct Grant {
@@ -71,7 +81,7 @@ impl Authorization {
             Some(_) => return Err(("unsupported_response_type", "only code is given here")),
             None => return Err(("invalid_request", "response_type is missing")),
         }
-        for (name, error) in [("request", "request_not_supported"), ("request_uri", "request_uri_not_supported")] {
+        for (name, error) in [("request", "request_not_supported"), ("request_uri", "invalid_request")] {
             if parameters.one(name).is_some() {
                 return Err((error, "the request must be in the parameters"));
             }
@@ -99,6 +109,7 @@ impl Authorization {
         }
         let max_age = parameters.one("max_age").map(str::parse).transpose();
         Ok(Authorization {
+            client_id: text("client_id").unwrap_or_default(),
             redirect_uri: text("redirect_uri").unwrap_or_default(),
             state: text("state"),
             nonce: text("nonce"),
@@ -139,6 +150,9 @@ impl Grants {
         let verifier = parameters.one("code_verifier").ok_or(("invalid_request", "code_verifier is missing"))?;
         match () {
             () if until < Instant::now() => Err(("invalid_grant", "the code has expired")),
+            () if parameters.one("client_id") != Some(&authorization.client_id) => {
+                Err(("invalid_grant", "the code is another client's"))
+            }
             () if parameters.one("redirect_uri") != Some(&authorization.redirect_uri) => {
                 Err(("invalid_grant", "redirect_uri is not the one of the request"))
             }
@@ -160,7 +174,11 @@ impl Grants {
         if self.revoked.contains(&at) {
             return Err(("invalid_grant", "the grant is revoked"));
         }
-        let granted = self.authorization(at)?.granted();
+        let authorization = self.authorization(at)?;
+        if parameters.one("client_id") != Some(&authorization.client_id) {
+            return Err(("invalid_grant", "the refresh token is another client's"));
+        }
+        let granted = authorization.granted();
         let scope = match parameters.one("scope") {
             Some(asked) => asked.split(' ').map(str::to_owned).collect(),
             None => granted.clone(),
@@ -174,20 +192,22 @@ impl Grants {
         Ok(tokens)
     }
 
-    /// Ends a refresh token's grant, or an access token alone.
-    pub fn revoke(&mut self, token: &str) {
-        if self.access_tokens.remove(token).is_none()
-            && let Some(grant) = self.refresh_tokens.get(token)
-        {
+    /// Ends a refresh token's grant, or an access token alone, where it is this client's.
+    pub fn revoke(&mut self, token: &str, client_id: &str) {
+        let owns = |at: usize| self.grants.get(at).is_some_and(|grant| grant.authorization.client_id == client_id);
+        if self.access_tokens.get(token).is_some_and(|access| owns(access.grant)) {
+            self.access_tokens.remove(token);
+        } else if let Some(grant) = self.refresh_tokens.get(token).filter(|grant| owns(**grant)) {
             self.revoked.insert(*grant);
         }
     }
 
-    /// Whose access token this is, while it is good.
-    pub fn holder(&self, token: &str) -> Option<Person> {
-        let (at, until) = self.access_tokens.get(token)?;
-        let good = *until > Instant::now() && !self.revoked.contains(at);
-        self.grants.get(*at).filter(|_| good).map(|grant| grant.person.clone())
+    /// Whose access token this is, and for which resources, while it is good.
+    pub fn holder(&self, token: &str) -> Option<(Person, Vec<String>)> {
+        let access = self.access_tokens.get(token)?;
+        let good = access.until > Instant::now() && !self.revoked.contains(&access.grant);
+        let grant = self.grants.get(access.grant).filter(|_| good)?;
+        Some((grant.person.clone(), access.resources.clone()))
     }
 
     fn authorization(&self, at: usize) -> Result<Authorization, Refusal> {
@@ -200,18 +220,22 @@ impl Grants {
             || pkce::random(32).map(|token| token.to_string()).map_err(|_| ("server_error", "no random numbers"));
         let grant = self.grants.get(at).ok_or(("invalid_grant", "no such grant"))?;
         let granted = &grant.authorization.resources;
-        if !parameters.all("resource").all(|resource| granted.iter().any(|granted| granted == resource)) {
+        let asked: Vec<String> = parameters.all("resource").map(str::to_owned).collect();
+        if !asked.iter().all(|resource| granted.contains(resource)) {
             return Err(("invalid_target", "a resource that was not granted"));
         }
+        let resources = if asked.is_empty() { granted.clone() } else { asked };
         let (person, nonce) = (grant.person.clone(), grant.authorization.nonce.clone());
+        let client_id = grant.authorization.client_id.clone();
         let offline = grant.authorization.granted().iter().any(|name| name == "offline_access");
         let access_token = random()?;
-        self.access_tokens.insert(access_token.clone(), (at, Instant::now() + ACCESS));
+        let access = Access { grant: at, until: Instant::now() + ACCESS, resources };
+        self.access_tokens.insert(access_token.clone(), access);
         let refresh_token = if offline { Some(random()?) } else { None };
         if let Some(token) = &refresh_token {
             self.refresh_tokens.insert(token.clone(), at);
         }
-        Ok(Tokens { access_token, refresh_token, scope, nonce, person })
+        Ok(Tokens { access_token, refresh_token, scope, nonce, person, client_id })
     }
 }
 

@@ -1,66 +1,192 @@
-//! The signing key: made at start, gone at the end (RFC 7515, RFC 7517, RFC 7518 section 3.4).
+//! The signing keys: made at start and as time goes on, gone at the end (RFC 7515, RFC 7517, RFC 7518, RFC 8037).
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
-use crate::{Error, Kind, pkce};
+use crate::jws::{Algorithm, encoded};
+use crate::{Error, Kind, pkce, tool};
 
-/// A key pair for ES256.
-pub struct Key {
-    pair: EcdsaKeyPair,
-    kid: String,
+/// What ID tokens are signed with.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Alg {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[value(name = "RS256")]
+    Rs256,
+    /// RSASSA-PSS with SHA-256.
+    #[value(name = "PS256")]
+    Ps256,
+    /// ECDSA with P-256 and SHA-256.
+    #[value(name = "ES256")]
+    Es256,
+    /// ECDSA with P-384 and SHA-384.
+    #[value(name = "ES384")]
+    Es384,
+    /// Ed25519.
+    #[value(name = "EdDSA")]
+    EdDsa,
 }
 
-impl Key {
-    /// A new key.
-    pub fn new() -> Result<Key, Error> {
-        let fault = || Error::new(Kind::Fault, "signing key: cannot be made");
-        let random = SystemRandom::new();
-        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| fault())?;
-        let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).map_err(|_| fault())?;
-        Ok(Key { pair, kid: pkce::random(8)?.to_string() })
+impl Alg {
+    /// Its name in a header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Alg::Rs256 => "RS256",
+            Alg::Ps256 => "PS256",
+            Alg::Es256 => "ES256",
+            Alg::Es384 => "ES384",
+            Alg::EdDsa => "EdDSA",
+        }
+    }
+}
+
+/// The keys of one algorithm. The newest signs; the one before is shown as long again as it has signed.
+pub struct Keys {
+    /// Their algorithm.
+    pub alg: Alg,
+    period: Option<Duration>,
+    keys: Mutex<Vec<Key>>,
+}
+
+impl Keys {
+    /// A new key, and after each period another one.
+    pub fn new(alg: Alg, period: Option<Duration>) -> Result<Keys, Error> {
+        Ok(Keys { alg, period, keys: Mutex::new(vec![Key::new(alg)?]) })
     }
 
-    /// The name of its algorithm.
-    pub fn alg(&self) -> &'static str {
-        "ES256"
-    }
-
-    /// The public key.
-    pub fn jwk(&self) -> Value {
-        // An uncompressed point: 4, then 32 octets of x, then 32 of y.
-        let point = self.pair.public_key().as_ref();
-        let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
-        json!({
-            "kty": "EC",
-            "crv": "P-256",
-            "x": URL_SAFE_NO_PAD.encode(x),
-            "y": URL_SAFE_NO_PAD.encode(y),
-            "kid": self.kid,
-            "use": "sig",
-            "alg": self.alg(),
-        })
+    /// The public keys (RFC 7517 section 5), the newest first.
+    pub fn jwks(&self) -> Result<Value, Error> {
+        let keys: Vec<Value> = self.present()?.iter().rev().map(|key| key.jwk(self.alg)).collect();
+        Ok(json!({ "keys": keys }))
     }
 
     /// The claims, signed (RFC 7515 section 7.1).
     pub fn sign(&self, claims: &Value) -> Result<String, Error> {
-        let header = json!({ "alg": self.alg(), "kid": self.kid, "typ": "JWT" });
-        let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        let input = format!("{}.{}", part(&header), part(claims));
-        let signature = self.pair.sign(&SystemRandom::new(), input.as_bytes());
-        let signature = signature.map_err(|_| Error::new(Kind::Fault, "signature: cannot be made"))?;
-        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        match self.present()?.last() {
+            Some(key) => key.sign(self.alg, claims),
+            None => Err(fault()),
+        }
+    }
+
+    /// `at_hash` of the access token (OpenID Connect Core section 3.1.3.6).
+    pub fn half_hash(&self, token: &str) -> Option<String> {
+        Algorithm::named(self.alg.name()).ok().map(|algorithm| algorithm.half_hash(token))
+    }
+
+    /// The keys of this moment.
+    fn present(&self) -> Result<MutexGuard<'_, Vec<Key>>, Error> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(period) = self.period {
+            if keys.last().is_none_or(|key| key.made.elapsed() >= period) {
+                keys.push(Key::new(self.alg)?);
+            }
+            let newest = keys.len().saturating_sub(1);
+            let mut place = 0..;
+            keys.retain(|key| place.next() == Some(newest) || key.made.elapsed() < period * 2);
+        }
+        Ok(keys)
     }
 }
 
-/// `at_hash`: the left half of the access token's SHA-256 (OpenID Connect Core section 3.1.3.6).
-pub fn half_hash(token: &str) -> String {
-    let digest = Sha256::digest(token);
-    let (left, _) = digest.split_at(digest.len() / 2);
-    URL_SAFE_NO_PAD.encode(left)
+struct Key {
+    pair: Pair,
+    kid: String,
+    made: Instant,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair, &'static dyn RsaEncoding),
+    Ec(EcdsaKeyPair, &'static str),
+    Ed25519(Ed25519KeyPair),
+}
+
+impl Key {
+    fn new(alg: Alg) -> Result<Key, Error> {
+        let random = SystemRandom::new();
+        let ec = |algorithm: &'static EcdsaSigningAlgorithm, curve| -> Result<Pair, Error> {
+            let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| fault())?;
+            let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).map_err(|_| fault())?;
+            Ok(Pair::Ec(pair, curve))
+        };
+        let pair = match alg {
+            Alg::Rs256 => Pair::Rsa(rsa()?, &RSA_PKCS1_SHA256),
+            Alg::Ps256 => Pair::Rsa(rsa()?, &RSA_PSS_SHA256),
+            Alg::Es256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING, "P-256")?,
+            Alg::Es384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384")?,
+            Alg::EdDsa => {
+                let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| fault())?;
+                Pair::Ed25519(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| fault())?)
+            }
+        };
+        Ok(Key { pair, kid: pkce::random(8)?.to_string(), made: Instant::now() })
+    }
+
+    /// The public key.
+    fn jwk(&self, alg: Alg) -> Value {
+        let mut jwk = match &self.pair {
+            Pair::Rsa(pair, _) => {
+                let public: RsaPublicKeyComponents<Vec<u8>> = pair.public().into();
+                json!({ "kty": "RSA", "n": encoded(public.n), "e": encoded(public.e) })
+            }
+            Pair::Ec(pair, curve) => {
+                // An uncompressed point: 4, then the octets of x, then as many of y.
+                let point = pair.public_key().as_ref();
+                let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
+                json!({ "kty": "EC", "crv": curve, "x": encoded(x), "y": encoded(y) })
+            }
+            Pair::Ed25519(pair) => json!({ "kty": "OKP", "crv": "Ed25519", "x": encoded(pair.public_key()) }),
+        };
+        if let Some(members) = jwk.as_object_mut() {
+            members.extend(
+                [("kid", self.kid.as_str()), ("use", "sig"), ("alg", alg.name())]
+                    .map(|(name, text)| (name.to_owned(), Value::from(text))),
+            );
+        }
+        jwk
+    }
+
+    fn sign(&self, alg: Alg, claims: &Value) -> Result<String, Error> {
+        let header = json!({ "alg": alg.name(), "kid": self.kid, "typ": "JWT" });
+        let input = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
+        let random = SystemRandom::new();
+        let signature = match &self.pair {
+            Pair::Rsa(pair, padding) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                pair.sign(*padding, &random, input.as_bytes(), &mut signature).map_err(|_| fault())?;
+                encoded(signature)
+            }
+            Pair::Ec(pair, _) => encoded(pair.sign(&random, input.as_bytes()).map_err(|_| fault())?),
+            Pair::Ed25519(pair) => encoded(pair.sign(input.as_bytes())),
+        };
+        Ok(format!("{input}.{signature}"))
+    }
+}
+
+/// A key that openssl makes, since ring makes none for RSA, and no other crate here would need one that does.
+fn rsa() -> Result<RsaKeyPair, Error> {
+    let made = Command::new("openssl")
+        .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-outform", "DER"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let made = made.map_err(|error| unavailable(&tool::reason(&error)))?;
+    let pkcs8 = Zeroizing::new(made.stdout);
+    RsaKeyPair::from_pkcs8(&pkcs8).map_err(|_| unavailable("made no RSA key"))
+}
+
+fn unavailable(wrong: &str) -> Error {
+    Error::unavailable(format!("openssl: {wrong}")).hint("RS256 and PS256 need openssl; ES256, ES384 and EdDSA do not")
+}
+
+fn fault() -> Error {
+    Error::new(Kind::Fault, "signing key: cannot be made or used")
 }

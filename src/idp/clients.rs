@@ -1,0 +1,91 @@
+//! The clients: public ones alone, one from the start, others by dynamic registration (RFC 7591).
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::grants::Refusal;
+use super::now;
+use crate::url::Url;
+use crate::{Document, pkce};
+
+/// All clients, by their `client_id`, with their redirect URIs.
+#[derive(Default)]
+pub struct Clients(HashMap<String, Vec<String>>);
+
+impl Clients {
+    /// One client.
+    pub fn with(client_id: &str, redirect_uris: Vec<String>) -> Clients {
+        Clients(HashMap::from([(client_id.to_owned(), redirect_uris)]))
+    }
+
+    /// Whether there is a client of this name.
+    pub fn knows(&self, client_id: &str) -> bool {
+        self.0.contains_key(client_id)
+    }
+
+    /// Whether the client may be sent back there.
+    pub fn allows(&self, client_id: &str, redirect_uri: &str) -> bool {
+        self.0.get(client_id).is_some_and(|known| known.iter().any(|known| is_registered(known, redirect_uri)))
+    }
+
+    /// Registers a client with this metadata (RFC 7591 section 2), and gives what it is told (section 3.2.1).
+    pub fn register(&mut self, metadata: &Document) -> Result<Value, Refusal> {
+        let texts = |name: &str, default: &str| -> Result<Vec<String>, Refusal> {
+            let texts = metadata.texts(name).map_err(|_| (INVALID, "a list is not one of strings"))?;
+            Ok(texts.unwrap_or_else(|| vec![default.to_owned()]))
+        };
+        let redirect_uris = metadata.texts("redirect_uris").ok().flatten().unwrap_or_default();
+        if redirect_uris.is_empty() || !redirect_uris.iter().all(|uri| is_native(uri)) {
+            return Err(("invalid_redirect_uri", "a native client's are https, its own scheme, or on this machine"));
+        }
+        if metadata.text("token_endpoint_auth_method").ok().flatten().as_deref() != Some("none") {
+            return Err((INVALID, "only clients with token_endpoint_auth_method none are registered here"));
+        }
+        let grant_types = texts("grant_types", "authorization_code")?;
+        if !grant_types.iter().all(|name| ["authorization_code", "refresh_token"].contains(&name.as_str())) {
+            return Err((INVALID, "grant_types has one that is not known here"));
+        }
+        let response_types = texts("response_types", "code")?;
+        if response_types != ["code"] {
+            return Err((INVALID, "response_types must be code"));
+        }
+        let random = pkce::random(16).map_err(|_| ("server_error", "no random numbers"))?;
+        let client_id = random.to_string();
+        self.0.insert(client_id.clone(), redirect_uris.clone());
+        let mut client = json!({
+            "client_id": client_id,
+            "client_id_issued_at": now(),
+            "redirect_uris": redirect_uris,
+            "token_endpoint_auth_method": "none",
+            "grant_types": grant_types,
+            "response_types": response_types,
+            "client_name": metadata.text("client_name").ok().flatten(),
+            "scope": metadata.text("scope").ok().flatten(),
+        });
+        super::drop_nulls(&mut client);
+        Ok(client)
+    }
+}
+
+/// Whether a native client may have this redirect URI (RFC 8252 section 7).
+fn is_native(uri: &str) -> bool {
+    let own = uri.split_once(':').is_some_and(|(scheme, rest)| scheme.contains('.') && rest.starts_with('/'));
+    own || Url::parse("redirect_uri", uri).is_ok_and(|url| url.is_https() || url.is_loopback())
+}
+
+/// Whether the redirect URI is the registered one; on this machine with any port (RFC 8252 section 7.3).
+fn is_registered(known: &str, given: &str) -> bool {
+    let (Ok(known_url), Ok(given_url)) = (Url::parse("known", known), Url::parse("given", given)) else {
+        return known == given;
+    };
+    let alike = known_url.is_loopback()
+        && !given_url.is_https()
+        && given_url.port() != Some(0)
+        && known_url.host() == given_url.host()
+        && known_url.path() == given_url.path()
+        && known_url.query() == given_url.query();
+    known == given || alike
+}
+
+const INVALID: &str = "invalid_client_metadata";

@@ -1,0 +1,51 @@
+//! The parameters of a request: RFC 6749 sections 3.1 and 3.2, RFC 8707 section 2.
+
+use crate::{Document, form};
+
+/// The parameters of a request: none twice but `resource`, none empty (RFC 6749 section 3.1).
+#[derive(Clone, Default)]
+pub struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Those of a query or a form.
+    pub fn of_form(text: &str) -> Result<Parameters, &'static str> {
+        let pairs = form::pairs(text).map(|(name, value)| Some((form::decode(name)?, form::decode(value)?)));
+        let pairs: Option<Vec<_>> = pairs.collect();
+        Parameters::of(pairs.ok_or("a parameter cannot be decoded")?)
+    }
+
+    /// Those of a JSON object.
+    pub fn of_json(body: &[u8]) -> Result<Parameters, &'static str> {
+        let object = Document::parse(body).map_err(|_| "the body is not a JSON object")?;
+        let mut pairs = Vec::new();
+        for name in object.names() {
+            let values = object.texts(name).map_err(|_| "a parameter is not a string")?;
+            pairs.extend(values.unwrap_or_default().into_iter().map(|value| (name.to_owned(), value)));
+        }
+        Parameters::of(pairs)
+    }
+
+    fn of(mut pairs: Vec<(String, String)>) -> Result<Parameters, &'static str> {
+        pairs.retain(|(_, value)| !value.is_empty());
+        let mut names: Vec<&str> =
+            pairs.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "resource").collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() < all {
+            return Err("a parameter is there twice");
+        }
+        Ok(Parameters(pairs))
+    }
+
+    /// The parameter's value.
+    pub fn one(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// All values of the parameter.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.0.iter().filter(move |(other, _)| other == name);
+        named.map(|(_, value)| value.as_str())
+    }
+}
