@@ -1,6 +1,7 @@
 //! A strict authorization server for one machine: RFC 6749, RFC 7636, RFC 9207, OpenID Connect Core. For tests alone:
 //! whoever asks is let in by any name, and nothing is kept.
 
+mod api;
 mod clients;
 mod grants;
 mod inside;
@@ -25,6 +26,7 @@ use crate::{Error, form, pkce, tool};
 pub use inside::run as run_inside;
 pub use keys::Alg;
 
+use api::RESOURCE;
 use clients::Clients;
 use grants::{Authorization, Grants};
 use keys::Keys;
@@ -217,20 +219,6 @@ impl Service {
             "revocation_endpoint_auth_methods_supported": ["none"],
             "code_challenge_methods_supported": [pkce::METHOD],
             "authorization_response_iss_parameter_supported": true,
-        })
-    }
-
-    /// Where the metadata of the protected resource is (RFC 9728 section 3.1).
-    fn resource_metadata_path(&self) -> String {
-        format!("/.well-known/oauth-protected-resource{}{RESOURCE}", self.root)
-    }
-
-    /// The protected resource, described (RFC 9728 section 2).
-    fn resource_metadata(&self) -> Value {
-        json!({
-            "resource": format!("{}{RESOURCE}", self.base),
-            "authorization_servers": [self.issuer],
-            "bearer_methods_supported": ["header"],
         })
     }
 
@@ -437,29 +425,6 @@ impl Service {
         Answer::empty(200)
     }
 
-    /// Something to call with an access token: OpenID Connect Core section 5.3, RFC 6750.
-    fn userinfo(&self, request: &Request) -> Answer {
-        match bearer(request).map(|token| self.state().grants.holder(token)) {
-            Some(Some((person, _))) => Answer::json(200, &told(&person)),
-            Some(None) => Answer::empty(401).with("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"),
-            None => Answer::empty(401).with("WWW-Authenticate: Bearer\r\n"),
-        }
-    }
-
-    /// A protected resource with metadata of its own, as an MCP server is: RFC 9728 section 5.1, RFC 8707.
-    fn resource(&self, request: &Request) -> Answer {
-        let resource = format!("{}{RESOURCE}", self.base);
-        let metadata = format!("resource_metadata=\"http://{}{}\"", self.authority, self.resource_metadata_path());
-        match bearer(request).map(|token| self.state().grants.holder(token)) {
-            Some(Some((person, resources))) if resources.contains(&resource) => Answer::json(200, &told(&person)),
-            Some(_) => {
-                let header = format!("WWW-Authenticate: Bearer error=\"invalid_token\", {metadata}\r\n");
-                Answer::empty(401).with(&header)
-            }
-            None => Answer::empty(401).with(&format!("WWW-Authenticate: Bearer {metadata}\r\n")),
-        }
-    }
-
     /// The parameters of a public client's call: in a form, or in JSON as Auth0 takes it.
     fn called(&self, request: &Request, body: &[u8]) -> Result<Parameters, Answer> {
         let media_type = request.header("Content-Type").unwrap_or_default();
@@ -512,17 +477,6 @@ fn drop_nulls(object: &mut Value) {
     }
 }
 
-/// The access token of the request (RFC 6750 section 2.1).
-fn bearer(request: &Request) -> Option<&str> {
-    let (scheme, token) = request.header("Authorization")?.split_once(' ')?;
-    Some(token).filter(|_| scheme.eq_ignore_ascii_case("Bearer"))
-}
-
-/// What an API tells of somebody.
-fn told(person: &Person) -> Value {
-    json!({ "sub": person.name, "preferred_username": person.name })
-}
-
 fn session_cookie(cookies: &str) -> Option<&str> {
     let name = format!("{COOKIE}=");
     cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(&name))
@@ -544,9 +498,6 @@ const COOKIE: &str = "pkce-idp";
 
 /// Where the client may be sent back to: this machine, any port.
 const REDIRECTS: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"];
-
-/// The path of the protected resource.
-const RESOURCE: &str = "/mcp";
 
 /// How long a pushed request waits for its browser.
 const PUSHED: Duration = Duration::from_secs(60);

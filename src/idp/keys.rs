@@ -179,8 +179,10 @@ fn rsa() -> Result<RsaKeyPair, Error> {
         .stderr(Stdio::null())
         .output();
     let made = made.map_err(|error| unavailable(&tool::reason(&error)))?;
-    let pkcs8 = Zeroizing::new(made.stdout);
-    RsaKeyPair::from_pkcs8(&pkcs8).map_err(|_| unavailable("made no RSA key"))
+    let der = Zeroizing::new(made.stdout);
+    // Some versions write PKCS #8 (RFC 5208), some the bare RSAPrivateKey of RFC 8017.
+    let pair = RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der));
+    pair.map_err(|_| unavailable("made no RSA key"))
 }
 
 fn unavailable(wrong: &str) -> Error {
