@@ -50,4 +50,5 @@ pkce-discover "$issuer" |
   pkce-url --client-id "$client_id" --redirect-uri "$callback_url" --scope 'openid profile' \
     ${connection:+--param "connection=$connection"} |
   pkce-callback "$@" |
-  pkce-exchange --format json
+  pkce-exchange --format json |
+  pkce-verify

@@ -68,21 +68,14 @@ step "the secrets of this login" "pkce-gen -"
 step "the URL that a browser is to open" "pkce-url --scope 'openid offline_access' --prompt consent"
 step "the browser, and the code it brings back" "pkce-callback"
 step "the tokens for the code" "pkce-exchange"
+step "the ID token, checked with the server's keys" "pkce-verify"
 
-printf '\n%sThe claims of the ID token%s (read, not verified: this version does not check its signature)\n' "$bold" "$plain"
-payload=$(printf '%s\n' "$document" | members | awk -F '\t' '$1 == "id_token" { gsub(/"/, "", $2); print $2 }')
-printf '%s\n' "$payload" | cut -d . -f 2 | tr '_-' '/+' | awk '{
-  digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-  bits = 0; value = 0
-  for (at = 1; at <= length($0); at++) {
-    value = value * 64 + index(digits, substr($0, at, 1)) - 1; bits += 6
-    if (bits >= 8) { bits -= 8; octet = int(value / 2 ^ bits); value -= octet * 2 ^ bits; printf "%c", octet }
-  }
-  print ""
-}' | members | while IFS=$(printf '\t') read -r name value; do printf '   %s %s\n' "$name" "$value"; done
+printf '\n%sWho logged in%s, as the ID token says that pkce-verify has checked\n' "$bold" "$plain"
+printf '%s\n' "$document" | pkce-verify -r id_token_claims | members |
+  while IFS=$(printf '\t') read -r name value; do printf '   %s %s\n' "$name" "$value"; done
 
 printf '\n%sLogged in.%s The same as one pipeline:\n\n' "$bold" "$plain"
 cat <<'PIPELINE'
    pkce-idp --auto-approve -- sh -c '
-     pkce-discover | pkce-gen - | pkce-url --scope openid | pkce-callback | pkce-exchange'
+     pkce-discover | pkce-gen - | pkce-url --scope openid | pkce-callback | pkce-exchange | pkce-verify'
 PIPELINE

@@ -43,13 +43,15 @@ fn shows_a_newcomer_each_step_and_no_whole_secret() {
         let output = finish(command(shell).arg(example("demo.sh")), b"");
         assert_eq!(output.status, 0, "{output:?}");
         let text = &output.stdout;
-        for step in ["pkce-discover", "pkce-gen -", "pkce-url --scope", "pkce-callback", "pkce-exchange"] {
+        for step in ["pkce-discover", "pkce-gen -", "pkce-url --scope", "pkce-callback", "pkce-exchange", "pkce-verify"]
+        {
             assert!(text.contains(&format!("\n{step}")), "{step}: {text}");
         }
         for shown in [
             "+ access_token \"",
             "+ refresh_token \"",
             "- code_verifier\n",
+            "+ id_token_claims {",
             "   iss \"http://127.0.0.1:",
             "   sub \"alice\"",
             "   nonce \"",
@@ -62,6 +64,29 @@ fn shows_a_newcomer_each_step_and_no_whole_secret() {
     }
     let broken = finish(command("sh").arg(example("demo.sh")).env("PATH", "/usr/bin:/bin"), b"");
     assert_ne!(broken.status, 0);
+}
+
+#[test]
+fn logs_in_to_an_mcp_server_and_registers_once() {
+    let folder = Folder::new("mcp-login");
+    let login = format!("sh '{}' \"$PKCE_ISSUER/mcp\"", example("mcp-login.sh"));
+    let script = format!("cd '{}'; {login} > first && {login} > second", folder.0.display());
+    let output = finish(command("pkce-idp").args(["--auto-approve", "--", "sh", "-c", &script]), b"");
+    assert_eq!(output.status, 0, "{output:?}");
+    let document =
+        |name: &str| -> Value { serde_json::from_str(&std::fs::read_to_string(folder.0.join(name)).unwrap()).unwrap() };
+    let files = std::fs::read_dir(&folder.0).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let client = files.into_iter().find(|name| name.ends_with("_mcp.client.json")).unwrap();
+    let (first, second, client) = (document("first"), document("second"), document(&client));
+    assert_eq!((&first["client_id"], &second["client_id"]), (&client["client_id"], &client["client_id"]));
+    assert_ne!(first["access_token"], second["access_token"]);
+    assert!(first["resource"].as_str().unwrap().ends_with("/mcp") && client.get("code_verifier").is_none());
+    // A server that is not there leaves no client behind, and its status is the script's.
+    let elsewhere =
+        format!("cd '{}'; sh '{}' http://127.0.0.1:1/mcp other", folder.0.display(), example("mcp-login.sh"));
+    assert_eq!(finish(command("sh").args(["-c", &elsewhere]), b"").status, 3);
+    assert!(!folder.0.join("other").exists());
+    assert_eq!(finish(command("sh").arg(example("mcp-login.sh")), b"").status, 2);
 }
 
 /// Runs the login script in a folder, inside a pkce-idp whose issuer ends in a slash as Auth0's does.

@@ -613,7 +613,7 @@ fn refuses_documents_it_cannot_wait_for() {
             &[],
             2,
             "authorization_url: the server takes only requests that were pushed to it\n\
-             hint: the request must be sent to pushed_authorization_request_endpoint first (RFC 9126)",
+             hint: put pkce-push between pkce-url and pkce-callback",
         ),
         (document(V4), &["--response-file", "x"], 2, port_zero),
         (document(V4), &["--paste"], 2, port_zero),
