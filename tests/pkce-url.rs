@@ -337,7 +337,8 @@ fn lets_no_server_elsewhere_name_this_machine() {
 #[test]
 fn notes_a_url_that_some_servers_cut() {
     let output = run("pkce-url", &["--param", &format!("a={}", "x".repeat(8000))], &document().to_string());
-    let note = "pkce-url: note: the URL is longer than 8,000 characters; some servers cut it, and pkce-push makes it short\n";
+    let note =
+        "pkce-url: note: the URL is longer than 8,000 characters; some servers cut it, and pkce-push makes it short\n";
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
 }
 

@@ -12,6 +12,8 @@ mod common;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use common::{Server, command, finish, run};
 use proptest::prelude::*;
@@ -36,6 +38,28 @@ fn document() -> Value {
 fn value(url: &str, name: &str) -> Option<String> {
     let (_, query) = url.split_once('?')?;
     form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
+}
+
+/// A token that is good at its time.
+fn token() -> String {
+    let vectors = common::vectors("idtoken.json");
+    let case = vectors["cases"].as_array().unwrap().iter().find(|case| case["id"] == "ok-es256").unwrap();
+    case["id_token"].as_str().unwrap().to_owned()
+}
+
+/// What pkce-verify makes of this token with the keys of the vectors.
+fn verified(id_token: &str) -> common::Output {
+    static KEYS: OnceLock<PathBuf> = OnceLock::new();
+    let file = KEYS.get_or_init(|| {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("properties.jwks");
+        std::fs::write(&file, common::vectors("idtoken.json")["jwks"]["multi_alg"].to_string()).unwrap();
+        file
+    });
+    let document = json!({
+        "issuer": "https://op.example.com", "client_id": "cli-1", "nonce": "n-0S6_WzA2Mj", "id_token": id_token,
+        "id_token_signing_alg_values_supported": ["ES256"],
+    });
+    run("pkce-verify", &["--now", "1800000000", "--jwks", file.to_str().unwrap()], &document.to_string())
 }
 
 /// Any JSON text that is not nested too deep, as it may stand in a document of somebody else.
@@ -127,6 +151,25 @@ proptest! {
         let output = run("pkce-url", &[], &text);
         prop_assert_eq!(output.status, 0, "{:?}", output);
         prop_assert!(output.stdout.contains(&format!("\"zz\":{json}}}")), "{:?}", output);
+    }
+
+    #[test]
+    fn any_change_of_a_token_is_noticed(place in any::<prop::sample::Index>(), character in "[A-Za-z0-9_.=+ -]") {
+        let token = token();
+        let at = place.index(token.len());
+        let changed = format!("{}{character}{}", &token[..at], &token[at + 1..]);
+        for (id_token, status) in [(&token, 0), (&changed, if changed == token { 0 } else { 4 })] {
+            let output = verified(id_token);
+            prop_assert_eq!(output.status, status, "{:?}", output);
+        }
+    }
+
+    #[test]
+    fn any_text_is_no_token(text in any::<String>(), parts in prop::collection::vec("[A-Za-z0-9_-]{0,40}", 1..5)) {
+        for id_token in [text, parts.join(".")] {
+            let output = verified(&id_token);
+            prop_assert_eq!((output.status, output.stderr.starts_with("pkce-verify: id_token: ")), (4, true), "{:?}", output);
+        }
     }
 
     #[test]
