@@ -182,6 +182,10 @@ fn missing(name: &str) -> Error {
         Some(("pkce-url", _)) if tool::name() == "pkce-url" => {
             error.hint(format!("--{} names it", name.replace('_', "-")))
         }
+        // Not every server has every endpoint.
+        Some(("pkce-discover", _)) if SOME.contains(&name) => {
+            error.hint("pkce-discover adds it, where the server names one")
+        }
         Some((writer, _)) if *writer != tool::name() => error.hint(format!("{writer} adds it")),
         _ => error,
     }
@@ -283,6 +287,10 @@ const DEPTH: usize = 64;
 
 /// What a token answer sets, and a new login takes away.
 pub const TOKENS: [&str; 6] = ["access_token", "token_type", "expires_in", "expires_at", "id_token", "refresh_token"];
+
+/// What only some servers' metadata has.
+const SOME: [&str; 4] =
+    ["jwks_uri", "registration_endpoint", "revocation_endpoint", "pushed_authorization_request_endpoint"];
 
 /// Which tool adds which members: the document's table.
 pub const WRITERS: [(&str, &[&str]); 8] = [

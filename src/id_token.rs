@@ -50,7 +50,7 @@ fn absent(document: Document, refreshed: bool) -> Result<Document, Error> {
 
 /// The token's type (RFC 8725 section 3.11), and whether the server signs in that way.
 fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
-    let typ = jws.header.text("typ").map_err(|error| error.of_answer("id_token: header"))?;
+    let typ = jws.header.text("typ").map_err(|error| untrusted(&format!("header: {}", error.report.message)))?;
     if typ.is_some_and(|typ| !TYPES.iter().any(|known| typ.eq_ignore_ascii_case(known))) {
         return Err(untrusted("header: typ: another kind of token"));
     }
@@ -205,11 +205,11 @@ impl Check<'_> {
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        self.claims.text(name).map_err(|error| error.of_answer("id_token"))
+        self.claims.text(name).map_err(|error| untrusted(&error.report.message))
     }
 
     fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
-        self.claims.texts(name).map_err(|error| error.of_answer("id_token"))
+        self.claims.texts(name).map_err(|error| untrusted(&error.report.message))
     }
 
     fn time(&self, name: &str) -> Result<Option<f64>, Error> {
@@ -223,7 +223,8 @@ fn seconds(json: &str) -> Option<f64> {
     json.parse().ok().filter(|seconds: &f64| seconds.abs() < i64::MAX as f64)
 }
 
-fn untrusted(wrong: &str) -> Error {
+/// What is wrong with the ID token: a check by its name, never a value.
+pub fn untrusted(wrong: &str) -> Error {
     let mut error = Error::untrusted(format!("id_token: {wrong}"));
     error.report.member = Some("id_token".to_owned());
     error

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::http::Client;
 use crate::jws::{Jws, Scheme, decoded};
 use crate::url::Url;
-use crate::{Document, Error, Kind, metadata, tool};
+use crate::{Document, Error, Kind, id_token, metadata, tool};
 
 /// The keys that tokens are checked with: those of a file, or of each server as they are needed.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Keys {
     /// Checks the token's signature with the keys of the document's server: fetched once, and once more where the token
     /// names a key that was not among them, since servers change their keys.
     pub fn verify(&mut self, document: &Document, jws: &Jws, timeout: Duration) -> Result<(), Error> {
-        let wrong = |wrong: Wrong| Error::untrusted(format!("id_token: {}", wrong.words()));
+        let wrong = |wrong: Wrong| id_token::untrusted(wrong.words());
         if let Some(set) = &self.file {
             return set.verify(jws).map_err(wrong);
         }
