@@ -20,7 +20,7 @@ pub struct Policy {
 
 /// Checks the document's ID token, and adds its claims.
 pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Result<Document, Error> {
-    let earlier = document.object("id_token_claims")?;
+    let earlier = document.object("id_token_claims")?.map(without_nulls);
     let Some(token) = document.text("id_token")? else {
         return absent(document, earlier.is_some());
     };
@@ -28,7 +28,7 @@ pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Resul
     check_header(&document, &jws)?;
     keys.verify(&document, &jws, policy.timeout)?;
     let claims = Document::parse(&jws.payload).map_err(|wrong| untrusted(&format!("claims: {wrong}")))?;
-    let check = Check { document: &document, claims: claims.clone(), jws: &jws, policy };
+    let check = Check { document: &document, claims: without_nulls(claims.clone()), jws: &jws, policy };
     check.all(earlier.as_ref())?;
     document.set_object("id_token_claims", &claims);
     Ok(document)
@@ -72,9 +72,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn all(mut self, earlier: Option<&Document>) -> Result<(), Error> {
-        // What is null is not there: some servers write it so.
-        self.claims.retain(|_, json| json != "null");
+    fn all(&self, earlier: Option<&Document>) -> Result<(), Error> {
         self.check_parties()?;
         self.check_times()?;
         self.check_nonce(earlier.is_some())?;
@@ -172,9 +170,9 @@ impl Check<'_> {
     /// A refreshed token is still of the same login (OpenID Connect Core section 12.2).
     fn check_earlier(&self, earlier: &Document) -> Result<(), Error> {
         let changed = |name: &str| Err(untrusted(&format!("{name}: not that of the login before")));
-        let known = |name: &str| earlier.json(name).filter(|json| *json != "null");
+        let ours = |error: Error| Error::member("id_token_claims", &error.report.message);
         for name in ["iss", "sub", "azp"] {
-            if known(name) != self.claims.json(name) {
+            if earlier.text(name).map_err(ours)? != self.text(name)? {
                 return changed(name);
             }
         }
@@ -183,11 +181,11 @@ impl Check<'_> {
             audience.sort();
             audience
         };
-        if sorted(earlier.texts("aud")?) != sorted(self.texts("aud")?) {
+        if sorted(earlier.texts("aud").map_err(ours)?) != sorted(self.texts("aud")?) {
             return changed("aud");
         }
         // A server may leave auth_time out here; where it names one, the login is still the old one.
-        let login = known("auth_time").and_then(seconds).zip(self.time("auth_time")?);
+        let login = earlier.json("auth_time").and_then(seconds).zip(self.time("auth_time")?);
         match login {
             Some((before, after)) if before != after => changed("auth_time"),
             _ => Ok(()),
@@ -216,6 +214,12 @@ impl Check<'_> {
         let read = |json| seconds(json).ok_or_else(|| untrusted(&format!("{name}: must be a number of seconds")));
         self.claims.json(name).map(read).transpose()
     }
+}
+
+/// The claims that are there: some servers write null for what is not.
+fn without_nulls(mut claims: Document) -> Document {
+    claims.retain(|_, json| json != "null");
+    claims
 }
 
 /// A NumericDate (RFC 7519 section 2) within 64 bits; it may have a fraction.

@@ -618,6 +618,24 @@ fn merged(changes: &Value, later: &Value) -> Value {
 }
 
 #[test]
+fn knows_a_claim_again_however_it_is_escaped() {
+    let signer = Signer::new("k1");
+    let offline = Offline::new(&signer.jwks());
+    let (iat, exp) = (NOW - 5, NOW + 600);
+    let text = format!(r#"{{"iss":"https:\/\/op.example","sub":"\u0061lice","aud":"cli","iat":{iat},"exp":{exp}}}"#);
+    let before = with(document(&signer.sign_text(HEADER, &text)), json!({ "id_token_claims": claims() }));
+    let output = offline.run(&[], &before);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    for (claims, wrong) in [
+        (json!({ "iss": "https://op.example", "sub": "alice", "aud": 7 }), "aud: must be a string"),
+        (json!({ "iss": 7 }), "iss: must be a string"),
+    ] {
+        let output = offline.run(&[], &with(before.clone(), json!({ "id_token_claims": claims })));
+        assert_eq!(output, failure("pkce-verify", 2, &format!("id_token_claims: {wrong}")));
+    }
+}
+
+#[test]
 fn takes_the_audiences_of_a_refreshed_token_in_any_form_and_order() {
     for (before, after) in
         [(json!("cli"), json!(["cli"])), (json!(["cli"]), json!("cli")), (json!(["cli", "api"]), json!(["api", "cli"]))]
