@@ -1,4 +1,4 @@
-//! A signed token: RFC 7515 section 7.1 (the compact form), with the algorithms of RFC 7518 section 3 and RFC 8037.
+//! A signed token: RFC 7515 section 7.1 (the compact form), with the algorithms of RFC 7518 section 3, RFC 8037 and RFC 9864.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -103,7 +103,7 @@ pub fn encoded(octets: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(octets)
 }
 
-static ALGORITHMS: [Algorithm; 9] = [
+static ALGORITHMS: [Algorithm; 10] = [
     rsa("RS256", &ring_signature::RSA_PKCS1_2048_8192_SHA256, &digest::SHA256),
     rsa("RS384", &ring_signature::RSA_PKCS1_2048_8192_SHA384, &digest::SHA384),
     rsa("RS512", &ring_signature::RSA_PKCS1_2048_8192_SHA512, &digest::SHA512),
@@ -122,6 +122,8 @@ static ALGORITHMS: [Algorithm; 9] = [
     },
     // Ed25519 hashes with SHA-512 inside, so that is the hash of at_hash too.
     Algorithm { name: "EdDSA", scheme: Scheme::Ed25519, digest: &digest::SHA512 },
+    // Its later name (RFC 9864), which leaves no other curve open.
+    Algorithm { name: "Ed25519", scheme: Scheme::Ed25519, digest: &digest::SHA512 },
 ];
 
 const fn rsa(name: &'static str, parameters: &'static RsaParameters, digest: &'static digest::Algorithm) -> Algorithm {

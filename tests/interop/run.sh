@@ -17,7 +17,7 @@ needs curl 'install the package curl'
 needs jq 'install the package jq'
 needs dash 'install the package dash'
 needs zsh 'install the package zsh'
-for tool in discover gen url callback exchange; do
+for tool in discover register gen url push callback exchange verify; do
   needs "pkce-$tool" 'run make interop, which builds it'
 done
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || needs 'node 20' 'install a later nodejs'
@@ -33,6 +33,9 @@ fi
 for name in "${!PKCE_@}"; do unset "$name"; done
 unset BROWSER SCREENSHOT VISIT ANSWER LOG RESULT NO_COLOR SSL_CERT_FILE SSL_CERT_DIR \
   HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
+
+# Whose client it is, where a case does not say.
+export PKCE_CLIENT_ID=cli
 
 work=$(mktemp -d)
 mkdir "$work/running"
@@ -107,7 +110,7 @@ typed() {
 
 # shellcheck disable=SC2016
 request='pkce-discover "$0" | pkce-gen - |
-  pkce-url --client-id cli --scope "openid offline_access" --prompt consent "$@"'
+  pkce-url --scope "openid offline_access" --prompt consent "$@"'
 
 authorize() {
   typed "$request | pkce-callback --timeout 40" "$@"
@@ -288,6 +291,130 @@ traces_each_request_in_a_line_without_a_secret() {
 pkce-exchange: trace: POST $issuer/token: 200, N bytes, N ms"
 }
 
+verified() {
+  with_curl
+  export PKCE_CLIENT_ID=$1
+  login
+  granted_to "$1"
+  mv "$case/out" "$case/document"
+}
+
+granted_to() {
+  is 'the status' "$status" 0
+  is 'the client' "$(jq -r .client_id "$case/out")" "$1"
+}
+
+# What pkce-verify says of the document, after it went through this jq filter.
+verify() {
+  # shellcheck disable=SC2016
+  typed 'jq -c "$1" "$2" | pkce-verify "${@:3}"' "$1" "$case/document" "${@:2}"
+}
+
+believes_ID_tokens_signed_with() {
+  verified "cli-$1"
+  verify .
+  is 'the status' "$status" 0
+  is 'the claims' "$(jq -c '[.id_token_claims | .iss, .sub, .aud]' "$case/out")" "[\"$issuer\",\"alice\",\"cli-$1\"]"
+  is 'what signed' "$(jq -r '.id_token | split(".")[0] | @base64d | fromjson | .alg' "$case/out")" "$1"
+  # shellcheck disable=SC2016
+  is 'the claims and the payload' "$(jq '
+    .id_token_claims == (.id_token | split(".")[1] | gsub("-"; "+") | gsub("_"; "/") | . + "==="[:-length % 4 + 4] |
+      @base64d | fromjson)' "$case/out")" true
+}
+
+believes_tokens_of_before_and_after_the_keys_change() {
+  verified cli
+  coproc stream { PKCE_TRACE=1 exec pkce-verify 2>"$case/trace"; }
+  # shellcheck disable=SC2154
+  local to=${stream[1]} from=${stream[0]} line
+  jq -c . "$case/document" >&"$to"
+  read -r -t 20 -u "$from" line || fail 'no answer to the first'
+  is 'the first' "$(jq -r .id_token_claims.sub <<<"$line")" alice
+  curl --silent --fail --max-time 10 --request POST "$issuer/rotate"
+  mv "$case/document" "$case/before"
+  verified cli
+  jq -c . "$case/before" "$case/document" >&"$to"
+  for _ in 1 2; do
+    read -r -t 20 -u "$from" line || fail 'no answer after the change'
+    is 'one after the change' "$(jq -r .id_token_claims.sub <<<"$line")" alice
+  done
+  is 'the keys of the two' "$(jq -rs 'map(.id_token | split(".")[0]) | unique | length' "$case/before" "$case/document")" 2
+  is 'the requests for keys' "$(grep -c 'trace: GET .*/jwks: 200' "$case/trace")" 2
+}
+
+names_the_check_that_fails_and_no_value() {
+  verified cli
+  local filter check
+  while IFS='|' read -r check filter; do
+    verify "$filter" --timeout 5
+    is "the status ($check)" "$status" 4
+    is "standard output ($check)" "$(cat "$case/out")" '!4 untrusted pkce-verify'
+    says "pkce-verify: id_token: $check"
+    ! jq -r '.id_token, .access_token, .nonce | strings' "$case/document" | grep -qF -f - "$case/err" ||
+      fail 'a value is on standard error'
+  done <<'CASES'
+signature: not made with the server's key|.id_token |= (split(".") | .[2] |= ((if .[0:1] == "A" then "B" else "A" end) + .[1:]) | join("."))
+aud: not this client|.client_id = "other"
+nonce: not the one that was sent|.nonce |= (.[1:] + .[0:1])
+nonce: none was sent|del(.nonce)
+iss: not the document's issuer|.issuer += "/"
+CASES
+  verify . --now $(($(date +%s) + 2 * 3600))
+  is 'the status (exp)' "$status" 4
+  says 'pkce-verify: id_token: exp: it has expired'
+}
+
+registers_a_client_and_logs_in_with_it() {
+  with_curl
+  unset PKCE_CLIENT_ID
+  # shellcheck disable=SC2016
+  local registered='pkce-discover "$0" |
+    pkce-register --client-name deploy --scope "openid offline_access" --access-token-file <(printf %s "$1")'
+  typed "$registered | pkce-gen - | pkce-url --prompt consent | pkce-callback --timeout 40 | pkce-exchange |
+    pkce-verify" initial-token
+  is 'the status' "$status" 0
+  is 'who it is' "$(jq -r .id_token_claims.sub "$case/out")" alice
+  is 'whose it is' "$(jq '.client_id == .id_token_claims.aud and .client_id != "cli"' "$case/out")" true
+  is 'a secret' "$(jq 'has("client_secret")' "$case/out")" false
+  typed "$registered" another-token
+  is 'the status with another token' "$status" 1
+  says 'pkce-register: registration endpoint: invalid_token'
+}
+
+logs_in_with_a_pushed_request_as() {
+  with_curl
+  export PKCE_CLIENT_ID=$1
+  [ "$1" != confidential ] || {
+    printf '%s\n' 'a:b%c+d&e=f/~!*()' >"$case/secret"
+    export PKCE_CLIENT_SECRET_FILE=$case/secret
+  }
+  typed "$request | pkce-push | pkce-callback --timeout 40 | pkce-exchange | pkce-verify" \
+    --redirect-uri "http://127.0.0.1:$2/callback"
+  is 'the status' "$status" 0
+  is 'who it is' "$(jq -r .id_token_claims.sub "$case/out")" alice
+  is 'the lifetime' "$(jq .expires_in "$case/out")" 3600
+  grep -q "client_id=$1&request_uri=urn" "$case/err" || fail 'the URL was not the short one'
+}
+
+is_refused_where_the_request_was_not_pushed() {
+  # The server answers at once, and asks nobody.
+  export BROWSER='curl --silent --location --max-time 10 --output /dev/null'
+  export PKCE_CLIENT_ID=pushes
+  authorize
+  refused
+  says 'pkce-callback: authorization endpoint: invalid_request: '
+}
+
+asks_for_a_token_for_an_API() {
+  with_curl
+  typed 'pkce-discover "$0" | pkce-gen - | pkce-url --scope read --resource "$1" | pkce-callback --timeout 40 |
+    pkce-exchange' https://api.example.com/
+  is 'the status' "$status" 0
+  is 'whom the access token is for' \
+    "$(jq -r '.access_token | split(".")[1] | gsub("-"; "+") | gsub("_"; "/") | . + "==="[:-length % 4 + 4] |
+      @base64d | fromjson | .aud' "$case/out")" https://api.example.com/
+}
+
 check logs_in_by_curl_with http://127.0.0.1:0/callback
 if grep -qs '^0\{31\}1 ' /proc/net/if_inet6; then
   check logs_in_by_curl_with 'http://[::1]:0/callback'
@@ -302,6 +429,16 @@ for shell in bash dash zsh; do
   check shows_a_denial_when_typed_into "$shell"
 done
 shell=bash
+for alg in RS256 PS256 ES256 EdDSA Ed25519; do
+  check believes_ID_tokens_signed_with "$alg"
+done
+check believes_tokens_of_before_and_after_the_keys_change
+check names_the_check_that_fails_and_no_value
+check registers_a_client_and_logs_in_with_it
+check logs_in_with_a_pushed_request_as pushes 4712
+check logs_in_with_a_pushed_request_as confidential 4713
+check is_refused_where_the_request_was_not_pushed
+check asks_for_a_token_for_an_API
 check exchanges_a_code_once
 check gets_nothing_for_a_wrong_verifier
 check logs_in_in_Chromium_with http://127.0.0.1:0/callback
