@@ -1,0 +1,254 @@
+//! pkce-push: the request goes to the server, and a reference to it to the browser.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use std::io::Read;
+use std::net::TcpListener;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use common::{Folder, Output, Seen, Server, answer, command, failure, finish, json_answer, run, start, talk};
+use serde_json::{Value, json};
+
+const URN: &str = "urn:ietf:params:oauth:request_uri:a+b/c";
+
+fn pushed() -> Vec<u8> {
+    answer(201, "application/json", &json!({ "request_uri": URN, "expires_in": 60, "scope": "evil" }).to_string())
+}
+
+/// A document with a request that can be pushed to this server, as pkce-gen and pkce-url make it.
+fn document(server: &Server, endpoint: &str, args: &[&str]) -> Value {
+    let metadata = json!({
+        "issuer": server.url(""), "authorization_endpoint": server.url(endpoint),
+        "pushed_authorization_request_endpoint": server.url("/par"),
+    });
+    let generated = run("pkce-gen", &["-"], &metadata.to_string());
+    let named = ["--client-id", "cli", "--scope", "openid a:b", "--redirect-uri", "http://127.0.0.1:8080/callback"];
+    let output = run("pkce-url", &[&named, args].concat(), &generated.stdout);
+    assert_eq!(output.status, 0, "{output:?}");
+    output.json()
+}
+
+fn pairs(query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+fn query(document: &Value) -> Vec<(String, String)> {
+    pairs(document["authorization_url"].as_str().unwrap().split_once('?').unwrap().1)
+}
+
+/// Pushes to a server that answers everything alike.
+fn answered(octets: Vec<u8>) -> (Output, Vec<Seen>) {
+    let server = Server::start(move |_| octets.clone());
+    let output = run("pkce-push", &["--timeout", "20"], &document(&server, "/authorize", &[]).to_string());
+    (output, server.seen())
+}
+
+#[test]
+fn sends_the_request_and_keeps_a_reference_to_it() {
+    let server = Server::start(|_| pushed());
+    let more = ["--resource", "https://a.example", "--resource", "https://b.example?x=1&y", "--param", "audience=ü &="];
+    let document = document(&server, "/authorize", &more);
+    let output = run("pkce-push", &[], &document.to_string());
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    let seen = &server.seen()[0];
+    assert_eq!((seen.method.as_str(), seen.target.as_str(), server.seen().len()), ("POST", "/par", 1));
+    assert_eq!(seen.header("Content-Type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(seen.header("Authorization"), None);
+    assert_eq!(seen.form(), query(&document));
+    assert_eq!(seen.form().iter().filter(|(name, _)| name == "resource").count(), 2);
+    let after = output.json();
+    let short = format!("{}?", server.url("/authorize"));
+    assert!(after["authorization_url"].as_str().unwrap().starts_with(&short), "{after}");
+    let expected = [("client_id".to_owned(), "cli".to_owned()), ("request_uri".to_owned(), URN.to_owned())];
+    assert_eq!(query(&after), expected);
+    // All else is as it was; the reference's lifetime is not the token's.
+    let rest = |mut document: Value| document.as_object_mut().unwrap().remove("authorization_url").map(|_| document);
+    assert_eq!(rest(after), rest(document));
+}
+
+#[test]
+fn leaves_the_query_that_the_endpoint_has_of_its_own() {
+    for (endpoint, short) in [("/authorize?p=1", "/authorize?p=1&client_id"), ("/authorize?", "/authorize?client_id")] {
+        let server = Server::start(|_| pushed());
+        let document = document(&server, endpoint, &[]);
+        let output = run("pkce-push", &[], &document.to_string());
+        let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
+        assert!(url.starts_with(&server.url(short)) && url.contains("request_uri=urn"), "{url}");
+        let sent = server.seen()[0].form();
+        assert!(sent.iter().all(|(name, _)| name != "p") && sent[0] == ("response_type".into(), "code".into()));
+    }
+}
+
+#[test]
+fn shows_who_the_client_is_in_one_way_alone() {
+    let folder = Folder::new("push");
+    let file = folder.0.join("secret");
+    std::fs::write(&file, "s:3%\n").unwrap();
+    let file = file.to_str().unwrap();
+    let basic = format!("Basic {}", STANDARD.encode("cli:s%3A3%25"));
+    for (args, authorization, secret) in [
+        (vec!["--client-secret-file", file], Some(basic.as_str()), None),
+        (vec!["--client-secret-file", file, "--auth-method", "client_secret_post"], None, Some("s:3%")),
+        (vec!["--client-secret-file", file, "--auth-method", "none"], None, None),
+    ] {
+        let server = Server::start(|_| pushed());
+        let output = run("pkce-push", &args, &document(&server, "/authorize", &[]).to_string());
+        assert_eq!(output.status, 0, "{output:?}");
+        let (seen, form) = (&server.seen()[0], server.seen()[0].form());
+        let values = |name: &str| -> Vec<&str> {
+            form.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect()
+        };
+        assert_eq!(seen.header("Authorization"), authorization);
+        assert_eq!((values("client_id"), values("client_secret")), (vec!["cli"], Vec::from_iter(secret)));
+        assert!(!output.stdout.contains("s:3%"));
+    }
+}
+
+#[test]
+fn says_why_a_request_was_not_taken() {
+    let endpoint = "pushed authorization request endpoint";
+    let json = "application/json";
+    let public = "hint: a client without a secret must be registered with token_endpoint_auth_method none; \
+                  one with a secret needs --client-secret-file";
+    for (octets, status, wrong) in [
+        (answer(400, json, "{\"error\":\"invalid_request\"}"), 1, "invalid_request".to_owned()),
+        (answer(401, json, "{\"error\":\"invalid_client\"}"), 1, format!("invalid_client\n{public}")),
+        (answer(401, "", ""), 1, format!("the server answered 401\n{public}")),
+        (answer(405, "", ""), 1, "the server answered 405 without an OAuth error".into()),
+        (answer(413, "", ""), 1, "the server answered 413 without an OAuth error".into()),
+        (answer(429, "", ""), 3, "the server answered 429".into()),
+        (answer(500, "", ""), 3, "the server answered 500".into()),
+        (answer(503, "", ""), 3, "the server answered 503".into()),
+        (answer(302, "", ""), 4, "a redirect (302), which is not followed".into()),
+        (answer(201, "text/html", "<html>"), 4, "not JSON at line 1, column 1".into()),
+        (answer(201, json, "{\"expires_in\":60}"), 4, "request_uri: missing".into()),
+        (json_answer(&json!({ "request_uri": 5 })), 4, "request_uri: must be a string".into()),
+        (
+            json_answer(&json!({ "request_uri": "urn:x\n" })),
+            4,
+            "request_uri: must be visible ASCII characters, one at least".into(),
+        ),
+    ] {
+        let (output, seen) = answered(octets);
+        assert_eq!(output, failure("pkce-push", status, &format!("{endpoint}: {wrong}")));
+        assert_eq!(seen.len(), 1, "{wrong}");
+    }
+    let (output, _) = answered(json_answer(&json!({ "request_uri": URN })));
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "200 is a success too");
+}
+
+#[test]
+fn pushes_nothing_that_cannot_be_pushed() {
+    let server = Server::start(|_| pushed());
+    let document = document(&server, "/authorize", &[]);
+    let changed = |changes: Value| {
+        let mut document = document.clone();
+        for (name, value) in changes.as_object().unwrap() {
+            match value {
+                Value::Null => document.as_object_mut().unwrap().remove(name),
+                value => document.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+            };
+        }
+        document.to_string()
+    };
+    let url = document["authorization_url"].as_str().unwrap();
+    let plain = "plain http is allowed to this machine alone; use https\n\
+                 hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
+    for (changes, status, wrong) in [
+        (json!({ "authorization_url": null }), 2, "authorization_url: missing\nhint: pkce-url adds it".to_owned()),
+        (
+            json!({ "pushed_authorization_request_endpoint": null }),
+            2,
+            "pushed_authorization_request_endpoint: missing\nhint: pkce-discover adds it, where the server names one"
+                .into(),
+        ),
+        (
+            json!({ "pushed_authorization_request_endpoint": "http://id.example/par" }),
+            4,
+            format!("pushed_authorization_request_endpoint: {plain}"),
+        ),
+        (
+            json!({ "authorization_endpoint": "https://id.example/authorize" }),
+            2,
+            "authorization_url: not a request to the document's authorization_endpoint".into(),
+        ),
+        (
+            json!({ "authorization_url": url.replace("/authorize?", "/authorized?") }),
+            2,
+            "authorization_url: not a request to the document's authorization_endpoint".into(),
+        ),
+        (
+            json!({ "client_id": "other" }),
+            2,
+            "authorization_url: not a request of the document's client with a code_challenge".into(),
+        ),
+        (
+            json!({ "authorization_url": url.replace("&code_challenge=", "&x=") }),
+            2,
+            "authorization_url: not a request of the document's client with a code_challenge".into(),
+        ),
+        (
+            json!({ "authorization_url": url.replace("%3A8080", "%3A0") }),
+            2,
+            "redirect_uri: port 0 can't be pushed, since the port is not known yet\n\
+             hint: name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"
+                .into(),
+        ),
+        (
+            json!({ "authorization_url": format!("{}?client_id=cli&request_uri=x", server.url("/authorize")) }),
+            2,
+            "authorization_url: its request was pushed already".into(),
+        ),
+    ] {
+        assert_eq!(run("pkce-push", &[], &changed(changes)), failure("pkce-push", status, &wrong));
+    }
+    assert!(server.seen().is_empty());
+    let nobody = changed(json!({ "pushed_authorization_request_endpoint": "http://127.0.0.1:1/par" }));
+    let message = "pushed authorization request endpoint: 127.0.0.1: connection refused";
+    assert_eq!(run("pkce-push", &[], &nobody), failure("pkce-push", 3, message));
+}
+
+#[test]
+fn lets_pkce_callback_open_what_must_be_pushed() {
+    let server = Server::start(|_| pushed());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let redirect_uri = format!("http://127.0.0.1:{port}/callback");
+    let mut document = document(&server, "/authorize", &[]);
+    let url = document["authorization_url"].as_str().unwrap().replace("%3A8080", &format!("%3A{port}"));
+    document["authorization_url"] = json!(url);
+    document["redirect_uri"] = json!(redirect_uri);
+    document["require_pushed_authorization_requests"] = json!(true);
+    let message = "authorization_url: the server takes only requests that were pushed to it\n\
+                   hint: put pkce-push between pkce-url and pkce-callback";
+    let output = run("pkce-callback", &["--no-browser"], &document.to_string());
+    assert_eq!(output, failure("pkce-callback", 2, message));
+    let after = run("pkce-push", &[], &document.to_string());
+    let mut child = start(command("pkce-callback").args(["--no-browser", "--timeout", "20"]));
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), after.stdout.as_bytes()).unwrap();
+    // It listens before it says so.
+    child.stderr.as_mut().unwrap().read_exact(&mut [0; 20]).unwrap();
+    let redirect = format!("/callback?code=c0de&state={}", document["state"].as_str().unwrap());
+    talk(port, format!("GET {redirect} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes());
+    let output = common::done(child);
+    assert_eq!((output.status, output.json()["code"].as_str()), (0, Some("c0de")), "{output:?}");
+}
+
+#[test]
+fn traces_its_request_without_what_is_in_it() {
+    let server = Server::start(|_| pushed());
+    let document = document(&server, "/authorize", &[]);
+    let mut tool = command("pkce-push");
+    let output = finish(tool.env("PKCE_TRACE", "1"), document.to_string().as_bytes());
+    let trace = format!("pkce-push: trace: POST {}: 201, ", server.url("/par"));
+    assert!(output.stderr.starts_with(&trace) && output.stderr.lines().count() == 1, "{output:?}");
+    assert!(!output.stderr.contains(document["state"].as_str().unwrap()));
+}

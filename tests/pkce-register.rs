@@ -1,0 +1,249 @@
+//! pkce-register: what a server is told of a client, and what of its answer is believed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use common::{Folder, Output, Seen, Server, answer, command, failure, finish, json_answer, run};
+use serde_json::{Value, json};
+
+/// A document of a server that registers at this URL.
+fn document(server: &Server) -> Value {
+    json!({ "issuer": server.url(""), "registration_endpoint": server.url("/register"), "token_endpoint": server.url("/t") })
+}
+
+fn with(mut object: Value, changes: &Value) -> Value {
+    object.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    object
+}
+
+/// Registers at a server that answers everything alike.
+fn answered(octets: Vec<u8>, args: &[&str]) -> (Output, Vec<Seen>, Value) {
+    let server = Server::start(move |_| octets.clone());
+    let document = document(&server);
+    let output = run("pkce-register", &[&["--timeout", "20"], args].concat(), &document.to_string());
+    (output, server.seen(), document)
+}
+
+fn created(body: &Value) -> Vec<u8> {
+    answer(201, "application/json", &body.to_string())
+}
+
+fn body(seen: &Seen) -> Value {
+    serde_json::from_str(&seen.body).unwrap()
+}
+
+#[test]
+fn registers_a_public_native_client() {
+    let (output, seen, document) = answered(created(&json!({ "client_id": "c-1" })), &[]);
+    let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
+    assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", with(document, &expected)));
+    assert_eq!((seen.len(), seen[0].method.as_str(), seen[0].target.as_str()), (1, "POST", "/register"));
+    assert_eq!((seen[0].header("Content-Type"), seen[0].header("Authorization")), (Some("application/json"), None));
+    let asked = json!({
+        "redirect_uris": ["http://127.0.0.1/callback"], "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"], "token_endpoint_auth_method": "none", "application_type": "native",
+    });
+    assert_eq!(body(&seen[0]), asked);
+    let args = ["--client-name", "deploy \"ü\"", "--redirect-uri", "http://localhost:0/cb", "--scope", "openid read"];
+    let (output, seen, document) = answered(json_answer(&json!({ "client_id": "c-2" })), &args);
+    let expected = json!({ "client_id": "c-2", "redirect_uri": "http://localhost:0/cb", "scope": "openid read" });
+    assert_eq!((output.status, output.json()), (0, with(document, &expected)), "200 is a success too");
+    let named = json!({
+        "client_name": "deploy \"ü\"", "redirect_uris": ["http://localhost/cb"], "scope": "openid read",
+    });
+    assert_eq!(body(&seen[0]), with(asked, &named));
+}
+
+#[test]
+fn registers_what_the_document_says_and_the_options_first() {
+    let server = Server::start(|_| created(&json!({ "client_id": "c-1" })));
+    let own = with(document(&server), &json!({ "redirect_uri": "http://127.0.0.1:8080/own", "scope": "a" }));
+    assert_eq!(run("pkce-register", &[], &own.to_string()).json(), with(own.clone(), &json!({ "client_id": "c-1" })));
+    let args = ["--redirect-uri", "com.example.app:/cb", "--scope", "b"];
+    let output = run("pkce-register", &args, &own.to_string());
+    let expected = json!({ "client_id": "c-1", "redirect_uri": "com.example.app:/cb", "scope": "b" });
+    assert_eq!(output.json(), with(own, &expected));
+    let asked: Vec<Value> = server.seen().iter().map(body).collect();
+    assert_eq!((&asked[0]["redirect_uris"], &asked[0]["scope"]), (&json!(["http://127.0.0.1:8080/own"]), &json!("a")));
+    assert_eq!((&asked[1]["redirect_uris"], &asked[1]["scope"]), (&json!(["com.example.app:/cb"]), &json!("b")));
+}
+
+#[test]
+fn keeps_a_secret_only_where_the_server_insists() {
+    let insists = |more: Value| with(json!({ "client_id": "c-1", "client_secret": "s3cr3t" }), &more);
+    for (answer, kept) in [
+        (insists(json!({ "token_endpoint_auth_method": "none" })), json!({})),
+        (insists(json!({})), json!({ "client_secret": "s3cr3t" })),
+        (insists(json!({ "token_endpoint_auth_method": "client_secret_post", "client_secret_expires_at": 0 })), {
+            json!({ "client_secret": "s3cr3t", "token_endpoint_auth_method": "client_secret_post" })
+        }),
+        (insists(json!({ "token_endpoint_auth_method": "client_secret_basic" })), {
+            json!({ "client_secret": "s3cr3t", "token_endpoint_auth_method": "client_secret_basic" })
+        }),
+    ] {
+        let server = Server::start(move |_| created(&answer));
+        // What an earlier registration has left is no part of the new client.
+        let old =
+            json!({ "client_id": "old", "client_secret": "old", "token_endpoint_auth_method": "client_secret_post" });
+        let document = document(&server);
+        let output = run("pkce-register", &[], &with(document.clone(), &old).to_string());
+        let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+        assert_eq!(output.json(), with(with(document, &expected), &kept));
+    }
+    let expires = insists(json!({ "client_secret_expires_at": 1_900_000_000 }));
+    let note = "pkce-register: note: the client's secret expires; then a new client must be registered\n";
+    let (output, ..) = answered(created(&expires), &[]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, note));
+    for (method, status, wrong) in [
+        ("private_key_jwt", 1, "the server wants the client to show who it is in a way that is not known here"),
+        ("client_secret_basic", 4, "client_secret: missing"),
+    ] {
+        let answer = json!({ "client_id": "c-1", "token_endpoint_auth_method": method });
+        let (output, ..) = answered(created(&answer), &[]);
+        assert_eq!(output, failure("pkce-register", status, &format!("registration endpoint: {wrong}")));
+    }
+}
+
+#[test]
+fn takes_nothing_else_from_the_answer() {
+    let answer = json!({
+        "client_id": "c-1", "client_id_issued_at": 1, "registration_access_token": "rat", "scope": "evil",
+        "registration_client_uri": "https://evil.example", "token_endpoint": "https://evil.example", "issuer": "evil",
+        "redirect_uri": "evil", "access_token": "evil", "jwks_uri": "https://evil.example", "client_name": "evil",
+        "redirect_uris": ["http://127.0.0.1/callback"],
+    });
+    let (output, _, document) = answered(created(&answer), &[]);
+    let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
+    assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", with(document, &expected)));
+    let other = json!({ "client_id": "c-1", "redirect_uris": ["http://127.0.0.1/other"] });
+    let note = "pkce-register: note: the server registered another redirect URI than the one that was asked for\n";
+    let (output, ..) = answered(created(&other), &[]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, note));
+}
+
+#[test]
+fn shows_the_token_that_the_server_gave_for_registering() {
+    let folder = Folder::new("register");
+    let file = |name: &str, content: &str| {
+        let path = folder.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let token = file("token", "initial-t0ken\n");
+    let (output, seen, _) = answered(created(&json!({ "client_id": "c-1" })), &["--access-token-file", &token]);
+    assert_eq!((output.status, seen[0].header("Authorization")), (0, Some("Bearer initial-t0ken")));
+    assert!(!output.stdout.contains("t0ken"));
+    let refusal = json!({ "error": "invalid_token", "error_description": "initial-t0ken has expired" });
+    let (output, ..) =
+        answered(answer(401, "application/json", &refusal.to_string()), &["--access-token-file", &token]);
+    let message = "registration endpoint: invalid_token: [...] has expired";
+    assert_eq!(output, failure("pkce-register", 1, message));
+    for (path, wrong) in [
+        (file("empty", ""), "must hold one line of text"),
+        (file("two", "a\nb\n"), "must hold one line of text"),
+        (file("letters", "tökén\n"), "must hold visible ASCII characters alone"),
+        (folder.0.join("missing").to_str().unwrap().to_owned(), "no such file or directory"),
+    ] {
+        let (output, seen, _) = answered(created(&json!({ "client_id": "c" })), &["--access-token-file", &path]);
+        assert_eq!(output, failure("pkce-register", 2, &format!("--access-token-file: {wrong}")));
+        assert!(seen.is_empty());
+    }
+}
+
+#[test]
+fn says_why_there_is_no_client() {
+    let error = |error: &str| json!({ "error": error, "error_description": "no\u{1b}[31m" }).to_string();
+    let json = "application/json";
+    for (octets, status, wrong) in [
+        (answer(400, json, &error("invalid_redirect_uri")), 1, "invalid_redirect_uri: no?[31m"),
+        (answer(403, json, &error("access_denied")), 1, "access_denied: no?[31m"),
+        (answer(401, "", ""), 1, "the server answered 401"),
+        (answer(404, "text/html", "<h1>none"), 1, "the server answered 404 without an OAuth error"),
+        (answer(429, "", ""), 3, "the server answered 429"),
+        (answer(500, "", ""), 3, "the server answered 500"),
+        (answer(503, "", ""), 3, "the server answered 503"),
+        (answer(204, "", ""), 4, "the server answered 204"),
+        (answer(302, "", ""), 4, "a redirect (302), which is not followed"),
+        (answer(201, "text/html", "<html>"), 4, "not JSON at line 1, column 1"),
+        (created(&json!({})), 4, "client_id: missing"),
+        (created(&json!({ "client_id": 5 })), 4, "client_id: must be a string"),
+        (created(&json!({ "client_id": "" })), 4, "client_id: must be visible ASCII characters, one at least"),
+        (created(&json!({ "client_id": "a\nb" })), 4, "client_id: must be visible ASCII characters, one at least"),
+        (created(&json!({ "client_id": "c", "client_secret": 5 })), 4, "client_secret: must be a string"),
+        (created(&json!({ "client_id": "c", "redirect_uris": 5 })), 4, "redirect_uris: must be a string"),
+    ] {
+        let (output, seen, _) = answered(octets, &[]);
+        assert_eq!(output, failure("pkce-register", status, &format!("registration endpoint: {wrong}")));
+        assert_eq!(seen.len(), 1, "{wrong}");
+    }
+    let server = Server::start(move |_| answer(400, json, &error("invalid_client_metadata")));
+    let mut tool = command("pkce-register");
+    let output = finish(tool.env("PKCE_ERRORS", "json"), document(&server).to_string().as_bytes());
+    let told: Value = serde_json::from_str(&output.stderr).unwrap();
+    let expected = json!({
+        "tool": "pkce-register", "status": 1, "kind": "refused", "error": "invalid_client_metadata",
+        "error_description": "no?[31m", "http_status": 400,
+        "message": "registration endpoint: invalid_client_metadata: no?[31m",
+    });
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn registers_only_where_it_may() {
+    let missing = "registration_endpoint: missing\nhint: pkce-discover adds it, where the server names one";
+    assert_eq!(run("pkce-register", &[], "{}"), failure("pkce-register", 2, missing));
+    for (document, status, wrong) in [
+        (
+            json!({ "registration_endpoint": "http://id.example/register" }),
+            4,
+            "registration_endpoint: plain http is allowed to this machine alone; use https\n\
+             hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080",
+        ),
+        (
+            json!({ "issuer": "https://id.example", "registration_endpoint": "http://127.0.0.1:1/register" }),
+            4,
+            "registration_endpoint: a server elsewhere must not name one on this machine",
+        ),
+        (
+            json!({ "registration_endpoint": "http://127.0.0.1:1/register" }),
+            3,
+            "registration endpoint: 127.0.0.1: connection refused",
+        ),
+        (
+            json!({ "registration_endpoint": "http://127.0.0.1:1/register", "redirect_uri": "http://id.example/cb" }),
+            4,
+            "redirect_uri: plain http is allowed to this machine alone; use https",
+        ),
+        (
+            json!({ "registration_endpoint": "http://127.0.0.1:1/register", "scope": "a  b" }),
+            2,
+            "scope: must be names with single spaces between them, without \" and \\",
+        ),
+    ] {
+        assert_eq!(run("pkce-register", &[], &document.to_string()), failure("pkce-register", status, wrong));
+    }
+    let hint = "hint: 'pkce-register --help' lists what it takes";
+    let output = run("pkce-register", &["--client-name", "a\nb"], "{}");
+    let message = format!("--client-name: must be one line of text\n{hint}");
+    assert_eq!(output, failure("pkce-register", 2, &message));
+}
+
+#[test]
+fn traces_its_request_and_prints_the_client_alone_where_asked() {
+    let server = Server::start(|_| created(&json!({ "client_id": "c-1" })));
+    let mut tool = command("pkce-register");
+    let output =
+        finish(tool.args(["-r", "client_id"]).env("PKCE_TRACE", "1"), document(&server).to_string().as_bytes());
+    assert_eq!((output.status, output.stdout.as_str()), (0, "c-1\n"));
+    assert!(
+        output.stderr.starts_with(&format!("pkce-register: trace: POST {}: 201, 19 bytes, ", server.url("/register")))
+    );
+}
