@@ -274,7 +274,8 @@ impl Service {
             Ok(parameters) => parameters,
             Err(answer) => return answer,
         };
-        let (one, mut state) = (|name| parameters.one(name).unwrap_or_default(), self.state());
+        let one = |name| parameters.one(name).unwrap_or_default();
+        let mut state = self.state();
         if !state.clients.allows(one("client_id"), one("redirect_uri")) {
             return Answer::error(400, "invalid_request", "redirect_uri is not registered for this client");
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use ring::signature::{ED25519, RsaPublicKeyComponents, UnparsedPublicKey};
@@ -160,12 +161,18 @@ impl Public {
 fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
     let mut pause = FIRST_PAUSE;
     let set = loop {
-        match client.get(url).and_then(|answer| metadata::read("JWKS", &answer)) {
-            Err(error) if error.kind == Kind::Unavailable && client.pause(pause) => {
-                pause = (pause * 2).min(LONGEST_PAUSE)
-            }
+        let error = match client.get(url).and_then(|answer| metadata::read("JWKS", &answer)) {
+            // What has a hint is for somebody to mend; waiting does not help.
+            Err(error) if error.kind == Kind::Unavailable && error.report.hint.is_none() => error,
             read => break read?,
+        };
+        if pause == FIRST_PAUSE && io::stderr().is_terminal() {
+            tool::note(&format!("{}; asking again", error.report.message));
         }
+        if !client.pause(pause) {
+            return Err(error);
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     };
     KeySet::parse(&set).map_err(|wrong| Error::untrusted(format!("JWKS: {wrong}")))
 }

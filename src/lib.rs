@@ -2,7 +2,8 @@
 //!
 //! The house: [`document`] is what flows between the tools, [`tool`] the frame around each step, [`error`] the ways
 //! to fail. [`url`], [`form`], [`request`], [`page`] and [`http`] are the ground: what may be called, how it is
-//! written, how a request is read, how one is answered, how one is sent. The rest has the names of the protocol's own things.
+//! written, how a request is read, how one is answered, how one is sent; [`endpoint`] is what a client's calls share.
+//! The rest has the names of the protocol's own things.
 
 pub mod authorize;
 pub mod callback;

@@ -13,7 +13,7 @@ mod common;
 mod signer;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -937,6 +937,44 @@ fn gives_up_on_a_server_that_cannot_answer_in_time() {
     let document = with(document, json!({ "issuer": address, "jwks_uri": format!("{address}/jwks") }));
     let output = verify(&["--timeout", "1"], &document.to_string());
     assert_eq!(output, failure("pkce-verify", 3, "127.0.0.1: connection refused"));
+}
+
+#[test]
+fn tells_a_person_that_it_asks_again() {
+    let folder = Folder::new("verify-terminal");
+    let file = folder.0.join("document");
+    let server = Server::start(|_| answer(503, "", ""));
+    let signer = Signer::new("k1");
+    std::fs::write(&file, online(&server, &signer.sign(&own(&server))).to_string()).unwrap();
+    let (mut pty, pts) = pty_process::blocking::open().unwrap();
+    pty.resize(pty_process::Size::new(50, 200)).unwrap();
+    let mut child = pty_process::blocking::Command::new(common::bin().join("pkce-verify"))
+        .args(["--timeout", "1"])
+        .stdin(std::fs::File::open(&file).unwrap())
+        .env_clear()
+        .spawn(pts)
+        .unwrap();
+    let (mut seen, mut buffer) = (String::new(), [0; 4096]);
+    while let Ok(count @ 1..) = pty.read(&mut buffer) {
+        seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let expected = "pkce-verify: note: JWKS: the server answered 503; asking again\r\n\
+                    pkce-verify: JWKS: the server answered 503\r\n";
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn asks_once_where_only_a_person_can_mend_it() {
+    let signer = Signer::new("k1");
+    let document = with(document(&signer.sign(&claims())), json!({ "jwks_uri": "https://op.example/jwks" }));
+    let mut tool = command("pkce-verify");
+    tool.args(["--now", &NOW.to_string(), "--timeout", "60"]).env("SSL_CERT_FILE", "/missing").env("PKCE_TRACE", "1");
+    let output = finish(&mut tool, document.to_string().as_bytes());
+    let hint = "hint: install ca-certificates, or name a file in SSL_CERT_FILE";
+    assert_eq!((output.status, output.stderr.lines().count()), (3, 3), "{output:?}");
+    let end = format!("pkce-verify: op.example: no certificates to check the server's with\n{hint}\n");
+    assert!(output.stderr.ends_with(&end), "{output:?}");
 }
 
 #[test]
