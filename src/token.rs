@@ -76,6 +76,10 @@ fn checked(mut tokens: Document, received: SystemTime) -> Result<Document, Error
     if let Some(scopes) = tokens.texts("scope")? {
         tokens.set("scope", &scopes.join(" "));
     }
+    // An empty scope grants nothing that has a name; it says no more than a missing one.
+    if tokens.json("scope") == Some("\"\"") {
+        tokens.remove(&["scope"]);
+    }
     if let Some(json) = tokens.json("expires_in") {
         let wrong = || Error::member("expires_in", "must be a number of seconds");
         let lifetime = lifetime(json).ok_or_else(wrong)?;

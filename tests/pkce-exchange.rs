@@ -543,6 +543,17 @@ fn notes_that_another_scope_was_granted() {
 }
 
 #[test]
+fn keeps_the_scope_that_was_asked_for_where_the_answer_names_none() {
+    for scope in [json!(""), json!([]), json!(null)] {
+        let server = Server::start(move |_| {
+            json_answer(&json!({ "access_token": "AT", "token_type": "Bearer", "scope": scope.clone() }))
+        });
+        let output = run("pkce-exchange", &[], &with(&server, json!({ "scope": "a b" })).to_string());
+        assert_eq!((output.status, output.stderr.as_str(), &output.json()["scope"]), (0, "", &json!("a b")));
+    }
+}
+
+#[test]
 fn traces_the_request_without_its_secrets() {
     let server = Server::start(|_| json_answer(&tokens()));
     let mut tool = command("pkce-exchange");
