@@ -147,11 +147,15 @@ fn challenge(document: &Document) -> Result<String, Error> {
 
 /// The scope, if any (RFC 6749 section 3.3).
 pub fn scope(document: &Document) -> Result<Option<String>, Error> {
-    let token = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     let scope = document.text("scope")?.filter(|scope| !scope.is_empty());
-    let whole = |scope: &str| scope.split(' ').all(|name| !name.is_empty() && name.bytes().all(token));
-    match scope.as_deref().is_none_or(whole) {
-        true => Ok(scope),
+    scope.as_deref().map(checked_scope).transpose()
+}
+
+/// The scope, where it is one.
+pub fn checked_scope(scope: &str) -> Result<String, Error> {
+    let token = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    match scope.split(' ').all(|name| !name.is_empty() && name.bytes().all(token)) {
+        true => Ok(scope.to_owned()),
         false => Err(Error::member("scope", "must be names with single spaces between them, without \" and \\")),
     }
 }

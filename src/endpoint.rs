@@ -53,6 +53,20 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// Calls as the document's client, once, and gives the object that is answered.
     pub fn send(&self, document: &Document, caller: &Caller) -> Result<Document, Error> {
+        self.post(document, caller, |post, url, timeout| post.send(url, timeout))
+    }
+
+    /// Calls as the document's client, once; any body of a success will do.
+    pub fn deliver(&self, document: &Document, caller: &Caller) -> Result<(), Error> {
+        self.post(document, caller, |post, url, timeout| post.deliver(url, timeout))
+    }
+
+    fn post<T>(
+        &self,
+        document: &Document,
+        caller: &Caller,
+        send: impl FnOnce(&Post, &Url, Duration) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let endpoint = metadata::endpoint(document, self.endpoint)?;
         let client_id = authorize::visible(document, "client_id")?;
         let authentication = Authentication::of(document, caller)?;
@@ -83,7 +97,7 @@ impl Call<'_> {
             spends: self.spends,
         };
         let public = matches!(authentication, Authentication::None);
-        post.send(&endpoint, caller.timeout).map_err(|mut error| {
+        send(&post, &endpoint, caller.timeout).map_err(|mut error| {
             let unknown =
                 error.report.http_status == Some(401) || error.report.error.as_deref() == Some("invalid_client");
             if public && unknown {
@@ -109,12 +123,23 @@ pub struct Post<'a> {
 impl Post<'_> {
     /// Sends it, once, and gives the object of an answer that is a success: status 200 or 201, and no `error` in it.
     pub fn send(&self, url: &Url, timeout: Duration) -> Result<Document, Error> {
-        let answer = Client::new(timeout).post(url, &self.content).map_err(|failure| {
+        self.object(&self.answer(url, timeout)?)
+    }
+
+    /// Sends it, once; status 200 and 204 are a success, whatever the body is (RFC 7009 section 2.2).
+    pub fn deliver(&self, url: &Url, timeout: Duration) -> Result<(), Error> {
+        match self.answer(url, timeout)? {
+            Answer { status: 200 | 204, .. } => Ok(()),
+            answer => self.object(&answer).map(drop),
+        }
+    }
+
+    fn answer(&self, url: &Url, timeout: Duration) -> Result<Answer, Error> {
+        Client::new(timeout).post(url, &self.content).map_err(|failure| {
             let mut error = failure.error;
             error.report.message = format!("{}: {}", self.subject, error.report.message);
             if failure.sent { self.maybe_spent(error) } else { error }
-        })?;
-        self.object(&answer)
+        })
     }
 
     fn object(&self, answer: &Answer) -> Result<Document, Error> {
@@ -311,7 +336,7 @@ pub const JSON: &str = "application/json";
 pub const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 
 /// The parameters that no message may repeat.
-const SECRET: [&str; 4] = ["code", "code_verifier", "refresh_token", "client_secret"];
+const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "client_secret"];
 
 /// A shorter secret would be cut out of ordinary words, and be told by the gap.
 const TELLING: usize = 8;

@@ -22,6 +22,7 @@ pub mod pkce;
 pub mod push;
 pub mod registration;
 pub mod request;
+pub mod revocation;
 pub mod token;
 pub mod tool;
 pub mod url;

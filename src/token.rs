@@ -33,6 +33,36 @@ pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Resu
     Ok(document)
 }
 
+/// Gets new tokens for the document's refresh token (RFC 6749 section 6): one POST, once.
+pub fn refresh(
+    mut document: Document,
+    caller: &Caller,
+    scope: Option<&str>,
+    resource: Option<&str>,
+) -> Result<Document, Error> {
+    let token = Zeroizing::new(document.need("refresh_token")?);
+    if token.is_empty() || !form::is_visible(&token) {
+        return Err(Error::member("refresh_token", "must be visible ASCII characters, one at least"));
+    }
+    let scope = scope.map(authorize::checked_scope).transpose()?;
+    let mut resources = authorize::resources(&document)?;
+    if let Some(resource) = resource {
+        if !resources.is_empty() && !resources.iter().any(|granted| granted == resource) {
+            return Err(Error::usage("--resource: not one of the document's"));
+        }
+        resources = vec![resource.to_owned()];
+    }
+    let mut grant = vec![("grant_type", "refresh_token"), ("refresh_token", &*token)];
+    grant.extend(scope.as_deref().map(|scope| ("scope", scope)));
+    grant.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
+    let spends = Some("the refresh token");
+    let call = Call { endpoint: "token_endpoint", format: Format::Form, pairs: &grant, spends };
+    let tokens = call.send(&document, caller)?;
+    let tokens = checked(tokens, SystemTime::now()).map_err(|error| error.of_answer("token endpoint"))?;
+    adopt(&mut document, tokens);
+    Ok(document)
+}
+
 /// Takes a token answer over: its tokens as one set, its scope and refresh token where it has them, and of the rest
 /// only what steers no later step and replaces nothing.
 fn adopt(document: &mut Document, tokens: Document) {

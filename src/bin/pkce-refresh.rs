@@ -1,0 +1,29 @@
+//! Gets new tokens for the refresh token.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pkce_tools::endpoint::Caller;
+use pkce_tools::{Document, Error, token, tool};
+
+/// Get new tokens for the document's refresh token.
+#[derive(Parser)]
+#[command(name = "pkce-refresh", version)]
+struct Args {
+    /// Ask for less than was granted, names with spaces between them
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+    /// Ask for a token for this one of the document's resources
+    #[arg(long, value_name = "URI")]
+    resource: Option<String>,
+    #[command(flatten)]
+    caller: Caller,
+}
+
+fn main() -> ExitCode {
+    tool::filter(step)
+}
+
+fn step(args: &Args, document: Document) -> Result<Document, Error> {
+    token::refresh(document, &args.caller, args.scope.as_deref(), args.resource.as_deref())
+}
