@@ -23,6 +23,7 @@ pub mod push;
 pub mod registration;
 pub mod request;
 pub mod revocation;
+pub mod store;
 pub mod token;
 pub mod tool;
 pub mod url;

@@ -64,10 +64,14 @@ pub fn stream<A: Parser>(mut step: impl FnMut(&A, Document) -> Result<Document, 
     })
 }
 
-/// Runs a tool that takes one document and prints none.
-pub fn sink<A: Parser>(step: impl FnOnce(&A, Document) -> Result<(), Error>) -> ExitCode {
+/// Runs a tool that takes one document and prints none; where the arguments ask for something else, it takes none either.
+pub fn sink<A: Parser>(
+    idle: impl FnOnce(&A) -> bool,
+    step: impl FnOnce(&A, Option<Document>) -> Result<(), Error>,
+) -> ExitCode {
     run(Form::Nothing, |args: &A, _| {
-        step(args, only()?)?;
+        let document = if idle(args) { None } else { Some(only()?) };
+        step(args, document)?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -142,6 +146,13 @@ impl Output {
             None => document.line(),
         };
         self.ready()?;
+        (&self.stdout).write_all(text.as_bytes()).map_err(|error| unwritten(&reason(&error)))
+    }
+
+    /// Prints lines of text, in one write.
+    pub fn print_lines(&self, lines: &[String]) -> Result<(), Error> {
+        self.ready()?;
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         (&self.stdout).write_all(text.as_bytes()).map_err(|error| unwritten(&reason(&error)))
     }
 

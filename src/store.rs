@@ -1,0 +1,275 @@
+//! The kept documents: one file a name, in a folder of the user's own.
+
+mod command;
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use crate::{Document, Error, Kind, tool};
+
+/// The folder of the kept documents, checked: nobody else can read it or put something into it.
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// A document's name; it is part of a file's name, so it has no `/` and begins with no dot.
+#[derive(Clone)]
+pub struct Name(String);
+
+impl Name {
+    /// Reads an argument's name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+    pub fn parse(text: &str) -> Result<Name, String> {
+        let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
+        let whole =
+            text.len() <= 64 && text.bytes().all(plain) && text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        match whole {
+            true => Ok(Name(text.to_owned())),
+            false => Err("must be a letter or digit, then up to 63 letters, digits, dots, hyphens, underscores".into()),
+        }
+    }
+}
+
+/// The right to change what is kept under a name, until this is dropped. The file stays: who waits for it has it open.
+pub struct Lock {
+    _file: File,
+    name: Name,
+}
+
+/// A file for a new document that has its room on the disk already.
+pub struct Reserved {
+    file: tempfile::NamedTempFile,
+}
+
+impl Store {
+    /// The folder, as the environment names it; nothing where it is not there.
+    pub fn open() -> Result<Option<Store>, Error> {
+        let folder = folder()?;
+        match fs::symlink_metadata(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::unavailable(format!("{}: {}", shown(&folder), tool::reason(&error)))),
+            Ok(metadata) if !metadata.is_dir() => Err(loose(&folder, "not a folder of its own")),
+            Ok(metadata) => {
+                check(&folder, &metadata, "700")?;
+                Ok(Some(Store { folder }))
+            }
+        }
+    }
+
+    /// The folder, made where it is not there.
+    pub fn create() -> Result<Store, Error> {
+        let folder = folder()?;
+        let failed = |error: io::Error| Error::unavailable(format!("{}: {}", shown(&folder), tool::reason(&error)));
+        if fs::symlink_metadata(&folder).is_err() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+            // Whatever the umask took away.
+            fs::set_permissions(&folder, Permissions::from_mode(0o700)).map_err(failed)?;
+        }
+        Store::open()?.ok_or_else(|| Error::unavailable(format!("{}: gone again", shown(&folder))))
+    }
+
+    /// The names that are kept, sorted.
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        let failed = |error: io::Error| self.failed(&self.folder, &error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let file = entry.map_err(failed)?.file_name();
+            let name = file.to_str().and_then(|file| file.strip_suffix(".json"));
+            names.extend(name.filter(|name| Name::parse(name).is_ok()).map(str::to_owned));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Waits for the right to change what is kept under this name.
+    pub fn lock(&self, name: &Name, timeout: Duration) -> Result<Lock, Error> {
+        let path = self.path(name, "lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_LINK);
+        let file = options.open(&path).map_err(|error| self.refused(&path, &error))?;
+        let owner = file.metadata().map_err(|error| self.failed(&path, &error))?;
+        if !owner.is_file() || owner.uid() != rustix::process::geteuid().as_raw() {
+            return Err(loose(&path, "not a file of its own"));
+        }
+        let deadline = Instant::now() + timeout;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { _file: file, name: name.clone() }),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    let wrong = format!("{}: held by another process for {} s", shown(&path), timeout.as_secs());
+                    return Err(Error::unavailable(wrong));
+                }
+                Err(TryLockError::Error(error)) => return Err(self.failed(&path, &error)),
+            }
+        }
+    }
+
+    /// The document that is kept under this name, if any.
+    pub fn read(&self, name: &Name, timeout: Duration) -> Result<Option<Document>, Error> {
+        let path = self.path(name, "json");
+        let mut options = OpenOptions::new();
+        let file = match options.read(true).custom_flags(NO_LINK).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|error| self.refused(&path, &error))?,
+        };
+        let metadata = file.metadata().map_err(|error| self.failed(&path, &error))?;
+        if !metadata.is_file() || metadata.nlink() > 1 {
+            return Err(loose(&path, "not a file of its own"));
+        }
+        check(&path, &metadata, "600")?;
+        let mut octets = Zeroizing::new(Vec::new());
+        let read = file.take(SIZE).read_to_end(&mut octets);
+        read.map_err(|error| self.failed(&path, &error))?;
+        let opened = command::through("PKCE_OPEN", &octets, timeout)?;
+        let sealed = opened.is_none();
+        let document = Document::parse(&opened.unwrap_or(octets)).map_err(|wrong| {
+            let error = Error::untrusted(format!("{}: {wrong}", shown(&path)));
+            match sealed {
+                true => error.hint("PKCE_OPEN names the command that opens what PKCE_SEAL has sealed"),
+                false => error,
+            }
+        })?;
+        Ok(Some(document))
+    }
+
+    /// Keeps the document under the lock's name: the file is the old one or the new one, whole, at any moment.
+    pub fn write(&self, lock: &Lock, document: &Document, timeout: Duration) -> Result<(), Error> {
+        if tool::environment("PKCE_OPEN").is_some() && tool::environment("PKCE_SEAL").is_none() {
+            return Err(Error::usage("PKCE_SEAL: not set, though PKCE_OPEN is; nothing is kept unsealed"));
+        }
+        let line = document.line();
+        let sealed = command::through("PKCE_SEAL", line.as_bytes(), timeout)?;
+        let octets = sealed.as_ref().map_or(line.as_bytes(), |sealed| sealed.as_slice());
+        let reserved = self.reserve(lock, 0)?;
+        self.put(lock, reserved, octets)
+    }
+
+    /// Removes what is kept under the lock's name; whether there was something.
+    pub fn remove(&self, lock: &Lock) -> Result<bool, Error> {
+        let path = self.path(&lock.name, "json");
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            removed => {
+                removed.and_then(|()| self.sync()).map_err(|error| self.failed(&path, &error))?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// A new file with room for so many octets; what an earlier process left behind is cleared away.
+    pub fn reserve(&self, lock: &Lock, size: usize) -> Result<Reserved, Error> {
+        let prefix = format!(".{}.json.", lock.name.0);
+        let failed = |error: io::Error| self.failed(&self.path(&lock.name, "json"), &error);
+        for entry in fs::read_dir(&self.folder).map_err(failed)?.flatten() {
+            let left = entry.file_name().to_str().is_some_and(|file| file.strip_prefix(&prefix).is_some_and(is_left));
+            if left {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        let mut file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .rand_bytes(RANDOM)
+            .permissions(Permissions::from_mode(0o600))
+            .tempfile_in(&self.folder)
+            .map_err(failed)?;
+        file.as_file().set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+        file.write_all(&vec![0; size]).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        Ok(Reserved { file })
+    }
+
+    fn put(&self, lock: &Lock, reserved: Reserved, octets: &[u8]) -> Result<(), Error> {
+        let path = self.path(&lock.name, "json");
+        let failed = |error: io::Error| self.failed(&path, &error);
+        let mut file = reserved.file;
+        io::Seek::rewind(&mut file).map_err(failed)?;
+        file.write_all(octets).map_err(failed)?;
+        file.as_file().set_len(octets.len() as u64).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        self.sync().map_err(failed)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+
+    fn path(&self, name: &Name, end: &str) -> PathBuf {
+        self.folder.join(format!("{}.{end}", name.0))
+    }
+
+    /// A file that cannot be opened: where it is a link, that is why.
+    fn refused(&self, path: &Path, error: &io::Error) -> Error {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() => loose(path, "a symbolic link"),
+            _ => self.failed(path, error),
+        }
+    }
+
+    fn failed(&self, path: &Path, error: &io::Error) -> Error {
+        Error::unavailable(format!("{}: {}", shown(path), tool::reason(error)))
+    }
+}
+
+/// Nothing is kept under this name: only a login helps.
+pub fn nothing(name: &Name) -> Error {
+    Error::new(Kind::LoginRequired, format!("{}: nothing is kept under this name", name.0))
+}
+
+/// Where the documents are: `$PKCE_HOME`, else in the state folder of the XDG Base Directory Specification.
+fn folder() -> Result<PathBuf, Error> {
+    let named = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    if let Some(folder) = named("PKCE_HOME") {
+        return Ok(folder);
+    }
+    // A relative one is to be ignored, says the specification.
+    if let Some(state) = named("XDG_STATE_HOME").filter(|path| path.is_absolute()) {
+        return Ok(state.join("pkce"));
+    }
+    match named("HOME") {
+        Some(home) => Ok(home.join(".local/state/pkce")),
+        None => Err(Error::usage("HOME: not set").hint("PKCE_HOME names the folder for the kept documents")),
+    }
+}
+
+/// Somebody else's file, or one that somebody else may read: what is in it may be known, or forged.
+fn check(path: &Path, metadata: &fs::Metadata, mode: &str) -> Result<(), Error> {
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(loose(path, "another user owns it"));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        let error = loose(path, "others may use it");
+        return Err(error.hint(format!("look at what is in it, then: chmod {mode} {}", shown(path))));
+    }
+    Ok(())
+}
+
+fn loose(path: &Path, wrong: &str) -> Error {
+    Error::new(Kind::Untrusted, format!("{}: {wrong}", shown(path)))
+}
+
+fn shown(path: &Path) -> String {
+    tool::printable(&path.to_string_lossy())
+}
+
+/// Whether this is how a file's name ends that a killed process has left.
+fn is_left(end: &str) -> bool {
+    end.len() == RANDOM && end.bytes().all(|octet| octet.is_ascii_alphanumeric())
+}
+
+/// Never through a link, and never stuck at a FIFO.
+const NO_LINK: i32 = (OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()) as i32;
+
+/// Octets of a kept file: a document, and what sealing adds.
+const SIZE: u64 = 4 * 1024 * 1024;
+
+/// Random characters in the name of a new file, before it is renamed.
+const RANDOM: usize = 8;
+
+/// How often a lock is tried.
+const PAUSE: Duration = Duration::from_millis(10);
