@@ -29,6 +29,13 @@ pub struct Caller {
     timeout: Duration,
 }
 
+impl Caller {
+    /// How long a call may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
 /// How the body of a token request is written.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum Format {

@@ -5,8 +5,11 @@
 //! written, how a request is read, how one is answered, how one is sent; [`endpoint`] is what a client's calls share.
 //! The rest has the names of the protocol's own things.
 
+pub mod access_token;
 pub mod authorize;
+pub mod bearer;
 pub mod callback;
+pub mod child;
 pub mod document;
 pub mod endpoint;
 pub mod error;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use crate::{Document, Error, Kind, tool};
+use crate::{Document, Error, Kind, pkce, tool};
 
 /// The folder of the kept documents, checked: nobody else can read it or put something into it.
 pub struct Store {
@@ -139,16 +139,57 @@ impl Store {
         Ok(Some(document))
     }
 
+    /// Room for what this document will become, with the command of `PKCE_SEAL` tried out on it: what can fail, fails now.
+    pub fn prepare(&self, lock: &Lock, document: &Document, timeout: Duration) -> Result<Reserved, Error> {
+        let sealed = self.sealed(document, timeout)?;
+        self.reserve(lock, sealed.len() * 2 + ROOM)
+    }
+
+    /// Keeps the document in the room that was prepared for it.
+    pub fn fill(&self, lock: &Lock, reserved: Reserved, document: &Document, timeout: Duration) -> Result<(), Error> {
+        let sealed = self.sealed(document, timeout)?;
+        self.put(lock, reserved, &sealed)
+    }
+
     /// Keeps the document under the lock's name: the file is the old one or the new one, whole, at any moment.
     pub fn write(&self, lock: &Lock, document: &Document, timeout: Duration) -> Result<(), Error> {
+        let sealed = self.sealed(document, timeout)?;
+        let reserved = self.reserve(lock, 0)?;
+        self.put(lock, reserved, &sealed)
+    }
+
+    /// What is written of the document.
+    fn sealed(&self, document: &Document, timeout: Duration) -> Result<Zeroizing<Vec<u8>>, Error> {
         if tool::environment("PKCE_OPEN").is_some() && tool::environment("PKCE_SEAL").is_none() {
             return Err(Error::usage("PKCE_SEAL: not set, though PKCE_OPEN is; nothing is kept unsealed"));
         }
         let line = document.line();
         let sealed = command::through("PKCE_SEAL", line.as_bytes(), timeout)?;
-        let octets = sealed.as_ref().map_or(line.as_bytes(), |sealed| sealed.as_slice());
-        let reserved = self.reserve(lock, 0)?;
-        self.put(lock, reserved, octets)
+        Ok(sealed.unwrap_or_else(|| Zeroizing::new(line.as_bytes().to_vec())))
+    }
+
+    /// How often the refresh of this token was begun, and not ended.
+    pub fn attempts(&self, lock: &Lock, token: &str) -> u32 {
+        let text = fs::read_to_string(self.path(&lock.name, "pending")).unwrap_or_default();
+        let recorded = text.trim_end().split_once(' ').filter(|(digest, _)| *digest == pkce::challenge(token));
+        recorded.and_then(|(_, attempts)| attempts.parse().ok()).unwrap_or_default()
+    }
+
+    /// Records that the refresh of this token is begun for the nth time; 0 takes the record away.
+    pub fn record(&self, lock: &Lock, token: &str, attempts: u32) -> Result<(), Error> {
+        let path = self.path(&lock.name, "pending");
+        let failed = |error: io::Error| self.failed(&path, &error);
+        if attempts == 0 {
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+                _ => self.sync().map_err(failed),
+            };
+        }
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(NO_LINK);
+        let mut file = options.open(&path).map_err(|error| self.refused(&path, &error))?;
+        let text = format!("{} {attempts}\n", pkce::challenge(token));
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| self.sync()).map_err(failed)
     }
 
     /// Removes what is kept under the lock's name; whether there was something.
@@ -270,6 +311,9 @@ const SIZE: u64 = 4 * 1024 * 1024;
 
 /// Random characters in the name of a new file, before it is renamed.
 const RANDOM: usize = 8;
+
+/// Octets that a refreshed document may grow by.
+const ROOM: usize = 64 * 1024;
 
 /// How often a lock is tried.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -1,0 +1,59 @@
+//! Gives a valid access token, to standard output or to a command.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use pkce_tools::access_token::{self, Wish};
+use pkce_tools::endpoint::Caller;
+use pkce_tools::store::Name;
+use pkce_tools::tool::{self, Output};
+use pkce_tools::{Error, bearer};
+
+/// Give the access token of a kept document, refreshed where it must be.
+#[derive(Parser)]
+#[command(name = "pkce-token", version)]
+struct Args {
+    /// What the document is called
+    #[arg(value_name = "NAME", value_parser = Name::parse)]
+    name: Name,
+    /// How long the token must live
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| tool::number(text, 0, u32::MAX.into()))]
+    min_ttl: u64,
+    /// Refresh it, since an API refused it
+    #[arg(long)]
+    refresh: bool,
+    /// Print the header line for a request instead of a document
+    #[arg(long, conflicts_with_all = ["command", "raw"])]
+    header: bool,
+    /// Give COMMAND the header on this descriptor, and leave it its standard input
+    #[arg(long, value_name = "N", requires = "command", value_parser = |text: &str| tool::number(text, 3, 255))]
+    fd: Option<u64>,
+    #[command(flatten)]
+    caller: Caller,
+    /// What to run with the header on its standard input
+    #[arg(value_name = "COMMAND", last = true)]
+    command: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    tool::service(step)
+}
+
+fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
+    let wish = Wish { min_ttl: args.min_ttl, refresh: args.refresh };
+    let mut document = access_token::current(&args.name, &wish, &args.caller)?;
+    if let Some((program, words)) = args.command.split_first() {
+        return bearer::run(&document, program, words, args.fd);
+    }
+    if args.header {
+        output.print_lines(&[bearer::header(&document)?])?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    document.retain(|name, _| SHOWN.contains(&name));
+    output.print(&document)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a caller of an API may know; the refresh token stays where it is.
+const SHOWN: [&str; 6] = ["access_token", "token_type", "expires_at", "scope", "resource", "issuer"];
