@@ -3,54 +3,74 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::{Command, ExitCode, Stdio};
-use std::thread;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use rustix::io::FdFlags;
+use zeroize::Zeroizing;
 
-use crate::{Document, Error, child, form, tool};
+use crate::{Document, Error, form, tool};
 
 /// `Authorization: Bearer` and the document's access token.
-pub fn header(document: &Document) -> Result<String, Error> {
-    let token = document.need("access_token")?;
+pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
+    let token = Zeroizing::new(document.need("access_token")?);
     let bearer = document.text("token_type")?.is_none_or(|name| name.eq_ignore_ascii_case("Bearer"));
     if !bearer {
         return Err(Error::untrusted("token_type: not Bearer, so there is no header for it"));
     }
     match !token.is_empty() && form::is_visible(&token) {
-        true => Ok(format!("Authorization: Bearer {token}")),
+        true => Ok(Zeroizing::new(format!("Authorization: Bearer {}", *token))),
         false => Err(Error::member("access_token", "must be visible ASCII characters, one at least")),
     }
 }
 
-/// Runs the command with the header on its standard input, or on this descriptor, and gives its status.
-pub fn run(document: &Document, program: &OsString, words: &[OsString], fd: Option<u64>) -> Result<ExitCode, Error> {
-    let header = header(document)?;
+/// Becomes the command, with the header on its standard input, or on this descriptor. It returns where that fails.
+///
+/// The header waits in a pipe that nobody else has, so nothing of it stays behind, and the command's status and signals
+/// are its own.
+pub fn exec(header: &str, program: &OsString, words: &[OsString], fd: Option<u64>) -> Error {
     let failed = |error: io::Error| Error::unavailable(format!("pipe: {}", tool::reason(&error)));
-    let (reader, mut writer) = io::pipe().map_err(failed)?;
-    let mut command = Command::new(program);
-    command.args(words);
-    let inherited = match fd {
-        Some(number) => Some(at(reader.into(), number)?),
-        None => {
-            command.stdin(Stdio::from(reader));
-            None
-        }
+    let reader = match filled(header) {
+        Ok(reader) => reader,
+        Err(error) => return failed(error),
     };
-    child::run(&mut command, |_| {
-        drop(inherited);
-        // A command that reads nothing keeps nobody waiting.
-        thread::spawn(move || drop(writeln!(writer, "{header}")));
-    })
+    let given = match fd {
+        Some(number) => at(reader, number).map(Some),
+        None => rustix::stdio::dup2_stdin(reader).map(|()| None).map_err(|error| failed(error.into())),
+    };
+    match given {
+        Ok(_open) => {
+            let error = Command::new(program).args(words).exec();
+            Error::usage(format!("{}: {}", program.to_string_lossy(), tool::reason(&error)))
+        }
+        Err(error) => error,
+    }
 }
 
-/// The same end of a pipe under this number, where a child finds it.
+/// The reading end of a pipe that holds the header and a newline.
+fn filled(header: &str) -> io::Result<OwnedFd> {
+    let line = Zeroizing::new(format!("{header}\n"));
+    let (reader, mut writer) = io::pipe()?;
+    // It must take the whole line, since nobody reads yet.
+    #[cfg(target_os = "linux")]
+    if rustix::pipe::fcntl_getpipe_size(&writer)? < line.len() {
+        rustix::pipe::fcntl_setpipe_size(&writer, line.len())?;
+    }
+    rustix::io::ioctl_fionbio(&writer, true)?;
+    writer.write_all(line.as_bytes())?;
+    Ok(reader.into())
+}
+
+/// The same end of the pipe under this number, where the command finds it.
 fn at(reader: OwnedFd, number: u64) -> Result<OwnedFd, Error> {
     let wrong = |wrong: &str| Error::usage(format!("--fd: {wrong}"));
     let number = i32::try_from(number).map_err(|_| wrong("too large"))?;
-    let at = rustix::io::fcntl_dupfd_cloexec(&reader, number).map_err(|_| wrong("cannot be opened"))?;
+    let at = match reader.as_raw_fd() == number {
+        true => reader,
+        false => rustix::io::fcntl_dupfd_cloexec(&reader, number).map_err(|_| wrong("cannot be opened"))?,
+    };
     if at.as_raw_fd() != number {
-        return Err(wrong("in use"));
+        return Err(wrong("in use by what started this; another number may be free"));
     }
     rustix::io::fcntl_setfd(&at, FdFlags::empty()).map_err(|_| wrong("cannot be opened"))?;
     Ok(at)

@@ -186,6 +186,9 @@ fn missing(name: &str) -> Error {
         Some(("pkce-discover", _)) if SOME.contains(&name) => {
             error.hint("pkce-discover adds it, where the server names one")
         }
+        _ if name == "refresh_token" => {
+            error.hint("a server gives one where offline_access is in the scope, most with --prompt consent")
+        }
         Some((writer, _)) if *writer != tool::name() => error.hint(format!("{writer} adds it")),
         _ => error,
     }

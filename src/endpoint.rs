@@ -12,11 +12,12 @@ use clap::ValueEnum;
 use zeroize::Zeroizing;
 
 use crate::http::{Answer, Client, Content};
+use crate::tool::Deadline;
 use crate::url::Url;
 use crate::{Document, Error, Kind, authorize, form, metadata, tool};
 
 /// The flags of all tools that call the token endpoint, or one that is like it.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Caller {
     /// Read the client's secret from this file
     #[arg(long, value_name = "FILE")]
@@ -30,9 +31,14 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// How long a call may take.
+    /// How long the step may take.
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// The same caller with what is left of its time.
+    pub fn within(&self, deadline: &Deadline) -> Caller {
+        Caller { timeout: deadline.left(), ..self.clone() }
     }
 }
 
@@ -169,7 +175,11 @@ impl Post<'_> {
                 self.answered(answer, Kind::Untrusted, "error: must be a string".to_owned())
             }
             (200 | 201, Ok(object)) => return Ok(object),
-            (200 | 201, Err(wrong)) => self.answered(answer, Kind::Untrusted, wrong),
+            (200 | 201, Err(wrong)) => {
+                let mut error = self.answered(answer, Kind::Untrusted, wrong);
+                error.report.spent = self.spends.is_some();
+                error
+            }
             (401, _) => self.answered(answer, Kind::Refused, "the server answered 401".to_owned()),
             (200..=299, _) => self.answered(answer, Kind::Untrusted, format!("the server answered {status}")),
             _ => {
@@ -209,6 +219,7 @@ impl Post<'_> {
             error.kind = Kind::LoginRequired;
         }
         error.report.message.push_str(&format!("; {spent} may be spent"));
+        error.report.spent = true;
         error
     }
 }

@@ -65,6 +65,8 @@ pub struct Report {
     pub hint: Option<String>,
     /// Whether another tool says it: one before this, which handed its failure on, or the one that stopped reading.
     pub quiet: bool,
+    /// Whether a code or a refresh token was sent, and what came back settles nothing: it may be spent.
+    pub spent: bool,
     /// The tool that failed, where it was one before this in the pipeline.
     pub tool: Option<String>,
     /// The document's member at fault.

@@ -7,11 +7,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
+use crate::tool::Deadline;
 use crate::{Document, Error, Kind, pkce, tool};
 
 /// The folder of the kept documents, checked: nobody else can read it or put something into it.
@@ -40,6 +41,14 @@ impl Name {
 pub struct Lock {
     _file: File,
     name: Name,
+}
+
+/// A kept document.
+pub struct Kept {
+    /// The document.
+    pub document: Document,
+    /// When it was kept.
+    pub written: SystemTime,
 }
 
 /// A file for a new document that has its room on the disk already.
@@ -88,7 +97,7 @@ impl Store {
     }
 
     /// Waits for the right to change what is kept under this name.
-    pub fn lock(&self, name: &Name, timeout: Duration) -> Result<Lock, Error> {
+    pub fn lock(&self, name: &Name, deadline: &Deadline) -> Result<Lock, Error> {
         let path = self.path(name, "lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_LINK);
@@ -97,13 +106,12 @@ impl Store {
         if !owner.is_file() || owner.uid() != rustix::process::geteuid().as_raw() {
             return Err(loose(&path, "not a file of its own"));
         }
-        let deadline = Instant::now() + timeout;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock { _file: file, name: name.clone() }),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) if !deadline.left().is_zero() => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    let wrong = format!("{}: held by another process for {} s", shown(&path), timeout.as_secs());
+                    let wrong = format!("{}: held by another process for {} s", shown(&path), deadline.seconds());
                     return Err(Error::unavailable(wrong));
                 }
                 Err(TryLockError::Error(error)) => return Err(self.failed(&path, &error)),
@@ -112,7 +120,7 @@ impl Store {
     }
 
     /// The document that is kept under this name, if any.
-    pub fn read(&self, name: &Name, timeout: Duration) -> Result<Option<Document>, Error> {
+    pub fn read(&self, name: &Name, deadline: &Deadline) -> Result<Option<Kept>, Error> {
         let path = self.path(name, "json");
         let mut options = OpenOptions::new();
         let file = match options.read(true).custom_flags(NO_LINK).open(&path) {
@@ -127,95 +135,106 @@ impl Store {
         let mut octets = Zeroizing::new(Vec::new());
         let read = file.take(SIZE).read_to_end(&mut octets);
         read.map_err(|error| self.failed(&path, &error))?;
-        let opened = command::through("PKCE_OPEN", &octets, timeout)?;
-        let sealed = opened.is_none();
-        let document = Document::parse(&opened.unwrap_or(octets)).map_err(|wrong| {
-            let error = Error::untrusted(format!("{}: {wrong}", shown(&path)));
-            match sealed {
-                true => error.hint("PKCE_OPEN names the command that opens what PKCE_SEAL has sealed"),
-                false => error,
-            }
+        let opened = command::through("PKCE_OPEN", &octets, deadline).map_err(|error| {
+            let error = Error::new(error.kind, format!("{}: {}", shown(&path), error.report.message));
+            error.hint("what is kept stays as it is; PKCE_OPEN must open what PKCE_SEAL has sealed")
         })?;
-        Ok(Some(document))
+        let wrong = |wrong: &str| {
+            let error = Error::untrusted(format!("{}: {wrong}", shown(&path)));
+            error.hint("PKCE_OPEN opens what PKCE_SEAL has sealed; pkce-store --remove clears it away")
+        };
+        let document = Document::parse(&opened.unwrap_or(octets)).map_err(|reason| wrong(&reason))?;
+        let written = metadata.modified().map_err(|error| self.failed(&path, &error))?;
+        Ok(Some(Kept { document, written }))
     }
 
     /// Room for what this document will become, with the command of `PKCE_SEAL` tried out on it: what can fail, fails now.
-    pub fn prepare(&self, lock: &Lock, document: &Document, timeout: Duration) -> Result<Reserved, Error> {
-        let sealed = self.sealed(document, timeout)?;
+    pub fn prepare(&self, lock: &Lock, document: &Document, deadline: &Deadline) -> Result<Reserved, Error> {
+        let sealed = self.sealed(document, deadline)?;
         self.reserve(lock, sealed.len() * 2 + ROOM)
     }
 
     /// Keeps the document in the room that was prepared for it.
-    pub fn fill(&self, lock: &Lock, reserved: Reserved, document: &Document, timeout: Duration) -> Result<(), Error> {
-        let sealed = self.sealed(document, timeout)?;
+    pub fn fill(&self, lock: &Lock, reserved: Reserved, document: &Document, deadline: &Deadline) -> Result<(), Error> {
+        let sealed = self.sealed(document, deadline)?;
         self.put(lock, reserved, &sealed)
     }
 
     /// Keeps the document under the lock's name: the file is the old one or the new one, whole, at any moment.
-    pub fn write(&self, lock: &Lock, document: &Document, timeout: Duration) -> Result<(), Error> {
-        let sealed = self.sealed(document, timeout)?;
+    pub fn write(&self, lock: &Lock, document: &Document, deadline: &Deadline) -> Result<(), Error> {
+        let sealed = self.sealed(document, deadline)?;
         let reserved = self.reserve(lock, 0)?;
         self.put(lock, reserved, &sealed)
     }
 
     /// What is written of the document.
-    fn sealed(&self, document: &Document, timeout: Duration) -> Result<Zeroizing<Vec<u8>>, Error> {
+    fn sealed(&self, document: &Document, deadline: &Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
         if tool::environment("PKCE_OPEN").is_some() && tool::environment("PKCE_SEAL").is_none() {
             return Err(Error::usage("PKCE_SEAL: not set, though PKCE_OPEN is; nothing is kept unsealed"));
         }
         let line = document.line();
-        let sealed = command::through("PKCE_SEAL", line.as_bytes(), timeout)?;
+        let sealed = command::through("PKCE_SEAL", line.as_bytes(), deadline)?;
         Ok(sealed.unwrap_or_else(|| Zeroizing::new(line.as_bytes().to_vec())))
     }
 
-    /// How often the refresh of this token was begun, and not ended.
-    pub fn attempts(&self, lock: &Lock, token: &str) -> u32 {
-        let text = fs::read_to_string(self.path(&lock.name, "pending")).unwrap_or_default();
-        let recorded = text.trim_end().split_once(' ').filter(|(digest, _)| *digest == pkce::challenge(token));
-        recorded.and_then(|(_, attempts)| attempts.parse().ok()).unwrap_or_default()
+    /// Whether a refresh of this token was begun, and not ended.
+    pub fn is_recorded(&self, lock: &Lock, token: &str) -> bool {
+        fs::read_to_string(self.path(&lock.name, "pending"))
+            .is_ok_and(|digest| digest.trim_end() == pkce::challenge(token))
     }
 
-    /// Records that the refresh of this token is begun for the nth time; 0 takes the record away.
-    pub fn record(&self, lock: &Lock, token: &str, attempts: u32) -> Result<(), Error> {
+    /// Records that the refresh of this token is begun: its digest, on the disk before it is sent.
+    pub fn record(&self, lock: &Lock, token: &str) -> Result<(), Error> {
         let path = self.path(&lock.name, "pending");
-        let failed = |error: io::Error| self.failed(&path, &error);
-        if attempts == 0 {
-            return match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
-                _ => self.sync().map_err(failed),
-            };
-        }
         let mut options = OpenOptions::new();
         let options = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(NO_LINK);
         let mut file = options.open(&path).map_err(|error| self.refused(&path, &error))?;
-        let text = format!("{} {attempts}\n", pkce::challenge(token));
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| self.sync()).map_err(failed)
+        let text = format!("{}\n", pkce::challenge(token));
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| self.sync());
+        written.map_err(|error| self.failed(&path, &error))
     }
 
-    /// Removes what is kept under the lock's name; whether there was something.
+    /// Takes the record away.
+    pub fn forget(&self, lock: &Lock) -> Result<(), Error> {
+        self.unlink(&self.path(&lock.name, "pending")).map(drop)
+    }
+
+    /// Removes what is kept under the lock's name, and all that belongs to it; whether there was something.
     pub fn remove(&self, lock: &Lock) -> Result<bool, Error> {
-        let path = self.path(&lock.name, "json");
-        match fs::remove_file(&path) {
+        let removed = self.unlink(&self.path(&lock.name, "json"))?;
+        self.forget(lock)?;
+        self.clear(lock)?;
+        Ok(removed)
+    }
+
+    fn unlink(&self, path: &Path) -> Result<bool, Error> {
+        match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             removed => {
-                removed.and_then(|()| self.sync()).map_err(|error| self.failed(&path, &error))?;
+                removed.and_then(|()| self.sync()).map_err(|error| self.failed(path, &error))?;
                 Ok(true)
             }
         }
     }
 
-    /// A new file with room for so many octets; what an earlier process left behind is cleared away.
-    pub fn reserve(&self, lock: &Lock, size: usize) -> Result<Reserved, Error> {
-        let prefix = format!(".{}.json.", lock.name.0);
-        let failed = |error: io::Error| self.failed(&self.path(&lock.name, "json"), &error);
-        for entry in fs::read_dir(&self.folder).map_err(failed)?.flatten() {
-            let left = entry.file_name().to_str().is_some_and(|file| file.strip_prefix(&prefix).is_some_and(is_left));
-            if left {
+    /// Clears away the new files that killed processes have left under the lock's name.
+    fn clear(&self, lock: &Lock) -> Result<(), Error> {
+        let prefix = self.prefix(lock);
+        let is_left = |end: &str| end.len() == RANDOM && end.bytes().all(|octet| octet.is_ascii_alphanumeric());
+        for entry in fs::read_dir(&self.folder).map_err(|error| self.failed(&self.folder, &error))?.flatten() {
+            if entry.file_name().to_str().and_then(|file| file.strip_prefix(&prefix)).is_some_and(is_left) {
                 let _ = fs::remove_file(entry.path());
             }
         }
+        Ok(())
+    }
+
+    /// A new file with room for so many octets.
+    fn reserve(&self, lock: &Lock, size: usize) -> Result<Reserved, Error> {
+        self.clear(lock)?;
+        let failed = |error: io::Error| self.failed(&self.path(&lock.name, "json"), &error);
         let mut file = tempfile::Builder::new()
-            .prefix(&prefix)
+            .prefix(&self.prefix(lock))
             .rand_bytes(RANDOM)
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(&self.folder)
@@ -225,13 +244,21 @@ impl Store {
         Ok(Reserved { file })
     }
 
+    /// How a new file's name begins.
+    fn prefix(&self, lock: &Lock) -> String {
+        format!(".{}.json.", lock.name.0)
+    }
+
     fn put(&self, lock: &Lock, reserved: Reserved, octets: &[u8]) -> Result<(), Error> {
         let path = self.path(&lock.name, "json");
         let failed = |error: io::Error| self.failed(&path, &error);
         let mut file = reserved.file;
         io::Seek::rewind(&mut file).map_err(failed)?;
         file.write_all(octets).map_err(failed)?;
-        file.as_file().set_len(octets.len() as u64).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        let file_only = file.as_file();
+        file_only.set_len(octets.len() as u64).map_err(failed)?;
+        // The clock's own time: a file system's may be some milliseconds behind.
+        file_only.set_modified(SystemTime::now()).and_then(|()| file_only.sync_all()).map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         self.sync().map_err(failed)
     }
@@ -296,11 +323,6 @@ fn loose(path: &Path, wrong: &str) -> Error {
 
 fn shown(path: &Path) -> String {
     tool::printable(&path.to_string_lossy())
-}
-
-/// Whether this is how a file's name ends that a killed process has left.
-fn is_left(end: &str) -> bool {
-    end.len() == RANDOM && end.bytes().all(|octet| octet.is_ascii_alphanumeric())
 }
 
 /// Never through a link, and never stuck at a FIFO.

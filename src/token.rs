@@ -28,7 +28,8 @@ pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Resu
     let call = Call { endpoint: "token_endpoint", format, pairs: &grant, spends: Some("the code") };
     let tokens = call.send(&document, caller)?;
     let tokens = checked(tokens, SystemTime::now()).map_err(|error| error.of_answer("token endpoint"))?;
-    adopt(&mut document, tokens);
+    let asked = document.text("scope")?;
+    adopt(&mut document, tokens, asked.as_deref());
     document.remove(&SPENT);
     Ok(document)
 }
@@ -45,6 +46,12 @@ pub fn refresh(
         return Err(Error::member("refresh_token", "must be visible ASCII characters, one at least"));
     }
     let scope = scope.map(authorize::checked_scope).transpose()?;
+    let granted = document.text("scope")?;
+    if let (Some(scope), Some(granted)) = (&scope, &granted)
+        && !scope.split(' ').all(|name| granted.split(' ').any(|other| other == name))
+    {
+        tool::note("--scope asks for more than was granted");
+    }
     let mut resources = authorize::resources(&document)?;
     if let Some(resource) = resource {
         if !resources.is_empty() && !resources.iter().any(|granted| granted == resource) {
@@ -58,17 +65,21 @@ pub fn refresh(
     let spends = Some("the refresh token");
     let call = Call { endpoint: "token_endpoint", format: Format::Form, pairs: &grant, spends };
     let tokens = call.send(&document, caller)?;
-    let tokens = checked(tokens, SystemTime::now()).map_err(|error| error.of_answer("token endpoint"))?;
-    adopt(&mut document, tokens);
+    let tokens = checked(tokens, SystemTime::now()).map_err(|error| {
+        let mut error = error.of_answer("token endpoint");
+        error.report.spent = true;
+        error
+    })?;
+    adopt(&mut document, tokens, scope.as_deref().or(granted.as_deref()));
     Ok(document)
 }
 
-/// Takes a token answer over: its tokens as one set, its scope and refresh token where it has them, and of the rest
-/// only what steers no later step and replaces nothing.
-fn adopt(document: &mut Document, tokens: Document) {
-    let asked = document.text("scope").ok().flatten();
+/// Takes a token answer over: its tokens as one set, its scope (without one it is the one asked for) and refresh token
+/// where it has them, and of the rest only what steers no later step and replaces nothing.
+fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
     let granted = tokens.text("scope").ok().flatten();
-    if let (Some(asked), Some(granted)) = (&asked, &granted) {
+    document.set_given("scope", asked);
+    if let (Some(asked), Some(granted)) = (asked, &granted) {
         let sorted = |scope: &str| {
             let mut names: Vec<String> = scope.split(' ').map(str::to_owned).collect();
             names.sort();

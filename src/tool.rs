@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::panic;
 use std::process::ExitCode;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Parser};
@@ -31,7 +31,7 @@ where
     A: Parser,
     I: IntoIterator<Item = Result<Document, Error>>,
 {
-    run(Form::Document, |args: &A, output| {
+    run(Form::Document, never, |args: &A, output| {
         for document in step(args)? {
             output.print(&document?)?;
         }
@@ -41,7 +41,7 @@ where
 
 /// Runs a tool that takes one document and hands it on changed.
 pub fn filter<A: Parser>(step: impl FnOnce(&A, Document) -> Result<Document, Error>) -> ExitCode {
-    run(Form::Document, |args: &A, output| {
+    run(Form::Document, never, |args: &A, output| {
         let document = only()?;
         output.ready()?;
         let before = document.clone();
@@ -53,7 +53,7 @@ pub fn filter<A: Parser>(step: impl FnOnce(&A, Document) -> Result<Document, Err
 
 /// Runs a tool that takes any number of documents and hands each on changed.
 pub fn stream<A: Parser>(mut step: impl FnMut(&A, Document) -> Result<Document, Error>) -> ExitCode {
-    run(Form::Document, |args: &A, output| {
+    run(Form::Document, never, |args: &A, output| {
         let mut documents = Documents::of_stdin();
         let mut next = Some(documents.next()?.ok_or_else(empty)?);
         while let Some(document) = next {
@@ -69,16 +69,20 @@ pub fn sink<A: Parser>(
     idle: impl FnOnce(&A) -> bool,
     step: impl FnOnce(&A, Option<Document>) -> Result<(), Error>,
 ) -> ExitCode {
-    run(Form::Nothing, |args: &A, _| {
+    run(Form::Nothing, never, |args: &A, _| {
         let document = if idle(args) { None } else { Some(only()?) };
         step(args, document)?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Runs a tool that prints what it will itself, and ends with a status of its own.
-pub fn service<A: Parser>(step: impl FnOnce(&A, Output) -> Result<ExitCode, Error>) -> ExitCode {
-    run(Form::Document, |args: &A, output| step(args, output))
+/// Runs a tool that prints what it will itself, and ends with a status of its own; `bare` says where what it prints
+/// would be no document, so that nobody waits for a failure line.
+pub fn service<A: Parser>(
+    bare: impl FnOnce(&A) -> bool,
+    step: impl FnOnce(&A, Output) -> Result<ExitCode, Error>,
+) -> ExitCode {
+    run(Form::Document, bare, step)
 }
 
 /// Says on standard error what should be known without being a failure.
@@ -111,6 +115,30 @@ pub fn name() -> &'static str {
 /// Reads a `--timeout`: whole seconds, one at least.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     number(text, 1, u32::MAX.into()).map(Duration::from_secs)
+}
+
+/// The end of a step's time; all that a step waits for ends with it.
+#[derive(Clone, Copy)]
+pub struct Deadline {
+    end: Instant,
+    timeout: Duration,
+}
+
+impl Deadline {
+    /// A step that begins now, and may take this long.
+    pub fn after(timeout: Duration) -> Deadline {
+        Deadline { end: Instant::now() + timeout, timeout }
+    }
+
+    /// What is left of the time.
+    pub fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
+    /// The whole time, for a message.
+    pub fn seconds(&self) -> u64 {
+        self.timeout.as_secs()
+    }
 }
 
 /// Reads an option's whole number.
@@ -150,9 +178,12 @@ impl Output {
     }
 
     /// Prints lines of text, in one write.
-    pub fn print_lines(&self, lines: &[String]) -> Result<(), Error> {
+    pub fn print_lines(&self, lines: &[impl AsRef<str>]) -> Result<(), Error> {
+        if self.raw.is_some() {
+            return Err(Error::usage("--raw: there is no document to take a member from"));
+        }
         self.ready()?;
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text: Zeroizing<String> = Zeroizing::new(lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect());
         (&self.stdout).write_all(text.as_bytes()).map_err(|error| unwritten(&reason(&error)))
     }
 
@@ -190,7 +221,15 @@ enum Form {
     Nothing,
 }
 
-fn run<A: Parser>(form: Form, body: impl FnOnce(&A, Output) -> Result<ExitCode, Error>) -> ExitCode {
+fn never<A>(_: &A) -> bool {
+    false
+}
+
+fn run<A: Parser>(
+    form: Form,
+    bare: impl FnOnce(&A) -> bool,
+    body: impl FnOnce(&A, Output) -> Result<ExitCode, Error>,
+) -> ExitCode {
     let mut command = A::command();
     let _ = NAME.set(command.get_name().to_owned());
     guard();
@@ -199,19 +238,20 @@ fn run<A: Parser>(form: Form, body: impl FnOnce(&A, Output) -> Result<ExitCode, 
     }
     let matches = match command.try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => return end(asked_or_misused(&error), form, names_raw(std::env::args_os())),
+        Err(error) => return end(asked_or_misused(&error), form, is_bare(std::env::args_os())),
     };
     let raw = matches.try_get_one::<String>(RAW).ok().flatten().cloned();
-    let plain = raw.is_some();
+    let mut plain = raw.is_some();
     let done = stdout().and_then(|stdout| {
         let args = A::from_arg_matches(&matches).map_err(|error| misused(&error))?;
+        plain |= bare(&args);
         body(&args, Output { raw, stdout })
     });
     end(done, form, plain)
 }
 
 /// Ends the run: says why it failed, hands the failure on, gives the status.
-fn end(done: Result<ExitCode, Error>, form: Form, raw: bool) -> ExitCode {
+fn end(done: Result<ExitCode, Error>, form: Form, bare: bool) -> ExitCode {
     let error = match done {
         Ok(status) => return status,
         Err(error) => error,
@@ -219,7 +259,7 @@ fn end(done: Result<ExitCode, Error>, form: Form, raw: bool) -> ExitCode {
     if !error.report.quiet {
         say(&told(&error));
     }
-    if form == Form::Document && !raw {
+    if form == Form::Document && !bare {
         hand_on(&error);
     }
     ExitCode::from(error.kind.status())
@@ -292,11 +332,11 @@ fn raw_argument() -> Arg {
         .help("Print that member alone, as text, instead of the document")
 }
 
-/// Whether a command line that could not be read asks for bare text, where no failure line may be printed.
-fn names_raw(mut arguments: impl Iterator<Item = OsString>) -> bool {
+/// Whether a command line that could not be read asks for what is no document, where no failure line may be printed.
+fn is_bare(mut arguments: impl Iterator<Item = OsString>) -> bool {
     arguments.any(|argument| {
         let argument = argument.to_string_lossy();
-        argument.starts_with("-r") || argument.starts_with("--raw") || argument == "--header"
+        argument.starts_with("-r") || argument.starts_with("--raw") || argument == "--header" || argument == "--"
     })
 }
 

@@ -40,7 +40,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::service(step)
+    tool::service(|_| false, step)
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use pkce_tools::Error;
 use pkce_tools::store::{self, Name, Store};
-use pkce_tools::tool::{self, Output};
+use pkce_tools::tool::{self, Deadline, Output};
 
 /// Print the document that is kept under a name; without one, the names.
 #[derive(Parser)]
@@ -21,15 +21,15 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::service(step)
+    tool::service(|args: &Args| args.name.is_none(), step)
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     let store = Store::open()?;
     match &args.name {
         Some(name) => {
-            let kept = store.map_or(Ok(None), |store| store.read(name, args.timeout))?;
-            output.print(&kept.ok_or_else(|| store::nothing(name))?)?;
+            let kept = store.map_or(Ok(None), |store| store.read(name, &Deadline::after(args.timeout)))?;
+            output.print(&kept.ok_or_else(|| store::nothing(name))?.document)?;
         }
         None => output.print_lines(&store.map_or(Ok(Vec::new()), |store| store.names())?)?,
     }

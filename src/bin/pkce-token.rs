@@ -32,19 +32,19 @@ struct Args {
     #[command(flatten)]
     caller: Caller,
     /// What to run with the header on its standard input
-    #[arg(value_name = "COMMAND", last = true)]
+    #[arg(value_name = "COMMAND", last = true, conflicts_with = "raw")]
     command: Vec<OsString>,
 }
 
 fn main() -> ExitCode {
-    tool::service(step)
+    tool::service(|args: &Args| args.header || !args.command.is_empty(), step)
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     let wish = Wish { min_ttl: args.min_ttl, refresh: args.refresh };
     let mut document = access_token::current(&args.name, &wish, &args.caller)?;
     if let Some((program, words)) = args.command.split_first() {
-        return bearer::run(&document, program, words, args.fd);
+        return Err(bearer::exec(&bearer::header(&document)?, program, words, args.fd));
     }
     if args.header {
         output.print_lines(&[bearer::header(&document)?])?;

@@ -22,7 +22,7 @@ use super::page::Page;
 use super::terminal::Terminal;
 use super::{Expected, Outcome};
 use crate::url::Url;
-use crate::{Error, document, tool};
+use crate::{Error, document, signals, tool};
 
 /// Everything that the redirect may come from, and that may end the wait for it.
 pub struct Wait {
@@ -43,7 +43,8 @@ impl Wait {
     /// A wait that ends after this time.
     pub fn new(timeout: Duration) -> Result<Wait, Error> {
         let signals = UnixStream::pair().and_then(|(read, write)| {
-            let heard = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP].into_iter().filter(|signal| !is_ignored(*signal));
+            let heard =
+                [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP].into_iter().filter(|signal| !signals::is_ignored(*signal));
             let handled: Vec<i32> = heard.chain([SIGCHLD, SIGCONT]).collect();
             SignalDelivery::with_pipe(read, write, SignalOnly, handled)
         });
@@ -306,14 +307,6 @@ impl Response {
         let line = text.lines().next().unwrap_or_default();
         Ok(Some(expected.pasted(line)))
     }
-}
-
-/// Whether the signal was ignored when this process began (nohup, a background job of a script): then it stays so.
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask >> (signal - 1) & 1 == 1
 }
 
 /// Between two frames of the spinner.

@@ -1,11 +1,16 @@
 //! A command that runs inside the server: told where it is, ended with it.
 
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitCode};
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
 use super::{CLIENT_ID, Idp};
-use crate::{Error, child};
+use crate::{Error, Kind, tool};
 
 /// Runs the command while the server answers, and gives the command's status.
 pub fn run(idp: Idp, program: &OsString, words: &[OsString]) -> Result<ExitCode, Error> {
@@ -14,7 +19,31 @@ pub fn run(idp: Idp, program: &OsString, words: &[OsString]) -> Result<ExitCode,
     if idp.service.auto_approve {
         command.env("BROWSER", format!("{} --visit %s", this_program()));
     }
-    child::run(&mut command, |_| drop(thread::spawn(move || idp.serve())))
+    let failed = |error| Error::usage(format!("{}: {}", program.to_string_lossy(), tool::reason(&error)));
+    let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(failed)?;
+    let mut child = command.spawn().map_err(failed)?;
+    hand_on(signals, &child);
+    thread::spawn(move || idp.serve());
+    let status = child.wait().map_err(failed)?;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or_default();
+    u8::try_from(code).map(ExitCode::from).map_err(|_| Error::new(Kind::Fault, "status: out of range"))
+}
+
+/// Hands SIGHUP and SIGTERM on to the command; of SIGINT the terminal has told it already.
+fn hand_on(mut signals: Signals, child: &Child) {
+    let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let known = match signal {
+                SIGHUP => Some(Signal::HUP),
+                SIGTERM => Some(Signal::TERM),
+                _ => None,
+            };
+            if let (Some(child), Some(signal)) = (child, known) {
+                let _ = kill_process(child, signal);
+            }
+        }
+    });
 }
 
 /// How `$BROWSER` can name this program: by its path, where that is one word of that list, else by its name.

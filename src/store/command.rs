@@ -1,21 +1,30 @@
 //! The commands of `PKCE_SEAL` and `PKCE_OPEN`, through which each kept file goes.
 
+use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use zeroize::Zeroizing;
 
 use super::SIZE;
+use crate::tool::Deadline;
 use crate::{Error, tool};
 
 /// What the command in this variable makes of the octets; nothing where none is set.
-pub fn through(variable: &str, octets: &[u8], timeout: Duration) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let Some(line) = tool::environment(variable) else { return Ok(None) };
     let failed = |wrong: &str| Error::unavailable(format!("{variable}: {wrong}"));
     let mut command = Command::new("sh");
     command.args(["-c", &line]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // A group of its own can be ended whole; but at a terminal the command may have to ask for a passphrase there.
+    let grouped = File::open("/dev/tty").is_err();
+    if grouped {
+        command.process_group(0);
+    }
     let mut child = command.spawn().map_err(|error| failed(&tool::reason(&error)))?;
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(failed("cannot be spoken to"));
@@ -27,20 +36,30 @@ pub fn through(variable: &str, octets: &[u8], timeout: Duration) -> Result<Optio
         let mut answer = Zeroizing::new(Vec::with_capacity(64 * 1024));
         stdout.take(SIZE + 1).read_to_end(&mut answer).map(|_| answer)
     });
-    let deadline = Instant::now() + timeout;
-    while !reader.is_finished() {
-        if Instant::now() >= deadline {
-            let _ = child.kill();
-            return Err(failed(&format!("not done within {} s", timeout.as_secs())));
+    let status = loop {
+        match child.try_wait().map_err(|error| failed(&tool::reason(&error)))? {
+            Some(status) if reader.is_finished() => break status,
+            _ if deadline.left().is_zero() => {
+                end(&mut child, grouped);
+                return Err(failed(&format!("not done within {} s", deadline.seconds())));
+            }
+            _ => thread::sleep(PAUSE),
         }
-        thread::sleep(PAUSE);
-    }
-    let status = child.wait().map_err(|error| failed(&tool::reason(&error)))?;
+    };
     match reader.join() {
-        Ok(Ok(answer)) if status.success() && !answer.is_empty() && answer.len() as u64 <= SIZE => Ok(Some(answer)),
         _ if !status.success() => Err(failed(&format!("the command failed ({status})"))),
+        Ok(Ok(answer)) if !answer.is_empty() && answer.len() as u64 <= SIZE => Ok(Some(answer)),
         _ => Err(failed("the command gave nothing, or too much")),
     }
+}
+
+fn end(child: &mut Child, grouped: bool) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).filter(|_| grouped);
+    match group {
+        Some(group) => drop(kill_process_group(group, Signal::KILL)),
+        None => drop(child.kill()),
+    }
+    let _ = child.wait();
 }
 
 /// How often the command's end is looked for.

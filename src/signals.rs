@@ -1,0 +1,40 @@
+//! Signals: what is ignored stays so, and what must not be cut off is not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{panic, thread};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::{emulate_default_handler, unregister};
+
+/// Does what must not be cut off half way: a signal that comes meanwhile ends the process as soon as it is done.
+///
+/// The work has a thread of its own: signals go to the first thread as long as that takes them, so no call of the work
+/// is interrupted.
+pub fn after_this<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let came = Arc::new(AtomicUsize::new(0));
+    let held: Vec<_> = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
+        .into_iter()
+        .filter(|signal| !is_ignored(*signal))
+        .filter_map(|signal| flag::register_usize(signal, Arc::clone(&came), signal as usize).ok())
+        .collect();
+    let done = thread::scope(|scope| scope.spawn(work).join());
+    let signal = came.load(Ordering::SeqCst);
+    if signal != 0 {
+        // Ends this process as the signal would have; what comes after is for systems where it did not.
+        let _ = emulate_default_handler(signal as i32);
+    }
+    for id in held {
+        unregister(id);
+    }
+    done.unwrap_or_else(|fault| panic::resume_unwind(fault))
+}
+
+/// Whether the signal was ignored when this process began (nohup, a background job of a script): then it stays so.
+pub fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
