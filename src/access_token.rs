@@ -42,8 +42,10 @@ pub fn current(name: &Name, wish: &Wish, caller: &Caller) -> Result<Document, Er
         return match usable {
             true => Ok(document),
             false => {
-                let error =
-                    Error::new(Kind::LoginRequired, "access_token: of no more use, and there is no refresh token");
+                let error = Error::new(
+                    Kind::LoginRequired,
+                    "access_token: missing, expired or refused, and there is no refresh token",
+                );
                 Err(error.hint("a server gives one where offline_access is in the scope, most with --prompt consent"))
             }
         };

@@ -20,8 +20,9 @@ use serde_json::{Value, json};
 /// The arguments with which a tool reads a document, where it does at all.
 fn reading(tool: &str) -> Option<&'static [&'static str]> {
     match tool {
-        "pkce-discover" | "pkce-idp" => None,
+        "pkce-discover" | "pkce-idp" | "pkce-load" | "pkce-token" => None,
         "pkce-gen" => Some(&["-"]),
+        "pkce-store" => Some(&["work"]),
         _ => Some(&[]),
     }
 }

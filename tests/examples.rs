@@ -89,6 +89,108 @@ fn logs_in_to_an_mcp_server_and_registers_once() {
     assert_eq!(finish(command("sh").arg(example("mcp-login.sh")), b"").status, 2);
 }
 
+/// Runs a script of shell lines inside pkce-idp, the examples' folder the current one, PKCE_HOME a new folder.
+fn with_home(folder: &Folder, script: &str) -> Output {
+    let script = format!("cd '{}'; {script}", root().join("examples").display());
+    let mut idp = command("pkce-idp");
+    idp.args(["--auto-approve", "--", "bash", "-c", &script]).env("PKCE_HOME", folder.0.join("kept"));
+    finish(&mut idp, b"")
+}
+
+fn quiet(output: &Output) -> Vec<&str> {
+    let noise = |line: &&str| line.contains("to log in, open this URL") || line.starts_with("http");
+    output.stderr.lines().filter(|line| !noise(line)).collect()
+}
+
+#[test]
+fn logs_in_once_calls_many_and_logs_out() {
+    let (once, out) = (example("login-once.sh"), example("logout.sh"));
+    let (call, parallel) = (example("call-api.sh"), example("parallel.sh"));
+    let folder = Folder::new("session");
+    for shell in ["dash", "bash"] {
+        let output = with_home(
+            &folder,
+            &format!(
+                "export PKCE_TRACE=1
+                {shell} {once}; echo once=$?
+                {shell} {once}; echo again=$?
+                {shell} {call} work \"$PKCE_ISSUER/userinfo\"; echo; echo call=$?
+                {shell} {call} work \"$PKCE_ISSUER/nothing\" >/dev/null; echo missing=$?
+                sed -i 's/\"expires_at\":[0-9]*/\"expires_at\":5/' \"$PKCE_HOME/work.json\"
+                {shell} {parallel} work \"$PKCE_ISSUER/userinfo\" \"$PKCE_ISSUER/userinfo\" \"$PKCE_ISSUER/userinfo\"
+                echo; echo parallel=$?
+                {shell} {parallel} work \"$PKCE_ISSUER/userinfo\" \"$PKCE_ISSUER/nothing\" >/dev/null; echo failing=$?
+                {shell} {out}; echo out=$?
+                {shell} {out}; echo gone=$?
+                pkce-load; {shell} {call} work \"$PKCE_ISSUER/userinfo\"; echo after=$?
+                {shell} {parallel} work \"$PKCE_ISSUER/userinfo\"; echo after=$?"
+            ),
+        );
+        let person = "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}";
+        let expected = format!(
+            "once=0\nagain=0\n{person}\ncall=0\nmissing=22\n{person}{person}{person}\nparallel=0\nfailing=22\n\
+             out=0\ngone=0\nafter=5\nafter=5\n"
+        );
+        assert_eq!(output.stdout, expected, "{shell}: {output:?}");
+        let traced = |what: &str| output.stderr.lines().filter(|line| line.contains(what)).count();
+        // One login; one refresh for three jobs; both tokens taken back.
+        assert_eq!((traced("pkce-exchange: trace: POST"), traced("pkce-token: trace: POST")), (1, 1), "{output:?}");
+        assert_eq!((traced("pkce-revoke: trace: POST"), traced("/revoke: 200")), (2, 2), "{output:?}");
+    }
+}
+
+#[test]
+fn calls_again_with_a_new_token_where_the_api_refused_the_kept_one() {
+    let folder = Folder::new("call-again");
+    let call = example("call-api.sh");
+    let output = with_home(
+        &folder,
+        &format!(
+            "sh login-once.sh
+            pkce-load work | pkce-revoke >/dev/null; echo revoked=$?
+            sh {call} work \"$PKCE_ISSUER/userinfo\" >/dev/null; echo refused=$?
+            pkce-store --remove work; sh login-once.sh
+            sed -i 's/\"access_token\":\"[^\"]*/&x/' \"$PKCE_HOME/work.json\"
+            sh {call} work \"$PKCE_ISSUER/userinfo\"; echo; echo call=$?"
+        ),
+    );
+    let expected = "revoked=0\nrefused=5\n{\"preferred_username\":\"alice\",\"sub\":\"alice\"}\ncall=0\n";
+    assert_eq!(output.stdout, expected, "{output:?}");
+    let said = quiet(&output);
+    assert!(said.contains(&"pkce-token: token endpoint: invalid_grant: the grant is revoked"), "{said:?}");
+}
+
+#[test]
+fn logs_in_anew_only_where_that_helps() {
+    let once = example("login-once.sh");
+    let folder = Folder::new("login-once");
+    let output = with_home(
+        &folder,
+        &format!(
+            "sh {once}; echo first=$?
+            sed -i 's/\"expires_at\":[0-9]*/\"expires_at\":5/' \"$PKCE_HOME/work.json\"
+            cp \"$PKCE_HOME/work.json\" \"$PKCE_HOME/../before\"
+            PKCE_OPEN='exit 1' PKCE_SEAL=cat sh {once}; echo unopened=$?
+            chmod 644 \"$PKCE_HOME/work.json\"; sh {once}; echo loose=$?; chmod 600 \"$PKCE_HOME/work.json\"
+            sed -i 's#\"token_endpoint\":\"[^\"]*#\"token_endpoint\":\"http://127.0.0.1:1/#' \"$PKCE_HOME/work.json\"
+            sh {once}; echo unreachable=$?
+            cp \"$PKCE_HOME/../before\" \"$PKCE_HOME/work.json\"
+            cmp \"$PKCE_HOME/work.json\" \"$PKCE_HOME/../before\"; echo same=$?
+            sh {once}; echo refreshed=$?
+            pkce-load work | pkce-revoke | pkce-store work; sh {once}; echo anew=$?
+            pkce-load work -r access_token >/dev/null; echo kept=$?"
+        ),
+    );
+    let expected = "first=0\nunopened=3\nloose=4\nunreachable=3\nsame=0\nrefreshed=0\nanew=0\nkept=0\n";
+    assert_eq!(output.stdout, expected, "{output:?}");
+    // Two logins: the first, and the one after the revocation.
+    assert_eq!(output.stderr.matches("to log in, open this URL").count(), 2, "{output:?}");
+    let kept = folder.0.join("kept/work.json").display().to_string();
+    let said = quiet(&output).join("\n");
+    assert!(said.contains(&format!("pkce-token: {kept}: PKCE_OPEN: the command failed (exit status: 1)\n")), "{said}");
+    assert!(said.contains(&format!("pkce-token: {kept}: others may use it\n")), "{said}");
+}
+
 /// Runs the login script in a folder, inside a pkce-idp whose issuer ends in a slash as Auth0's does.
 fn auth0(shell: &str, folder: &Folder, env: &str) -> Output {
     let script = format!(
@@ -266,7 +368,9 @@ fn shows_the_code_on_a_page_that_lets_nothing_out() {
 
 #[test]
 fn runs_in_a_plain_shell() {
-    for name in ["demo.sh", "auth0-login.sh"] {
+    for name in
+        ["demo.sh", "auth0-login.sh", "mcp-login.sh", "login-once.sh", "call-api.sh", "parallel.sh", "logout.sh"]
+    {
         let status = Command::new("dash").arg("-n").arg(example(name)).status();
         assert!(status.is_err() || status.unwrap().success(), "{name}");
     }

@@ -44,6 +44,8 @@ fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     let wish = Wish { min_ttl: args.min_ttl, refresh: args.refresh };
     let mut document = access_token::current(&args.name, &wish, &args.caller)?;
     if let Some((program, words)) = args.command.split_first() {
+        // Its copy of standard output would take a number that --fd may name.
+        drop(output);
         return Err(bearer::exec(&bearer::header(&document)?, program, words, args.fd));
     }
     if args.header {
