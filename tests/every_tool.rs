@@ -14,7 +14,7 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use common::{Folder, command, failure, finish, run, tools};
+use common::{Folder, Output, command, finish, run, tools};
 use serde_json::{Value, json};
 
 /// The arguments with which a tool reads a document, where it does at all.
@@ -30,6 +30,22 @@ fn reading(tool: &str) -> Option<&'static [&'static str]> {
 /// The tools that take one document after the other.
 const STREAMS: [&str; 2] = ["pkce-url", "pkce-verify"];
 
+/// The tools that print no document, so that they leave no line for a next tool either.
+const SINKS: [&str; 1] = ["pkce-store"];
+
+fn is_sink(tool: &str) -> bool {
+    SINKS.contains(&tool)
+}
+
+/// What a failure of this tool leaves where standard output is a pipe.
+fn failure(tool: &str, status: i32, message: &str) -> Output {
+    let mut output = common::failure(tool, status, message);
+    if is_sink(tool) {
+        output.stdout.clear();
+    }
+    output
+}
+
 fn readers() -> Vec<(String, &'static [&'static str])> {
     let readers: Vec<_> = tools().into_iter().filter_map(|tool| Some((tool.clone(), reading(&tool)?))).collect();
     assert!(readers.len() >= 4);
@@ -43,7 +59,8 @@ fn tells_its_version_and_what_it_takes() {
         assert_eq!((version.status, version.stdout), (0, format!("{tool} {}\n", env!("CARGO_PKG_VERSION"))));
         let help = run(&tool, &["--help"], "");
         assert_eq!((help.status, help.stderr.as_str()), (0, ""), "{tool}");
-        assert!(help.stdout.contains(&format!("Usage: {tool}")) && help.stdout.contains("--raw <MEMBER>"), "{help:?}");
+        assert!(help.stdout.contains(&format!("Usage: {tool}")), "{help:?}");
+        assert_eq!(help.stdout.contains("--raw <MEMBER>"), !is_sink(&tool), "{help:?}");
     }
 }
 
@@ -52,9 +69,13 @@ fn refuses_options_it_does_not_have_and_never_repeats_a_value() {
     for tool in tools() {
         let hint = format!("'{tool} --help' lists what it takes");
         let output = run(&tool, &["--code=s3cr3t"], "");
-        assert_eq!((output.status, output.stdout.as_str()), (2, format!("!2 usage {tool}\n").as_str()));
+        assert_eq!((output.status, &output.stdout), (2, &failure(&tool, 2, "").stdout));
         assert!(output.stderr.starts_with(&format!("{tool}: --code: no such option\nhint: ")), "{output:?}");
         assert!(!output.stderr.contains("s3cr3t"), "{output:?}");
+        if is_sink(&tool) {
+            assert_eq!(run(&tool, &["-r", "code"], "{}").status, 2);
+            continue;
+        }
         assert_eq!(run(&tool, &["-r"], ""), {
             let mut expected = failure(&tool, 2, &format!("--raw: needs a value\nhint: {hint}"));
             expected.stdout.clear();
@@ -115,10 +136,15 @@ fn hands_on_the_failure_of_a_step_before_and_says_nothing_itself() {
     for (tool, args) in readers() {
         for (status, line) in [(1, "!1 refused pkce-callback\n"), (5, "!5 login_required pkce-exchange\n")] {
             let output = finish(command(&tool).args(args), line.as_bytes());
-            assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (status, line, ""), "{tool}");
+            let handed_on = if is_sink(&tool) { "" } else { line };
+            let left = (output.status, output.stdout.as_str(), output.stderr.as_str());
+            assert_eq!(left, (status, handed_on, ""), "{tool}");
             let after_one = format!("{{\"state\":\"x\"}}\n{line}");
             if !STREAMS.contains(&tool.as_str()) {
                 assert_eq!(finish(command(&tool).args(args), after_one.as_bytes()).status, status, "{tool}");
+            }
+            if is_sink(&tool) {
+                continue;
             }
             let raw = finish(command(&tool).args(args).args(["-r", "state"]), line.as_bytes());
             assert_eq!((raw.status, raw.stdout.as_str(), raw.stderr.as_str()), (status, "", ""), "{tool}");
@@ -150,7 +176,7 @@ fn does_not_fail_over_a_closed_standard_error() {
     for (tool, args) in readers() {
         let script = format!("exec {tool} {} 2>&-", args.join(" "));
         let output = finish(command("sh").args(["-c", &script]), b"");
-        assert_eq!((output.status, output.stdout), (2, format!("!2 usage {tool}\n")));
+        assert_eq!((output.status, output.stdout), (2, failure(&tool, 2, "").stdout));
     }
 }
 
@@ -182,6 +208,26 @@ fn says_that_standard_output_is_full_closed_or_read_by_nobody() {
         let closed = finish(&mut up_to(at, ">&-"), b"");
         let message = format!("{tool}: standard output: closed\n");
         assert_eq!((closed.status, closed.stderr.ends_with(&message)), (3, true), "{closed:?}");
+    }
+}
+
+#[test]
+fn says_that_what_is_kept_cannot_be_printed() {
+    let folder = Folder::new("unprinted");
+    let kept = "{\"token_endpoint\":\"https://id.example/token\",\"access_token\":\"a\",\"token_type\":\"Bearer\"}";
+    let with_home = |script: &str| {
+        finish(command("bash").args(["-c", script]).env("PKCE_HOME", folder.0.join("kept")), kept.as_bytes())
+    };
+    assert_eq!(with_home("pkce-store work").status, 0);
+    for tool in
+        ["pkce-load", "pkce-load work", "pkce-load work -r access_token", "pkce-token work", "pkce-token work --header"]
+    {
+        let name = tool.split(' ').next().unwrap();
+        for (to, wrong) in [(">/dev/full", "no space left on device"), (">&-", "closed")] {
+            let output = with_home(&format!("{tool} {to}"));
+            let said = format!("{name}: standard output: {wrong}\n");
+            assert_eq!((output.status, output.stderr), (3, said), "{tool} {to}");
+        }
     }
 }
 
