@@ -175,13 +175,11 @@ impl Post<'_> {
                 self.answered(answer, Kind::Untrusted, "error: must be a string".to_owned())
             }
             (200 | 201, Ok(object)) => return Ok(object),
-            (200 | 201, Err(wrong)) => {
-                let mut error = self.answered(answer, Kind::Untrusted, wrong);
-                error.report.spent = self.spends.is_some();
-                error
-            }
+            (200 | 201, Err(wrong)) => self.maybe_spent(self.answered(answer, Kind::Untrusted, wrong)),
             (401, _) => self.answered(answer, Kind::Refused, "the server answered 401".to_owned()),
-            (200..=299, _) => self.answered(answer, Kind::Untrusted, format!("the server answered {status}")),
+            (200..=299, _) => {
+                self.maybe_spent(self.answered(answer, Kind::Untrusted, format!("the server answered {status}")))
+            }
             _ => {
                 let wrong = format!("the server answered {status} without an OAuth error");
                 match self.spends {
@@ -213,14 +211,11 @@ impl Post<'_> {
         error
     }
 
-    fn maybe_spent(&self, mut error: Error) -> Error {
-        let Some(spent) = self.spends else { return error };
-        if error.kind == Kind::Unavailable {
-            error.kind = Kind::LoginRequired;
+    fn maybe_spent(&self, error: Error) -> Error {
+        match self.spends {
+            Some(spent) => error.maybe_spent(spent),
+            None => error,
         }
-        error.report.message.push_str(&format!("; {spent} may be spent"));
-        error.report.spent = true;
-        error
     }
 }
 

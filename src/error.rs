@@ -116,6 +116,17 @@ impl Error {
         self
     }
 
+    /// The same, after `what` was sent and nothing came back that settles whether it is spent: then a failure that would
+    /// have been one to try again asks for a login.
+    pub fn maybe_spent(mut self, what: &str) -> Error {
+        if self.kind == Kind::Unavailable {
+            self.kind = Kind::LoginRequired;
+        }
+        self.report.message.push_str(&format!("; {what} may be spent"));
+        self.report.spent = true;
+        self
+    }
+
     /// The same, said of an answer of `subject`, which broke the protocol: status 4.
     pub fn of_answer(mut self, subject: &str) -> Error {
         self.kind = Kind::Untrusted;

@@ -255,7 +255,9 @@ impl Service {
         let fresh = |person: &Person| authorization.max_age.is_none_or(|age| now() - person.auth_time <= age);
         let wants = |what: &str| authorization.prompt.iter().any(|prompt| prompt == what);
         let person = match session.filter(|person| fresh(person) && !wants("login")) {
-            None if self.auto_approve => Some(Person { name: PERSON.to_owned(), auth_time: now() }),
+            None if self.auto_approve => {
+                Some(Person { name: authorization.login_hint.clone().unwrap_or(PERSON.to_owned()), auth_time: now() })
+            }
             person => person,
         };
         match person {
@@ -491,7 +493,7 @@ fn now() -> u64 {
 /// The client that is registered from the start.
 const CLIENT_ID: &str = "pkce-tools";
 
-/// Who logs in where nobody is asked.
+/// Who logs in where nobody is asked, and no `login_hint` names another.
 const PERSON: &str = "alice";
 
 /// The session cookie; cookies know no ports, so its name says whose it is.

@@ -27,7 +27,8 @@ pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Resu
     grant.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
     let call = Call { endpoint: "token_endpoint", format, pairs: &grant, spends: Some("the code") };
     let tokens = call.send(&document, caller)?;
-    let tokens = checked(tokens, SystemTime::now()).map_err(|error| error.of_answer("token endpoint"))?;
+    let tokens = checked(tokens, SystemTime::now())
+        .map_err(|error| error.of_answer("token endpoint").maybe_spent("the code"))?;
     let asked = document.text("scope")?;
     adopt(&mut document, tokens, asked.as_deref());
     document.remove(&SPENT);
@@ -65,11 +66,8 @@ pub fn refresh(
     let spends = Some("the refresh token");
     let call = Call { endpoint: "token_endpoint", format: Format::Form, pairs: &grant, spends };
     let tokens = call.send(&document, caller)?;
-    let tokens = checked(tokens, SystemTime::now()).map_err(|error| {
-        let mut error = error.of_answer("token endpoint");
-        error.report.spent = true;
-        error
-    })?;
+    let tokens = checked(tokens, SystemTime::now())
+        .map_err(|error| error.of_answer("token endpoint").maybe_spent("the refresh token"))?;
     adopt(&mut document, tokens, scope.as_deref().or(granted.as_deref()));
     Ok(document)
 }

@@ -271,8 +271,8 @@ fn sends_a_code_once_whatever_happens_to_it() {
         (answer(400, "", ""), 5, format!("token endpoint: the server answered 400 without an OAuth error{spent}")),
         (answer(503, "", ""), 3, "token endpoint: the server answered 503".to_owned()),
         (answer(429, "", ""), 3, "token endpoint: the server answered 429".to_owned()),
-        (answer(204, "", ""), 4, "token endpoint: the server answered 204".to_owned()),
-        (answer(200, "text/html", "<html>"), 4, "token endpoint: not JSON at line 1, column 1".to_owned()),
+        (answer(204, "", ""), 4, format!("token endpoint: the server answered 204{spent}")),
+        (answer(200, "text/html", "<html>"), 4, format!("token endpoint: not JSON at line 1, column 1{spent}")),
         (
             answer(200, "application/json", &format!("{{\"a\":\"{}\"}}", "a".repeat(2 * 1024 * 1024))),
             4,
@@ -515,7 +515,8 @@ fn bears_the_odd_ways_of_real_servers() {
         assert_eq!((&got["scope"], &got["expires_in"]), (&json!(scope), &json!(60)), "{octets}");
     }
     let (output, _) = answered(answer(200, "text/plain", plain));
-    assert_eq!(output, failure("pkce-exchange", 4, "token endpoint: not JSON at line 1, column 1"));
+    let message = "token endpoint: not JSON at line 1, column 1; the code may be spent";
+    assert_eq!(output, failure("pkce-exchange", 4, message));
     let challenges = "WWW-Authenticate: Basic realm=a\r\nWWW-Authenticate: Bearer\r\n";
     let refused = format!("HTTP/1.1 401\r\n{challenges}\r\n{{\"error\":\"unauthorized_client\"}}");
     let (output, seen) = answered(refused.into_bytes());
@@ -817,7 +818,12 @@ fn takes_server_errors_for_what_they_are_whatever_the_body_says() {
         (500, "{\"error\":\"server_error\"}", 5, format!("token endpoint: the server answered 500{spent}")),
         (500, "{\"access_token\":\"AT\"}", 5, format!("token endpoint: the server answered 500{spent}")),
         (404, "<h1>none", 5, format!("token endpoint: the server answered 404 without an OAuth error{spent}")),
-        (206, "{\"access_token\":\"AT\"}", 4, "token endpoint: the server answered 206".to_owned()),
+        (
+            206,
+            "{\"access_token\":\"AT\"}",
+            4,
+            "token endpoint: the server answered 206; the code may be spent".to_owned(),
+        ),
     ] {
         let (output, seen) = answered(answer(status, "application/json", body));
         assert_eq!((output, seen.len()), (failure("pkce-exchange", expected, &message), 1));
@@ -836,7 +842,7 @@ fn cuts_the_fraction_of_a_lifetime_and_refuses_what_is_none() {
     for lifetime in ["-1", "9223372036854775808", "1e400", "\"\"", "\"-1\"", "\"1.5\"", "false", "{}", "[1]"] {
         let body = format!("{{\"access_token\":\"AT\",\"token_type\":\"Bearer\",\"expires_in\":{lifetime}}}");
         let (output, _) = answered(answer(200, "application/json", &body));
-        let message = "token endpoint: expires_in: must be a number of seconds";
+        let message = "token endpoint: expires_in: must be a number of seconds; the code may be spent";
         assert_eq!(output, failure("pkce-exchange", 4, message), "{lifetime}");
     }
 }
@@ -849,16 +855,20 @@ fn takes_no_token_that_could_not_be_sent_on() {
             let mut body = tokens();
             body[name] = json!(text);
             let (output, _) = answered(json_answer(&body));
-            assert_eq!(output, failure("pkce-exchange", 4, &format!("token endpoint: {name}: {visible}")), "{text:?}");
+            let message = format!("token endpoint: {name}: {visible}; the code may be spent");
+            assert_eq!(output, failure("pkce-exchange", 4, &message), "{text:?}");
         }
         let mut body = tokens();
         body[name] = json!({});
         let (output, _) = answered(json_answer(&body));
-        assert_eq!(output, failure("pkce-exchange", 4, &format!("token endpoint: {name}: must be a string")));
+        assert_eq!(
+            output,
+            failure("pkce-exchange", 4, &format!("token endpoint: {name}: must be a string; the code may be spent"))
+        );
     }
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(65), "]".repeat(65));
     let (output, _) = answered(answer(200, "application/json", &deep));
-    assert_eq!(output, failure("pkce-exchange", 4, "token endpoint: a: nested deeper than 64"));
+    assert_eq!(output, failure("pkce-exchange", 4, "token endpoint: a: nested deeper than 64; the code may be spent"));
 }
 
 #[test]

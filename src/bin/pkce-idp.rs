@@ -16,7 +16,7 @@ struct Args {
     /// Listen on this port of 127.0.0.1; 0 is any free one
     #[arg(long, value_name = "N", default_value = "0")]
     port: u16,
-    /// Ask nobody: everybody is logged in as alice, and agrees
+    /// Ask nobody: everybody is logged in as alice or as login_hint says, and agrees
     #[arg(long)]
     auto_approve: bool,
     /// Let the client be sent back here too; may repeat

@@ -24,6 +24,8 @@ pub struct Authorization {
     pub prompt: Vec<String>,
     /// Seconds since the login, at most.
     pub max_age: Option<u64>,
+    /// Who is expected to log in (OpenID Connect Core section 3.1.2.1).
+    pub login_hint: Option<String>,
     nonce: Option<String>,
     challenge: String,
     resources: Vec<String>,
@@ -112,6 +114,7 @@ impl Authorization {
             client_id: text("client_id").unwrap_or_default(),
             redirect_uri: text("redirect_uri").unwrap_or_default(),
             state: text("state"),
+            login_hint: text("login_hint").filter(|name| !name.is_empty()),
             nonce: text("nonce"),
             max_age: max_age.map_err(|_| ("invalid_request", "max_age is not a number of seconds"))?,
             resources: parameters.all("resource").map(str::to_owned).collect(),

@@ -1,0 +1,294 @@
+//! pkce-refresh: the one request, what its answer replaces, and what is said of a token that may be spent.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use common::{Output, Seen, Server, answer, command, failure, finish, json_answer, run};
+use serde_json::{Value, json};
+
+const TOKEN: &str = "r3fresh-r3fresh";
+
+fn document(server: &Server) -> Value {
+    json!({
+        "issuer": server.url(""),
+        "token_endpoint": server.url("/token"),
+        "client_id": "cli",
+        "access_token": "old",
+        "token_type": "Bearer",
+        "expires_in": 60,
+        "expires_at": 5,
+        "refresh_token": TOKEN,
+        "scope": "openid offline_access",
+        "id_token": "old",
+        "id_token_claims": { "sub": "alice" },
+        "nonce": "n",
+        "own": 1.10,
+    })
+}
+
+fn with(server: &Server, changes: Value) -> Value {
+    let mut document = document(server);
+    for (name, value) in changes.as_object().unwrap() {
+        match value.is_null() {
+            true => drop(document.as_object_mut().unwrap().remove(name)),
+            false => document[name] = value.clone(),
+        }
+    }
+    document
+}
+
+fn tokens() -> Value {
+    json!({ "access_token": "new", "token_type": "bearer" })
+}
+
+fn pairs(names: &[(&str, &str)]) -> Vec<(String, String)> {
+    names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Refreshes at a server that answers with these octets.
+fn answered(octets: Vec<u8>) -> (Output, Vec<Seen>) {
+    let server = Server::start(move |_| octets.clone());
+    let output = run("pkce-refresh", &[], &document(&server).to_string());
+    (output, server.seen())
+}
+
+#[test]
+fn sends_the_refresh_token_once_in_a_form() {
+    let server = Server::start(|_| json_answer(&tokens()));
+    let output = run("pkce-refresh", &[], &document(&server).to_string());
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    let [seen] = &server.seen()[..] else { panic!("{:?}", server.seen()) };
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/token"));
+    assert_eq!(seen.header("Content-Type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(seen.header("Authorization"), None);
+    let grant = [("grant_type", "refresh_token"), ("refresh_token", TOKEN), ("client_id", "cli")];
+    assert_eq!(seen.form(), pairs(&grant));
+}
+
+#[test]
+fn replaces_the_tokens_as_one_set_and_keeps_what_the_answer_lacks_of_the_rest() {
+    let server = Server::start(|_| json_answer(&tokens()));
+    let output = run("pkce-refresh", &[], &document(&server).to_string());
+    let mut expected = with(&server, json!({ "expires_in": null, "expires_at": null, "id_token": null }));
+    expected["access_token"] = json!("new");
+    expected["token_type"] = json!("bearer");
+    assert_eq!(output.json(), expected);
+    assert!(output.stdout.contains("\"own\":1.1"), "{output:?}");
+    // Everything at once: a rotated token, a scope, a lifetime, an ID token, what is new, and what must not enter.
+    let server = Server::start(|_| {
+        json_answer(&json!({
+            "access_token": "new", "token_type": "Bearer", "expires_in": "60", "refresh_token": "next",
+            "scope": "openid", "id_token": "a.b.c", "session": 7, "own": 2,
+            "token_endpoint": "https://evil.example/", "client_id": "evil", "id_token_claims": {}, "expires_at": 9,
+            "code_verifier": "evil", "nonce": "evil",
+        }))
+    });
+    let output = run("pkce-refresh", &[], &document(&server).to_string());
+    let note = "pkce-refresh: note: the server granted another scope than the one asked for\n";
+    assert_eq!((output.status, output.stderr.as_str()), (0, note));
+    let mut got = output.json();
+    let until = got["expires_at"].take().as_u64().unwrap();
+    assert!(until > 1_700_000_000);
+    let mut expected = with(
+        &server,
+        json!({
+            "access_token": "new", "refresh_token": "next", "scope": "openid", "id_token": "a.b.c", "session": 7,
+            "expires_in": 60, "expires_at": 5,
+        }),
+    );
+    expected["expires_at"] = Value::Null;
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn keeps_the_refresh_token_where_none_comes() {
+    for answer in [json!({}), json!({ "refresh_token": null })] {
+        let mut tokens = tokens();
+        tokens.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
+        let (output, _) = answered(json_answer(&tokens));
+        assert_eq!((output.status, &output.json()["refresh_token"]), (0, &json!(TOKEN)));
+    }
+}
+
+#[test]
+fn asks_for_less_where_that_is_wanted() {
+    let server = Server::start(|_| json_answer(&tokens()));
+    let output = run("pkce-refresh", &["--scope", "openid"], &document(&server).to_string());
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    // An answer without a scope grants the one asked for (RFC 6749 section 5.1).
+    assert_eq!(output.json()["scope"], "openid");
+    assert!(server.seen()[0].form().contains(&("scope".to_owned(), "openid".to_owned())));
+    let output = run("pkce-refresh", &["--scope", "openid admin"], &document(&server).to_string());
+    let note = "pkce-refresh: note: --scope asks for more than was granted\n";
+    assert_eq!((output.status, output.stderr.as_str()), (0, note));
+    let server = Server::start(|_| {
+        let mut tokens = tokens();
+        tokens["scope"] = json!("openid");
+        json_answer(&tokens)
+    });
+    let output = run("pkce-refresh", &["--scope", "openid"], &document(&server).to_string());
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    let output = run("pkce-refresh", &["--scope", "a\"b"], &document(&server).to_string());
+    assert_eq!(output.status, 2);
+}
+
+#[test]
+fn asks_for_the_resources_of_the_document_or_one_of_them() {
+    let (one, two) = ("https://api.example/", "urn:two");
+    let server = Server::start(|_| json_answer(&tokens()));
+    let both = with(&server, json!({ "resource": [one, two] })).to_string();
+    let sent = |args: &[&str], document: &str| {
+        let output = run("pkce-refresh", args, document);
+        assert_eq!(output.status, 0, "{output:?}");
+        let form = server.seen().last().unwrap().form();
+        form.into_iter().filter(|(name, _)| name == "resource").map(|(_, value)| value).collect::<Vec<_>>()
+    };
+    assert_eq!(sent(&[], &both), [one, two]);
+    assert_eq!(sent(&["--resource", two], &both), [two]);
+    assert_eq!(sent(&["--resource", one], &document(&server).to_string()), [one]);
+    let output = run("pkce-refresh", &["--resource", "urn:three"], &both);
+    assert_eq!(output, failure("pkce-refresh", 2, "--resource: not one of the document's"));
+}
+
+#[test]
+fn tells_what_is_spent_from_what_is_not() {
+    let spent = "; the refresh token may be spent";
+    let json = |status, body: &str| answer(status, "application/json", body);
+    for (octets, status, message) in [
+        (json(400, "{\"error\":\"invalid_grant\"}"), 5, "token endpoint: invalid_grant".to_owned()),
+        (json(403, "{\"error\":\"invalid_grant\"}"), 5, "token endpoint: invalid_grant".to_owned()),
+        (json(400, "{\"error\":\"invalid_scope\"}"), 1, "token endpoint: invalid_scope".to_owned()),
+        (json(200, "{\"error\":\"bad_refresh_token\"}"), 1, "token endpoint: bad_refresh_token".to_owned()),
+        (json(500, "{}"), 5, format!("token endpoint: the server answered 500{spent}")),
+        (json(503, ""), 3, "token endpoint: the server answered 503".to_owned()),
+        (json(429, ""), 3, "token endpoint: the server answered 429".to_owned()),
+        (json(302, ""), 4, "token endpoint: a redirect (302), which is not followed".to_owned()),
+        (json(200, "<html>"), 4, format!("token endpoint: not JSON at line 1, column 1{spent}")),
+        (json(200, "{}"), 4, format!("token endpoint: access_token: missing{spent}")),
+        (
+            json(200, "{\"access_token\":\"a\",\"token_type\":\"mac\"}"),
+            4,
+            format!("token endpoint: token_type: not Bearer, and no other type was asked for{spent}"),
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}".to_vec(), 5, String::new()),
+        (Vec::new(), 5, String::new()),
+    ] {
+        let (output, seen) = answered(octets);
+        assert_eq!((output.status, seen.len()), (status, 1), "{message}: {output:?}");
+        match message.is_empty() {
+            true => assert!(output.stderr.ends_with(&format!("{spent}\n")), "{output:?}"),
+            false => assert_eq!(output, failure("pkce-refresh", status, &message)),
+        }
+    }
+    // Nobody listens: nothing was sent.
+    let server = Server::start(|_| Vec::new());
+    let closed = with(&server, json!({ "token_endpoint": "http://127.0.0.1:1/token" })).to_string();
+    assert_eq!(
+        run("pkce-refresh", &[], &closed),
+        failure("pkce-refresh", 3, "token endpoint: 127.0.0.1: connection refused")
+    );
+    let silent = Server::speaking(|_, stream| drop(std::io::Read::read(stream, &mut [0; 9])));
+    let output = run("pkce-refresh", &["--timeout", "1"], &document(&silent).to_string());
+    let message = format!("token endpoint: 127.0.0.1: no answer within 1 s{spent}");
+    assert_eq!(output, failure("pkce-refresh", 5, &message));
+}
+
+#[test]
+fn keeps_the_token_out_of_messages_and_says_what_is_lost() {
+    let body = json!({ "error": "invalid_grant", "error_description": format!("no {TOKEN}\u{1b}[2J") });
+    let (output, _) = answered(answer(400, "application/json", &body.to_string()));
+    assert_eq!(output, failure("pkce-refresh", 5, "token endpoint: invalid_grant: no [...]?[2J"));
+    let server = Server::start(|_| json_answer(&tokens()));
+    let script = |to: &str| {
+        let mut shell = command("bash");
+        finish(shell.args(["-c", &format!("pkce-refresh {to}")]), document(&server).to_string().as_bytes())
+    };
+    let output = script(">/dev/full");
+    let lost = "no space left on device; the tokens that the server gave cannot be had again";
+    assert_eq!((output.status, output.stderr), (5, format!("pkce-refresh: standard output: {lost}\n")));
+    assert_eq!(server.seen().len(), 1);
+    // Closed from the start: that is seen before anything is sent.
+    let output = script(">&-");
+    assert_eq!((output.status, server.seen().len()), (3, 1), "{output:?}");
+}
+
+#[test]
+fn refuses_documents_whose_token_it_must_not_send() {
+    let server = Server::start(|_| json_answer(&tokens()));
+    let hint = "\nhint: a server gives one where offline_access is in the scope, most with --prompt consent";
+    for (changes, status, message) in [
+        (json!({ "refresh_token": null }), 2, format!("refresh_token: missing{hint}")),
+        (json!({ "refresh_token": 5 }), 2, "refresh_token: must be a string".to_owned()),
+        (
+            json!({ "refresh_token": "a\nb" }),
+            2,
+            "refresh_token: must be visible ASCII characters, one at least".to_owned(),
+        ),
+        (json!({ "token_endpoint": null }), 2, "token_endpoint: missing\nhint: pkce-discover adds it".to_owned()),
+        (json!({ "client_id": null }), 2, "client_id: missing\nhint: pkce-url adds it".to_owned()),
+        (
+            json!({ "token_endpoint": "http://id.example/token" }),
+            4,
+            "token_endpoint: plain http is allowed to this machine alone; use https\nhint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080".to_owned(),
+        ),
+    ] {
+        let output = run("pkce-refresh", &[], &with(&server, changes).to_string());
+        assert_eq!(output, failure("pkce-refresh", status, &message));
+    }
+    assert_eq!(server.seen().len(), 0);
+}
+
+#[test]
+fn shows_who_the_client_is_as_the_exchange_does() {
+    let server = Server::start(|_| json_answer(&tokens()));
+    let document = with(&server, json!({ "client_secret": "s3cr3t-s3cr3t" })).to_string();
+    let output = run("pkce-refresh", &[], &document);
+    assert_eq!((output.status, &output.json()["client_secret"]), (0, &json!("s3cr3t-s3cr3t")));
+    let seen = server.seen();
+    assert_eq!(seen[0].header("Authorization"), Some("Basic Y2xpOnMzY3IzdC1zM2NyM3Q="));
+    assert!(!seen[0].body.contains("s3cr3t-s3cr3t") && !seen[0].body.contains("client_id"));
+}
+
+/// Inside pkce-idp.
+fn inside(script: &str) -> Output {
+    finish(command("pkce-idp").args(["--auto-approve", "--", "bash", "-c", script]), b"")
+}
+
+const LOGIN: &str = "pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent |
+    pkce-callback | pkce-exchange | pkce-verify";
+
+#[test]
+fn is_checked_by_pkce_verify_against_the_login() {
+    let output = inside(&format!(
+        "document=$({LOGIN}) || exit
+        for turn in 1 2 3; do document=$(printf %s \"$document\" | pkce-refresh | pkce-verify) || exit; done
+        printf %s \"$document\""
+    ));
+    assert_eq!((output.status, output.json()["id_token_claims"]["sub"].as_str()), (0, Some("alice")), "{output:?}");
+    // The claims of another login's.
+    let output = inside(&format!(
+        "{LOGIN} | sed 's/\"sub\":\"alice\"/\"sub\":\"mallory\"/' | pkce-refresh | pkce-verify 2>&1 >/dev/null"
+    ));
+    assert_eq!(
+        (output.status, output.stdout.as_str()),
+        (4, "pkce-verify: id_token: sub: not that of the login before\n")
+    );
+}
+
+#[test]
+fn ends_the_whole_grant_where_an_old_token_is_sent_again() {
+    let output = inside(&format!(
+        "document=$({LOGIN}) || exit
+        printf %s \"$document\" | pkce-refresh > >(cat >/dev/null) || exit 9
+        printf %s \"$document\" | pkce-refresh"
+    ));
+    assert_eq!((output.status, output.stdout.as_str()), (5, "!5 login_required pkce-refresh\n"), "{output:?}");
+    assert!(output.stderr.contains("pkce-refresh: token endpoint: invalid_grant: "), "{output:?}");
+}

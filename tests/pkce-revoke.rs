@@ -1,0 +1,169 @@
+//! pkce-revoke: the requests, what leaves the document, and what stays where the server says no.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod common;
+
+use common::{Output, Seen, Server, answer, command, failure, finish, run};
+use serde_json::{Value, json};
+
+fn document(server: &Server) -> Value {
+    json!({
+        "issuer": server.url(""),
+        "revocation_endpoint": server.url("/revoke"),
+        "client_id": "cli",
+        "access_token": "acc3ss-acc3ss",
+        "token_type": "Bearer",
+        "expires_in": 60,
+        "expires_at": 5,
+        "refresh_token": "r3fresh-r3fresh",
+        "scope": "openid",
+        "id_token_claims": { "sub": "alice" },
+    })
+}
+
+fn without(server: &Server, names: &[&str]) -> Value {
+    let mut document = document(server);
+    names.iter().for_each(|name| drop(document.as_object_mut().unwrap().remove(*name)));
+    document
+}
+
+/// Revokes at a server that answers each token with what `answer` gives for it.
+fn answered(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> (Output, Vec<String>) {
+    let server = Server::start(move |seen| answer(&token(seen)));
+    let output = run("pkce-revoke", &[], &document(&server).to_string());
+    (output, server.seen().iter().map(token).collect())
+}
+
+fn token(seen: &Seen) -> String {
+    seen.form().into_iter().find(|(name, _)| name == "token").unwrap().1
+}
+
+const TOKENS: [&str; 5] = ["refresh_token", "access_token", "token_type", "expires_in", "expires_at"];
+
+#[test]
+fn revokes_the_refresh_token_first_and_takes_both_away() {
+    for octets in [
+        answer(200, "", ""),
+        answer(204, "", ""),
+        answer(200, "text/html", "<h1>gone</h1>"),
+        answer(200, "application/json", "{\"a\":1,\"a\":2}"),
+    ] {
+        let server = Server::start(move |_| octets.clone());
+        let output = run("pkce-revoke", &[], &document(&server).to_string());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+        assert_eq!(output.json(), without(&server, &TOKENS));
+        let sent: Vec<_> = server.seen().iter().map(Seen::form).collect();
+        let form = |token: &str, hint: &str| {
+            [("token", token), ("token_type_hint", hint), ("client_id", "cli")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
+        assert_eq!(sent, [form("r3fresh-r3fresh", "refresh_token"), form("acc3ss-acc3ss", "access_token")]);
+        assert!(server.seen().iter().all(|seen| seen.method == "POST" && seen.target == "/revoke"));
+    }
+}
+
+#[test]
+fn revokes_what_there_is() {
+    let server = Server::start(|_| answer(200, "", ""));
+    for (left, sent) in [("access_token", 1), ("refresh_token", 1)] {
+        let before = server.seen().len();
+        let other = if left == "access_token" { "refresh_token" } else { "access_token" };
+        let output = run("pkce-revoke", &[], &without(&server, &[other]).to_string());
+        assert_eq!((output.status, output.json().get(left)), (0, None), "{output:?}");
+        assert_eq!(server.seen().len() - before, sent);
+    }
+    let before = server.seen().len();
+    let output = run("pkce-revoke", &[], &without(&server, &TOKENS).to_string());
+    let message = "access_token: missing\nhint: pkce-exchange adds it";
+    assert_eq!((output, server.seen().len()), (failure("pkce-revoke", 2, message), before));
+}
+
+#[test]
+fn keeps_everything_where_the_server_does_not_revoke() {
+    for (status, body, ends, message) in [
+        (503, "", 3, "revocation endpoint: the server answered 503"),
+        (429, "", 3, "revocation endpoint: the server answered 429"),
+        (500, "", 3, "revocation endpoint: the server answered 500"),
+        (302, "", 4, "revocation endpoint: a redirect (302), which is not followed"),
+        (400, "{\"error\":\"unsupported_token_type\"}", 1, "revocation endpoint: unsupported_token_type"),
+        (400, "{\"error\":\"invalid_request\"}", 1, "revocation endpoint: invalid_request"),
+        (404, "", 1, "revocation endpoint: the server answered 404 without an OAuth error"),
+        (200, "{\"error\":\"server_error\"}", 0, ""),
+    ] {
+        let (output, sent) = answered(move |_| answer(status, "application/json", body));
+        if ends == 0 {
+            // A body of a success is nobody's business (RFC 7009 section 2.2).
+            assert_eq!((output.status, sent.len()), (0, 2), "{output:?}");
+            continue;
+        }
+        assert_eq!((output, sent.len()), (failure("pkce-revoke", ends, message), 1));
+    }
+    let (output, sent) = answered(|token| answer(if token.starts_with('r') { 200 } else { 503 }, "", ""));
+    assert_eq!(output, failure("pkce-revoke", 3, "revocation endpoint: the server answered 503"));
+    assert_eq!(sent, ["r3fresh-r3fresh", "acc3ss-acc3ss"]);
+}
+
+#[test]
+fn bears_servers_that_know_nothing_of_a_token_or_revoke_one_kind() {
+    let gone = "{\"error\":\"invalid_token\"}";
+    let (output, sent) = answered(move |_| answer(400, "application/json", gone));
+    assert_eq!((output.status, output.stderr.as_str(), sent.len()), (0, "", 2), "{output:?}");
+    let (output, sent) = answered(|token| match token.starts_with('r') {
+        true => answer(200, "", ""),
+        false => answer(400, "application/json", "{\"error\":\"unsupported_token_type\"}"),
+    });
+    let note = "pkce-revoke: note: the server revokes no access tokens; this one ends by itself\n";
+    assert_eq!((output.status, output.stderr.as_str(), sent.len()), (0, note, 2));
+    assert_eq!((output.json().get("refresh_token"), &output.json()["access_token"]), (None, &json!("acc3ss-acc3ss")));
+}
+
+#[test]
+fn sends_no_token_where_it_must_not() {
+    let server = Server::start(|_| answer(200, "", ""));
+    let mut plain = document(&server);
+    plain["revocation_endpoint"] = json!("http://id.example/revoke");
+    let message = "revocation_endpoint: plain http is allowed to this machine alone; use https\nhint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
+    assert_eq!(run("pkce-revoke", &[], &plain.to_string()), failure("pkce-revoke", 4, message));
+    let message = "revocation_endpoint: missing\nhint: pkce-discover adds it, where the server names one";
+    let document = without(&server, &["revocation_endpoint"]).to_string();
+    assert_eq!(run("pkce-revoke", &[], &document), failure("pkce-revoke", 2, message));
+    assert_eq!(server.seen().len(), 0);
+}
+
+#[test]
+fn repeats_no_token_in_a_message() {
+    let (output, _) = answered(|token| {
+        let body = json!({ "error": "invalid_request", "error_description": format!("what is {token}?\u{7}") });
+        answer(400, "application/json", &body.to_string())
+    });
+    assert_eq!(output, failure("pkce-revoke", 1, "revocation endpoint: invalid_request: what is [...]??"));
+}
+
+#[test]
+fn revokes_in_the_trap_of_a_script_and_leaves_its_status() {
+    for shell in ["dash", "bash"] {
+        let script = "set -eu
+            document=$(pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent |
+              pkce-callback | pkce-exchange)
+            trap 'printf %s \"$document\" | pkce-revoke >/dev/null' EXIT
+            printf %s \"$document\" >\"$1\"
+            exit 7";
+        let folder = common::Folder::new(&format!("trap-{shell}"));
+        let kept = folder.0.join("document").display().to_string();
+        let around = format!(
+            "{shell} -c \"$1\" script '{kept}'; echo $?
+            pkce-refresh <'{kept}' 2>&1 >/dev/null; echo $?"
+        );
+        let mut idp = command("pkce-idp");
+        let output = finish(idp.args(["--auto-approve", "--", "bash", "-c", &around, "-", script]), b"");
+        let said = "pkce-refresh: token endpoint: invalid_grant: the grant is revoked";
+        assert_eq!(output.stdout, format!("7\n{said}\n5\n"), "{output:?}");
+    }
+}

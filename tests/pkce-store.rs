@@ -1,0 +1,514 @@
+//! pkce-store and pkce-load: what is kept, how, and every file that is not theirs to use.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    missing_docs
+)]
+
+mod common;
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use common::{Folder, Output, command, done, failure, finish, start};
+use serde_json::{Value, json};
+
+const DOCUMENT: &str = "{\"access_token\":\"a\",\"issuer\":\"https://id.example\",\"own\":1.10,\
+                        \"refresh_token\":\"r3fresh-r3fresh\",\"token_endpoint\":\"https://id.example/token\"}\n";
+
+/// A folder for the documents, which is not there yet, in one that is gone at the end.
+struct Home(Folder);
+
+impl Home {
+    fn new(name: &str) -> Home {
+        Home(Folder::new(&format!("store-{name}")))
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.0.join("kept").join(file)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.0.0.join("kept")
+    }
+
+    fn command(&self, tool: &str) -> Command {
+        let mut command = command(tool);
+        command.env("PKCE_HOME", self.folder());
+        command
+    }
+
+    fn store(&self, document: &str) -> Output {
+        finish(self.command("pkce-store").arg("work"), document.as_bytes())
+    }
+
+    fn load(&self) -> Output {
+        finish(self.command("pkce-load").arg("work"), b"")
+    }
+
+    fn bash(&self, script: &str) -> Output {
+        finish(self.command("bash").args(["-c", script]).current_dir(&self.0.0), DOCUMENT.as_bytes())
+    }
+
+    fn mode(&self, file: &str) -> u32 {
+        fs::metadata(self.path(file)).unwrap().permissions().mode() & 0o7777
+    }
+
+    fn files(&self) -> Vec<String> {
+        let files = fs::read_dir(self.folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut files: Vec<String> = files.collect();
+        files.sort();
+        files
+    }
+}
+
+fn fine() -> Output {
+    Output { status: 0, stdout: String::new(), stderr: String::new() }
+}
+
+/// A failure of pkce-store: it prints nothing for a next tool.
+fn refused(status: i32, message: &str) -> Output {
+    Output { stdout: String::new(), ..failure("pkce-store", status, message) }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+#[test]
+fn keeps_the_document_whole_and_gives_it_back() {
+    let home = Home::new("whole");
+    assert_eq!(home.store(DOCUMENT), fine());
+    assert_eq!(home.load(), Output { stdout: DOCUMENT.to_owned(), ..fine() });
+    assert_eq!(home.files(), ["work.json", "work.lock"]);
+    let raw = finish(home.command("pkce-load").args(["work", "-r", "refresh_token"]), b"");
+    assert_eq!(raw, Output { stdout: "r3fresh-r3fresh\n".to_owned(), ..fine() });
+    let other = DOCUMENT.replace("\"a\"", "\"b\"");
+    assert_eq!((home.store(&other), home.load().stdout), (fine(), other));
+}
+
+#[test]
+fn is_for_its_owner_alone_whatever_the_umask() {
+    for mask in ["000", "777", "022"] {
+        let home = Home::new(&format!("umask-{mask}"));
+        let output = home.bash(&format!("umask {mask}; exec pkce-store work"));
+        assert_eq!(output, fine(), "{mask}");
+        assert_eq!((home.mode(""), home.mode("work.json")), (0o700, 0o600), "{mask}");
+        assert_eq!(home.mode("work.lock") & 0o077, 0, "{mask}");
+        assert_eq!(home.store(DOCUMENT), fine(), "{mask}");
+        assert_eq!(home.load().stdout, DOCUMENT, "{mask}");
+    }
+}
+
+#[test]
+fn finds_its_folder_as_the_base_directories_say() {
+    let folder = Folder::new("store-xdg");
+    let at = |name: &str| folder.0.join(name).display().to_string();
+    for (settings, expected) in [
+        (vec![("PKCE_HOME", at("own")), ("XDG_STATE_HOME", at("no"))], "own/work.json"),
+        (vec![("PKCE_HOME", String::new()), ("XDG_STATE_HOME", at("state"))], "state/pkce/work.json"),
+        // A relative one is to be ignored.
+        (vec![("XDG_STATE_HOME", "relative".to_owned()), ("HOME", at("home"))], "home/.local/state/pkce/work.json"),
+        (vec![("HOME", at("other"))], "other/.local/state/pkce/work.json"),
+    ] {
+        let output = finish(command("pkce-store").arg("work").envs(settings), DOCUMENT.as_bytes());
+        assert_eq!((output, folder.0.join(expected).is_file()), (fine(), true), "{expected}");
+    }
+    let output = finish(command("pkce-store").arg("work").env_remove("HOME"), DOCUMENT.as_bytes());
+    let hint = "\nhint: PKCE_HOME names the folder for the kept documents";
+    assert_eq!(output, refused(2, &format!("HOME: not set{hint}")));
+}
+
+#[test]
+fn takes_plain_names_alone() {
+    let home = Home::new("names");
+    let long = "a".repeat(64);
+    for name in ["a", "A-b_c.9", "9", long.as_str()] {
+        assert_eq!(finish(home.command("pkce-store").arg(name), DOCUMENT.as_bytes()), fine(), "{name}");
+    }
+    let kept = finish(&mut home.command("pkce-load"), b"");
+    assert_eq!(kept.stdout, format!("9\nA-b_c.9\na\n{long}\n"));
+    let longer = "a".repeat(65);
+    let wrong = "must be a letter or digit, then up to 63 letters, digits, dots, hyphens, underscores";
+    for name in ["../x", "", ".", "..", ".x", "a/b", "a b", "\u{e4}", "a\n", "_x", longer.as_str()] {
+        for tool in ["pkce-store", "pkce-load"] {
+            let output = finish(home.command(tool).arg("--").arg(name), DOCUMENT.as_bytes());
+            assert_eq!(output.status, 2, "{tool} {name:?}: {output:?}");
+            let said = output.stderr.lines().next().unwrap();
+            assert!(said == format!("{tool}: arguments: {wrong}") || name.is_empty(), "{output:?}");
+        }
+    }
+    assert_eq!(home.files().len(), 8);
+}
+
+#[test]
+fn lists_nothing_where_nothing_is_kept() {
+    let home = Home::new("none");
+    assert_eq!(finish(&mut home.command("pkce-load"), b""), fine());
+    assert_eq!(home.load(), failure("pkce-load", 5, "work: nothing is kept under this name"));
+    assert!(!home.folder().exists());
+    home.store(DOCUMENT);
+    fs::write(home.path("no name.json"), "{}").unwrap();
+    assert_eq!(finish(&mut home.command("pkce-load"), b"").stdout, "work\n");
+    // There is no document to take a member from, and nobody waits for a failure line.
+    let output = finish(home.command("pkce-load").args(["-r", "code"]), b"");
+    let expected = failure("pkce-load", 2, "--raw: there is no document to take a member from");
+    assert_eq!(output, Output { stdout: String::new(), ..expected });
+}
+
+#[test]
+fn removes_what_is_kept_and_what_a_killed_process_left() {
+    let home = Home::new("remove");
+    let remove = || finish(home.command("pkce-store").args(["--remove", "work"]), b"");
+    let nothing = refused(5, "work: nothing is kept under this name");
+    assert_eq!(remove(), nothing);
+    home.store(DOCUMENT);
+    fs::write(home.path(".work.json.a1B2c3D4"), DOCUMENT).unwrap();
+    fs::write(home.path("work.pending"), "x\n").unwrap();
+    fs::write(home.path("other.json"), DOCUMENT).unwrap();
+    fs::write(home.path(".other.json.a1B2c3D4"), DOCUMENT).unwrap();
+    assert_eq!(remove(), fine());
+    // The lock stays: who waits for it has it open.
+    assert_eq!(home.files(), [".other.json.a1B2c3D4", "other.json", "work.lock"]);
+    assert_eq!(remove(), nothing);
+    assert_eq!(home.store(DOCUMENT), fine());
+}
+
+#[test]
+fn refuses_documents_that_cannot_be_used_later() {
+    let home = Home::new("refused");
+    home.store(DOCUMENT);
+    let before = home.load();
+    for (document, status, message) in [
+        ("{\"access_token\":\"a\"}", 2, "token_endpoint: missing\nhint: pkce-discover adds it"),
+        ("{\"token_endpoint\":5}", 2, "token_endpoint: must be a string"),
+        ("", 2, "standard input: empty (did the step before fail?)"),
+    ] {
+        assert_eq!(home.store(document), refused(status, message));
+    }
+    let output = home.store("!5 login_required pkce-exchange\n");
+    assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (5, "", ""));
+    assert_eq!(home.load(), before);
+}
+
+#[test]
+fn notes_another_issuer_or_person() {
+    let home = Home::new("notes");
+    home.store(DOCUMENT);
+    let note = |document: &str| home.store(document).stderr;
+    let issuer = DOCUMENT.replace("https://id.example\"", "https://other.example\"");
+    assert_eq!(note(&issuer), "pkce-store: note: another issuer than that of the document before\n");
+    let alice = issuer.replace("\"issuer\"", "\"id_token_claims\":{\"sub\":\"alice\"},\"issuer\"");
+    let mallory = alice.replace("alice", "mallory");
+    note(&alice);
+    assert_eq!(note(&alice), "");
+    assert_eq!(note(&mallory), "pkce-store: note: another person (sub) than that of the document before\n");
+    assert_eq!(home.load().stdout, mallory);
+}
+
+/// What was kept before stays as it is, to the octet.
+fn stays(home: &Home, wrong: impl Fn(&str) -> Output) {
+    let before = fs::read(home.path("work.json")).unwrap();
+    let message = |tool: &str| {
+        let output = wrong(tool);
+        let next = if tool == "pkce-load" { output.stdout.clone() } else { String::new() };
+        Output { stdout: next, ..output }
+    };
+    assert_eq!(home.store(&DOCUMENT.replace("\"a\"", "\"b\"")), message("pkce-store"));
+    assert_eq!(home.load(), message("pkce-load"));
+    assert_eq!(fs::read(home.path("work.json")).unwrap(), before);
+}
+
+#[test]
+fn refuses_what_others_may_use_and_leaves_it_as_it_is() {
+    let home = Home::new("loose");
+    home.store(DOCUMENT);
+    for (file, mode, right) in
+        [("work.json", 0o644, 0o600), ("work.json", 0o620, 0o600), ("", 0o755, 0o700), ("", 0o777, 0o700)]
+    {
+        fs::set_permissions(home.path(file), Permissions::from_mode(mode)).unwrap();
+        let path = home.path(file).display().to_string();
+        let path = path.trim_end_matches('/');
+        let hint = format!("\nhint: look at what is in it, then: chmod {right:o} {path}");
+        stays(&home, |tool| failure(tool, 4, &format!("{path}: others may use it{hint}")));
+        fs::set_permissions(home.path(file), Permissions::from_mode(right)).unwrap();
+    }
+    assert_eq!(home.load().stdout, DOCUMENT);
+}
+
+#[test]
+fn refuses_links_and_what_is_no_file() {
+    let home = Home::new("links");
+    home.store(DOCUMENT);
+    let (path, aside) = (home.path("work.json"), home.0.0.join("aside.json"));
+    let shown = path.display().to_string();
+    let is = |tool: &str, wrong: &str| failure(tool, 4, &format!("{shown}: {wrong}"));
+    fs::rename(&path, &aside).unwrap();
+    symlink(&aside, &path).unwrap();
+    stays(&home, |tool| is(tool, "a symbolic link"));
+    assert_eq!(fs::read_to_string(&aside).unwrap(), DOCUMENT);
+    fs::remove_file(&path).unwrap();
+    fs::hard_link(&aside, &path).unwrap();
+    stays(&home, |tool| is(tool, "not a file of its own"));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert_eq!(home.load().status, 4);
+    assert_eq!(home.store(DOCUMENT).status, 4);
+    fs::remove_dir(&path).unwrap();
+    // A FIFO keeps nobody waiting.
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap().success());
+    assert_eq!(home.load(), is("pkce-load", "not a file of its own"));
+    fs::remove_file(&path).unwrap();
+    fs::remove_file(home.path("work.lock")).unwrap();
+    symlink(&aside, home.path("work.lock")).unwrap();
+    let lock = home.path("work.lock").display().to_string();
+    assert_eq!(home.store(DOCUMENT), refused(4, &format!("{lock}: a symbolic link")));
+    let whole = home.folder();
+    fs::remove_dir_all(&whole).unwrap();
+    fs::create_dir(home.0.0.join("elsewhere")).unwrap();
+    symlink(home.0.0.join("elsewhere"), &whole).unwrap();
+    let message = format!("{}: not a folder of its own", whole.display());
+    assert_eq!(home.store(DOCUMENT), refused(4, &message));
+    assert_eq!(home.load(), failure("pkce-load", 4, &message));
+}
+
+#[test]
+fn refuses_what_another_user_owns() {
+    if !is_root() {
+        println!("left out, since only root can give a file away: the file of another user");
+        return;
+    }
+    let home = Home::new("owner");
+    home.store(DOCUMENT);
+    for file in ["work.json", ""] {
+        let path = home.path(file);
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        let shown = path.display().to_string();
+        stays(&home, |tool| failure(tool, 4, &format!("{}: another user owns it", shown.trim_end_matches('/'))));
+        std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+    }
+    std::os::unix::fs::chown(home.path("work.lock"), Some(65534), None).unwrap();
+    let lock = home.path("work.lock").display().to_string();
+    assert_eq!(home.store(DOCUMENT), refused(4, &format!("{lock}: not a file of its own")));
+}
+
+#[test]
+fn overwrites_nothing_that_it_cannot_read() {
+    let home = Home::new("corrupt");
+    home.store(DOCUMENT);
+    let path = home.path("work.json").display().to_string();
+    let hint = "\nhint: PKCE_OPEN opens what PKCE_SEAL has sealed; pkce-store --remove clears it away";
+    for (content, wrong) in [
+        ("", "not a JSON object: it ends too early"),
+        ("{\"access_token\":\"a", "not a JSON object: it ends too early"),
+        ("[]", "not a JSON object"),
+        ("{\"a\":1,\"a\":2}", "a: there twice"),
+    ] {
+        fs::write(&path, content).unwrap();
+        stays(&home, |tool| failure(tool, 4, &format!("{path}: {wrong}{hint}")));
+    }
+    assert_eq!(finish(home.command("pkce-store").args(["--remove", "work"]), b""), fine());
+    assert_eq!(home.store(DOCUMENT), fine());
+}
+
+#[test]
+fn leaves_the_old_document_where_the_new_one_finds_no_room() {
+    let home = Home::new("full");
+    // A file system of 32 KiB in a namespace of its own, where that is allowed.
+    let large = DOCUMENT.replace("1.10", &format!("\"{}\"", "x".repeat(100_000)));
+    let script = format!(
+        "mkdir -m 700 \"$PKCE_HOME\" && mount -t tmpfs -o size=32k,mode=700 none \"$PKCE_HOME\" || exit 99
+        pkce-store work || exit 98
+        printf '%s' '{large}' | pkce-store work; echo $?
+        pkce-load work; ls -A \"$PKCE_HOME\""
+    );
+    let output = finish(
+        home.command("unshare").args(["-Urm", "bash", "-c", &script]).current_dir(&home.0.0),
+        DOCUMENT.as_bytes(),
+    );
+    if output.status == 99 || output.stderr.starts_with("unshare:") {
+        println!("left out, since this machine mounts nothing for us: the full disk");
+        return;
+    }
+    let path = home.path("work.json").display().to_string();
+    assert_eq!(output.stderr, format!("pkce-store: {path}: no space left on device\n"), "{output:?}");
+    assert_eq!(output.stdout, format!("3\n{DOCUMENT}work.json\nwork.lock\n"));
+}
+
+#[test]
+fn leaves_the_old_document_in_a_folder_that_cannot_be_written() {
+    let home = Home::new("read-only");
+    home.store(DOCUMENT);
+    fs::set_permissions(home.folder(), Permissions::from_mode(0o500)).unwrap();
+    let script = "mount --bind -o ro \"$PKCE_HOME\" \"$PKCE_HOME\" || exit 99
+        pkce-store work; echo $?; pkce-load work";
+    let mut shell = match is_root() {
+        // Modes say nothing to root; a mount does.
+        true => home.command("unshare"),
+        false => home.command("env"),
+    };
+    let script = if is_root() { script } else { "pkce-store work; echo $?; pkce-load work" };
+    let args: &[&str] = if is_root() { &["-Urm", "bash", "-c", script] } else { &["bash", "-c", script] };
+    let output = finish(shell.args(args), DOCUMENT.as_bytes());
+    fs::set_permissions(home.folder(), Permissions::from_mode(0o700)).unwrap();
+    if output.status == 99 || output.stderr.starts_with("unshare:") {
+        println!("left out, since this machine mounts nothing for us: the folder that cannot be written");
+        return;
+    }
+    assert_eq!(output.stdout, format!("3\n{DOCUMENT}"), "{output:?}");
+    assert!(
+        output.stderr == format!("pkce-store: {}: read-only file system\n", home.path("work.lock").display())
+            || output.stderr.ends_with(": permission denied\n"),
+        "{output:?}"
+    );
+    assert_eq!(home.load().stdout, DOCUMENT);
+}
+
+#[test]
+fn waits_for_the_lock_and_not_for_ever() {
+    let home = Home::new("lock");
+    home.store(DOCUMENT);
+    let lock = File::options().write(true).open(home.path("work.lock")).unwrap();
+    lock.lock().unwrap();
+    let path = home.path("work.lock").display().to_string();
+    for args in [&["work", "--timeout", "1"][..], &["--remove", "work", "--timeout", "1"]] {
+        let output = finish(home.command("pkce-store").args(args), DOCUMENT.as_bytes());
+        assert_eq!(output, refused(3, &format!("{path}: held by another process for 1 s")));
+    }
+    // Reading needs no lock.
+    assert_eq!(home.load().stdout, DOCUMENT);
+    let waiting = start(home.command("pkce-store").args(["--remove", "work"]));
+    drop(lock);
+    assert_eq!(done(waiting), fine());
+}
+
+#[test]
+fn has_every_file_go_through_the_commands() {
+    let home = Home::new("seal");
+    let sealed = |tool: &str, args: &[&str], seal: &str, open: &str| {
+        let mut command = home.command(tool);
+        finish(command.args(args).env("PKCE_SEAL", seal).env("PKCE_OPEN", open), DOCUMENT.as_bytes())
+    };
+    let (seal, open) = ("base64 | tr A-Za-z N-ZA-Mn-za-m", "tr A-Za-z N-ZA-Mn-za-m | base64 -d");
+    assert_eq!(sealed("pkce-store", &["work"], seal, open), fine());
+    let kept = fs::read(home.path("work.json")).unwrap();
+    assert!(!String::from_utf8_lossy(&kept).contains("r3fresh"));
+    assert_eq!(sealed("pkce-load", &["work"], seal, open).stdout, DOCUMENT);
+    // Without its command the file is nothing that is known, and stays.
+    assert_eq!((home.load().status, home.store(DOCUMENT).status), (4, 4));
+    let message = "PKCE_SEAL: not set, though PKCE_OPEN is; nothing is kept unsealed";
+    assert_eq!(sealed("pkce-store", &["work"], "", open), refused(2, message));
+    let path = home.path("work.json").display().to_string();
+    let hint = "\nhint: what is kept stays as it is; PKCE_OPEN must open what PKCE_SEAL has sealed";
+    for (open, wrong) in [
+        ("cat >/dev/null; exit 7", "the command failed (exit status: 7)"),
+        ("true", "the command gave nothing, or too much"),
+        ("yes", "the command gave nothing, or too much"),
+        ("kill -9 $$", "the command failed (signal: 9 (SIGKILL))"),
+        ("no-such-command-here 2>/dev/null", "the command failed (exit status: 127)"),
+    ] {
+        let message = format!("{path}: PKCE_OPEN: {wrong}{hint}");
+        let output = sealed("pkce-load", &["work"], seal, open);
+        let piped = wrong.starts_with("the command gave nothing") && open == "yes";
+        assert!(output == failure("pkce-load", 3, &message) || piped && output.status == 3, "{open}: {output:?}");
+        assert_eq!(sealed("pkce-store", &["work"], seal, open).status, 3, "{open}");
+        assert_eq!(sealed("pkce-token", &["work"], seal, open).status, 3, "{open}");
+    }
+    for (seal, wrong) in
+        [("exit 1", "the command failed (exit status: 1)"), ("cat >/dev/null", "the command gave nothing, or too much")]
+    {
+        let output = sealed("pkce-store", &["work"], seal, open);
+        assert_eq!(output, refused(3, &format!("PKCE_SEAL: {wrong}")));
+    }
+    assert_eq!(fs::read(home.path("work.json")).unwrap(), kept);
+    // A machine that can seal and not open keeps what it cannot compare.
+    assert_eq!(sealed("pkce-store", &["work"], "base64", ""), fine());
+    assert_eq!(sealed("pkce-load", &["work"], "", "base64 -d").stdout, DOCUMENT);
+}
+
+#[test]
+fn ends_a_command_that_hangs_with_all_it_started() {
+    let home = Home::new("hang");
+    home.store(DOCUMENT);
+    let started = Instant::now();
+    for (tool, args) in [("pkce-load", &["work", "--timeout", "1"]), ("pkce-store", &["work", "--timeout", "1"])] {
+        // In a session of its own there is no terminal to ask for a passphrase.
+        let mut alone = home.command("setsid");
+        alone.args(["--wait", tool]).args(args).env("PKCE_SEAL", "sleep 77 | cat").env("PKCE_OPEN", "sleep 77; cat");
+        let output = finish(&mut alone, DOCUMENT.as_bytes());
+        assert_eq!(output.status, 3, "{output:?}");
+        assert!(output.stderr.contains("PKCE_OPEN: not done within 1 s\n"), "{output:?}");
+    }
+    // Its standard error was open all the time, and was waited for above.
+    assert!(started.elapsed().as_secs() < 60);
+    assert_eq!(home.load().stdout, DOCUMENT);
+}
+
+#[test]
+fn seals_with_age_as_the_manual_says() {
+    if !Command::new("age").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        println!("left out, since age is not installed: its keys");
+        return;
+    }
+    let home = Home::new("age");
+    let output = home.bash(
+        "age-keygen -o key 2>/dev/null; age-keygen -o wrong 2>/dev/null
+        export PKCE_SEAL=\"age -r $(age-keygen -y key)\" PKCE_OPEN='age -d -i key'
+        pkce-store work; echo stored=$?
+        grep -ac 'r3fresh\\|access_token' kept/work.json; head -c 21 kept/work.json; echo
+        pkce-load work -r refresh_token; cp kept/work.json before
+        PKCE_OPEN='age -d -i wrong' pkce-load work; echo load=$?
+        PKCE_OPEN='age -d -i wrong' pkce-token work; echo token=$?
+        printf '{\"token_endpoint\":\"https://a/b\"}' | PKCE_OPEN='age -d -i wrong' pkce-store work; echo store=$?
+        cmp before kept/work.json; echo same=$?",
+    );
+    let expected = "stored=0\n0\nage-encryption.org/v1\nr3fresh-r3fresh\n!3 unavailable pkce-load\nload=3\n\
+                    !3 unavailable pkce-token\ntoken=3\nstore=3\nsame=0\n";
+    assert_eq!(output.stdout, expected, "{output:?}");
+    let path = home.path("work.json").display().to_string();
+    for tool in ["pkce-load", "pkce-token", "pkce-store"] {
+        let said = format!("{tool}: {path}: PKCE_OPEN: the command failed (exit status: 1)\n");
+        assert!(output.stderr.contains(&said), "{output:?}");
+    }
+}
+
+#[test]
+fn carries_nothing_of_one_person_over_to_the_next() {
+    let home = Home::new("re-login");
+    let login =
+        "pkce-url --scope 'openid offline_access' --prompt consent | pkce-callback | pkce-exchange | pkce-verify";
+    let again = login.replace("pkce-url", "pkce-url --login-hint bob");
+    let script = format!(
+        "pkce-discover | pkce-gen - | {login} | pkce-store work
+        pkce-load work > first
+        pkce-load work | pkce-gen - > between
+        pkce-load work | pkce-gen - | {again} | pkce-store work
+        pkce-load work > second"
+    );
+    let mut idp = home.command("pkce-idp");
+    let output = finish(idp.args(["--auto-approve", "--", "bash", "-ec", &script]).current_dir(&home.0.0), b"");
+    assert_eq!(output.status, 0, "{output:?}");
+    let document =
+        |name: &str| -> Value { serde_json::from_str(&fs::read_to_string(home.0.0.join(name)).unwrap()).unwrap() };
+    let (first, between, second) = (document("first"), document("between"), document("second"));
+    for name in ["access_token", "refresh_token", "id_token", "nonce", "expires_at"] {
+        assert!(first.get(name).is_some(), "{name}");
+        assert!(between.get(name).is_none() || name == "nonce", "{name}");
+        assert!(second[name] != first[name] || name == "expires_at", "{name}");
+    }
+    for name in ["id_token_claims", "scope", "token_type", "expires_in"] {
+        assert!(first.get(name).is_some() && between.get(name).is_none(), "{name}");
+    }
+    assert_ne!(between["nonce"], first["nonce"]);
+    assert_eq!((&second["client_id"], &second["issuer"]), (&first["client_id"], &first["issuer"]));
+    assert_eq!((&first["id_token_claims"]["sub"], &second["id_token_claims"]["sub"]), (&json!("alice"), &json!("bob")));
+    assert!(!second.to_string().contains("alice"), "{second}");
+    assert!(output.stderr.contains("pkce-store: note: another person (sub) than that of the document before\n"));
+}
