@@ -46,9 +46,10 @@ interop: toolchain
 bench: all
 	PATH="$(abspath target/release):$$PATH" bash tests/bench/run.sh
 
-# More cases than a day's test has: the property tests, each with many times the cases.
+# More cases than a day's test has: the property tests, each with many times the cases; a thousand processes killed.
 fuzz: toolchain
 	PROPTEST_CASES=20000 $(CARGO) test --release --locked --test properties
+	PKCE_KILLS=1000 $(CARGO) test --release --locked --test kill -- --nocapture
 
 # Known weaknesses of the crates we use.
 audit:

@@ -1,0 +1,136 @@
+//! `kill -9` at random moments: what is kept is whole, and no refresh token that the server still honours is lost.
+//! PKCE_KILLS is how many processes are killed in each test (50).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    missing_docs
+)]
+
+mod common;
+#[path = "common/rotating.rs"]
+mod rotating;
+
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{done, start};
+use rotating::{Session, now, number};
+use serde_json::Value;
+
+fn kills() -> u32 {
+    std::env::var("PKCE_KILLS").map_or(50, |count| count.parse().unwrap())
+}
+
+/// A random part of this time.
+fn part(whole: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0);
+    whole.mul_f64(random as f64 / u64::MAX as f64)
+}
+
+/// How long such a process takes (the median of nine), and a little more.
+fn length(begin: impl Fn() -> Child) -> Duration {
+    let mut times: Vec<Duration> = (0..9)
+        .map(|_| {
+            let started = Instant::now();
+            assert_eq!(done(begin()).status, 0);
+            started.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[4].mul_f64(1.1)
+}
+
+/// Kills the process after this time; whether it was still there.
+fn kill_after(mut child: Child, time: Duration) -> bool {
+    thread::sleep(time);
+    child.kill().unwrap();
+    done(child).status == 137
+}
+
+/// The names in the folder that are not a document's own.
+fn left(session: &Session) -> Vec<String> {
+    let files = fs::read_dir(session.home()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    files.filter(|name| !["work.json", "work.lock", "work.pending"].contains(&name.as_str())).collect()
+}
+
+#[test]
+fn keeps_the_old_document_or_the_new_one_whole() {
+    let session = Session::new("kill-store", Duration::ZERO);
+    let documents: Vec<Value> = (0..2)
+        .map(|number| {
+            let mut document = session.document(number, now() + 600);
+            document["large"] = Value::from(number.to_string().repeat(400_000));
+            document
+        })
+        .collect();
+    session.keep(&documents[0]);
+    let files: Vec<_> = (0..2).map(|number| session.folder.0.join(number.to_string())).collect();
+    documents.iter().zip(&files).for_each(|(document, file)| fs::write(file, document.to_string()).unwrap());
+    let store = |number: usize| {
+        let line = format!("exec pkce-store work <'{}'", files[number].display());
+        start(session.command("bash").args(["-c", &line]))
+    };
+    let whole = length(|| store(0));
+    let (mut killed, mut new, mut seen_left) = (0, 0, 0);
+    let mut kept = 0;
+    for _ in 0..kills() {
+        let next = 1 - kept;
+        killed += u32::from(kill_after(store(next), part(whole)));
+        let after = session.kept();
+        match documents.iter().position(|document| *document == after) {
+            Some(number) if number == next => {
+                new += 1;
+                kept = next;
+            }
+            Some(_) => {}
+            None => panic!("neither the old document nor the new one"),
+        }
+        seen_left += left(&session).len();
+        assert!(left(&session).len() <= 1, "what a killed process left is cleared away by the next");
+    }
+    session.keep(&documents[0]);
+    assert_eq!(left(&session), Vec::<String>::new());
+    println!("pkce-store: {killed} of {} killed, {new} new documents, {seen_left} unfinished files", kills());
+    assert!(killed > 0);
+}
+
+#[test]
+fn loses_no_refresh_token_but_between_the_answer_and_the_disk() {
+    let session = Session::new("kill-token", Duration::ZERO);
+    session.keep_expired();
+    let token = || start(session.command("pkce-token").args(["work", "--refresh", "-r", "access_token"]));
+    let whole = length(token);
+    let (mut killed, mut lost) = (0, 0);
+    for _ in 0..kills() {
+        killed += u32::from(kill_after(token(), part(whole)));
+        // What was sent has arrived, and was answered.
+        thread::sleep(Duration::from_millis(20));
+        let latest = session.grant.lock().unwrap().latest;
+        let kept = number(&session.kept()["refresh_token"]);
+        assert!(left(&session).len() <= 1);
+        if kept == latest {
+            let next = session.token(&["--refresh"]);
+            assert_eq!((next.status, number(&next.json()["access_token"])), (0, latest + 1), "{next:?}");
+            continue;
+        }
+        // The one window: the server has rotated the token, and its answer was not on the disk yet.
+        assert_eq!(kept + 1, latest, "an older token than the last was kept");
+        assert!(session.path("work.pending").is_file(), "the refresh was not on record");
+        lost += 1;
+        let next = session.token(&["--refresh"]);
+        let hint = "hint: an earlier refresh was cut off before its answer was kept, and had spent it\n";
+        assert_eq!((next.status, next.stderr.ends_with(hint)), (5, true), "{next:?}");
+        *session.grant.lock().unwrap() = rotating::Grant { latest, ended: false };
+        session.keep_expired();
+    }
+    assert_eq!(left(&session), Vec::<String>::new());
+    println!("pkce-token: {killed} of {} killed, {lost} between the server's answer and the disk", kills());
+    assert!(killed > 0);
+}

@@ -1,0 +1,489 @@
+//! pkce-token: a valid token without a request where there is one, one refresh for all where there is none, and a
+//! command that never starts without it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    missing_docs
+)]
+
+mod common;
+#[path = "common/rotating.rs"]
+mod rotating;
+
+use std::collections::HashSet;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use common::{Output, answer, command, done, failure, finish, json_answer, start};
+use rotating::{Session, now, number, refused, rotate};
+use serde_json::{Value, json};
+
+fn access(number: u32) -> String {
+    format!("access-{number}-{}", "a".repeat(40))
+}
+
+fn bare(output: Output) -> Output {
+    Output { stdout: String::new(), ..output }
+}
+
+#[test]
+fn gives_the_kept_token_without_a_request_and_without_the_lock() {
+    let session = Session::new("kept", Duration::ZERO);
+    let until = now() + 600;
+    session.keep(&session.document(0, until));
+    let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
+    lock.lock().unwrap();
+    let before = fs::read(session.path("work.json")).unwrap();
+    let output = session.token(&[]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    let expected = json!({
+        "access_token": access(0), "token_type": "Bearer", "expires_at": until, "scope": "openid",
+        "resource": "https://api.example/", "issuer": session.server.url(""),
+    });
+    assert_eq!(output.json(), expected);
+    assert_eq!(session.token(&["-r", "access_token"]).stdout, format!("{}\n", access(0)));
+    let header = session.token(&["--header"]);
+    assert_eq!((header.status, header.stdout), (0, format!("Authorization: Bearer {}\n", access(0))));
+    // The refresh token is nobody's business.
+    let missing = bare(failure("pkce-token", 2, "refresh_token: missing"));
+    assert_eq!(session.token(&["-r", "refresh_token"]), missing);
+    assert_eq!((session.asked(), fs::read(session.path("work.json")).unwrap()), (0, before));
+}
+
+#[test]
+fn refreshes_what_does_not_live_long_enough_and_keeps_it() {
+    let session = Session::new("refresh", Duration::ZERO);
+    for (left, args, asked) in [
+        (0, &[][..], true),
+        (50, &[], true),
+        (70, &[], false),
+        (70, &["--min-ttl", "90"], true),
+        (5, &["--min-ttl", "0"], false),
+        (0, &["--min-ttl", "0"], true),
+        (600, &["--refresh"], true),
+    ] {
+        let latest = session.grant.lock().unwrap().latest;
+        session.keep(&session.document(latest, now() + left));
+        let before = session.asked();
+        let output = session.token(args);
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{left} {args:?}");
+        let expected = if asked { latest + 1 } else { latest };
+        assert_eq!(output.json()["access_token"], access(expected), "{left} {args:?}");
+        assert_eq!(
+            (session.asked() - before, session.kept()["access_token"] == access(expected)),
+            (asked.into(), true)
+        );
+    }
+    // What the server gave is kept whole, beside what was there before.
+    let kept = session.kept();
+    assert_eq!((number(&kept["refresh_token"]), &kept["own"]), (5, &json!(1)));
+    assert!(kept["expires_at"].as_u64().unwrap() > now() + 3000);
+    let form = session.server.seen().last().unwrap().form();
+    let sent: Vec<&str> = form.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(sent, ["grant_type", "refresh_token", "resource", "client_id"]);
+    let mut files: Vec<_> = fs::read_dir(session.home()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["work.json", "work.lock"]);
+    assert_eq!(fs::metadata(session.path("work.json")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn takes_a_token_whose_end_is_not_known_for_good() {
+    let session = Session::new("no-end", Duration::ZERO);
+    let mut document = session.document(0, 5);
+    document.as_object_mut().unwrap().remove("expires_at");
+    session.keep(&document);
+    assert_eq!((session.token(&["--min-ttl", "4000000000"]).status, session.asked()), (0, 0));
+    assert_eq!(session.token(&["--refresh"]).json()["access_token"], access(1));
+    document["expires_at"] = json!("soon");
+    session.keep(&document);
+    let message = "expires_at: must be a whole number of seconds";
+    assert_eq!(session.token(&[]), failure("pkce-token", 2, message));
+}
+
+/// Starts many at once, and gives what each said.
+fn at_once(session: &Session, count: usize, args: &[&str]) -> Vec<Output> {
+    let children: Vec<Child> =
+        (0..count).map(|_| start(session.command("pkce-token").arg("work").args(args))).collect();
+    children.into_iter().map(done).collect()
+}
+
+#[test]
+fn refreshes_once_for_a_hundred_at_once() {
+    let session = Session::new("hundred", Duration::from_millis(300));
+    session.keep_expired();
+    for output in at_once(&session, 100, &["-r", "access_token"]) {
+        let expected = Output { status: 0, stdout: format!("{}\n", access(1)), stderr: String::new() };
+        assert_eq!(output, expected);
+    }
+    let grant = *session.grant.lock().unwrap();
+    assert_eq!((session.asked(), grant.latest, grant.ended), (1, 1, false));
+    // All are there before the first answer comes, so a token of after that is good enough for each.
+    let session = Session::new("hundred-refreshes", Duration::from_secs(2));
+    session.keep(&session.document(0, now() + 600));
+    for output in at_once(&session, 100, &["--refresh", "-r", "access_token"]) {
+        assert_eq!((output.status, output.stdout), (0, format!("{}\n", access(1))));
+    }
+    assert_eq!(session.asked(), 1);
+}
+
+#[test]
+fn refreshes_once_for_a_hundred_at_pkce_idp() {
+    let folder = common::Folder::new("hundred-idp");
+    let script = "pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent |
+          pkce-callback | pkce-exchange | pkce-store work
+        sed -i 's/\"expires_at\":[0-9]*/\"expires_at\":5/' \"$PKCE_HOME/work.json\"
+        export PKCE_TRACE=1
+        for i in $(seq 100); do pkce-token work -r access_token 2>>trace & done > tokens; wait
+        sort tokens | uniq -c | grep -c '^ *100 '
+        grep -c 'trace: POST' trace
+        pkce-token work --refresh >/dev/null 2>&1; echo \"the family lives: $?\"
+        sed -i 's/\"expires_at\":[0-9]*/\"expires_at\":5/' \"$PKCE_HOME/work.json\"
+        for i in $(seq 100); do pkce-token work -- cat 2>>trace & done > headers; wait
+        sort headers | uniq -c | grep -c '^ *100 Authorization: Bearer '
+        grep -c 'trace: POST' trace
+        pkce-token work -- cat | curl -s -H @- \"$PKCE_ISSUER/userinfo\"";
+    let mut idp = command("pkce-idp");
+    idp.args(["--auto-approve", "--", "bash", "-c", script]).current_dir(&folder.0);
+    let output = finish(idp.env("PKCE_HOME", folder.0.join("kept")), b"");
+    let person = "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}";
+    assert_eq!(output.stdout, format!("1\n1\nthe family lives: 0\n1\n2\n{person}"), "{output:?}");
+}
+
+#[test]
+fn takes_what_another_process_has_fetched_meanwhile() {
+    let session = Session::new("meanwhile", Duration::ZERO);
+    session.keep_expired();
+    let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
+    lock.lock().unwrap();
+    let waiting = start(session.command("pkce-token").args(["work", "-r", "access_token"]));
+    thread::sleep(Duration::from_millis(300));
+    // Good for five seconds, and that is good enough.
+    let path = session.path("work.json");
+    fs::write(&path, session.document(7, now() + 5).to_string()).unwrap();
+    drop(lock);
+    let output = done(waiting);
+    assert_eq!((output.stdout, session.asked()), (format!("{}\n", access(7)), 0));
+    // The lock is waited for until the time is over.
+    session.keep_expired();
+    let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
+    lock.lock().unwrap();
+    let message = format!("{}: held by another process for 1 s", session.path("work.lock").display());
+    assert_eq!((session.token(&["--timeout", "1"]), session.asked()), (failure("pkce-token", 3, &message), 0));
+}
+
+#[test]
+fn reads_again_before_it_gives_up() {
+    // Another machine's process, without our lock: it has rotated the token, and kept the new one.
+    let (sender, receiver) = mpsc::channel::<(std::path::PathBuf, String)>();
+    let receiver = std::sync::Mutex::new(receiver);
+    let session = Session::answering("again", move |_, _| {
+        let (path, text) = receiver.lock().unwrap().recv().unwrap();
+        fs::write(path, text).unwrap();
+        refused()
+    });
+    session.keep_expired();
+    sender.send((session.path("work.json"), session.document(9, now() + 600).to_string())).unwrap();
+    let output = session.token(&["-r", "access_token"]);
+    assert_eq!((output.status, output.stdout, output.stderr.as_str()), (0, format!("{}\n", access(9)), ""));
+    assert_eq!((session.asked(), number(&session.kept()["refresh_token"])), (1, 9));
+}
+
+#[test]
+fn starts_no_command_where_there_is_no_token() {
+    let session = Session::answering("no-token", |_, _| refused());
+    let started = session.folder.0.join("started");
+    let browser = format!("touch {}", started.display());
+    let without = |args: &[&str]| {
+        let mut tool = session.command("pkce-token");
+        tool.arg("work").args(args).args(["--", "touch"]).arg(&started).env("BROWSER", &browser);
+        let output = finish(&mut tool, b"");
+        assert!(!started.exists(), "{output:?}");
+        // A command's output is no document, so nobody waits for a failure line.
+        assert_eq!(output.stdout, "");
+        output
+    };
+    let failed = |status, message: &str| bare(failure("pkce-token", status, message));
+    let nothing = "work: nothing is kept under this name";
+    assert_eq!(without(&[]), failed(5, nothing));
+    assert_eq!(session.token(&["--header"]), failed(5, nothing));
+    assert_eq!(session.token(&[]), failure("pkce-token", 5, nothing));
+    let no_refresh = "access_token: missing, expired or refused, and there is no refresh token\n\
+                      hint: a server gives one where offline_access is in the scope, most with --prompt consent";
+    let mut document = session.document(0, 5);
+    document.as_object_mut().unwrap().remove("refresh_token");
+    session.keep(&document);
+    assert_eq!(without(&[]), failed(5, no_refresh));
+    document["expires_at"] = json!(now() + 600);
+    session.keep(&document);
+    assert_eq!(without(&["--refresh"]), failed(5, no_refresh));
+    document.as_object_mut().unwrap().remove("access_token");
+    session.keep(&document);
+    assert_eq!(without(&[]), failed(5, no_refresh));
+    fs::set_permissions(session.path("work.json"), Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(without(&[]).status, 4);
+    fs::set_permissions(session.path("work.json"), Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(session.asked(), 0);
+    session.keep_expired();
+    assert_eq!(without(&[]), failed(5, "token endpoint: invalid_grant"));
+    assert_eq!(session.asked(), 1);
+    // What is kept stays, for a person to look at or to log in from.
+    assert_eq!(session.kept(), session.document(0, 5));
+}
+
+#[test]
+fn gives_what_still_lives_where_it_cannot_be_refreshed() {
+    let session = Session::answering("lives", |_, _| refused());
+    let mut document = session.document(0, now() + 40);
+    session.keep(&document);
+    let output = session.token(&["-r", "access_token"]);
+    let note = "pkce-token: note: the token lives for less than --min-ttl, and it was the last\n";
+    assert_eq!((output.status, output.stdout, output.stderr.as_str()), (0, format!("{}\n", access(0)), note));
+    assert_eq!(session.token(&["--refresh"]).status, 5);
+    document.as_object_mut().unwrap().remove("refresh_token");
+    session.keep(&document);
+    assert_eq!((session.token(&[]).status, session.asked()), (0, 2));
+}
+
+#[test]
+fn tries_a_refresh_that_was_cut_off_once_more() {
+    let turns = AtomicUsize::new(0);
+    let session = Session::answering("cut-off", move |grant, token| match turns.fetch_add(1, Ordering::SeqCst) {
+        // It never got there; then it got there, and the answer was lost.
+        0 => Vec::new(),
+        1 => rotate(grant, token),
+        2 => {
+            rotate(grant, token);
+            Vec::new()
+        }
+        _ => rotate(grant, token),
+    });
+    session.keep_expired();
+    let cut_off = |output: Output| {
+        assert_eq!((output.status, output.stdout.as_str()), (5, "!5 login_required pkce-token\n"), "{output:?}");
+        assert!(output.stderr.ends_with("; the refresh token may be spent\n"), "{output:?}");
+        assert!(session.path("work.pending").is_file());
+    };
+    cut_off(session.token(&[]));
+    let record = fs::read_to_string(session.path("work.pending")).unwrap();
+    assert!(!record.contains("refresh-") && record.len() == 44, "{record}");
+    assert_eq!(session.token(&[]).json()["access_token"], access(1));
+    assert!(!session.path("work.pending").exists());
+    session.keep_expired();
+    cut_off(session.token(&[]));
+    let hint = "\nhint: an earlier refresh was cut off before its answer was kept, and had spent it";
+    assert_eq!(session.token(&[]), failure("pkce-token", 5, &format!("token endpoint: invalid_grant{hint}")));
+    assert!(!session.path("work.pending").exists());
+    assert_eq!(session.token(&[]), failure("pkce-token", 5, "token endpoint: invalid_grant"));
+}
+
+#[test]
+fn leaves_what_is_kept_where_the_server_is_away_for_a_while() {
+    for (octets, status, message) in [
+        (answer(503, "", ""), 3, "token endpoint: the server answered 503"),
+        (
+            answer(401, "", ""),
+            1,
+            "token endpoint: the server answered 401\nhint: a client without a secret must be registered with token_endpoint_auth_method none; one with a secret needs --client-secret-file",
+        ),
+        (
+            answer(200, "text/html", "<html>"),
+            4,
+            "token endpoint: not JSON at line 1, column 1; the refresh token may be spent",
+        ),
+    ] {
+        let session = Session::answering(&format!("away-{status}"), move |_, _| octets.clone());
+        session.keep_expired();
+        let before = fs::read(session.path("work.json")).unwrap();
+        assert_eq!(session.token(&[]), failure("pkce-token", status, message));
+        assert_eq!(session.path("work.pending").exists(), status == 4);
+        assert_eq!((session.asked(), fs::read(session.path("work.json")).unwrap()), (1, before));
+    }
+}
+
+#[test]
+fn spends_nothing_where_the_new_token_could_not_be_kept() {
+    let session = Session::new("no-room", Duration::ZERO);
+    session.keep_expired();
+    let mut sealing = session.command("pkce-token");
+    let output = finish(sealing.arg("work").env("PKCE_SEAL", "exit 1"), b"");
+    assert_eq!(
+        (output, session.asked()),
+        (failure("pkce-token", 3, "PKCE_SEAL: the command failed (exit status: 1)"), 0)
+    );
+    // A file system of 64 KiB in a namespace of its own, where that is allowed: there is no room for a larger document.
+    let script = format!(
+        "mkdir -m 700 small && mount -t tmpfs -o size=64k,mode=700 none small || exit 99
+        cp -p \"$PKCE_HOME/work.json\" small; export PKCE_HOME='{}/small'; cat small/work.json
+        pkce-token work >/dev/null; echo $?; cat small/work.json; ls -A small",
+        session.folder.0.display()
+    );
+    let mut shell = session.command("unshare");
+    let output = finish(shell.args(["-Urm", "bash", "-c", &script]).current_dir(&session.folder.0), b"");
+    if output.status == 99 || output.stderr.starts_with("unshare:") {
+        println!("left out, since this machine mounts nothing for us: the full disk");
+        return;
+    }
+    let kept = fs::read_to_string(session.path("work.json")).unwrap();
+    assert_eq!(output.stdout, format!("{kept}3\n{kept}work.json\nwork.lock\n"), "{output:?}");
+    assert!(output.stderr.ends_with("/small/work.json: no space left on device\n"), "{output:?}");
+    assert_eq!(session.asked(), 0);
+}
+
+#[test]
+fn says_what_is_lost_where_it_cannot_be_kept_after_all() {
+    let session = Session::new("lost", Duration::ZERO);
+    session.keep_expired();
+    let before = fs::read(session.path("work.json")).unwrap();
+    // Seals once, when it is tried out.
+    let seal = format!("cd '{}' && mkdir once && cat", session.folder.0.display());
+    let output = finish(session.command("pkce-token").arg("work").env("PKCE_SEAL", seal), b"");
+    let lost = "the new tokens that the server gave cannot be had again";
+    let message = format!("pkce-token: PKCE_SEAL: the command failed (exit status: 1); {lost}\n");
+    assert_eq!((output.status, output.stderr.contains(&message)), (5, true), "{output:?}");
+    assert_eq!(fs::read(session.path("work.json")).unwrap(), before);
+}
+
+#[test]
+fn keeps_no_token_of_another_person() {
+    let id_token = |sub: &str, iss: &str| {
+        let part = |json: Value| {
+            use base64::Engine;
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json.to_string())
+        };
+        format!("{}.{}.AA", part(json!({ "alg": "ES256" })), part(json!({ "iss": iss, "sub": sub })))
+    };
+    for (sub, iss, wrong) in [("mallory", "i", "sub"), ("alice", "other", "iss"), ("alice", "i", "")] {
+        let id_token = id_token(sub, iss);
+        let session = Session::answering(&format!("person-{sub}-{iss}"), move |_, _| {
+            json_answer(&json!({ "access_token": access(1), "token_type": "Bearer", "id_token": id_token }))
+        });
+        let mut document = session.document(0, 5);
+        document["id_token_claims"] = json!({ "iss": "i", "sub": "alice" });
+        session.keep(&document);
+        if wrong.is_empty() {
+            assert_eq!(session.token(&[]).json()["access_token"], access(1));
+            continue;
+        }
+        let message = format!("id_token: {wrong}: not that of the login; the refreshed tokens are not kept");
+        assert_eq!(session.token(&[]), failure("pkce-token", 4, &message));
+        assert_eq!(session.kept(), document);
+    }
+}
+
+#[test]
+fn gives_the_command_the_header_and_nothing_else() {
+    let session = Session::new("command", Duration::ZERO);
+    session.keep_expired();
+    let bash = |args: &str, script: &str| {
+        let line = format!("pkce-token work {args} -- bash -c '{script}'");
+        finish(session.command("bash").args(["-c", &line]), b"typed\n")
+    };
+    let header = format!("Authorization: Bearer {}\n", access(1));
+    assert_eq!(bash("", "cat; exit 7"), Output { status: 7, stdout: header.clone(), stderr: String::new() });
+    // With a descriptor its standard input is its own.
+    for fd in [3, 4, 9, 255] {
+        let output = bash(&format!("--fd {fd}"), &format!("cat; cat <&{fd}"));
+        assert_eq!(output, Output { status: 0, stdout: format!("typed\n{header}"), stderr: String::new() }, "{fd}");
+    }
+    let output = bash("--fd 8 8</dev/null", "true");
+    let message = "--fd: in use by what started this; another number may be free";
+    assert_eq!(output, bare(failure("pkce-token", 2, message)));
+    // Nothing of it is in the arguments, the environment or an open file, and the lock is not held.
+    let output = bash(
+        "",
+        "tr \"\\0\" \"\\n\" < /proc/self/cmdline; env; cd /proc/self/fd; readlink *; flock -n $PKCE_HOME/work.lock true && echo free",
+    );
+    assert!(!output.stdout.contains("access-") && !output.stdout.contains("refresh-"), "{output:?}");
+    assert!(!output.stdout.contains("work.") || output.stdout.contains("PKCE_HOME"), "{output:?}");
+    assert!(output.stdout.ends_with("free\n"), "{output:?}");
+    // Nobody waits for a command that does not read.
+    assert_eq!(bash("", "exec true").status, 0);
+    // Its end by a signal is ours.
+    assert_eq!(bash("", "kill -TERM $$").status, 143);
+    let output = finish(session.command("pkce-token").args(["work", "--", "no-such-command"]), b"");
+    assert_eq!(output, bare(failure("pkce-token", 2, "no-such-command: no such file or directory")));
+    assert_eq!(session.asked(), 1);
+}
+
+#[test]
+fn hands_on_tokens_of_any_length() {
+    let session = Session::new("length", Duration::ZERO);
+    let mut document = session.document(0, now() + 600);
+    document["access_token"] = json!("a".repeat(300_000));
+    session.keep(&document);
+    let output = session.token(&["--", "wc", "-c"]);
+    assert_eq!((output.status, output.stdout.trim()), (0, "300023"), "{output:?}");
+}
+
+#[test]
+fn makes_a_header_of_a_bearer_token_alone() {
+    let session = Session::new("type", Duration::ZERO);
+    let mut document = session.document(0, now() + 600);
+    for (token_type, status) in [("bearer", 0), ("BEARER", 0), ("DPoP", 4), ("mac", 4)] {
+        document["token_type"] = json!(token_type);
+        session.keep(&document);
+        for args in [&["--header"][..], &["--", "true"]] {
+            let output = session.token(args);
+            assert_eq!(output.status, status, "{output:?}");
+            let message = "token_type: not Bearer, so there is no header for it";
+            assert!(status == 0 || output == bare(failure("pkce-token", 4, message)), "{output:?}");
+        }
+        assert_eq!(session.token(&[]).json()["token_type"], token_type);
+    }
+    document["token_type"] = json!("Bearer");
+    document["access_token"] = json!("a\r\nX: y");
+    session.keep(&document);
+    let message = "access_token: must be visible ASCII characters, one at least";
+    assert_eq!(session.token(&["--header"]), bare(failure("pkce-token", 2, message)));
+}
+
+#[test]
+fn finishes_a_refresh_before_a_signal_ends_it() {
+    for (name, number) in [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)] {
+        let session = Session::new(&format!("signal-{name}"), Duration::from_millis(700));
+        session.keep_expired();
+        let child =
+            start(session.command("pkce-token").args(["work", "--", "touch"]).arg(session.folder.0.join("ran")));
+        while session.asked() == 0 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let signal = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+        assert!(signal.unwrap().success());
+        let output = done(child);
+        assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (number, "", ""), "{name}");
+        assert_eq!(crate::number(&session.kept()["refresh_token"]), 1, "{name}");
+        assert!(!session.folder.0.join("ran").exists() && !session.path("work.pending").exists());
+        let files: HashSet<_> = fs::read_dir(session.home()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(files, HashSet::from(["work.json".into(), "work.lock".into()]), "{name}");
+    }
+}
+
+#[test]
+fn refuses_options_that_do_not_go_together() {
+    let session = Session::new("options", Duration::ZERO);
+    session.keep(&session.document(0, now() + 600));
+    let hint = "\nhint: 'pkce-token --help' lists what it takes";
+    for (args, message) in [
+        (&["--header", "-r", "access_token"][..], "--header: cannot be used here, or not twice"),
+        (&["--header", "--", "true"], "--header: cannot be used here, or not twice"),
+        (&["--fd", "3"], "arguments: <COMMAND>... is missing"),
+        (&["--fd", "2", "--", "true"], "--fd: must be a whole number from 3 to 255"),
+        (&["--min-ttl=-1"], "--min-ttl: must be a whole number from 0 to 4294967295"),
+        (&["--timeout", "0"], "--timeout: must be a whole number from 1 to 4294967295"),
+    ] {
+        let output = session.token(args);
+        assert_eq!((output.status, output.stderr), (2, format!("pkce-token: {message}{hint}\n")), "{args:?}");
+    }
+    assert_eq!(session.token(&["-r", "access_token", "--", "true"]).status, 2);
+    assert_eq!(session.asked(), 0);
+}
