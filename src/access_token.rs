@@ -32,6 +32,7 @@ pub fn current(name: &Name, wish: &Wish, caller: &Caller) -> Result<Document, Er
         return Ok(first.document);
     }
     let lock = store.lock(name, &deadline)?;
+    store.recover(&lock, &deadline)?;
     let kept = read()?;
     if is_new(&kept)? {
         return Ok(kept.document);

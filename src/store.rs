@@ -121,30 +121,33 @@ impl Store {
 
     /// The document that is kept under this name, if any.
     pub fn read(&self, name: &Name, deadline: &Deadline) -> Result<Option<Kept>, Error> {
-        let path = self.path(name, "json");
+        self.file(&self.path(name, "json"), deadline)
+    }
+
+    fn file(&self, path: &Path, deadline: &Deadline) -> Result<Option<Kept>, Error> {
         let mut options = OpenOptions::new();
-        let file = match options.read(true).custom_flags(NO_LINK).open(&path) {
+        let file = match options.read(true).custom_flags(NO_LINK).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|error| self.refused(&path, &error))?,
+            opened => opened.map_err(|error| self.refused(path, &error))?,
         };
-        let metadata = file.metadata().map_err(|error| self.failed(&path, &error))?;
+        let metadata = file.metadata().map_err(|error| self.failed(path, &error))?;
         if !metadata.is_file() || metadata.nlink() > 1 {
-            return Err(loose(&path, "not a file of its own"));
+            return Err(loose(path, "not a file of its own"));
         }
-        check(&path, &metadata, "600")?;
+        check(path, &metadata, "600")?;
         let mut octets = Zeroizing::new(Vec::new());
         let read = file.take(SIZE).read_to_end(&mut octets);
-        read.map_err(|error| self.failed(&path, &error))?;
+        read.map_err(|error| self.failed(path, &error))?;
         let opened = command::through("PKCE_OPEN", &octets, deadline).map_err(|error| {
-            let error = Error::new(error.kind, format!("{}: {}", shown(&path), error.report.message));
+            let error = Error::new(error.kind, format!("{}: {}", shown(path), error.report.message));
             error.hint("what is kept stays as it is; PKCE_OPEN must open what PKCE_SEAL has sealed")
         })?;
         let wrong = |wrong: &str| {
-            let error = Error::untrusted(format!("{}: {wrong}", shown(&path)));
+            let error = Error::untrusted(format!("{}: {wrong}", shown(path)));
             error.hint("PKCE_OPEN opens what PKCE_SEAL has sealed; pkce-store --remove clears it away")
         };
         let document = Document::parse(&opened.unwrap_or(octets)).map_err(|reason| wrong(&reason))?;
-        let written = metadata.modified().map_err(|error| self.failed(&path, &error))?;
+        let written = metadata.modified().map_err(|error| self.failed(path, &error))?;
         Ok(Some(Kept { document, written }))
     }
 
@@ -217,16 +220,34 @@ impl Store {
         }
     }
 
-    /// Clears away the new files that killed processes have left under the lock's name.
-    fn clear(&self, lock: &Lock) -> Result<(), Error> {
-        let prefix = self.prefix(lock);
-        let is_left = |end: &str| end.len() == RANDOM && end.bytes().all(|octet| octet.is_ascii_alphanumeric());
-        for entry in fs::read_dir(&self.folder).map_err(|error| self.failed(&self.folder, &error))?.flatten() {
-            if entry.file_name().to_str().and_then(|file| file.strip_prefix(&prefix)).is_some_and(is_left) {
-                let _ = fs::remove_file(entry.path());
+    /// Takes over a new document that a killed process has written whole, and not renamed: it is later than what is
+    /// kept, since whoever writes clears away what was left before.
+    pub fn recover(&self, lock: &Lock, deadline: &Deadline) -> Result<(), Error> {
+        for left in self.left(lock)? {
+            if self.file(&left, deadline).is_ok_and(|kept| kept.is_some()) {
+                let path = self.path(&lock.name, "json");
+                fs::rename(&left, &path).and_then(|()| self.sync()).map_err(|error| self.failed(&path, &error))?;
             }
         }
         Ok(())
+    }
+
+    /// Clears away the new files that killed processes have left under the lock's name.
+    fn clear(&self, lock: &Lock) -> Result<(), Error> {
+        self.left(lock)?.into_iter().for_each(|left| drop(fs::remove_file(left)));
+        Ok(())
+    }
+
+    /// The new files that killed processes have left under the lock's name.
+    fn left(&self, lock: &Lock) -> Result<Vec<PathBuf>, Error> {
+        let prefix = self.prefix(lock);
+        let is_left = |file: &str| {
+            let end = file.strip_prefix(&prefix).unwrap_or_default();
+            end.len() == RANDOM && end.bytes().all(|octet| octet.is_ascii_alphanumeric())
+        };
+        let entries = fs::read_dir(&self.folder).map_err(|error| self.failed(&self.folder, &error))?.flatten();
+        let left = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left));
+        Ok(left.map(|entry| entry.path()).collect())
     }
 
     /// A new file with room for so many octets.
@@ -254,11 +275,11 @@ impl Store {
         let failed = |error: io::Error| self.failed(&path, &error);
         let mut file = reserved.file;
         io::Seek::rewind(&mut file).map_err(failed)?;
-        file.write_all(octets).map_err(failed)?;
-        let file_only = file.as_file();
-        file_only.set_len(octets.len() as u64).map_err(failed)?;
+        // Shortened first: a process that is killed here leaves what is no document, or the whole of it.
+        file.as_file().set_len(octets.len() as u64).and_then(|()| file.write_all(octets)).map_err(failed)?;
         // The clock's own time: a file system's may be some milliseconds behind.
-        file_only.set_modified(SystemTime::now()).and_then(|()| file_only.sync_all()).map_err(failed)?;
+        let modified = file.as_file().set_modified(SystemTime::now());
+        modified.and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         self.sync().map_err(failed)
     }

@@ -287,6 +287,34 @@ fn tries_a_refresh_that_was_cut_off_once_more() {
 }
 
 #[test]
+fn takes_over_what_a_killed_process_has_written_whole() {
+    let session = Session::new("left", Duration::ZERO);
+    let whole = session.document(7, now() + 600).to_string();
+    let left = session.path(".work.json.a1B2c3D4");
+    let leave = |text: &str| {
+        fs::write(&left, text).unwrap();
+        fs::set_permissions(&left, Permissions::from_mode(0o600)).unwrap();
+    };
+    session.keep_expired();
+    leave(&whole);
+    assert_eq!(session.token(&["-r", "access_token"]).stdout, format!("{}\n", access(7)));
+    assert_eq!((session.asked(), number(&session.kept()["refresh_token"]), left.exists()), (0, 7, false));
+    for half in ["", "\0\0\0\0", &whole[..whole.len() - 1], &format!("{whole}\0\0")] {
+        session.keep_expired();
+        leave(half);
+        let latest = session.grant.lock().unwrap().latest;
+        assert_eq!(session.token(&["-r", "access_token"]).stdout, format!("{}\n", access(latest + 1)));
+        assert!(!left.exists());
+    }
+    // What others may have written is not taken over.
+    session.keep_expired();
+    leave(&whole);
+    fs::set_permissions(&left, Permissions::from_mode(0o622)).unwrap();
+    let latest = session.grant.lock().unwrap().latest;
+    assert_eq!(session.token(&["-r", "access_token"]).stdout, format!("{}\n", access(latest + 1)));
+}
+
+#[test]
 fn leaves_what_is_kept_where_the_server_is_away_for_a_while() {
     for (octets, status, message) in [
         (answer(503, "", ""), 3, "token endpoint: the server answered 503"),
