@@ -246,8 +246,15 @@ fn runs_as_it_stands(name: &str, typed: &[String]) {
     let folder = Folder::new(name);
     let (own, others): (Vec<&String>, Vec<&String>) = typed.iter().partition(|block| block.contains("pkce-idp"));
     assert!(others.len() >= 2, "{typed:?}");
-    let others = others.iter().map(|block| block.replace("pkce-discover https://id.example.com", "pkce-discover"));
-    let script = format!("cd '{}'; set -e; {}", folder.0.display(), others.collect::<Vec<_>>().join("\n"));
+    let others = others.iter().map(|block| {
+        let block = block.replace("pkce-discover https://id.example.com", "pkce-discover");
+        match has_curl() {
+            true => block.replace("https://api.example.com/me", "\"$PKCE_ISSUER/userinfo\""),
+            false => block.replace("curl --fail-with-body -H @- https://api.example.com/me", "cat"),
+        }
+    });
+    let home = format!("cd '{}'; export PKCE_HOME='{}/kept'", folder.0.display(), folder.0.display());
+    let script = format!("{home}; set -e; {}", others.collect::<Vec<_>>().join("\n"));
     let output = inside("bash", &script);
     assert_eq!(output.status, 0, "{script}\n{output:?}");
     for block in own {
@@ -255,7 +262,7 @@ fn runs_as_it_stands(name: &str, typed: &[String]) {
             println!("left out, since curl is not installed:\n{block}");
             continue;
         }
-        let output = finish(command("bash").args(["-c", &format!("cd '{}'; {block}", folder.0.display())]), b"");
+        let output = finish(command("bash").args(["-c", &format!("{home}; {block}")]), b"");
         assert_eq!(output.status, 0, "{block}\n{output:?}");
     }
 }
@@ -272,9 +279,19 @@ fn runs_the_pipelines_of_the_manual_as_they_stand() {
     let text = std::fs::read_to_string(root().join("man/pkce-tools.7")).unwrap();
     let (_, examples) = text.split_once(".Sh EXAMPLES\n").unwrap();
     let (examples, _) = examples.split_once(".Sh ").unwrap();
-    let mut typed: Vec<String> =
-        examples.lines().filter_map(|line| line.strip_prefix(".Dl ")).map(str::to_owned).collect();
-    let blocks = examples.split(".Bd -literal -offset indent\n").skip(1);
-    typed.extend(blocks.map(|block| block.split(".Ed").next().unwrap().to_owned()));
+    let mut typed: Vec<String> = Vec::new();
+    let mut inside = false;
+    for line in examples.lines() {
+        match line.strip_prefix(".Dl ") {
+            Some(line) => typed.push(line.to_owned()),
+            None if line.starts_with(".Bd ") => {
+                inside = true;
+                typed.push(String::new());
+            }
+            None if line == ".Ed" => inside = false,
+            None if inside => typed.last_mut().unwrap().push_str(&format!("{line}\n")),
+            None => {}
+        }
+    }
     runs_as_it_stands("manual", &typed);
 }
