@@ -15,9 +15,10 @@ needs npm 'install the package npm'
 needs chromium 'install the package chromium'
 needs curl 'install the package curl'
 needs jq 'install the package jq'
+needs age 'install the package age'
 needs dash 'install the package dash'
 needs zsh 'install the package zsh'
-for tool in discover register gen url push callback exchange verify; do
+for tool in discover register gen url push callback exchange verify refresh revoke store load token; do
   needs "pkce-$tool" 'run make interop, which builds it'
 done
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || needs 'node 20' 'install a later nodejs'
@@ -415,6 +416,91 @@ asks_for_a_token_for_an_API() {
       @base64d | fromjson | .aud' "$case/out")" https://api.example.com/
 }
 
+kept() {
+  with_curl
+  export PKCE_HOME=$case/kept
+  # shellcheck disable=SC2016
+  typed "$request | pkce-callback --timeout 40 | pkce-exchange | pkce-verify | pkce-store work"
+  is 'the status of the login' "$status" 0
+}
+
+expire() {
+  sed -i 's/"expires_at":[0-9]*/"expires_at":5/' "$PKCE_HOME/work.json"
+}
+
+refreshes_once_for_a_hundred_at_once() {
+  kept
+  expire
+  export PKCE_TRACE=1
+  for _ in $(seq 100); do
+    pkce-token work -r access_token >>"$case/tokens" 2>>"$case/trace" &
+  done
+  wait
+  is 'the tokens' "$(wc -l <"$case/tokens")" 100
+  is 'different ones' "$(sort -u "$case/tokens" | wc -l)" 1
+  is 'the requests' "$(grep -c 'trace: POST .*/token: 200' "$case/trace")" 1
+  is 'other lines' "$(grep -vc trace: "$case/trace")" 0
+  # The family lives: the API takes the token, and the next refresh is not refused.
+  is 'who it is' "$(pkce-token work -- curl --silent --fail-with-body -H @- "$issuer/me" | jq -r .sub)" alice
+  pkce-token work --refresh >"$case/out" || fail 'the family is revoked'
+}
+
+keeps_a_token_all_its_life() {
+  kept
+  pkce-load work >"$case/first"
+  local turn
+  for turn in 1 2 3; do
+    expire
+    pkce-token work -- curl --silent --fail-with-body -H @- "$issuer/me" >"$case/me" || fail "refresh $turn"
+    is "who it is ($turn)" "$(jq -r .sub "$case/me")" alice
+    pkce-load work | jq -r .refresh_token >>"$case/refresh_tokens"
+  done
+  is 'the refresh tokens' "$(sort -u "$case/refresh_tokens" | wc -l)" 3
+  pkce-load work >"$case/document"
+  # The ID token of the last refresh, against the claims of the login.
+  pkce-verify <"$case/document" >"$case/out" 2>"$case/err" || fail 'the refreshed ID token'
+  pkce-revoke <"$case/document" 2>"$case/err" | pkce-store work || fail 'the revocation'
+  is 'what is left' "$(pkce-load work | jq -c '[has("access_token", "refresh_token")]')" '[false,false]'
+  status=0
+  pkce-token work -- touch "$case/started" 2>"$case/err" || status=$?
+  is 'the status' "$status" 5
+  [ ! -e "$case/started" ] || fail 'the command was started'
+  # The server has forgotten both.
+  status=0
+  pkce-refresh <"$case/document" >"$case/out" 2>"$case/err" || status=$?
+  is 'the status of a refresh' "$status" 5
+  says 'pkce-refresh: token endpoint: invalid_grant'
+  is 'the API' "$(jq -r '"Authorization: Bearer \(.access_token)"' "$case/document" |
+    curl --silent -H @- --output /dev/null --write-out '%{http_code}' "$issuer/me")" 401
+}
+
+ends_the_grant_where_an_old_token_is_sent_again() {
+  kept
+  pkce-load work >"$case/before"
+  pkce-token work --refresh >"$case/out" || fail 'the refresh'
+  status=0
+  pkce-refresh <"$case/before" >"$case/out" 2>"$case/err" || status=$?
+  is 'the status' "$status" 5
+  says 'pkce-refresh: token endpoint: invalid_grant'
+  status=0
+  pkce-token work --refresh >"$case/out" 2>"$case/err" || status=$?
+  is 'the status of the other' "$status" 5
+}
+
+seals_what_is_kept_with_age() {
+  age-keygen -o "$case/key" 2>/dev/null
+  PKCE_SEAL="age -r $(age-keygen -y "$case/key")"
+  export PKCE_SEAL PKCE_OPEN="age -d -i $case/key"
+  kept
+  expire_sealed
+  is 'who it is' "$(pkce-token work -- curl --silent --fail-with-body -H @- "$issuer/me" | jq -r .sub)" alice
+  is 'what is readable' "$(grep -ac 'access_token\|refresh_token\|eyJ' "$PKCE_HOME/work.json")" 0
+}
+
+expire_sealed() {
+  pkce-load work | jq -c '.expires_at = 5' | pkce-store work || fail 'expiring it'
+}
+
 check logs_in_by_curl_with http://127.0.0.1:0/callback
 if grep -qs '^0\{31\}1 ' /proc/net/if_inet6; then
   check logs_in_by_curl_with 'http://[::1]:0/callback'
@@ -439,6 +525,10 @@ check logs_in_with_a_pushed_request_as pushes 4712
 check logs_in_with_a_pushed_request_as confidential 4713
 check is_refused_where_the_request_was_not_pushed
 check asks_for_a_token_for_an_API
+check refreshes_once_for_a_hundred_at_once
+check keeps_a_token_all_its_life
+check ends_the_grant_where_an_old_token_is_sent_again
+check seals_what_is_kept_with_age
 check exchanges_a_code_once
 check gets_nothing_for_a_wrong_verifier
 check logs_in_in_Chromium_with http://127.0.0.1:0/callback

@@ -61,6 +61,7 @@ const provide = () => {
     features: {
       devInteractions: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
+      revocation: { enabled: true },
       registration: { enabled: true, initialAccessToken: 'initial-token' },
       resourceIndicators: {
         enabled: true,
