@@ -6,13 +6,16 @@ RUNS=${RUNS:-51}
 
 document=$(pkce-gen)
 endpoint=https://id.example/authorize
-names=(true pkce-gen pkce-url pkce-discover openssl curl node)
+names=(true pkce-gen pkce-url pkce-discover pkce-load pkce-token jq openssl curl node)
 run() {
   case $1 in
     true) /bin/true ;;
     pkce-gen) pkce-gen ;;
     pkce-url) pkce-url --client-id cli --authorization-endpoint $endpoint <<<"$document" ;;
     pkce-discover) pkce-discover --version ;;
+    pkce-load) pkce-load work ;;
+    pkce-token) pkce-token work -r access_token ;;
+    jq) jq -r .access_token "$PKCE_HOME/work.json" ;;
     openssl) openssl rand 32 ;;
     curl) curl --version ;;
     node) node -e 'crypto.randomBytes(32)' ;;
@@ -20,6 +23,13 @@ run() {
 }
 export -f run
 export document endpoint
+
+# A kept token that is good for long: what pkce-token gives without a request, and jq without a look at its age.
+PKCE_HOME=$(mktemp -d)
+export PKCE_HOME
+trap 'rm -rf "$PKCE_HOME"' EXIT
+printf '{"token_endpoint":"%s","access_token":"%s","token_type":"Bearer","expires_at":4000000000}' \
+  "$endpoint" "$(printf 'a%.0s' {1..800})" | pkce-store work
 
 there=()
 for name in "${names[@]}"; do type -P "$name" >/dev/null && there+=("$name"); done
@@ -38,6 +48,8 @@ memory() {
   [ -x /usr/bin/time ] || { echo -; return; }
   /usr/bin/time -f %M bash -c 'exec >/dev/null; case $0 in
     true) exec /bin/true ;; pkce-gen) exec pkce-gen ;; pkce-discover) exec pkce-discover --version ;;
+    pkce-load) exec pkce-load work ;; pkce-token) exec pkce-token work -r access_token ;;
+    jq) exec jq -r .access_token "$PKCE_HOME/work.json" ;;
     pkce-url) exec pkce-url --client-id cli --authorization-endpoint $endpoint <<<"$document" ;;
     openssl) exec openssl rand 32 ;; curl) exec curl --version ;; node) exec node -e "crypto.randomBytes(32)" ;;
   esac' "$1" 2>&1 >/dev/null | tail -n 1
@@ -52,7 +64,7 @@ done
 
 # ID tokens of a stream in a second, beside what ring alone reaches with the same signature, and the memory it takes.
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$PKCE_HOME"' EXIT
 "${CARGO:-cargo}" bench --quiet --locked --bench ring -- "$work" >"$work/rates"
 printf '\n%-14s %12s %12s %12s %12s\n' algorithm 'ring /s' 'verify /s' 'KiB, 10,000' 'KiB, 100'
 peak() {
@@ -69,6 +81,6 @@ while read -r algorithm rate; do
 done <"$work/rates"
 
 printf '\n'
-for tool in pkce-verify pkce-register pkce-push pkce-callback pkce-exchange pkce-idp; do
+for tool in pkce-verify pkce-register pkce-push pkce-callback pkce-exchange pkce-refresh pkce-revoke pkce-store pkce-idp; do
   printf '%-14s %12d\n' "$tool" "$(stat -c %s "$(type -P "$tool")")"
 done
