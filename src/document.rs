@@ -138,6 +138,21 @@ impl Document {
         }
     }
 
+    /// Takes away all that a login before has left: a code, tokens, claims, and what else its token answer had.
+    pub fn forget_login(&mut self) -> Result<(), Error> {
+        let known = |name: &str| WRITERS.iter().any(|(_, names)| names.contains(&name));
+        let added = self.texts(ADDED)?.unwrap_or_default();
+        if self.has("access_token") {
+            // The scope of an old login is what was granted then, not what this one shall ask for.
+            self.remove(&["scope"]);
+        }
+        self.remove(&TOKENS);
+        self.remove(&["code", "iss", "id_token_claims", "authorization_url", ADDED]);
+        // A document may be written by hand: what steers a login is not taken away by a list in it.
+        self.retain(|name, _| known(name) || !added.iter().any(|added| added == name));
+        Ok(())
+    }
+
     /// Keeps the members whose name and JSON text fit.
     pub fn retain(&mut self, fits: impl Fn(&str, &str) -> bool) {
         self.members.retain(|name, json| fits(name, json));
@@ -291,6 +306,9 @@ const DEPTH: usize = 64;
 /// What a token answer sets, and a new login takes away.
 pub const TOKENS: [&str; 6] = ["access_token", "token_type", "expires_in", "expires_at", "id_token", "refresh_token"];
 
+/// The names that a token answer has added beyond those of the table, which a new login takes away as well.
+pub const ADDED: &str = "token_answer_members";
+
 /// What only some servers' metadata has.
 const SOME: [&str; 4] =
     ["jwks_uri", "registration_endpoint", "revocation_endpoint", "pushed_authorization_request_endpoint"];
@@ -321,7 +339,7 @@ pub const WRITERS: [(&str, &[&str]); 8] = [
     ("pkce-url", &["client_id", "redirect_uri", "resource", "max_age", "acr_values", "authorization_url"]),
     ("pkce-callback", &["code", "iss"]),
     ("pkce-exchange", &TOKENS),
-    ("pkce-exchange", &["scope"]),
+    ("pkce-exchange", &["scope", ADDED]),
     ("pkce-verify", &["id_token_claims"]),
 ];
 

@@ -159,7 +159,7 @@ impl Client {
     }
 
     fn late(&self) -> Error {
-        Error::unavailable(format!("no answer within {} s", self.timeout.as_secs()))
+        Error::unavailable(format!("no answer within {} s", self.timeout.as_secs_f64().ceil()))
     }
 
     fn failure(&self, error: &ureq::Error) -> Error {

@@ -1,32 +1,30 @@
 //! Signals: what is ignored stays so, and what must not be cut off is not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::{panic, thread};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
-use signal_hook::low_level::{emulate_default_handler, unregister};
+use signal_hook::low_level::emulate_default_handler;
 
 /// Does what must not be cut off half way: a signal that comes meanwhile ends the process as soon as it is done.
 ///
 /// The work has a thread of its own: signals go to the first thread as long as that takes them, so no call of the work
 /// is interrupted.
 pub fn after_this<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let came = Arc::new(AtomicUsize::new(0));
-    let held: Vec<_> = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
-        .into_iter()
-        .filter(|signal| !is_ignored(*signal))
-        .filter_map(|signal| flag::register_usize(signal, Arc::clone(&came), signal as usize).ok())
-        .collect();
+    let (came, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)) {
+        // One that comes afterwards does what it does by default.
+        let _ = flag::register_conditional_default(signal, Arc::clone(&over));
+        let _ = flag::register_usize(signal, Arc::clone(&came), signal as usize);
+    }
     let done = thread::scope(|scope| scope.spawn(work).join());
+    over.store(true, Ordering::SeqCst);
     let signal = came.load(Ordering::SeqCst);
     if signal != 0 {
         // Ends this process as the signal would have; what comes after is for systems where it did not.
         let _ = emulate_default_handler(signal as i32);
-    }
-    for id in held {
-        unregister(id);
     }
     done.unwrap_or_else(|fault| panic::resume_unwind(fault))
 }

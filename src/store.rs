@@ -106,6 +106,8 @@ impl Store {
         if !owner.is_file() || owner.uid() != rustix::process::geteuid().as_raw() {
             return Err(loose(&path, "not a file of its own"));
         }
+        // Whatever the umask took away.
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| self.failed(&path, &error))?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock { _file: file, name: name.clone() }),
@@ -193,7 +195,11 @@ impl Store {
         let options = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(NO_LINK);
         let mut file = options.open(&path).map_err(|error| self.refused(&path, &error))?;
         let text = format!("{}\n", pkce::challenge(token));
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| self.sync());
+        let own = file.set_permissions(Permissions::from_mode(0o600));
+        let written = own
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| self.sync());
         written.map_err(|error| self.failed(&path, &error))
     }
 
@@ -226,7 +232,9 @@ impl Store {
         for left in self.left(lock)? {
             if self.file(&left, deadline).is_ok_and(|kept| kept.is_some()) {
                 let path = self.path(&lock.name, "json");
-                fs::rename(&left, &path).and_then(|()| self.sync()).map_err(|error| self.failed(&path, &error))?;
+                let synced = File::open(&left).and_then(|file| file.sync_all());
+                let moved = synced.and_then(|()| fs::rename(&left, &path)).and_then(|()| self.sync());
+                moved.map_err(|error| self.failed(&path, &error))?;
             }
         }
         Ok(())

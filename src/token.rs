@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use zeroize::Zeroizing;
 
-use crate::document::{TOKENS, WRITERS};
+use crate::document::{ADDED, TOKENS, WRITERS};
 use crate::endpoint::{Call, Caller, Format};
 use crate::{Document, Error, authorize, form, pkce, tool};
 
@@ -73,7 +73,8 @@ pub fn refresh(
 }
 
 /// Takes a token answer over: its tokens as one set, its scope (without one it is the one asked for) and refresh token
-/// where it has them, and of the rest only what steers no later step and replaces nothing.
+/// where it has them, and of the rest only what steers no later step and replaces nothing. The names of that rest are
+/// kept, for the next login to take away.
 fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
     let granted = tokens.text("scope").ok().flatten();
     document.set_given("scope", asked);
@@ -89,6 +90,12 @@ fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
     }
     let names_refresh_token = tokens.has("refresh_token");
     let names_scope = tokens.has("scope");
+    let others = tokens.names().filter(|name| !TOKENS.contains(name) && *name != "scope" && !document.has(name));
+    let mut added = document.texts(ADDED).ok().flatten().unwrap_or_default();
+    added.extend(others.map(str::to_owned));
+    if !added.is_empty() {
+        document.set_list(ADDED, &added);
+    }
     document.retain(|name, _| match name {
         "refresh_token" => !names_refresh_token,
         "scope" => !names_scope,

@@ -113,7 +113,7 @@ fn takes_away_what_is_spent_and_keeps_the_rest() {
     let expected = json!({
         "token_endpoint": server.url("/token"), "client_id": "cli", "nonce": "n", "own": 1.10, "scope": "a",
         "access_token": "AT", "token_type": "bearer", "expires_in": 3600, "expires_at": expires_at,
-        "refresh_token": "RT", "id_token": "x.y.z", "session_state": "kept",
+        "refresh_token": "RT", "id_token": "x.y.z", "session_state": "kept", "token_answer_members": ["session_state"],
     });
     assert_eq!((output.status, got, output.stderr.as_str()), (0, expected, ""));
     assert!(output.stdout.contains("\"own\":1.1"), "{}", output.stdout);
@@ -126,7 +126,7 @@ fn lets_no_answer_steer_a_later_step() {
         "jwks_uri": "https://evil", "client_id": "evil", "client_secret": "evil", "nonce": "evil", "state": "evil",
         "code": "evil", "redirect_uri": "evil", "resource": "evil", "id_token_claims": {}, "expires_at": 1,
         "authorization_url": "evil", "own": "evil", "other": "added", "revocation_endpoint": "https://evil",
-        "max_age": 1, "iss": "evil", "code_verifier": "evil",
+        "max_age": 1, "iss": "evil", "token_answer_members": ["own"], "code_verifier": "evil",
         "authorization_endpoint": "https://evil", "registration_endpoint": "https://evil",
         "pushed_authorization_request_endpoint": "https://evil", "userinfo_endpoint": "https://evil",
         "end_session_endpoint": "https://evil", "code_challenge_methods_supported": ["plain"],
@@ -139,7 +139,7 @@ fn lets_no_answer_steer_a_later_step() {
     let output = run("pkce-exchange", &[], &document(&server).to_string());
     let expected = json!({
         "token_endpoint": server.url("/token"), "client_id": "cli", "nonce": "n", "own": 1.10, "other": "added",
-        "access_token": "AT", "token_type": "Bearer",
+        "access_token": "AT", "token_type": "Bearer", "token_answer_members": ["other"],
     });
     assert_eq!((output.status, output.json()), (0, expected.clone()));
     let mut own = json!({
@@ -150,6 +150,7 @@ fn lets_no_answer_steer_a_later_step() {
     let output = run("pkce-exchange", &[], &with(&server, own.clone()).to_string());
     own.as_object_mut().unwrap().append(&mut { expected }.as_object_mut().unwrap().clone());
     own["other"] = json!(1);
+    own.as_object_mut().unwrap().remove("token_answer_members");
     assert_eq!((output.status, output.json()), (0, own));
 }
 

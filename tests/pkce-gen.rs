@@ -131,6 +131,25 @@ fn merges_documents_of_which_the_later_win() {
 }
 
 #[test]
+fn takes_away_what_else_an_old_token_answer_had() {
+    let old = |listed: Value| {
+        json!({
+            "client_id": "cli", "token_endpoint": "https://id.example/token", "own": 1, "session": "alice's",
+            "access_token": "a", "token_answer_members": listed,
+        })
+    };
+    let output = run("pkce-gen", &["-"], &old(json!(["session", "gone"])).to_string());
+    let names: Vec<String> = output.json().as_object().unwrap().keys().cloned().collect();
+    let fresh = ["client_id", "code_challenge", "code_challenge_method", "code_verifier", "nonce", "own", "state"];
+    assert_eq!(names, [&fresh[..], &["token_endpoint"]].concat());
+    // What steers a login stays, whatever a list says.
+    let output = run("pkce-gen", &["-"], &old(json!(["token_endpoint", "client_id"])).to_string());
+    assert_eq!((&output.json()["client_id"], &output.json()["session"]), (&json!("cli"), &json!("alice's")));
+    let output = run("pkce-gen", &["-"], &old(json!(5)).to_string());
+    assert_eq!(output, failure("pkce-gen", 2, "token_answer_members: must be a string"));
+}
+
+#[test]
 fn begins_cleanly_with_the_document_of_an_old_login() {
     let old = json!({
         "access_token": "a", "token_type": "Bearer", "expires_in": 1, "expires_at": 1, "id_token": "a.b.c",

@@ -100,7 +100,7 @@ fn replaces_the_tokens_as_one_set_and_keeps_what_the_answer_lacks_of_the_rest() 
         &server,
         json!({
             "access_token": "new", "refresh_token": "next", "scope": "openid", "id_token": "a.b.c", "session": 7,
-            "expires_in": 60, "expires_at": 5,
+            "expires_in": 60, "expires_at": 5, "token_answer_members": ["session"],
         }),
     );
     expected["expires_at"] = Value::Null;

@@ -10,68 +10,17 @@
 )]
 
 mod common;
+#[path = "common/home.rs"]
+mod home;
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use common::{Folder, Output, command, done, failure, finish, start};
+use home::{DOCUMENT, Home, fine};
 use serde_json::{Value, json};
-
-const DOCUMENT: &str = "{\"access_token\":\"a\",\"issuer\":\"https://id.example\",\"own\":1.10,\
-                        \"refresh_token\":\"r3fresh-r3fresh\",\"token_endpoint\":\"https://id.example/token\"}\n";
-
-/// A folder for the documents, which is not there yet, in one that is gone at the end.
-struct Home(Folder);
-
-impl Home {
-    fn new(name: &str) -> Home {
-        Home(Folder::new(&format!("store-{name}")))
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.0.0.join("kept").join(file)
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.0.0.join("kept")
-    }
-
-    fn command(&self, tool: &str) -> Command {
-        let mut command = command(tool);
-        command.env("PKCE_HOME", self.folder());
-        command
-    }
-
-    fn store(&self, document: &str) -> Output {
-        finish(self.command("pkce-store").arg("work"), document.as_bytes())
-    }
-
-    fn load(&self) -> Output {
-        finish(self.command("pkce-load").arg("work"), b"")
-    }
-
-    fn bash(&self, script: &str) -> Output {
-        finish(self.command("bash").args(["-c", script]).current_dir(&self.0.0), DOCUMENT.as_bytes())
-    }
-
-    fn mode(&self, file: &str) -> u32 {
-        fs::metadata(self.path(file)).unwrap().permissions().mode() & 0o7777
-    }
-
-    fn files(&self) -> Vec<String> {
-        let files = fs::read_dir(self.folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
-        let mut files: Vec<String> = files.collect();
-        files.sort();
-        files
-    }
-}
-
-fn fine() -> Output {
-    Output { status: 0, stdout: String::new(), stderr: String::new() }
-}
 
 /// A failure of pkce-store: it prints nothing for a next tool.
 fn refused(status: i32, message: &str) -> Output {
@@ -146,21 +95,6 @@ fn takes_plain_names_alone() {
         }
     }
     assert_eq!(home.files().len(), 8);
-}
-
-#[test]
-fn lists_nothing_where_nothing_is_kept() {
-    let home = Home::new("none");
-    assert_eq!(finish(&mut home.command("pkce-load"), b""), fine());
-    assert_eq!(home.load(), failure("pkce-load", 5, "work: nothing is kept under this name"));
-    assert!(!home.folder().exists());
-    home.store(DOCUMENT);
-    fs::write(home.path("no name.json"), "{}").unwrap();
-    assert_eq!(finish(&mut home.command("pkce-load"), b"").stdout, "work\n");
-    // There is no document to take a member from, and nobody waits for a failure line.
-    let output = finish(home.command("pkce-load").args(["-r", "code"]), b"");
-    let expected = failure("pkce-load", 2, "--raw: there is no document to take a member from");
-    assert_eq!(output, Output { stdout: String::new(), ..expected });
 }
 
 #[test]

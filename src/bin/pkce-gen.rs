@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::document::TOKENS;
 use pkce_tools::{Document, Error, pkce, tool};
 
 /// Make a code verifier with its S256 challenge, a state and a nonce.
@@ -33,12 +32,7 @@ fn step(args: &Args) -> Result<impl Iterator<Item = Result<Document, Error>> + u
     for file in &args.files {
         base.merge(tool::document(file)?);
     }
-    if base.has("access_token") {
-        // The scope of an old login is what was granted then, not what this one shall ask for.
-        base.remove(&["scope"]);
-    }
-    base.remove(&TOKENS);
-    base.remove(&["code", "iss", "id_token_claims", "authorization_url"]);
+    base.forget_login()?;
     let (bytes, keep) = (args.bytes as usize, args.keep_verifier);
     Ok((0..args.count).map(move |_| {
         let mut document = base.clone();
