@@ -1,4 +1,4 @@
-# Completion of the pkce tools' options in bash; a file's name where no option is begun.
+# Completion of the pkce tools' options in bash; where no option is begun, the names that are kept, or a file's name.
 # Options are read from the tool's own --help, so that they are always those that it takes.
 
 _pkce_tools_options() {
@@ -20,6 +20,8 @@ _pkce_tools() {
   done
   if [[ $begun == -* ]]; then
     COMPREPLY=($(compgen -W "$(_pkce_tools_options "$1")" -- "$begun"))
+  elif [[ ${1##*/} =~ ^pkce-(load|store|token)$ ]]; then
+    COMPREPLY=($(compgen -W "$(pkce-load 2>/dev/null)" -- "$begun"))
   fi
 }
 

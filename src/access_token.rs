@@ -60,7 +60,7 @@ pub fn current(name: &Name, wish: &Wish, caller: &Caller) -> Result<Document, Er
     match store.read(name, &Deadline::after(caller.timeout())) {
         Ok(Some(again)) if is_new(&again)? => Ok(again.document),
         _ if usable => {
-            tool::note("the token lives for less than --min-ttl, and it was the last");
+            tool::note("the token lives for less than --min-ttl, and cannot be refreshed");
             Ok(document)
         }
         _ => Err(error),

@@ -34,7 +34,7 @@ fn in_bash(words: &[&str]) -> Vec<String> {
 fn in_zsh(words: &[&str]) -> Vec<String> {
     let script = r#"
         fpath=($PWD/completions) && autoload -U _pkce-tools
-        compadd() { print -l -- ${(M)options:#$PREFIX*} }
+        compadd() { local -a all=("${(@P)@[-1]}"); print -l -- ${(M)all:#$PREFIX*} }
         _files() { print files }
         words=("$@") CURRENT=$# PREFIX=$@[-1]
         _pkce-tools
@@ -43,7 +43,8 @@ fn in_zsh(words: &[&str]) -> Vec<String> {
 }
 
 fn offered(shell: &mut Command) -> Vec<String> {
-    let output = finish(shell.current_dir(root()), b"");
+    let kept = common::bin().join("kept-for-completions");
+    let output = finish(shell.current_dir(root()).env("PKCE_HOME", kept), b"");
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
     output.stdout.lines().map(str::to_owned).collect()
 }
@@ -83,6 +84,23 @@ fn offers_every_option_of_every_tool() {
             assert_eq!(offered, listed, "{shell} {tool}");
         }
     }
+}
+
+#[test]
+fn offers_the_names_that_are_kept() {
+    let kept = common::bin().join("kept-for-completions");
+    for name in ["home", "work", "work.test"] {
+        let mut store = command("pkce-store");
+        let document = b"{\"token_endpoint\":\"https://id.example/token\"}";
+        assert_eq!(finish(store.arg(name).env("PKCE_HOME", &kept), document).status, 0);
+    }
+    for (shell, complete) in shells() {
+        for tool in ["pkce-load", "pkce-store", "pkce-token"] {
+            assert_eq!(complete(&[tool, "w"]), ["work", "work.test"], "{shell}");
+            assert!(!complete(&[tool, "work", "--", "w"]).contains(&"work".to_owned()), "{shell}");
+        }
+    }
+    std::fs::remove_dir_all(kept).unwrap();
 }
 
 #[test]

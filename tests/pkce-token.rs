@@ -246,7 +246,7 @@ fn gives_what_still_lives_where_it_cannot_be_refreshed() {
     let mut document = session.document(0, now() + 40);
     session.keep(&document);
     let output = session.token(&["-r", "access_token"]);
-    let note = "pkce-token: note: the token lives for less than --min-ttl, and it was the last\n";
+    let note = "pkce-token: note: the token lives for less than --min-ttl, and cannot be refreshed\n";
     assert_eq!((output.status, output.stdout, output.stderr.as_str()), (0, format!("{}\n", access(0)), note));
     assert_eq!(session.token(&["--refresh"]).status, 5);
     document.as_object_mut().unwrap().remove("refresh_token");
@@ -438,8 +438,8 @@ fn gives_the_command_the_header_and_nothing_else() {
     assert_eq!(bash("", "exec true").status, 0);
     // Its end by a signal is ours.
     assert_eq!(bash("", "kill -TERM $$").status, 143);
-    let output = finish(session.command("pkce-token").args(["work", "--", "no-such-command"]), b"");
-    assert_eq!(output, bare(failure("pkce-token", 2, "no-such-command: no such file or directory")));
+    let output = finish(session.command("pkce-token").args(["work", "--", "/nowhere/command"]), b"");
+    assert_eq!(output, bare(failure("pkce-token", 2, "/nowhere/command: no such file or directory")));
     assert_eq!(session.asked(), 1);
 }
 
