@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::document::OFFLINE;
 use crate::endpoint::Caller;
 use crate::jws::Jws;
 use crate::store::{Kept, Lock, Name, Store, nothing};
@@ -43,11 +44,8 @@ pub fn current(name: &Name, wish: &Wish, caller: &Caller) -> Result<Document, Er
         return match usable {
             true => Ok(document),
             false => {
-                let error = Error::new(
-                    Kind::LoginRequired,
-                    "access_token: missing, expired or refused, and there is no refresh token",
-                );
-                Err(error.hint("a server gives one where offline_access is in the scope, most with --prompt consent"))
+                let wrong = "access_token: missing, expired or refused, and there is no refresh token";
+                Err(Error::new(Kind::LoginRequired, wrong).hint(OFFLINE))
             }
         };
     };

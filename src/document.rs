@@ -142,7 +142,8 @@ impl Document {
     pub fn forget_login(&mut self) -> Result<(), Error> {
         let known = |name: &str| WRITERS.iter().any(|(_, names)| names.contains(&name));
         let added = self.texts(ADDED)?.unwrap_or_default();
-        if self.has("access_token") {
+        // After a revocation the access token is gone, and what it was granted for stays.
+        if ["access_token", "id_token", "id_token_claims"].into_iter().any(|name| self.has(name)) {
             // The scope of an old login is what was granted then, not what this one shall ask for.
             self.remove(&["scope"]);
         }
@@ -201,9 +202,7 @@ fn missing(name: &str) -> Error {
         Some(("pkce-discover", _)) if SOME.contains(&name) => {
             error.hint("pkce-discover adds it, where the server names one")
         }
-        _ if name == "refresh_token" => {
-            error.hint("a server gives one where offline_access is in the scope, most with --prompt consent")
-        }
+        _ if name == "refresh_token" => error.hint(OFFLINE),
         Some((writer, _)) if *writer != tool::name() => error.hint(format!("{writer} adds it")),
         _ => error,
     }
@@ -308,6 +307,9 @@ pub const TOKENS: [&str; 6] = ["access_token", "token_type", "expires_in", "expi
 
 /// The names that a token answer has added beyond those of the table, which a new login takes away as well.
 pub const ADDED: &str = "token_answer_members";
+
+/// What to say where there is no refresh token (OpenID Connect Core section 11).
+pub const OFFLINE: &str = "a server gives one where offline_access is in the scope, most with --prompt consent";
 
 /// What only some servers' metadata has.
 const SOME: [&str; 4] =

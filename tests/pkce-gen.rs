@@ -142,6 +142,12 @@ fn takes_away_what_else_an_old_token_answer_had() {
     let names: Vec<String> = output.json().as_object().unwrap().keys().cloned().collect();
     let fresh = ["client_id", "code_challenge", "code_challenge_method", "code_verifier", "nonce", "own", "state"];
     assert_eq!(names, [&fresh[..], &["token_endpoint"]].concat());
+    // A scope by hand is asked for; one of a login was granted then, and is so after a revocation too.
+    for (left, stays) in [("own", true), ("access_token", false), ("id_token", false), ("id_token_claims", false)] {
+        let document = json!({ "scope": "openid", left: {} });
+        let output = run("pkce-gen", &["-"], &document.to_string());
+        assert_eq!(output.json().get("scope").is_some(), stays, "{left}");
+    }
     // What steers a login stays, whatever a list says.
     let output = run("pkce-gen", &["-"], &old(json!(["token_endpoint", "client_id"])).to_string());
     assert_eq!((&output.json()["client_id"], &output.json()["session"]), (&json!("cli"), &json!("alice's")));

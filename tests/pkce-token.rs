@@ -420,7 +420,7 @@ fn gives_the_command_the_header_and_nothing_else() {
     assert_eq!(bash("", "cat; exit 7"), Output { status: 7, stdout: header.clone(), stderr: String::new() });
     // With a descriptor its standard input is its own.
     for fd in [3, 4, 9, 255] {
-        let output = bash(&format!("--fd {fd}"), &format!("cat; cat <&{fd}"));
+        let output = bash(&format!("--fd {fd}"), &format!("cat; cat {}{fd}", if fd == 4 { "/dev/fd/" } else { "<&" }));
         assert_eq!(output, Output { status: 0, stdout: format!("typed\n{header}"), stderr: String::new() }, "{fd}");
     }
     let output = bash("--fd 8 8</dev/null", "true");
