@@ -34,7 +34,7 @@ fn part(whole: Duration) -> Duration {
     whole.mul_f64(random as f64 / u64::MAX as f64)
 }
 
-/// How long such a process takes (the median of nine), and a little more.
+/// How long such a process takes: the median of nine.
 fn length(begin: impl Fn() -> Child) -> Duration {
     let mut times: Vec<Duration> = (0..9)
         .map(|_| {
@@ -44,7 +44,7 @@ fn length(begin: impl Fn() -> Child) -> Duration {
         })
         .collect();
     times.sort();
-    times[4].mul_f64(1.1)
+    times[4]
 }
 
 /// Kills the process after this time; whether it was still there.
@@ -80,7 +80,7 @@ fn keeps_the_old_document_or_the_new_one_whole() {
     let whole = length(|| store(0));
     let (mut killed, mut new, mut seen_left) = (0, 0, 0);
     let mut kept = 0;
-    for _ in 0..kills() {
+    while killed < kills() {
         let next = 1 - kept;
         killed += u32::from(kill_after(store(next), part(whole)));
         let after = session.kept();
@@ -97,8 +97,7 @@ fn keeps_the_old_document_or_the_new_one_whole() {
     }
     session.keep(&documents[0]);
     assert_eq!(left(&session), Vec::<String>::new());
-    println!("pkce-store: {killed} of {} killed, {new} new documents, {seen_left} unfinished files", kills());
-    assert!(killed > 0);
+    println!("pkce-store: {killed} killed, {new} new documents, {seen_left} unfinished files");
 }
 
 /// Whether an unfinished file is whole, and holds the tokens of this number.
@@ -114,7 +113,7 @@ fn loses_no_refresh_token_but_between_the_answer_and_the_file() {
     let token = || start(session.command("pkce-token").args(["work", "--refresh", "-r", "access_token"]));
     let whole = length(token);
     let (mut killed, mut recovered, mut lost) = (0, 0, 0);
-    for _ in 0..kills() {
+    while killed < kills() {
         killed += u32::from(kill_after(token(), part(whole)));
         // What was sent has arrived, and was answered.
         thread::sleep(Duration::from_millis(20));
@@ -147,8 +146,6 @@ fn loses_no_refresh_token_but_between_the_answer_and_the_file() {
     }
     assert_eq!(left(&session), Vec::<String>::new());
     println!(
-        "pkce-token: {killed} of {} killed, {recovered} taken over by the next, {lost} between the server's answer and the file",
-        kills()
+        "pkce-token: {killed} killed, {recovered} taken over by the next, {lost} between the server's answer and the file"
     );
-    assert!(killed > 0);
 }
