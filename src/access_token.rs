@@ -74,6 +74,7 @@ fn refreshed(
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
+    let claims = document.object("id_token_claims")?;
     let reserved = store.prepare(lock, document, deadline)?;
     let cut_off = store.is_recorded(lock, refresh_token);
     store.record(lock, refresh_token)?;
@@ -93,7 +94,7 @@ fn refreshed(
                 return Err(error);
             }
         };
-        check_person(document, &after)?;
+        check_person(claims.as_ref(), &after)?;
         // The tokens are at stake, so this has a time of its own.
         store.fill(lock, reserved, &after, &Deadline::after(caller.timeout())).map_err(|mut error| {
             error.kind = Kind::LoginRequired;
@@ -107,8 +108,8 @@ fn refreshed(
 
 /// The claims of a new ID token must be of the same issuer and person as the verified ones of the login (OpenID Connect
 /// Core section 12.2). Its signature stays unchecked: it came from the token endpoint itself.
-fn check_person(before: &Document, after: &Document) -> Result<(), Error> {
-    let (Some(claims), Some(id_token)) = (before.object("id_token_claims")?, after.text("id_token")?) else {
+fn check_person(claims: Option<&Document>, after: &Document) -> Result<(), Error> {
+    let (Some(claims), Some(id_token)) = (claims, after.text("id_token")?) else {
         return Ok(());
     };
     let wrong = |wrong: &str| Error::untrusted(format!("id_token: {wrong}"));

@@ -184,8 +184,11 @@ impl Store {
 
     /// Whether a refresh of this token was begun, and not ended.
     pub fn is_recorded(&self, lock: &Lock, token: &str) -> bool {
-        fs::read_to_string(self.path(&lock.name, "pending"))
-            .is_ok_and(|digest| digest.trim_end() == pkce::challenge(token))
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(NO_LINK).open(self.path(&lock.name, "pending"));
+        let mut digest = String::new();
+        let read = file.and_then(|file| file.take(ROOM as u64).read_to_string(&mut digest));
+        read.is_ok() && digest.trim_end() == pkce::challenge(token)
     }
 
     /// Records that the refresh of this token is begun: its digest, on the disk before it is sent.

@@ -16,7 +16,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{Folder, Output, Seen, Server, answer, command, done, failure, finish, json_answer, run, start};
+use common::{Folder, Output, Seen, Server, answer, changed, command, done, failure, finish, json_answer, run, start};
 use serde_json::{Value, json};
 use tls::Everywhere;
 
@@ -41,15 +41,7 @@ fn document(server: &Server) -> Value {
 }
 
 fn with(server: &Server, changes: Value) -> Value {
-    let mut document = document(server);
-    for (name, value) in changes.as_object().unwrap() {
-        if value.is_null() {
-            document.as_object_mut().unwrap().remove(name);
-        } else {
-            document[name] = value.clone();
-        }
-    }
-    document
+    changed(document(server), &changes)
 }
 
 fn tokens() -> Value {

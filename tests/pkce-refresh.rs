@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Output, Seen, Server, answer, command, failure, finish, json_answer, run};
+use common::{Output, Seen, Server, answer, changed, command, failure, finish, json_answer, run};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "r3fresh-r3fresh";
@@ -34,14 +34,7 @@ fn document(server: &Server) -> Value {
 }
 
 fn with(server: &Server, changes: Value) -> Value {
-    let mut document = document(server);
-    for (name, value) in changes.as_object().unwrap() {
-        match value.is_null() {
-            true => drop(document.as_object_mut().unwrap().remove(name)),
-            false => document[name] = value.clone(),
-        }
-    }
-    document
+    changed(document(server), &changes)
 }
 
 fn tokens() -> Value {

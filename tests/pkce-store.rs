@@ -145,6 +145,10 @@ fn notes_another_issuer_or_person() {
     assert_eq!(note(&alice), "");
     assert_eq!(note(&mallory), "pkce-store: note: another person (sub) than that of the document before\n");
     assert_eq!(home.load().stdout, mallory);
+    // What is odd about the one before is no reason to refuse this one.
+    fs::write(home.path("work.json"), "{\"issuer\":5,\"id_token_claims\":[]}").unwrap();
+    assert_eq!(note(&mallory), "pkce-store: note: another issuer than that of the document before\n");
+    assert_eq!(home.load().stdout, mallory);
 }
 
 /// What was kept before stays as it is, to the octet.

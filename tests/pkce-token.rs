@@ -368,6 +368,38 @@ fn spends_nothing_where_the_new_token_could_not_be_kept() {
 }
 
 #[test]
+fn sends_nothing_where_what_is_kept_cannot_be_used() {
+    let session = Session::new("unusable", Duration::ZERO);
+    session.keep_expired();
+    for (name, value) in [
+        ("id_token_claims", json!([])),
+        ("scope", json!(5)),
+        ("resource", json!({})),
+        ("client_id", json!("a\nb")),
+        ("refresh_token", json!("")),
+        ("access_token", json!(7)),
+        ("expires_at", json!(-5)),
+    ] {
+        let mut document = session.document(0, 5);
+        document[name] = value;
+        fs::write(session.path("work.json"), document.to_string()).unwrap();
+        let output = session.token(&[]);
+        assert_eq!((output.status, session.asked()), (2, 0), "{name}: {output:?}");
+        assert!(output.stderr.starts_with(&format!("pkce-token: {name}: ")), "{output:?}");
+        assert!(!session.path("work.pending").exists(), "{name}");
+    }
+    // Nobody waits for a record that is none, and no link is followed.
+    session.keep_expired();
+    let pending = session.path("work.pending");
+    assert!(Command::new("mkfifo").arg(&pending).status().unwrap().success());
+    assert_eq!((session.token(&[]).status, session.asked()), (3, 0));
+    fs::remove_file(&pending).unwrap();
+    std::os::unix::fs::symlink(session.path("elsewhere"), &pending).unwrap();
+    let message = format!("{}: a symbolic link", pending.display());
+    assert_eq!((session.token(&[]), session.asked()), (failure("pkce-token", 4, &message), 0));
+}
+
+#[test]
 fn says_what_is_lost_where_it_cannot_be_kept_after_all() {
     let session = Session::new("lost", Duration::ZERO);
     session.keep_expired();

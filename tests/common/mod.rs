@@ -104,6 +104,17 @@ pub fn vectors(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// The object with other values, and without the members whose new value is null.
+pub fn changed(mut object: Value, changes: &Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        match value.is_null() {
+            true => drop(object.as_object_mut().unwrap().remove(name)),
+            false => object[name] = value.clone(),
+        }
+    }
+    object
+}
+
 /// A new folder that is gone when this is dropped.
 pub struct Folder(pub PathBuf);
 
