@@ -12,7 +12,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, Write};
 
-use common::{Output, command, done, failure, finish, run, start};
+use common::{Output, changed, command, done, failure, finish, run, start};
 use serde_json::{Value, json};
 
 /// RFC 7636 appendix B.
@@ -32,15 +32,7 @@ fn document() -> Value {
 }
 
 fn with(changes: Value) -> Value {
-    let mut document = document();
-    for (name, value) in changes.as_object().unwrap() {
-        if value.is_null() {
-            document.as_object_mut().unwrap().remove(name);
-        } else {
-            document[name] = value.clone();
-        }
-    }
-    document
+    changed(document(), &changes)
 }
 
 fn url(output: &Output) -> String {

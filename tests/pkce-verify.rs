@@ -22,7 +22,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Folder, Output, Server, answer, command, done, failure, finish, json_answer, run, start, vectors};
+use common::{
+    Folder, Output, Server, answer, changed, command, done, failure, finish, json_answer, run, start, vectors,
+};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use signer::Signer;
@@ -170,15 +172,8 @@ fn document(id_token: &str) -> Value {
     })
 }
 
-/// Changes the members of an object; null takes one away.
-fn with(mut object: Value, changes: Value) -> Value {
-    for (name, value) in changes.as_object().unwrap() {
-        match value {
-            Value::Null => object.as_object_mut().unwrap().remove(name),
-            value => object.as_object_mut().unwrap().insert(name.clone(), value.clone()),
-        };
-    }
-    object
+fn with(object: Value, changes: Value) -> Value {
+    changed(object, &changes)
 }
 
 #[test]
