@@ -34,10 +34,10 @@ fn step(args: &Args, document: Option<Document>) -> Result<(), Error> {
     let store = Store::create()?;
     let lock = store.lock(&args.name, &deadline)?;
     // A machine that can seal and not open keeps what it cannot compare.
-    if tool::environment("PKCE_SEAL").is_none() || tool::environment("PKCE_OPEN").is_some() {
-        if let Some(before) = store.read(&args.name, &deadline)? {
-            note_changes(&before.document, &document);
-        }
+    let opens = tool::environment("PKCE_SEAL").is_none() || tool::environment("PKCE_OPEN").is_some();
+    let before = if opens { store.read(&args.name, &deadline)? } else { None };
+    if let Some(before) = before {
+        note_changes(&before.document, &document);
     }
     signals::after_this(|| store.write(&lock, &document, &deadline))
 }
