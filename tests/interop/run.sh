@@ -61,7 +61,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 coproc server { exec node ./server.mjs 2>"$work/server"; }
-read -r -t 20 -u "${server[0]}" issuer || {
+read -r -t 60 -u "${server[0]}" issuer || {
   echo 'interop: the server did not start:' >&2
   cat "$work/server" >&2
   exit 1
