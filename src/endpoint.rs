@@ -355,7 +355,8 @@ const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "c
 const TELLING: usize = 8;
 
 /// The errors after which only a person can help: RFC 6749 section 5.2, OpenID Connect Core section 3.1.2.6.
-const LOGIN_REQUIRED: [&str; 4] = ["invalid_grant", "login_required", "interaction_required", "consent_required"];
+const LOGIN_REQUIRED: [&str; 5] =
+    ["invalid_grant", "login_required", "interaction_required", "consent_required", "account_selection_required"];
 
 const ONE_LINE: &str = "must hold one line of text";
 

@@ -3,12 +3,15 @@
 
 mod api;
 mod clients;
+mod endpoints;
+mod faults;
 mod grants;
 mod inside;
 mod keys;
 mod pages;
 mod parameters;
 mod server;
+mod visit;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -18,17 +21,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::document::Document;
-use crate::http::Client;
 use crate::request::Request;
-use crate::url::Url;
 use crate::{Error, form, pkce, tool};
 
+pub use faults::{Fault, list as faults};
 pub use inside::run as run_inside;
 pub use keys::Alg;
+pub use visit::visit;
 
 use api::RESOURCE;
 use clients::Clients;
-use grants::{Authorization, Grants};
+use faults::{Effect, Faults, Place};
+use grants::{Authorization, Grants, Laxities, Laxity};
 use keys::Keys;
 use parameters::Parameters;
 use server::Answer;
@@ -47,6 +51,8 @@ pub struct Setup {
     pub alg: Alg,
     /// After how long a new key signs.
     pub rotate_keys: Option<Duration>,
+    /// What it does wrong.
+    pub faults: Vec<Fault>,
 }
 
 /// A server that listens, and does not answer yet.
@@ -70,6 +76,9 @@ impl Idp {
         let mut redirect_uris = REDIRECTS.map(str::to_owned).to_vec();
         redirect_uris.extend(setup.redirect_uris);
         let authority = format!("127.0.0.1:{port}");
+        let faults = Faults::new(setup.faults);
+        let lax = faults.laxities();
+        let grants = Grants::new(lax.clone());
         let service = Service {
             issuer: format!("http://{authority}{path}"),
             base: format!("http://{authority}{}", path.trim_end_matches('/')),
@@ -77,7 +86,9 @@ impl Idp {
             authority,
             auto_approve: setup.auto_approve,
             keys: Keys::new(setup.alg, setup.rotate_keys)?,
-            state: Mutex::new(State { clients: Clients::with(CLIENT_ID, redirect_uris), ..State::default() }),
+            faults,
+            lax,
+            state: Mutex::new(State { clients: Clients::with(CLIENT_ID, redirect_uris), grants, ..State::default() }),
         };
         Ok(Idp { listener, service })
     }
@@ -97,26 +108,6 @@ impl Idp {
     }
 }
 
-/// Opens a URL as a browser would, follows redirects on this machine, and ends well where a page is at the end.
-pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
-    let client = Client::new(timeout);
-    let mut url = Url::parse("--visit", url)?;
-    for _ in 0..REDIRECTS_FOLLOWED {
-        if !url.is_loopback() {
-            return Err(Error::untrusted("--visit: leads away from this machine"));
-        }
-        let answer = client.get(&url)?;
-        let next = match (answer.status, answer.location) {
-            (200, _) => return Ok(()),
-            (301 | 302 | 303 | 307 | 308, Some(location)) => location,
-            (status, _) => return Err(Error::new(crate::Kind::Refused, format!("--visit: answered {status}"))),
-        };
-        let absolute = if next.starts_with('/') { format!("{}{next}", url.origin()) } else { next };
-        url = Url::parse("--visit", &absolute)?;
-    }
-    Err(Error::untrusted("--visit: too many redirects"))
-}
-
 struct Service {
     /// As the metadata and the tokens name it.
     issuer: String,
@@ -127,6 +118,8 @@ struct Service {
     authority: String,
     auto_approve: bool,
     keys: Keys,
+    faults: Faults,
+    lax: Laxities,
     state: Mutex<State>,
 }
 
@@ -164,34 +157,72 @@ impl Service {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer to a request.
+    /// The answer to a request, and what is wrong with it.
     fn answer(&self, request: &Request, body: &[u8]) -> Answer {
-        if request.header("Host") != Some(&self.authority) {
+        let host = request.header("Host").unwrap_or_default();
+        if host.replacen("localhost:", "127.0.0.1:", 1) != self.authority {
             return Answer::page(pages::problem(421, "That is not this server's name."));
         }
+        let endpoint = self.endpoint(request);
+        let mut faults = endpoint.map(|place| self.faults.strike(place)).unwrap_or_default();
+        if endpoint == Some(Place::Token) && endpoints::is_refresh(request, body) {
+            faults.extend(self.faults.strike(Place::Refresh));
+        }
+        if let Some(answer) = faults.iter().find_map(|fault| fault.instead(&String::from_utf8_lossy(body))) {
+            return answer;
+        }
+        let answer = self.right_answer(request, endpoint, body, &faults);
+        if answer.is_redirect() {
+            faults.extend(self.faults.strike(Place::Redirect));
+        }
+        faults.iter().fold(answer, |answer, fault| fault.damaged(answer))
+    }
+
+    /// The endpoint that this is a request for; none for a page, and for what is no endpoint.
+    fn endpoint(&self, request: &Request) -> Option<Place> {
         // RFC 8414 and RFC 9728 put their well-known part before the path; everything else comes after it.
-        if request.method == "GET" && request.path == format!("/.well-known/oauth-authorization-server{}", self.root) {
-            return Answer::json(200, &self.metadata());
+        if request.path == self.resource_metadata_path() {
+            return Some(Place::Resource);
         }
-        if request.method == "GET" && request.path == self.resource_metadata_path() {
-            return Answer::json(200, &self.resource_metadata());
+        if request.path == format!("/.well-known/oauth-authorization-server{}", self.root) {
+            return Some(Place::Metadata);
         }
+        match self.path(request) {
+            "/.well-known/openid-configuration" => Some(Place::Metadata),
+            "/authorize" => Some(Place::Authorization),
+            "/token" => Some(Place::Token),
+            "/revoke" => Some(Place::Revocation),
+            "/par" => Some(Place::Push),
+            "/register" => Some(Place::Registration),
+            "/jwks" => Some(Place::Keys),
+            _ => None,
+        }
+    }
+
+    /// The path below the issuer's own; `//` is read as `/`.
+    fn path<'a>(&self, request: &'a Request) -> &'a str {
         let path = request.path.strip_prefix(&self.root).unwrap_or_default();
-        match (request.method.as_str(), path) {
-            ("GET", "/.well-known/openid-configuration") => Answer::json(200, &self.metadata()),
-            ("GET", "/jwks") => self.keys.jwks().map_or_else(|_| Answer::failed(), |keys| Answer::json(200, &keys)),
-            ("GET", "/authorize") => self.authorize(&request.query, request),
-            ("POST", "/authorize") => self.authorize(&String::from_utf8_lossy(body), request),
-            ("POST", "/login") => self.login(body),
-            ("POST", "/consent") => self.consent(body),
-            ("POST", "/token") => self.token(request, body),
-            ("POST", "/revoke") => self.revoke(request, body),
-            ("POST", "/par") => self.push(request, body),
-            ("POST", "/register") => self.register(request, body),
-            ("GET", "/userinfo") => self.userinfo(request),
-            ("GET" | "POST", RESOURCE) => self.resource(request),
-            (_, "/authorize" | "/login" | "/consent" | "/token" | "/revoke" | "/userinfo" | "/jwks")
-            | (_, "/par" | "/register" | RESOURCE) => {
+        path.strip_prefix('/').filter(|path| path.starts_with('/')).unwrap_or(path)
+    }
+
+    fn right_answer(&self, request: &Request, endpoint: Option<Place>, body: &[u8], faults: &[Effect]) -> Answer {
+        match (request.method.as_str(), endpoint, self.path(request)) {
+            ("GET", Some(Place::Metadata), _) => Answer::json(200, &self.metadata()),
+            ("GET", Some(Place::Resource), _) => Answer::json(200, &self.resource_metadata()),
+            ("GET", Some(Place::Keys), _) => {
+                self.keys.jwks().map_or_else(|_| Answer::failed(), |keys| Answer::json(200, &keys))
+            }
+            ("GET", Some(Place::Authorization), _) => self.authorize(&request.query, request),
+            ("POST", Some(Place::Authorization), _) => self.authorize(&String::from_utf8_lossy(body), request),
+            ("POST", Some(Place::Token), _) => self.token(request, body, faults),
+            ("POST", Some(Place::Revocation), _) => self.revoke(request, body),
+            ("POST", Some(Place::Push), _) => self.push(request, body),
+            ("POST", Some(Place::Registration), _) => self.register(request, body),
+            ("POST", None, "/login") => self.login(body),
+            ("POST", None, "/consent") => self.consent(body),
+            ("GET", None, "/userinfo") => self.userinfo(request),
+            ("GET" | "POST", None, RESOURCE) => self.resource(request),
+            (_, Some(_), _) | (_, None, "/login" | "/consent" | "/userinfo" | RESOURCE) => {
                 Answer::page(pages::problem(405, "That is not how this is asked for."))
             }
             _ => Answer::page(pages::problem(404, "There is nothing here.")),
@@ -218,8 +249,13 @@ impl Service {
             "token_endpoint_auth_methods_supported": ["none"],
             "revocation_endpoint_auth_methods_supported": ["none"],
             "code_challenge_methods_supported": [pkce::METHOD],
-            "authorization_response_iss_parameter_supported": true,
+            "authorization_response_iss_parameter_supported": !self.lax.have(Laxity::NoIss),
         })
+    }
+
+    /// What a redirect says of whose it is (RFC 9207 section 2).
+    fn iss(&self) -> Option<&str> {
+        Some(self.issuer.as_str()).filter(|_| !self.lax.have(Laxity::NoIss))
     }
 
     /// The authorization endpoint: RFC 6749 section 3.1, OpenID Connect Core section 3.1.2.
@@ -245,8 +281,8 @@ impl Service {
         if !self.state().clients.allows(parameters.one("client_id").unwrap_or_default(), redirect_uri) {
             return Answer::page(pages::problem(400, "That redirect_uri is not registered for this client."));
         }
-        let back = Back { redirect_uri, state: parameters.one("state"), issuer: &self.issuer };
-        let authorization = match Authorization::of(&parameters) {
+        let back = Back { redirect_uri, state: parameters.one("state"), issuer: self.iss() };
+        let authorization = match Authorization::of(&parameters, &self.lax) {
             Ok(authorization) => authorization,
             Err((error, description)) => return back.error(error, description),
         };
@@ -267,47 +303,6 @@ impl Service {
                 back.error(error, "a person must be asked, and prompt is none")
             }
             person => self.ask(authorization, person, None),
-        }
-    }
-
-    /// The pushed authorization request endpoint: RFC 9126 section 2.
-    fn push(&self, request: &Request, body: &[u8]) -> Answer {
-        let parameters = match self.called(request, body) {
-            Ok(parameters) => parameters,
-            Err(answer) => return answer,
-        };
-        let one = |name| parameters.one(name).unwrap_or_default();
-        let mut state = self.state();
-        if !state.clients.allows(one("client_id"), one("redirect_uri")) {
-            return Answer::error(400, "invalid_request", "redirect_uri is not registered for this client");
-        }
-        if let Err((error, description)) = Authorization::of(&parameters) {
-            return Answer::error(400, error, description);
-        }
-        let Ok(id) = pkce::random(32) else { return Answer::failed() };
-        let request_uri = format!("urn:ietf:params:oauth:request_uri:{}", *id);
-        state.pushed.insert(request_uri.clone(), Pushed { parameters, until: Instant::now() + PUSHED });
-        Answer::json(201, &json!({ "request_uri": request_uri, "expires_in": PUSHED.as_secs() }))
-    }
-
-    /// The request that this client pushed, once (RFC 9126 section 4).
-    fn pushed(&self, request_uri: &str, client_id: &str) -> Option<Parameters> {
-        let pushed = self.state().pushed.remove(request_uri)?;
-        let good = pushed.until > Instant::now() && pushed.parameters.one("client_id") == Some(client_id);
-        Some(pushed.parameters).filter(|_| good)
-    }
-
-    /// The registration endpoint: RFC 7591 section 3.
-    fn register(&self, request: &Request, body: &[u8]) -> Answer {
-        let is_json = request.header("Content-Type").is_some_and(|media_type| {
-            media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
-        });
-        let Some(metadata) = Document::parse(body).ok().filter(|_| is_json) else {
-            return Answer::error(400, "invalid_client_metadata", "the body must be a JSON object");
-        };
-        match self.state().clients.register(&metadata) {
-            Ok(client) => Answer::json(201, &client),
-            Err((error, description)) => Answer::error(400, error, description),
         }
     }
 
@@ -350,7 +345,7 @@ impl Service {
             return self.grant(authorization, person);
         }
         let state = authorization.state.as_deref();
-        let back = Back { redirect_uri: &authorization.redirect_uri, state, issuer: &self.issuer };
+        let back = Back { redirect_uri: &authorization.redirect_uri, state, issuer: self.iss() };
         back.error("access_denied", "the person said no")
     }
 
@@ -359,96 +354,8 @@ impl Service {
         let back = |authorization: &Authorization| (authorization.redirect_uri.clone(), authorization.state.clone());
         let (redirect_uri, state) = back(&authorization);
         let Ok(code) = self.state().grants.code(authorization, person) else { return Answer::failed() };
-        let back = Back { redirect_uri: &redirect_uri, state: state.as_deref(), issuer: &self.issuer };
+        let back = Back { redirect_uri: &redirect_uri, state: state.as_deref(), issuer: self.iss() };
         back.with(&[("code", &code)])
-    }
-
-    /// The token endpoint: RFC 6749 section 3.2.
-    fn token(&self, request: &Request, body: &[u8]) -> Answer {
-        let parameters = match self.called(request, body) {
-            Ok(parameters) => parameters,
-            Err(answer) => return answer,
-        };
-        let granted = match parameters.one("grant_type") {
-            Some("authorization_code") => self.state().grants.exchange(&parameters),
-            Some("refresh_token") => self.state().grants.refresh(&parameters),
-            Some(_) => Err(("unsupported_grant_type", "codes and refresh tokens are taken here")),
-            None => Err(("invalid_request", "grant_type is missing")),
-        };
-        let tokens = match granted {
-            Ok(tokens) => tokens,
-            Err((error, description)) => return Answer::error(400, error, description),
-        };
-        let id_token = match tokens.scope.iter().any(|name| name == "openid") {
-            true => match self.id_token(&tokens) {
-                Ok(id_token) => Some(id_token),
-                Err(_) => return Answer::failed(),
-            },
-            false => None,
-        };
-        let mut answer = json!({
-            "access_token": tokens.access_token,
-            "token_type": "Bearer",
-            "expires_in": grants::ACCESS.as_secs(),
-            "scope": tokens.scope.join(" "),
-            "refresh_token": tokens.refresh_token,
-            "id_token": id_token,
-        });
-        drop_nulls(&mut answer);
-        Answer::json(200, &answer)
-    }
-
-    /// An ID token (OpenID Connect Core section 2).
-    fn id_token(&self, tokens: &grants::Tokens) -> Result<String, Error> {
-        let mut claims = json!({
-            "iss": self.issuer,
-            "sub": tokens.person.name,
-            "aud": tokens.client_id,
-            "iat": now(),
-            "exp": now() + grants::ACCESS.as_secs(),
-            "auth_time": tokens.person.auth_time,
-            "at_hash": self.keys.half_hash(&tokens.access_token),
-            "preferred_username": tokens.person.name,
-            "nonce": tokens.nonce,
-        });
-        drop_nulls(&mut claims);
-        self.keys.sign(&claims)
-    }
-
-    /// Revocation: RFC 7009.
-    fn revoke(&self, request: &Request, body: &[u8]) -> Answer {
-        let parameters = match self.called(request, body) {
-            Ok(parameters) => parameters,
-            Err(answer) => return answer,
-        };
-        match parameters.one("token") {
-            Some(token) => self.state().grants.revoke(token, parameters.one("client_id").unwrap_or_default()),
-            None => return Answer::error(400, "invalid_request", "token is missing"),
-        }
-        Answer::empty(200)
-    }
-
-    /// The parameters of a public client's call: in a form, or in JSON as Auth0 takes it.
-    fn called(&self, request: &Request, body: &[u8]) -> Result<Parameters, Answer> {
-        let media_type = request.header("Content-Type").unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default().trim();
-        let text = String::from_utf8_lossy(body);
-        let read = match media_type {
-            "application/x-www-form-urlencoded" => Parameters::of_form(&text),
-            "application/json" => Parameters::of_json(body),
-            _ => Err("the body must be a form"),
-        };
-        let parameters = read.map_err(|wrong| Answer::error(400, "invalid_request", wrong))?;
-        if !request.query.is_empty() {
-            return Err(Answer::error(400, "invalid_request", "parameters belong in the body"));
-        }
-        let authenticates = request.has("Authorization") || parameters.one("client_secret").is_some();
-        let known = parameters.one("client_id").is_some_and(|client_id| self.state().clients.knows(client_id));
-        if authenticates || !known {
-            let answer = Answer::error(401, "invalid_client", "no such client, or it is one without a secret");
-            return Err(answer.with("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
-        }
-        Ok(parameters)
     }
 }
 
@@ -456,7 +363,7 @@ impl Service {
 struct Back<'a> {
     redirect_uri: &'a str,
     state: Option<&'a str>,
-    issuer: &'a str,
+    issuer: Option<&'a str>,
 }
 
 impl Back<'_> {
@@ -467,7 +374,7 @@ impl Back<'_> {
     fn with(&self, pairs: &[(&str, &str)]) -> Answer {
         let mut pairs = pairs.to_vec();
         pairs.extend(self.state.map(|state| ("state", state)));
-        pairs.push(("iss", self.issuer));
+        pairs.extend(self.issuer.map(|issuer| ("iss", issuer)));
         let joint = if self.redirect_uri.contains('?') { '&' } else { '?' };
         Answer::redirect(&format!("{}{joint}{}", self.redirect_uri, *form::encoded(pairs)))
     }
@@ -504,6 +411,3 @@ const REDIRECTS: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callbac
 
 /// How long a pushed request waits for its browser.
 const PUSHED: Duration = Duration::from_secs(60);
-
-/// Redirects that a visit follows.
-const REDIRECTS_FOLLOWED: usize = 10;

@@ -91,6 +91,8 @@ pub fn read(subject: &str, answer: &Answer) -> Result<Document, Error> {
             return read.map_err(|wrong| Error::untrusted(format!("{subject}: {wrong}")));
         }
         status @ (429 | 500..=599) => Error::unavailable(format!("{subject}: the server answered {status}")),
+        // Only 200 brings metadata or keys (RFC 8414 section 3.2); another success is no answer at all.
+        status @ 201..=299 => Error::untrusted(format!("{subject}: the server answered {status}")),
         status @ 300..=399 => Error::untrusted(format!("{subject}: a redirect ({status}), which is not followed")),
         404 => Error::new(Kind::Refused, format!("{subject}: there is none (404)")),
         status => Error::new(Kind::Refused, format!("{subject}: the server answered {status}")),

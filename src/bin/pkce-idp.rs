@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use pkce_tools::Error;
-use pkce_tools::idp::{self, Alg, Idp, Setup};
+use pkce_tools::idp::{self, Alg, Fault, Idp, Setup};
 use pkce_tools::tool::{self, Output};
 
 /// Run an authorization server on this machine, for tests: it lets everybody in, and keeps nothing.
@@ -31,6 +31,12 @@ struct Args {
     /// Sign with a new key after each of these times
     #[arg(long, value_name = "SECONDS", value_parser = tool::seconds)]
     rotate_keys: Option<Duration>,
+    /// Misbehave: KIND always, or KIND@N at the Nth occasion alone; may repeat
+    #[arg(long, value_name = "KIND", value_parser = Fault::parse)]
+    fault: Vec<Fault>,
+    /// Run no server: print the kinds of fault, and what a good client does
+    #[arg(long, conflicts_with_all = ["command", "visit", "fault"])]
+    list_faults: bool,
     /// Run no server: open this URL as a browser would, and follow redirects on this machine
     #[arg(long, value_name = "URL", conflicts_with = "command")]
     visit: Option<String>,
@@ -40,12 +46,15 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::service(|_| false, step)
+    tool::service(|args: &Args| args.list_faults, step)
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     if let Some(url) = &args.visit {
         return idp::visit(url, VISIT).map(|()| ExitCode::SUCCESS);
+    }
+    if args.list_faults {
+        return output.print_lines(&idp::faults()).map(|()| ExitCode::SUCCESS);
     }
     let idp = Idp::bind(Setup {
         port: args.port,
@@ -54,6 +63,7 @@ fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
         redirect_uris: args.redirect_uri.clone(),
         alg: args.alg,
         rotate_keys: args.rotate_keys,
+        faults: args.fault.clone(),
     })?;
     let Some((program, words)) = args.command.split_first() else {
         output.print(&idp.document()?)?;

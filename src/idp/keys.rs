@@ -65,16 +65,13 @@ impl Keys {
 
     /// The public keys (RFC 7517 section 5), the newest first.
     pub fn jwks(&self) -> Result<Value, Error> {
-        let keys: Vec<Value> = self.present()?.iter().rev().map(|key| key.jwk(self.alg)).collect();
+        let keys: Vec<Value> = self.present()?.iter().rev().map(Key::jwk).collect();
         Ok(json!({ "keys": keys }))
     }
 
-    /// The claims, signed (RFC 7515 section 7.1).
-    pub fn sign(&self, claims: &Value) -> Result<String, Error> {
-        match self.present()?.last() {
-            Some(key) => key.sign(self.alg, claims),
-            None => Err(fault()),
-        }
+    /// What is made with the key that signs now.
+    pub fn signing<T>(&self, make: impl FnOnce(&Key) -> Result<T, Error>) -> Result<T, Error> {
+        make(self.present()?.last().ok_or_else(fault)?)
     }
 
     /// `at_hash` of the access token (OpenID Connect Core section 3.1.3.6).
@@ -97,8 +94,10 @@ impl Keys {
     }
 }
 
-struct Key {
+/// A key pair with its name.
+pub struct Key {
     pair: Pair,
+    alg: Alg,
     kid: String,
     made: Instant,
 }
@@ -110,7 +109,8 @@ enum Pair {
 }
 
 impl Key {
-    fn new(alg: Alg) -> Result<Key, Error> {
+    /// A new key.
+    pub fn new(alg: Alg) -> Result<Key, Error> {
         let random = SystemRandom::new();
         let ec = |algorithm: &'static EcdsaSigningAlgorithm, curve| -> Result<Pair, Error> {
             let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| fault())?;
@@ -127,11 +127,16 @@ impl Key {
                 Pair::Ed25519(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).map_err(|_| fault())?)
             }
         };
-        Ok(Key { pair, kid: pkce::random(8)?.to_string(), made: Instant::now() })
+        Ok(Key { pair, alg, kid: pkce::random(8)?.to_string(), made: Instant::now() })
     }
 
-    /// The public key.
-    fn jwk(&self, alg: Alg) -> Value {
+    /// The header of what this key signs (RFC 7515 section 4).
+    pub fn header(&self) -> Value {
+        json!({ "alg": self.alg.name(), "kid": self.kid, "typ": "JWT" })
+    }
+
+    /// The public key (RFC 7517 section 4).
+    pub fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair, _) => {
                 let public: RsaPublicKeyComponents<Vec<u8>> = pair.public().into();
@@ -147,27 +152,25 @@ impl Key {
         };
         if let Some(members) = jwk.as_object_mut() {
             members.extend(
-                [("kid", self.kid.as_str()), ("use", "sig"), ("alg", alg.name())]
+                [("kid", self.kid.as_str()), ("use", "sig"), ("alg", self.alg.name())]
                     .map(|(name, text)| (name.to_owned(), Value::from(text))),
             );
         }
         jwk
     }
 
-    fn sign(&self, alg: Alg, claims: &Value) -> Result<String, Error> {
-        let header = json!({ "alg": alg.name(), "kid": self.kid, "typ": "JWT" });
-        let input = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
+    /// The signature of this text, in base64url (RFC 7515 section 5.1).
+    pub fn signature(&self, input: &str) -> Result<String, Error> {
         let random = SystemRandom::new();
-        let signature = match &self.pair {
+        match &self.pair {
             Pair::Rsa(pair, padding) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
                 pair.sign(*padding, &random, input.as_bytes(), &mut signature).map_err(|_| fault())?;
-                encoded(signature)
+                Ok(encoded(signature))
             }
-            Pair::Ec(pair, _) => encoded(pair.sign(&random, input.as_bytes()).map_err(|_| fault())?),
-            Pair::Ed25519(pair) => encoded(pair.sign(input.as_bytes())),
-        };
-        Ok(format!("{input}.{signature}"))
+            Pair::Ec(pair, _) => Ok(encoded(pair.sign(&random, input.as_bytes()).map_err(|_| fault())?)),
+            Pair::Ed25519(pair) => Ok(encoded(pair.sign(input.as_bytes()))),
+        }
     }
 }
 

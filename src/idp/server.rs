@@ -12,17 +12,38 @@ use crate::document::SIZE;
 use crate::request::{Head, phrase};
 
 /// A whole answer.
-pub struct Answer(Vec<u8>);
+pub struct Answer {
+    octets: Vec<u8>,
+    delivery: Delivery,
+}
+
+/// How an answer goes out.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Delivery {
+    /// At once.
+    Whole,
+    /// An octet a second.
+    Slow,
+    /// Not at all, while the connection stays open.
+    Never,
+    /// With a body that goes on until the other side has enough.
+    Endless,
+}
 
 impl Answer {
     /// A page that is written already.
     pub fn page(page: Vec<u8>) -> Answer {
-        Answer(page)
+        Answer { octets: page, delivery: Delivery::Whole }
     }
 
     /// A JSON object.
     pub fn json(status: u16, body: &Value) -> Answer {
-        Answer::plain(status, "Content-Type: application/json\r\n", &body.to_string())
+        Answer::text(status, "application/json", &body.to_string())
+    }
+
+    /// A text of this media type.
+    pub fn text(status: u16, media_type: &str, body: &str) -> Answer {
+        Answer::plain(status, &format!("Content-Type: {media_type}\r\n"), body)
     }
 
     /// An OAuth error (RFC 6749 section 5.2).
@@ -47,9 +68,45 @@ impl Answer {
 
     /// The same, with one more header line.
     pub fn with(mut self, header: &str) -> Answer {
-        let end = self.0.windows(2).position(|pair| pair == b"\r\n").map_or(0, |line| line + 2);
-        self.0.splice(end..end, header.bytes());
+        let end = self.octets.windows(2).position(|pair| pair == b"\r\n").map_or(0, |line| line + 2);
+        self.octets.splice(end..end, header.bytes());
         self
+    }
+
+    /// Whether the browser is sent elsewhere.
+    pub fn is_redirect(&self) -> bool {
+        self.octets.starts_with(b"HTTP/1.1 303 ")
+    }
+
+    /// The same with other octets.
+    pub fn changed(self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Answer {
+        Answer { octets: change(self.octets), ..self }
+    }
+
+    /// The same, going out in another way.
+    pub fn delivered(self, delivery: Delivery) -> Answer {
+        Answer { delivery, ..self }
+    }
+
+    fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
+        match self.delivery {
+            Delivery::Whole => stream.write_all(&self.octets),
+            Delivery::Slow => self.octets.iter().try_for_each(|octet| {
+                thread::sleep(Duration::from_secs(1));
+                stream.write_all(&[*octet])
+            }),
+            Delivery::Never => {
+                stream.set_read_timeout(None)?;
+                while stream.read(&mut [0; 1024])? > 0 {}
+                Ok(())
+            }
+            Delivery::Endless => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{")?;
+                loop {
+                    stream.write_all(&[b' '; 4096])?;
+                }
+            }
+        }
     }
 
     fn plain(status: u16, headers: &str, body: &str) -> Answer {
@@ -58,7 +115,7 @@ impl Answer {
             phrase(status),
             body.len()
         );
-        Answer(format!("{head}{body}").into_bytes())
+        Answer::page(format!("{head}{body}").into_bytes())
     }
 }
 
@@ -78,8 +135,8 @@ pub fn serve(listener: &TcpListener, service: &Service) -> ! {
 fn converse(mut stream: TcpStream, service: &Service) {
     let _ = stream.set_read_timeout(Some(CONNECTION));
     let _ = stream.set_write_timeout(Some(CONNECTION));
-    let Ok(Answer(octets)) = answered(&mut stream, service) else { return };
-    if stream.write_all(&octets).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
+    let Ok(answer) = answered(&mut stream, service) else { return };
+    if answer.send(&mut stream).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
         let _ = stream.read(&mut [0; 1024]);
     }
 }

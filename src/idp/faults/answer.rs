@@ -1,0 +1,301 @@
+//! What can be wrong with the answer of any endpoint: RFC 9110, RFC 9112, RFC 8259.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::{Effect, Kind, Place};
+use crate::document::SIZE;
+use crate::idp::server::{Answer, Delivery};
+
+/// The kinds for each endpoint: `token-503` is the shape 503 at the token endpoint.
+pub fn kinds() -> Vec<Kind> {
+    let named = |(place, prefix, column): &(Place, &str, usize), shape: &Shape| {
+        let status = *shape.statuses.get(*column)?;
+        let name = Cow::Owned(format!("{prefix}-{}", shape.name));
+        (status != NONE).then_some(Kind { name, place: *place, status, does: shape.does, effect: shape.effect })
+    };
+    ENDPOINTS.iter().flat_map(|endpoint| SHAPES.iter().filter_map(move |shape| named(endpoint, shape))).collect()
+}
+
+/// The answer with another text in its body.
+pub fn with_text(octets: Vec<u8>, change: impl FnOnce(&str) -> String) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&octets);
+    match text.split_once("\r\n\r\n") {
+        Some((head, body)) if is_success(head) => with_body(head, change(body).as_bytes()),
+        _ => octets,
+    }
+}
+
+/// The answer with another object in its body.
+pub fn with_object(octets: Vec<u8>, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    with_text(octets, |body| match serde_json::from_str(body) {
+        Ok(mut object @ Value::Object(_)) => {
+            change(&mut object);
+            object.to_string()
+        }
+        _ => body.to_owned(),
+    })
+}
+
+/// A head whose length fits the body that follows.
+fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
+    let lines = head.split("\r\n").filter(|line| !line.starts_with(LENGTH));
+    let head = lines.collect::<Vec<_>>().join("\r\n");
+    [format!("{head}\r\n{LENGTH} {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+}
+
+/// The answer with its head changed; errors are changed too, since a client reads them just so.
+pub fn with_head(octets: Vec<u8>, change: impl FnOnce(&str) -> String) -> Vec<u8> {
+    match split(&octets) {
+        Some((head, body)) => [change(head).as_bytes(), b"\r\n\r\n", body].concat(),
+        None => octets,
+    }
+}
+
+fn split(octets: &[u8]) -> Option<(&str, &[u8])> {
+    let end = octets.windows(4).position(|four| four == b"\r\n\r\n")?;
+    Some((std::str::from_utf8(octets.get(..end)?).ok()?, octets.get(end + 4..)?))
+}
+
+fn is_success(head: &str) -> bool {
+    head.starts_with("HTTP/1.1 200 ") || head.starts_with("HTTP/1.1 201 ")
+}
+
+/// The answer in pieces (RFC 9112 section 7.1), the last of which ends as `end` says.
+fn in_chunks(octets: Vec<u8>, end: &str) -> Vec<u8> {
+    let Some((head, body)) = split(&octets) else { return octets };
+    let head = replaced(head, LENGTH, "Transfer-Encoding: chunked");
+    let (first, second) = body.split_at(body.len() / 2);
+    let mut chunked = format!("{head}\r\n\r\n").into_bytes();
+    for chunk in [first, second].into_iter().filter(|chunk| !chunk.is_empty()) {
+        chunked.extend(format!("{:x};piece=of-it\r\n", chunk.len()).into_bytes());
+        chunked.extend([chunk, b"\r\n"].concat());
+    }
+    chunked.extend(end.as_bytes());
+    chunked
+}
+
+/// The head with another line in the place of the one that begins so.
+fn replaced(head: &str, start: &str, line: &str) -> String {
+    let lines = head.split("\r\n").map(|old| if old.starts_with(start) { line } else { old });
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\r\n")
+}
+
+fn headed(octets: Vec<u8>, line: &str) -> Vec<u8> {
+    with_head(octets, |head| format!("{head}\r\n{line}"))
+}
+
+/// A way to answer, and how each kind of endpoint's client ends: one that is asked by GET, the token endpoint, one that
+/// takes a POST, the one for revocation, the one for browsers.
+struct Shape {
+    name: &'static str,
+    does: &'static str,
+    statuses: [u8; 5],
+    effect: Effect,
+}
+
+const fn shape(name: &'static str, statuses: [u8; 5], does: &'static str, effect: Effect) -> Shape {
+    Shape { name, does, statuses, effect }
+}
+
+/// Where such things go wrong, as their kinds' names begin, and which column of statuses is theirs.
+const ENDPOINTS: [(Place, &str, usize); 8] = [
+    (Place::Resource, "resource", 0),
+    (Place::Metadata, "metadata", 0),
+    (Place::Registration, "register", 2),
+    (Place::Push, "push", 2),
+    (Place::Authorization, "authorize", 4),
+    (Place::Token, "token", 1),
+    (Place::Keys, "jwks", 0),
+    (Place::Revocation, "revoke", 3),
+];
+
+/// There is no such kind there.
+const NONE: u8 = u8::MAX;
+
+const LENGTH: &str = "Content-Length:";
+
+/// `{}` in gzip (RFC 1952).
+const GZIP: [u8; 22] =
+    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff, 0xab, 0xae, 0x05, 0x00, 0x43, 0xbf, 0xa6, 0xa3, 0x02, 0, 0, 0];
+
+static SHAPES: &[Shape] = &[
+    shape("slow", [3, 5, 3, 3, 3], "sends an octet a second", Effect::Delivered(Delivery::Slow)),
+    shape("hang", [3, 5, 3, 3, 3], "never answers", Effect::Delivered(Delivery::Never)),
+    shape(
+        "lost",
+        [3, 5, 3, 3, 3],
+        "does what it is asked, and closes without an answer",
+        Effect::Octets(|_| Vec::new()),
+    ),
+    shape(
+        "cut",
+        [3, 5, 3, 3, NONE],
+        "closes in the middle of its answer",
+        Effect::Octets(|octets| {
+            let half = octets.len() - octets.len().min(8);
+            octets.into_iter().take(half).collect()
+        }),
+    ),
+    shape(
+        "large",
+        [4, 4, 4, 4, NONE],
+        "answers with more than 1 MiB",
+        Effect::Text(|text| text.to_owned() + &" ".repeat(SIZE + 1)),
+    ),
+    shape("endless", [4, 4, 4, 4, NONE], "answers without an end", Effect::Delivered(Delivery::Endless)),
+    shape(
+        "large-head",
+        [4, 4, 4, 4, NONE],
+        "sends a header line of 1 MiB",
+        Effect::Octets(|octets| headed(octets, &format!("X-Large: {}", "x".repeat(SIZE)))),
+    ),
+    shape(
+        "broken-chunk",
+        [4, 4, 4, 4, NONE],
+        "sends a last piece of no length that can be read",
+        Effect::Octets(|octets| in_chunks(octets, "as-long-as-it-is\r\n\r\n")),
+    ),
+    shape(
+        "cut-chunk",
+        [3, 5, 3, 3, NONE],
+        "closes before the last piece",
+        Effect::Octets(|octets| in_chunks(octets, "")),
+    ),
+    shape(
+        "two-lengths",
+        [4, 4, 4, 4, NONE],
+        "says two lengths of one answer",
+        Effect::Octets(|octets| headed(octets, "Content-Length: 1")),
+    ),
+    shape(
+        "gzip",
+        [4, 4, 4, 0, NONE],
+        "compresses its answer, unasked",
+        Effect::Octets(|octets| match split(&octets) {
+            Some((head, _)) => with_body(&format!("{head}\r\nContent-Encoding: gzip"), &GZIP),
+            None => octets,
+        }),
+    ),
+    shape(
+        "redirect",
+        [4, 4, 4, 4, 3],
+        "sends its client elsewhere",
+        Effect::Instead(|| Answer::empty(307).with("Location: /elsewhere\r\n")),
+    ),
+    shape(
+        "html",
+        [4, 4, 4, 0, 3],
+        "answers with a page, as a hotel's network does",
+        Effect::Instead(|| Answer::text(200, "text/html", "<!doctype html><title>Welcome</title><p>Accept our terms")),
+    ),
+    shape(
+        "empty",
+        [4, 4, 4, 0, NONE],
+        "answers with nothing",
+        Effect::Instead(|| Answer::text(200, "application/json", "")),
+    ),
+    shape("204", [4, 4, 4, 0, NONE], "answers 204", Effect::Instead(|| Answer::empty(204))),
+    shape("206", [4, 4, 4, 4, NONE], "answers 206", Effect::Instead(|| Answer::empty(206))),
+    shape("304", [4, 4, 4, 4, NONE], "answers 304", Effect::Instead(|| Answer::empty(304))),
+    shape("400", [1, 5, 1, 1, 3], "answers 400 without a word", Effect::Instead(|| Answer::empty(400))),
+    shape(
+        "401",
+        [1, 1, 1, 1, 3],
+        "answers 401, and asks for passwords twice",
+        Effect::Instead(|| {
+            Answer::empty(401).with("WWW-Authenticate: Basic realm=\"a\"\r\nWWW-Authenticate: Digest realm=\"b\"\r\n")
+        }),
+    ),
+    shape("404", [1, 5, 1, 1, 3], "answers 404", Effect::Instead(|| Answer::empty(404))),
+    shape("429", [3, 3, 3, 3, 3], "answers 429", Effect::Instead(|| Answer::empty(429).with("Retry-After: 1\r\n"))),
+    shape("500", [3, 5, 3, 3, 3], "answers 500", Effect::Instead(|| Answer::text(500, "text/plain", "oops"))),
+    shape("503", [3, 3, 3, 3, 3], "answers 503", Effect::Instead(|| Answer::empty(503).with("Retry-After: 1\r\n"))),
+    shape(
+        "truncated",
+        [4, 4, 4, NONE, NONE],
+        "answers with JSON that ends too early",
+        Effect::Text(|text| text.chars().take(text.len() - text.len().min(2)).collect()),
+    ),
+    shape(
+        "not-a-number",
+        [4, 4, 4, NONE, NONE],
+        "answers with a NaN, which is no JSON",
+        Effect::Text(|text| text.replacen('{', "{\"score\":NaN,", 1)),
+    ),
+    shape("array", [4, 4, 4, NONE, NONE], "answers with an array", Effect::Text(|text| format!("[{text}]"))),
+    shape(
+        "twice",
+        [4, 4, 4, NONE, NONE],
+        "answers with a member that is there twice",
+        Effect::Text(|text| text.replacen('{', "{\"x\":1,\"x\":2,", 1)),
+    ),
+    shape(
+        "deep",
+        [4, 4, 4, NONE, NONE],
+        "answers with 100 arrays in each other",
+        Effect::Text(|text| text.replacen('{', &format!("{{\"x\":{}{},", "[".repeat(100), "]".repeat(100)), 1)),
+    ),
+    shape(
+        "not-utf8",
+        [4, 4, 4, NONE, NONE],
+        "answers in Latin-1",
+        Effect::Octets(|octets| match split(&octets) {
+            Some((head, body)) => with_body(head, &[b"{\"x\":\"\xe9\",", body.get(1..).unwrap_or_default()].concat()),
+            None => octets,
+        }),
+    ),
+    shape(
+        "byte-order-mark",
+        [4, 4, 4, NONE, NONE],
+        "begins with a byte order mark",
+        Effect::Text(|text| format!("\u{feff}{text}")),
+    ),
+    shape(
+        "no-length",
+        [0, 0, 0, 0, 0],
+        "does not say how long its answer is, and closes",
+        Effect::Octets(|octets| with_head(octets, |head| replaced(head, LENGTH, ""))),
+    ),
+    shape(
+        "chunked",
+        [0, 0, 0, 0, 0],
+        "answers in pieces",
+        Effect::Octets(|octets| in_chunks(octets, "0\r\nX-Trailer: x\r\n\r\n")),
+    ),
+    shape(
+        "no-reason",
+        [0, 0, 0, 0, 0],
+        "gives no reason phrase, and writes header names small",
+        Effect::Octets(|octets| {
+            with_head(octets, |head| {
+                let mut lines = head.split("\r\n");
+                let status: String = lines.next().unwrap_or_default().chars().take("HTTP/1.1 200 ".len()).collect();
+                let lines = lines.filter_map(|line| line.split_once(':'));
+                let lines = lines.map(|(name, value)| format!("\r\n{}:{value}", name.to_ascii_lowercase()));
+                lines.fold(status, |head, line| head + &line)
+            })
+        }),
+    ),
+    shape(
+        "early",
+        [0, 0, 0, 0, 0],
+        "sends 100 and 103 before its answer",
+        Effect::Octets(|octets| {
+            let early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n";
+            [early.as_slice(), &octets].concat()
+        }),
+    ),
+    shape(
+        "as-html",
+        [0, 0, 0, 0, NONE],
+        "calls its JSON text/html, and sets a cookie",
+        Effect::Octets(|octets| {
+            headed(
+                with_head(octets, |head| replaced(head, "Content-Type:", "Content-Type: text/html; charset=utf-8")),
+                "Set-Cookie: session=x",
+            )
+        }),
+    ),
+];

@@ -1,0 +1,177 @@
+//! What can be wrong with the redirect back to the client: RFC 6749 section 4.1.2, RFC 9207.
+
+use std::borrow::Cow;
+
+use super::{Effect, Kind, Pairs, Place};
+use crate::form;
+
+/// All kinds.
+pub fn kinds() -> Vec<Kind> {
+    let error = |(code, status): (&'static str, u8)| Kind {
+        name: Cow::Owned(format!("redirect-error-{code}")),
+        place: Place::Redirect,
+        status,
+        does: "sends the browser back with this error and no code",
+        effect: Effect::Denied(code),
+    };
+    ERRORS.into_iter().map(error).chain(KINDS.iter().cloned()).collect()
+}
+
+/// An error in the place of the code (RFC 6749 section 4.1.2.1).
+pub fn deny(pairs: &mut Pairs, error: &str) {
+    pairs.retain(|(name, _)| name != "code");
+    set(pairs, "error", error);
+    set(pairs, "error_description", "told to say so");
+}
+
+/// The redirect with other parameters.
+pub fn with_parameters(octets: Vec<u8>, change: impl FnOnce(&mut Pairs)) -> Vec<u8> {
+    with_location(octets, |location| {
+        let (base, query) = location.split_once('?').unwrap_or((location, ""));
+        let decoded = |text| form::decode(text).unwrap_or_default();
+        let mut pairs = form::pairs(query).map(|(name, value)| (decoded(name), decoded(value))).collect();
+        change(&mut pairs);
+        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        format!("{base}?{}", *form::encoded(pairs))
+    })
+}
+
+/// The redirect to another URL.
+pub fn with_location(octets: Vec<u8>, change: impl FnOnce(&str) -> String) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&octets);
+    let Some((before, rest)) = text.split_once(LOCATION) else { return octets };
+    let (location, after) = rest.split_once("\r\n").unwrap_or((rest, ""));
+    format!("{before}{LOCATION}{}\r\n{after}", change(location)).into_bytes()
+}
+
+/// Sets the parameter, in its place where it is there.
+fn set(pairs: &mut Pairs, name: &str, value: &str) {
+    match pairs.iter_mut().find(|(other, _)| other == name) {
+        Some((_, old)) => value.clone_into(old),
+        None => pairs.push((name.to_owned(), value.to_owned())),
+    }
+}
+
+fn remove(pairs: &mut Pairs, name: &str) {
+    pairs.retain(|(other, _)| other != name);
+}
+
+/// Adds a parameter, whether it is there or not.
+fn add(pairs: &mut Pairs, name: &str, value: &str) {
+    pairs.push((name.to_owned(), value.to_owned()));
+}
+
+/// Writes the parameter's value into the query as it stands.
+fn raw(location: &str, name: &str, value: &str) -> String {
+    let (base, query) = location.split_once('?').unwrap_or((location, ""));
+    let pairs = form::pairs(query).map(|(other, old)| format!("{other}={}", if other == name { value } else { old }));
+    format!("{base}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+const fn parameters(name: &'static str, status: u8, does: &'static str, change: fn(&mut Pairs)) -> Kind {
+    Kind::new(name, Place::Redirect, status, does, Effect::Parameters(change))
+}
+
+const fn location(name: &'static str, status: u8, does: &'static str, change: fn(&str) -> String) -> Kind {
+    Kind::new(name, Place::Redirect, status, does, Effect::Location(change))
+}
+
+const LOCATION: &str = "Location: ";
+
+/// RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6, RFC 8707 section 2, and one of a server's own; with
+/// the status of each.
+const ERRORS: [(&str, u8); 18] = [
+    ("invalid_request", 1),
+    ("unauthorized_client", 1),
+    ("access_denied", 1),
+    ("unsupported_response_type", 1),
+    ("invalid_scope", 1),
+    ("server_error", 1),
+    ("temporarily_unavailable", 1),
+    ("interaction_required", 5),
+    ("login_required", 5),
+    ("account_selection_required", 5),
+    ("consent_required", 5),
+    ("invalid_request_uri", 1),
+    ("invalid_request_object", 1),
+    ("request_not_supported", 1),
+    ("request_uri_not_supported", 1),
+    ("registration_not_supported", 1),
+    ("invalid_target", 1),
+    ("out_of_office", 1),
+];
+
+static KINDS: &[Kind] = &[
+    parameters("redirect-error-escapes", 1, "describes its error with markup and a terminal's escapes", |pairs| {
+        deny(pairs, "access_denied");
+        set(pairs, "error_description", "<script>alert(1)</script>\u{1b}[31m\r\nred");
+    }),
+    parameters("redirect-error-without-state", 3, "sends an error without the state", |pairs| {
+        deny(pairs, "access_denied");
+        remove(pairs, "state");
+    }),
+    parameters("redirect-error-other-iss", 4, "sends another server's error", |pairs| {
+        deny(pairs, "access_denied");
+        set(pairs, "iss", "https://other.example");
+    }),
+    parameters("redirect-state-other", 3, "sends another state", |pairs| set(pairs, "state", "other")),
+    parameters("redirect-state-missing", 3, "sends no state", |pairs| remove(pairs, "state")),
+    parameters("redirect-state-empty", 3, "sends an empty state", |pairs| set(pairs, "state", "")),
+    parameters("redirect-state-twice", 3, "sends the state twice", |pairs| {
+        let state = pairs.iter().find(|(name, _)| name == "state").cloned();
+        pairs.extend(state);
+    }),
+    parameters("redirect-iss-other", 4, "sends another issuer as iss", |pairs| {
+        set(pairs, "iss", "https://other.example")
+    }),
+    parameters("redirect-iss-slash", 4, "sends iss with one more / at its end", |pairs| {
+        let iss = pairs.iter_mut().find(|(name, _)| name == "iss");
+        iss.into_iter().for_each(|(_, iss)| iss.push('/'));
+    }),
+    parameters("redirect-iss-missing", 4, "sends no iss, though the metadata says that it does", |pairs| {
+        remove(pairs, "iss")
+    }),
+    parameters("redirect-iss-empty", 4, "sends an empty iss", |pairs| set(pairs, "iss", "")),
+    parameters("redirect-iss-twice", 4, "sends iss twice, and one of them is right", |pairs| {
+        add(pairs, "iss", "https://other.example");
+    }),
+    parameters("redirect-code-missing", 4, "sends neither a code nor an error", |pairs| remove(pairs, "code")),
+    parameters("redirect-code-empty", 4, "sends an empty code", |pairs| set(pairs, "code", "")),
+    parameters("redirect-code-twice", 4, "sends two codes", |pairs| add(pairs, "code", "other")),
+    parameters("redirect-code-control", 4, "sends a code with a line end in it", |pairs| set(pairs, "code", "a\r\nb")),
+    location("redirect-code-overlong", 4, "sends a code with an overlong escape, which is no UTF-8", |location| {
+        raw(location, "code", "%c0%ae")
+    }),
+    location("redirect-code-broken-escape", 4, "sends a code with an escape that is none", |location| {
+        raw(location, "code", "%zz")
+    }),
+    parameters("redirect-code-and-error", 4, "sends a code and an error", |pairs| add(pairs, "error", "access_denied")),
+    parameters("redirect-code-and-token", 4, "sends an access token beside the code", |pairs| {
+        add(pairs, "access_token", "from-the-front-channel");
+    }),
+    parameters("redirect-code-and-response", 4, "sends a signed response (JARM) beside the code", |pairs| {
+        add(pairs, "response", "a.b.c");
+    }),
+    parameters("redirect-code-unknown", 5, "sends a code that it does not know itself", |pairs| {
+        set(pairs, "code", "other")
+    }),
+    location("redirect-fragment", 3, "puts the parameters after # where only scripts see them", |location| {
+        location.replacen('?', "#", 1)
+    }),
+    location("redirect-entities", 3, "writes &amp; between the parameters", |location| location.replace('&', "&amp;")),
+    location("redirect-elsewhere", 3, "sends the browser to another path", |location| {
+        location.replacen("/callback?", "/other?", 1)
+    }),
+    location("redirect-semicolons", 3, "parts the parameters with semicolons", |location| location.replace('&', ";")),
+    parameters("redirect-extras", 0, "adds parameters of its own", |pairs| {
+        add(pairs, "session_state", "x y");
+        add(pairs, "scope", "openid https://api.example/read");
+        add(pairs, "authuser", "0");
+        add(pairs, "prompt", "consent");
+    }),
+    parameters("redirect-reordered", 0, "sends the parameters in another order", |pairs| pairs.reverse()),
+    parameters("redirect-empty", 0, "adds parameters that are empty", |pairs| {
+        add(pairs, "session_state", "");
+        add(pairs, "", "");
+    }),
+];

@@ -1,0 +1,32 @@
+//! What stands in for a browser where nobody is there to look at one.
+
+use std::time::Duration;
+
+use crate::http::Client;
+use crate::url::Url;
+use crate::{Error, Kind};
+
+/// Opens a URL as a browser would, follows redirects on this machine, and ends well where a page is at the end.
+pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
+    let client = Client::new(timeout);
+    let mut url = Url::parse("--visit", url)?;
+    for _ in 0..REDIRECTS_FOLLOWED {
+        if !url.is_loopback() {
+            return Err(Error::untrusted("--visit: leads away from this machine"));
+        }
+        let answer = client.get(&url)?;
+        let next = match (answer.status, answer.location) {
+            (200, _) => return Ok(()),
+            (301 | 302 | 303 | 307 | 308, Some(location)) => location,
+            (status, _) => return Err(Error::new(Kind::Refused, format!("--visit: answered {status}"))),
+        };
+        // What follows a # is for the page alone; it is never sent.
+        let next = next.split('#').next().unwrap_or_default();
+        let absolute = if next.starts_with('/') { format!("{}{next}", url.origin()) } else { next.to_owned() };
+        url = Url::parse("--visit", &absolute)?;
+    }
+    Err(Error::untrusted("--visit: too many redirects"))
+}
+
+/// Redirects that a visit follows.
+const REDIRECTS_FOLLOWED: usize = 10;
