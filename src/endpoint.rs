@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine;
@@ -28,6 +29,9 @@ pub struct Caller {
     /// Give up after this time
     #[arg(long, value_name = "SECONDS", value_parser = tool::seconds, default_value = "30")]
     timeout: Duration,
+    /// The secret, once it was read: a pipe has it once, and a revocation calls twice.
+    #[arg(skip)]
+    read: Arc<OnceLock<Zeroizing<String>>>,
 }
 
 impl Caller {
@@ -39,6 +43,14 @@ impl Caller {
     /// The same caller with what is left of its time.
     pub fn within(&self, deadline: &Deadline) -> Caller {
         Caller { timeout: deadline.left(), ..self.clone() }
+    }
+
+    fn secret(&self, subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
+        if let Some(secret) = self.read.get() {
+            return Ok(secret.clone());
+        }
+        let secret = secret(subject, file)?;
+        Ok(self.read.get_or_init(|| secret).clone())
     }
 }
 
@@ -272,12 +284,12 @@ impl Authentication {
     fn of(document: &Document, caller: &Caller) -> Result<Authentication, Error> {
         let environment = tool::environment("PKCE_CLIENT_SECRET_FILE");
         let secret = match (&caller.client_secret_file, document.text("client_secret")?, environment) {
-            (Some(file), _, _) => Some(secret("--client-secret-file", file)?),
+            (Some(file), _, _) => Some(caller.secret("--client-secret-file", file)?),
             (None, Some(secret), _) => match is_secret(&secret) {
                 true => Some(Zeroizing::new(secret)),
                 false => return Err(Error::member("client_secret", ONE_LINE)),
             },
-            (None, None, Some(file)) => Some(secret("PKCE_CLIENT_SECRET_FILE", Path::new(&file))?),
+            (None, None, Some(file)) => Some(caller.secret("PKCE_CLIENT_SECRET_FILE", Path::new(&file))?),
             (None, None, None) => None,
         };
         let named = match &caller.auth_method {

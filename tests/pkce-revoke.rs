@@ -125,6 +125,23 @@ fn bears_servers_that_know_nothing_of_a_token_or_revoke_one_kind() {
 }
 
 #[test]
+fn takes_the_secret_of_both_requests_from_a_pipe() {
+    let server = Server::start(|_| answer(200, "", ""));
+    for script in [
+        "pkce-revoke --client-secret-file <(printf %s s3cret)",
+        "PKCE_CLIENT_SECRET_FILE=/dev/fd/3 pkce-revoke 3< <(printf %s s3cret)",
+    ] {
+        let before = server.seen().len();
+        let output = finish(command("bash").args(["-c", script]), document(&server).to_string().as_bytes());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{script}: {output:?}");
+        assert_eq!(output.json(), without(&server, &TOKENS));
+        let sent = server.seen().split_off(before);
+        assert_eq!(sent.len(), 2);
+        assert!(sent.iter().all(|seen| seen.header("Authorization") == Some("Basic Y2xpOnMzY3JldA==")), "{sent:?}");
+    }
+}
+
+#[test]
 fn sends_no_token_where_it_must_not() {
     let server = Server::start(|_| answer(200, "", ""));
     let mut plain = document(&server);
