@@ -79,8 +79,9 @@ fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
     let granted = tokens.text("scope").ok().flatten();
     document.set_given("scope", asked);
     if let (Some(asked), Some(granted)) = (asked, &granted) {
+        // GitHub and Slack have commas between the names.
         let sorted = |scope: &str| {
-            let mut names: Vec<String> = scope.split(' ').map(str::to_owned).collect();
+            let mut names: Vec<String> = scope.split([' ', ',']).map(str::to_owned).collect();
             names.sort();
             names
         };
