@@ -131,6 +131,9 @@ fn other_issuer(asked: &str, named: &str) -> Error {
     if asked.strip_suffix('/') == Some(named) || named.strip_suffix('/') == Some(asked) {
         return error.hint(format!("only a final / differs: {} {named}", tool::name()));
     }
+    if named.contains('{') {
+        return error.hint("it is a pattern for many tenants: ask for the issuer of yours");
+    }
     error
 }
 

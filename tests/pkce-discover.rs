@@ -316,6 +316,16 @@ fn shows_the_right_command_where_only_a_final_slash_differs() {
 }
 
 #[test]
+fn asks_for_one_tenant_where_the_issuer_is_a_pattern_for_many() {
+    let server = Server::start(|seen| json_answer(&metadata(&format!("{}/{{tenantid}}/v2.0", issuer_of(seen)))));
+    let message = "metadata: issuer: not the one that was asked for\n\
+                   hint: it is a pattern for many tenants: ask for the issuer of yours";
+    for asked in ["/common/v2.0", "/organizations/v2.0"] {
+        assert_eq!(run("pkce-discover", &[&server.url(asked)], ""), failure("pkce-discover", 4, message));
+    }
+}
+
+#[test]
 fn follows_no_redirect_to_another_server() {
     let other = Server::start(|seen| json_answer(&metadata(&issuer_of(seen))));
     for status in [301, 302, 303, 307, 308] {
