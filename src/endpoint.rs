@@ -216,6 +216,7 @@ impl Post<'_> {
         error.report.http_status = Some(answer.status);
         error.report.error_description = about("error_description");
         error.report.error_uri = about("error_uri");
+        error.report.hint = DPOP_ERRORS.contains(&code.as_str()).then(|| DPOP.to_owned());
         error.report.message = match &error.report.error_description {
             Some(description) => format!("{}: {code}: {description}", self.subject),
             None => format!("{}: {code}", self.subject),
@@ -374,6 +375,11 @@ const ONE_LINE: &str = "must hold one line of text";
 
 /// Octets of a secret; what is longer is another file, named by mistake.
 const SECRET_SIZE: usize = 64 * 1024;
+
+/// The errors of a server that wants DPoP (RFC 9449 sections 5 and 8).
+const DPOP_ERRORS: [&str; 2] = ["use_dpop_nonce", "invalid_dpop_proof"];
+
+const DPOP: &str = "the server wants DPoP (RFC 9449), which no tool here can do";
 
 const PUBLIC: &str = "a client without a secret must be registered with token_endpoint_auth_method none; \
                       one with a secret needs --client-secret-file";

@@ -252,6 +252,15 @@ fn tells_what_a_public_client_needs_where_it_is_refused() {
 }
 
 #[test]
+fn says_what_a_server_wants_that_no_tool_here_can_do() {
+    let hint = "\nhint: the server wants DPoP (RFC 9449), which no tool here can do";
+    for code in ["use_dpop_nonce", "invalid_dpop_proof"] {
+        let (output, _) = answered(answer(400, "application/json", &json!({ "error": code }).to_string()));
+        assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: {code}{hint}")));
+    }
+}
+
+#[test]
 fn sends_a_code_once_whatever_happens_to_it() {
     let spent = "; the code may be spent";
     for (octets, status, message) in [
