@@ -379,6 +379,20 @@ fn listens_on_this_machine_alone() {
 }
 
 #[test]
+fn says_that_a_form_is_not_taken_and_goes_on() {
+    let login = Login::start(&document(V4), &[]);
+    let body = "code=form&state=st-123";
+    let head = format!("POST /callback HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", login.port);
+    let page = talk(login.port, format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
+    let text = "<p>A sign-in must come back in a page's address (response_mode=query), and not in a form (405). \
+                Nothing was changed; the terminal goes on waiting.</p>";
+    assert!(page.starts_with("HTTP/1.1 405 ") && page.contains("\r\nAllow: GET\r\n") && page.contains(text), "{page}");
+    login.get("code=abc&state=st-123");
+    let output = login.end();
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
+}
+
+#[test]
 fn takes_no_redirect_that_a_page_loads_behind_a_persons_back() {
     let login = Login::start(&document(V4), &[]);
     let fetched = |header: &str| {

@@ -50,7 +50,13 @@ impl Page {
 
     /// A request that cannot be a redirect.
     pub fn bad(status: u16) -> Page {
-        let text = format!("Nothing is here but the end of a sign-in, and this is not it ({status}).");
+        let text = match status {
+            // A server that answers with a form (response_mode=form_post) sends the person here with it.
+            405 => "A sign-in must come back in a page's address (response_mode=query), and not in a form (405). \
+                    Nothing was changed; the terminal goes on waiting."
+                .to_owned(),
+            _ => format!("Nothing is here but the end of a sign-in, and this is not it ({status})."),
+        };
         Page::new(status, "bad", "?", "Nothing here", &text)
     }
 
