@@ -10,15 +10,19 @@ use crate::tool;
 pub struct Browser {
     left: VecDeque<Command>,
     running: Option<Child>,
+    /// What it comes to where no way is left.
+    failed: Opened,
 }
 
 /// How far the opening is.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Opened {
     /// A launcher runs, or has ended well.
     Well,
-    /// None could be started, or each ended in failure.
+    /// None could be started.
     Failed,
+    /// Some could be started, and each of them ended in failure.
+    Ended,
 }
 
 impl Browser {
@@ -28,7 +32,7 @@ impl Browser {
             Some(list) => list.split(':').filter_map(|entry| command(entry, url)).collect(),
             None => open::commands(url).into(),
         };
-        let mut browser = Browser { left, running: None };
+        let mut browser = Browser { left, running: None, failed: Opened::Failed };
         let opened = browser.start_next();
         (browser, opened)
     }
@@ -38,7 +42,11 @@ impl Browser {
         match self.running.as_mut().map(Child::try_wait) {
             Some(Ok(Some(status))) => {
                 self.running = None;
-                if status.success() { Opened::Well } else { self.start_next() }
+                if status.success() {
+                    return Opened::Well;
+                }
+                self.failed = Opened::Ended;
+                self.start_next()
             }
             _ => Opened::Well,
         }
@@ -53,7 +61,7 @@ impl Browser {
                 return Opened::Well;
             }
         }
-        Opened::Failed
+        self.failed
     }
 }
 

@@ -215,6 +215,11 @@ impl Wait {
             self.note("no browser could be opened here: open the URL above in one, wherever you are");
             return Ok(());
         }
+        // A script that drives the login knows why it gave up: the server may have shown it a page that says so.
+        if opened == Opened::Ended && tool::environment("BROWSER").is_some() {
+            let error = Error::unavailable("the program of BROWSER ended in failure, and there is no terminal");
+            return Err(error.hint("run by hand with the URL above, it may say why"));
+        }
         let error = Error::unavailable("no browser could be opened, and there is no terminal");
         Err(error.hint("set BROWSER to a program that drives the login, or use --no-browser"))
     }
