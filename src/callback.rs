@@ -129,7 +129,7 @@ impl Expected {
         }
         match (values("error").as_slice(), values("code").as_slice()) {
             ([Some(code)], []) => {
-                let about = |name| values(name).into_iter().next().flatten();
+                let about = |name| values(name).into_iter().next().flatten().filter(|text| !text.is_empty());
                 Outcome::Failed(refusal(code, about("error_description"), about("error_uri")))
             }
             ([], [Some(code)]) if code.is_empty() || !form::is_visible(code) => {

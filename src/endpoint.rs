@@ -211,7 +211,8 @@ impl Post<'_> {
     /// The OAuth error of the answer, in the server's words.
     fn refused(&self, answer: &Answer, code: &str, object: &Document) -> Error {
         let code = redacted(code, self.secrets);
-        let about = |name| object.text(name).ok().flatten().map(|text: String| redacted(&text, self.secrets));
+        let text = |name| object.text(name).ok().flatten().filter(|text| !text.is_empty());
+        let about = |name| text(name).map(|text| redacted(&text, self.secrets));
         let mut error = refusal(&code);
         error.report.http_status = Some(answer.status);
         error.report.error_description = about("error_description");

@@ -165,6 +165,15 @@ fn says_what_the_server_said_and_nothing_a_terminal_obeys() {
 }
 
 #[test]
+fn takes_an_empty_description_for_none() {
+    let login = Login::start(&document(V4), &[]);
+    login.get("error=login_required&state=st-123&error_description=&error_uri=");
+    let output = login.end();
+    assert_eq!(output.status, 5);
+    assert!(output.stderr.ends_with("\npkce-callback: authorization endpoint: login_required\n"), "{output:?}");
+}
+
+#[test]
 fn tells_a_program_the_same_in_one_line() {
     let login = Login::of(command("pkce-callback").arg("--no-browser").env("PKCE_ERRORS", "json"), &document(V4));
     login.get("error=login_required&state=st-123&error_uri=https://op.example.com/e");

@@ -252,6 +252,18 @@ fn tells_what_a_public_client_needs_where_it_is_refused() {
 }
 
 #[test]
+fn takes_an_empty_description_for_none() {
+    let body = json!({ "error": "invalid_grant", "error_description": "", "error_uri": "" });
+    let server = Server::start(move |_| answer(400, "application/json", &body.to_string()));
+    let output = run("pkce-exchange", &[], &document(&server).to_string());
+    assert_eq!(output, failure("pkce-exchange", 5, "token endpoint: invalid_grant"));
+    let mut tool = command("pkce-exchange");
+    let output = finish(tool.env("PKCE_ERRORS", "json"), document(&server).to_string().as_bytes());
+    let said: Value = serde_json::from_str(&output.stderr).unwrap();
+    assert_eq!((said.get("error_description"), said.get("error_uri")), (None, None), "{said}");
+}
+
+#[test]
 fn says_what_a_server_wants_that_no_tool_here_can_do() {
     let hint = "\nhint: the server wants DPoP (RFC 9449), which no tool here can do";
     for code in ["use_dpop_nonce", "invalid_dpop_proof"] {
