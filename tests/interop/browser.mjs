@@ -1,5 +1,7 @@
-// Chromium in $BROWSER's place: signs in as alice and consents, or with VISIT=deny cancels, and judges the last page.
-// RESULT=FILE gets the verdict, LOG=FILE what happened on the way, SCREENSHOT=DIRECTORY pictures of the last page.
+// Chromium in $BROWSER's place: signs in as alice and consents, and judges the page that this ends at. PAGE names it,
+// where it is not the one of a success: for `denied` the person cancels, for `stray` they come with another redirect
+// before, and it is that one's. RESULT=FILE gets the verdict, LOG=FILE what happened on the way, SCREENSHOT=DIRECTORY
+// pictures of the page.
 
 import { appendFileSync } from 'node:fs';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
@@ -7,11 +9,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const { LOG, RESULT, RUNNING, SCREENSHOT, VISIT } = process.env;
-const denies = VISIT === 'deny';
+const { LOG, PAGE = 'success', RESULT, RUNNING, SCREENSHOT } = process.env;
 const url = process.argv[2];
 const redirect = new URL(new URL(url).searchParams.get('redirect_uri'));
 
+const PAGES = {
+  success: ['Back to the terminal', 'The sign-in has reached the terminal, which goes on from here.'],
+  denied: ['You are not signed in', 'Access was denied, so nothing was signed in.'],
+  stopped: ['This sign-in was stopped', 'not the answer that this sign-in must get, so it was not used.'],
+  stray: ['Not this sign-in', 'does not belong to the sign-in that the terminal waits for: it has another state.'],
+};
+// What the console says of a page by itself.
+const SAID = { stopped: 'status of 400 (Bad Request)', stray: 'status of 400 (Bad Request)' };
 const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];
 const FLAGS = [
   '--no-sandbox',
@@ -26,6 +35,8 @@ const FLAGS = [
 ];
 
 const problems = [];
+// The answers that came to the redirect URI.
+let sent = 0;
 const expect = (holds, problem) => holds || problems.push(problem);
 const log = (line) => LOG && appendFileSync(LOG, `browser: ${line}\n`);
 
@@ -58,39 +69,94 @@ process.exit(problems.length ? 1 : 0);
 async function visit(browser) {
   browser.setDefaultTimeout(10_000);
   browser.on('request', (request) => {
-    const { host, hostname, origin, pathname, protocol } = new URL(request.url());
-    log(`${request.method()} ${origin}${pathname}`);
+    const address = new URL(request.url());
+    log(`${request.method()} ${address.origin}${address.pathname}`);
+    const { host, hostname, protocol } = address;
     expect(protocol === 'data:' || LOOPBACK.includes(hostname), `a request for another host: ${host}`);
+    sent += isRedirect(address) && address.search ? 1 : 0;
   });
   browser.on('console', (message) => {
     const said = `${message.type()}: ${message.text()}`;
     log(said);
-    const ours = message.location().url?.startsWith(redirect.origin);
+    const ours = message.location().url?.startsWith(redirect.origin) && !said.endsWith(SAID[PAGE]);
     expect(message.type() !== 'error' || !(ours || said.includes('Content Security Policy')), said);
   });
   browser.on('weberror', (error) => problems.push(`an error of a script: ${error.error().message}`));
 
   const page = browser.pages()[0] ?? await browser.newPage();
+  if (PAGE === 'stray') {
+    await page.goto(`${redirect}?code=of-another-login&state=another`);
+    await judge(page, 'stray');
+  }
   await page.goto(url);
   await page.fill('[name=login]', 'alice');
   await page.fill('[name=password]', 'x');
   await page.click('[type=submit]');
   await page.waitForSelector('[name=prompt][value=consent]', { state: 'attached' });
-  await page.click(denies ? 'a[href$="/abort"]' : '[type=submit]');
-  await page.waitForURL((now) => now.hostname === redirect.hostname && now.pathname === redirect.pathname);
+  await page.click(PAGE === 'denied' ? 'a[href$="/abort"]' : '[type=submit]');
+  await page.waitForURL(isRedirect);
+  await judge(page, PAGE === 'stray' ? 'success' : PAGE);
+  await judgeHistory(page);
+}
 
-  const text = await page.innerText('body');
-  const words = denies ? 'access_denied' : 'reached the terminal';
-  expect(text.includes(words), `the page does not say "${words}", but: ${text}`);
-  expect(denies || !text.includes('denied'), `the page says denied: ${text}`);
+async function judge(page, name) {
+  const text = await page.innerText('main');
+  for (const words of PAGES[name]) {
+    expect(text.includes(words), `the page does not say "${words}", but: ${text}`);
+  }
   const address = await page.evaluate(() => location.href);
-  expect(address === redirect.origin + redirect.pathname, 'the address is not the bare redirect URI after the load');
-  const styled = await page.evaluate(() => getComputedStyle(document.querySelector('main')).borderRadius !== '0px');
-  expect(styled, 'the page has lost its style');
-  if (SCREENSHOT) {
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme });
-      await page.screenshot({ path: join(SCREENSHOT, `${denies ? 'denied' : 'success'}-${colorScheme}.png`) });
+  expect(address === redirect.href, 'the address is not the bare redirect URI after the load');
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    const contrasts = await page.evaluate(contrastsOfPage);
+    log(`contrasts, ${name}, ${colorScheme}: ${contrasts.map((contrast) => contrast.toFixed(1)).join(' ')}`);
+    // As WCAG 2 asks for in 1.4.3.
+    expect(Math.min(...contrasts) >= 4.5, `the page is hard to read (${colorScheme})`);
+    for (const viewport of [{ width: 390, height: 844 }, { width: 800, height: 600 }]) {
+      await page.setViewportSize(viewport);
+      const overflows = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+      expect(!overflows, `the page is wider than ${viewport.width} pixels`);
+    }
+    if (SCREENSHOT && name === PAGE) {
+      await page.screenshot({ path: join(SCREENSHOT, `${name}-${colorScheme}.png`) });
     }
   }
+  const styled = await page.evaluate(() => getComputedStyle(document.querySelector('main')).borderRadius !== '0px');
+  expect(styled, 'the page has lost its style');
+}
+
+// How much its title, its text and its mark stand out from what is behind them.
+function contrastsOfPage() {
+  const style = (selector) => getComputedStyle(document.querySelector(selector));
+  const luminance = (color) => {
+    const [red, green, blue] = color.match(/[\d.]+/g).map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const behind = luminance(style('main').backgroundColor);
+  return ['h1', 'p:not(.mark)', '.mark'].map((selector) => {
+    const [dark, light] = [behind, luminance(style(selector).color)].sort((one, other) => one - other);
+    return (light + 0.05) / (dark + 0.05);
+  });
+}
+
+// Neither what the browser remembers nor the way back and forth shows the answer again, or sends it again.
+async function judgeHistory(page) {
+  const session = await page.context().newCDPSession(page);
+  const { entries } = await session.send('Page.getNavigationHistory');
+  const visited = entries.map((entry) => new URL(entry.url));
+  expect(visited.filter(isRedirect).length === sent, 'the history lacks a page');
+  expect(!visited.some((address) => isRedirect(address) && address.search), 'an answer is in the history');
+  const before = sent;
+  await page.goBack();
+  expect(!isRedirect(new URL(page.url())), 'the way back stays at the page');
+  // Nobody listens there any more.
+  await page.goForward().catch(({ message }) => expect(message.includes('ERR_CONNECTION_REFUSED'), message));
+  expect(sent === before, 'an answer was sent again');
+}
+
+function isRedirect(address) {
+  return address.host === redirect.host && address.pathname === redirect.pathname;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# In the browser's place, by curl: signs in as alice and consents; with VISIT=deny it cancels at the consent.
-# With ANSWER=FILE the redirect's URL is written to that file, and nothing is called there. LOG=FILE says what went wrong.
+# In the browser's place, by curl: signs in as alice and consents. VISIT='deny at the login', or at the consent, cancels
+# there. With ANSWER=FILE the redirect's URL is written to that file, and nothing is called there. LOG=FILE says what
+# went wrong.
 set -euo pipefail
 exec 2>>"${LOG:-/dev/null}"
 
@@ -16,12 +17,16 @@ hop() {
 }
 
 login=$(hop "$1")
-resume=$(hop "$login" 'prompt=login&login=alice&password=x')
-consent=$(hop "$resume")
-if [ "${VISIT:-}" = deny ]; then
-  resume=$(hop "$consent/abort")
+if [ "${VISIT:-}" = 'deny at the login' ]; then
+  resume=$(hop "$login/abort")
 else
-  resume=$(hop "$consent" prompt=consent)
+  resume=$(hop "$login" 'prompt=login&login=alice&password=x')
+  consent=$(hop "$resume")
+  if [ "${VISIT:-}" = 'deny at the consent' ]; then
+    resume=$(hop "$consent/abort")
+  else
+    resume=$(hop "$consent" prompt=consent)
+  fi
 fi
 redirect=$(hop "$resume")
 if [ -n "${ANSWER:-}" ]; then
