@@ -11,12 +11,15 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use common::{Output, command, finish, root, run};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::{Output, command, failure, finish, root, run, start, talk};
 use serde_json::{Value, json};
 
 /// The life of a token, from the issuer's URL to the revocation.
@@ -33,9 +36,12 @@ const PUSH: &str = "pkce-discover $time | pkce-gen - |
     pkce-url --scope openid --redirect-uri \"http://127.0.0.1:$port/callback\" |
     pkce-push $time | pkce-callback $time | pkce-exchange $time | pkce-verify $time";
 
-/// A server that is waited for in vain, or asked again until the time is over.
-const WAITS: [&str; 10] =
-    ["slow", "hang", "jwks-lost", "jwks-cut", "jwks-cut-chunk", "jwks-429", "jwks-500", "jwks-503", "x", "x"];
+/// What is said with each URL that a browser is to open.
+const URL: &str = "to log in, open this URL";
+
+/// Where a server is waited for in vain, or asked again until the time is over.
+const WAITS: [&str; 9] =
+    ["-slow", "-hang", "authorize-html", "jwks-lost", "jwks-cut", "jwks-cut-chunk", "jwks-429", "jwks-500", "jwks-503"];
 
 /// How the pipeline that meets these faults ends.
 fn met(faults: &[&str], pipeline: &str) -> Output {
@@ -59,9 +65,14 @@ fn pipeline(fault: &str) -> &'static str {
     }
 }
 
+/// Whether a line of standard error is a failure's message.
+fn is_message(line: &&str) -> bool {
+    line.starts_with("pkce-") && !line.contains(": note: ") && !line.contains(URL)
+}
+
 /// Name, status, and what is said: what stands in a line of the table.
 fn line(fault: &str, output: &Output) -> String {
-    let noise = |line: &&str| line.contains("to log in, open this URL") || line.starts_with("http");
+    let noise = |line: &&str| line.contains(URL) || line.starts_with("http");
     let said = output.stderr.lines().filter(|line| !noise(line)).map(|line| {
         let port = |digit: char| digit.is_ascii_digit();
         match line.split_once("127.0.0.1:").filter(|(_, rest)| rest.starts_with(port)) {
@@ -91,6 +102,14 @@ fn is_met_as_the_table_says() {
             scope.spawn(|| {
                 while let Some((fault, _)) = listed.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let output = met(&[fault], pipeline(fault));
+                    assert_eq!(output.stdout.lines().count(), 1, "{fault}: {output:?}");
+                    match output.status {
+                        0 => drop(output.json()),
+                        status => {
+                            let (tool, _) = output.stderr.lines().rfind(is_message).unwrap().split_once(": ").unwrap();
+                            assert_eq!(output.stdout, failure(tool, status, "").stdout, "{fault}");
+                        }
+                    }
                     lines.lock().unwrap().insert(fault.clone(), (output.status, line(fault, &output)));
                 }
             });
@@ -104,4 +123,219 @@ fn is_met_as_the_table_says() {
     let new: Vec<&&str> = is.iter().filter(|line| !should.contains(line)).collect();
     let gone: Vec<&&str> = should.iter().filter(|line| !is.contains(line)).collect();
     assert!(new.is_empty() && gone.is_empty(), "now:\n{new:#?}\nin the table:\n{gone:#?}");
+}
+
+#[test]
+fn happens_at_the_occasion_that_is_named_alone() {
+    let exchanged = "pkce-exchange: token endpoint: the server answered 503";
+    let refreshed = "pkce-refresh: token endpoint: the server answered 503";
+    for (faults, status, said) in [
+        (vec!["token-503@1"], 3, vec![exchanged]),
+        (vec!["token-503@2"], 3, vec![refreshed]),
+        (vec!["token-503@3"], 0, vec![]),
+        (
+            vec!["token-500@2"],
+            5,
+            vec!["pkce-refresh: token endpoint: the server answered 500; the refresh token may be spent"],
+        ),
+        (
+            vec!["token-lost@2"],
+            5,
+            vec!["pkce-refresh: token endpoint: 127.0.0.1: peer disconnected; the refresh token may be spent"],
+        ),
+        (vec!["refresh-refused@1"], 5, vec!["pkce-refresh: token endpoint: invalid_grant: told to say so"]),
+        (vec!["refresh-refused@2"], 0, vec![]),
+        (vec!["id_token-aud-other@2"], 4, vec!["pkce-verify: id_token: aud: not this client"]),
+        // What helps itself: the second specification, another try, another look at the keys.
+        (vec!["metadata-404@1"], 0, vec![]),
+        (vec!["jwks-503@1", "jwks-lost@2", "jwks-cut@3"], 0, vec![]),
+        (vec!["jwks-none@1"], 0, vec![]),
+        // The first of two that is met is the one that counts.
+        (vec!["token-expires-string", "token-type-lower", "token-extras", "redirect-extras", "no-iss"], 0, vec![]),
+        (vec!["token-503@2", "revoke-503"], 3, vec![refreshed]),
+        (vec!["redirect-iss-missing", "metadata-no-iss"], 0, vec![]),
+    ] {
+        let output = met(&faults, LIFE);
+        let line = line(&faults.join(" "), &output);
+        let expected = [faults.join(" "), status.to_string()].into_iter().chain(said.into_iter().map(str::to_owned));
+        assert_eq!(line, expected.collect::<Vec<_>>().join("\t"));
+    }
+}
+
+#[test]
+fn leaves_in_the_document_what_a_good_client_makes_of_it() {
+    let login =
+        "pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent | pkce-callback |
+        pkce-exchange | pkce-verify";
+    let document = |fault: &str| {
+        let output = met(&[fault], login);
+        assert_eq!(output.status, 0, "{fault}: {output:?}");
+        output.json()
+    };
+    let (issuer, token_endpoint) = (|document: &Value| document["issuer"].clone(), "token_endpoint");
+    for fault in ["token-steers", "metadata-login", "token-extras", "token-form", "redirect-extras"] {
+        let document = document(fault);
+        let endpoint = format!("{}/token", issuer(&document).as_str().unwrap());
+        assert_eq!(document[token_endpoint], endpoint, "{fault}");
+        assert_eq!(
+            (&document["client_id"], &document["id_token_claims"]["sub"]),
+            (&json!("pkce-tools"), &json!("alice"))
+        );
+        let left = document["expires_at"].as_u64().unwrap() - document["id_token_claims"]["iat"].as_u64().unwrap();
+        assert!((3590..3700).contains(&left), "{fault}: {left}");
+        assert_eq!(document.get("session_state").is_some(), fault == "token-extras");
+    }
+    for (fault, expires_in) in [
+        ("token-expires-string", json!(3600)),
+        ("token-expires-float", json!(3600)),
+        ("token-expires-zero", json!(0)),
+        ("token-expires-absent", Value::Null),
+        ("token-expires-null", Value::Null),
+    ] {
+        let document = document(fault);
+        assert_eq!(document["expires_in"], expires_in, "{fault}");
+        assert_eq!(document["expires_at"].is_null(), expires_in.is_null(), "{fault}");
+    }
+    for (fault, scope) in [
+        ("token-scope-narrower", "openid"),
+        ("token-scope-array", "openid offline_access"),
+        ("token-scope-absent", "openid offline_access"),
+    ] {
+        assert_eq!(document(fault)["scope"], scope, "{fault}");
+    }
+    assert_eq!(document("token-type-lower")["token_type"], "bearer");
+    assert_eq!(document("long-tokens")["access_token"].as_str().unwrap().len(), 64_000);
+    assert_eq!(document("id_token-claims-escapes")["id_token_claims"]["name"], "\u{1b}[31mred\u{1b}]0;owned\u{7}");
+}
+
+#[test]
+fn keeps_a_refresh_token_as_the_server_means_it() {
+    let kept =
+        "pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent | pkce-callback |
+        pkce-exchange > before; pkce-refresh < before > after; pkce-refresh < after > last; echo $?
+        cat before after last";
+    let tokens = |fault: &str| {
+        let folder = common::Folder::new(&format!("faults-{fault}"));
+        let output = met(&[fault], &format!("cd '{}'; {kept}", folder.0.display()));
+        let (status, documents) = output.stdout.split_once('\n').unwrap();
+        let documents = documents.lines().map(|line| serde_json::from_str(line).unwrap_or_default());
+        let token = |document: Value| document["refresh_token"].as_str().unwrap_or_default().to_owned();
+        (status.to_owned(), documents.map(token).collect::<Vec<_>>())
+    };
+    let (status, all) = tokens("redirect-extras");
+    assert!(status == "0" && all.len() == 3 && all[0] != all[1] && all[1] != all[2], "{status} {all:?}");
+    let (status, all) = tokens("no-rotation");
+    assert!(status == "0" && all[0] == all[1] && all[1] == all[2], "{status} {all:?}");
+    // The server has replaced it and kept the new one to itself: the old one is of no more use.
+    let (status, all) = tokens("refresh-no-token");
+    assert!(status == "5" && all.len() == 2 && all[0] == all[1], "{status} {all:?}");
+}
+
+#[test]
+fn refuses_what_is_no_kind_of_fault() {
+    let hint = "hint: 'pkce-idp --help' lists what it takes";
+    let refused = |args: &[&str], message: &str| {
+        assert_eq!(run("pkce-idp", args, ""), failure("pkce-idp", 2, message), "{args:?}");
+    };
+    let unknown = format!("--fault: no such kind; --list-faults prints them all\n{hint}");
+    for name in ["token", "token-418", "TOKEN-503", "token-503 ", "@1"] {
+        refused(&["--fault", name], &unknown);
+    }
+    for at in ["0", "-1", "x", ""] {
+        let fault = format!("token-503@{at}");
+        refused(&["--fault", &fault], &format!("--fault: what follows @ must be a number from 1 on\n{hint}"));
+    }
+    refused(&["--fault", "replay@1"], &format!("--fault: this kind is for all requests; it takes no @\n{hint}"));
+    let alone = "--list-faults: cannot be used here, or not twice\nhint: 'pkce-idp --help' lists what it takes";
+    for others in [["--visit", "http://127.0.0.1:1/"], ["--fault", "replay"]] {
+        let output = run("pkce-idp", &[&["--list-faults"], others.as_slice()].concat(), "");
+        assert_eq!((output.status, output.stderr.as_str()), (2, format!("pkce-idp: {alone}\n").as_str()));
+    }
+}
+
+#[test]
+fn lists_each_kind_once_in_a_line_that_words_can_be_cut_from() {
+    let output = run("pkce-idp", &["--list-faults"], "");
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert_eq!(lines.len(), listed().len());
+    for line in lines {
+        let (name, rest) = line.split_once(' ').unwrap();
+        let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
+        assert!(name.bytes().all(plain), "{line}");
+        let (status, rest) = rest.trim_start().split_once("  ").unwrap();
+        assert!(["0", "1", "2", "3", "4", "5"].contains(&status), "{line}");
+        let (does, advice) = rest.split_once(" -> ").unwrap();
+        assert!(!does.is_empty() && !advice.is_empty(), "{line}");
+    }
+    assert!(output.stdout.contains(
+        "\ntoken-503                         3  answers 503 -> stop; nothing is spent, so try again later\n"
+    ));
+}
+
+/// The octets that a server with this fault answers with.
+fn answered(fault: &str, target: &str) -> String {
+    let mut idp = start(command("pkce-idp").args(["--auto-approve", "--fault", fault]));
+    let mut text = String::new();
+    idp.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let port = document["issuer"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+    let answer = talk(port.parse().unwrap(), request.as_bytes());
+    idp.kill().unwrap();
+    idp.wait().unwrap();
+    answer
+}
+
+#[test]
+fn is_to_be_seen_where_a_good_client_takes_no_notice_of_it() {
+    let jwks = |fault: &str| answered(fault, "/jwks");
+    let whole = jwks("jwks-404@2");
+    assert!(whole.starts_with("HTTP/1.1 200 OK\r\n") && whole.contains("\r\nContent-Length: "), "{whole}");
+    assert!(!jwks("jwks-no-length").contains("Content-Length"));
+    assert!(jwks("jwks-chunked").ends_with("\r\n0\r\nX-Trailer: x\r\n\r\n"));
+    assert!(jwks("jwks-no-reason").starts_with("HTTP/1.1 200 \r\ncontent-type: application/json\r\n"));
+    assert!(jwks("jwks-early").starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n"));
+    let as_html = jwks("jwks-as-html");
+    assert!(as_html.contains("\r\nContent-Type: text/html; charset=utf-8\r\n") && as_html.contains("Set-Cookie: "));
+    assert!(jwks("jwks-private").contains("\"d\":\"AAAA\""));
+    assert!(!jwks("jwks-no-alg").contains("\"alg\"") && whole.contains("\"alg\""));
+    assert_eq!(jwks("jwks-two").matches("\"kid\":").count(), 2);
+    assert!(jwks("jwks-noise").contains("\"kty\":\"XYZ\""));
+    let metadata = |fault: &str| answered(fault, "/.well-known/openid-configuration");
+    assert!(metadata("metadata-localhost").contains("\"token_endpoint\":\"http://localhost:"));
+    assert!(metadata("metadata-slashes").contains("//token\""));
+    assert!(metadata("metadata-null").contains("\"end_session_endpoint\":null"));
+    assert!(metadata("metadata-login").contains("\"code_verifier\":\"from-the-server\""));
+    assert!(!metadata("metadata-no-iss").contains("authorization_response_iss_parameter_supported"));
+    assert!(metadata("no-iss").contains("\"authorization_response_iss_parameter_supported\":false"));
+    let redirect = |fault: &str| {
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        let request = format!("/authorize?response_type=code&client_id=pkce-tools&state=s&code_challenge={challenge}");
+        let back = "&code_challenge_method=S256&redirect_uri=http://127.0.0.1:7/callback";
+        let answer = answered(fault, &(request + back));
+        answer.lines().find_map(|line| line.strip_prefix("Location: http://127.0.0.1:7/callback?")).unwrap().to_owned()
+    };
+    assert!(redirect("redirect-reordered").starts_with("iss=http"));
+    assert!(redirect("redirect-extras").contains("&session_state=x%20y&scope=openid%20https"));
+    assert!(redirect("redirect-empty").ends_with("&session_state=&="));
+    assert!(!redirect("no-iss").contains("iss="));
+    assert!(redirect("long-codes").len() > 6000);
+}
+
+#[test]
+fn is_to_be_seen_in_an_id_token_that_is_good_all_the_same() {
+    let login = "pkce-discover | pkce-gen - | pkce-url --scope openid | pkce-callback | pkce-exchange | pkce-verify";
+    let token = |fault: &str| {
+        let document = met(&[fault], login).json();
+        let header = document["id_token"].as_str().unwrap().split('.').next().unwrap().to_owned();
+        let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+        (header, document["id_token_claims"].clone())
+    };
+    assert_eq!(token("id_token-aud-array").1["aud"], json!(["pkce-tools"]));
+    assert_eq!(token("id_token-azp-same").1["azp"], "pkce-tools");
+    assert!(token("id_token-exp-float").1["exp"].to_string().ends_with(".5"));
+    assert_eq!(token("id_token-at_hash-missing").1.get("at_hash"), None);
+    assert_eq!(token("id_token-claims-strings").1["email_verified"], "true");
+    assert_eq!(token("id_token-kid-missing").0, json!({ "alg": "ES256", "typ": "JWT" }));
+    assert_eq!(token("id_token-typ-missing").0.get("typ"), None);
 }

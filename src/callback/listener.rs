@@ -20,6 +20,7 @@ pub struct Listener {
     authority: String,
     path: String,
     port: u16,
+    ignored: Option<&'static str>,
 }
 
 impl Listener {
@@ -49,12 +50,17 @@ impl Listener {
             None => host.to_owned(),
         };
         let path = if redirect.path().is_empty() { "/" } else { redirect.path() };
-        Ok(Listener { sockets, connections: Vec::new(), authority, path: path.to_owned(), port })
+        Ok(Listener { sockets, connections: Vec::new(), authority, path: path.to_owned(), port, ignored: None })
     }
 
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Why the last redirect was ignored, if one was.
+    pub fn ignored(&self) -> Option<&'static str> {
+        self.ignored
     }
 
     /// What to poll for.
@@ -81,6 +87,10 @@ impl Listener {
                 Progress::Ended(outcome) => {
                     let connection = self.connections.swap_remove(at);
                     return Some((outcome, Reply(connection)));
+                }
+                Progress::Ignored(why) => {
+                    self.ignored = Some(why);
+                    true
                 }
                 Progress::Open => connection.deadline > now,
                 Progress::Closed => false,
@@ -157,6 +167,7 @@ struct Connection {
 enum Progress {
     Open,
     Closed,
+    Ignored(&'static str),
     Ended(Outcome),
 }
 
@@ -185,15 +196,22 @@ impl Connection {
                 Head::Whole(request, length) => match judged(&request, length == self.octets.len(), authority, path) {
                     Some(page) => page,
                     None => match expected.outcome(&request.query) {
-                        Outcome::Ignored(why) => Page::ignored(why),
+                        Outcome::Ignored(why) => {
+                            self.answer(&Page::ignored(why));
+                            return Progress::Ignored(why);
+                        }
                         ended => return Progress::Ended(ended),
                     },
                 },
             };
-            self.unsent = page.response();
-            self.answered = true;
+            self.answer(&page);
         }
         self.write()
+    }
+
+    fn answer(&mut self, page: &Page) {
+        self.unsent = page.response();
+        self.answered = true;
     }
 
     /// Reads once; whether there is something new.

@@ -159,7 +159,7 @@ impl Wait {
             return Some(Err(error));
         }
         if Instant::now() >= self.deadline {
-            let error = Error::unavailable(format!("no redirect within {} s", self.timeout.as_secs()));
+            let error = self.in_vain(&format!("no redirect within {} s", self.timeout.as_secs()));
             return Some(Err(error.hint("--timeout SECONDS waits longer")));
         }
         None
@@ -217,11 +217,19 @@ impl Wait {
         }
         // A script that drives the login knows why it gave up: the server may have shown it a page that says so.
         if opened == Opened::Ended && tool::environment("BROWSER").is_some() {
-            let error = Error::unavailable("the program of BROWSER ended in failure, and there is no terminal");
+            let error = self.in_vain("the program of BROWSER ended in failure, and there is no terminal");
             return Err(error.hint("run by hand with the URL above, it may say why"));
         }
         let error = Error::unavailable("no browser could be opened, and there is no terminal");
         Err(error.hint("set BROWSER to a program that drives the login, or use --no-browser"))
+    }
+
+    /// The end of a wait for nothing, with why a redirect that came was none to use.
+    fn in_vain(&self, wrong: &str) -> Error {
+        match self.listener.as_ref().and_then(Listener::ignored) {
+            Some(why) => Error::unavailable(format!("{wrong}; a redirect that came was not used: {why}")),
+            None => Error::unavailable(wrong),
+        }
     }
 
     fn greet(&mut self) {
