@@ -300,8 +300,8 @@ fn logs_a_test_account_in_on_pages_as_keycloaks() {
 
 #[test]
 fn says_why_it_cannot_log_in() {
-    let no_browser = "pkce-callback: no browser could be opened, and there is no terminal";
-    let hint = "hint: set BROWSER to a program that drives the login, or use --no-browser";
+    let no_browser = "pkce-callback: the program of BROWSER ended in failure, and there is no terminal";
+    let hint = "hint: run it by hand with the URL above; it may say why";
     let wrong = "browser: page 2: the same form came back; are name and password right?";
     let no_form = Server::start(|seen| {
         let host = format!("http://{}", seen.header("Host").unwrap());

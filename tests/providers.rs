@@ -430,7 +430,7 @@ fn leads_back_to_the_exact_port_that_okta_auth0_dex_and_kanidm_want() {
     let login = OPENID.replace("pkce-url", &format!("pkce-url --redirect-uri {uri}"));
     assert_granted(&running.run(&login), "", usual(json!({})));
     let message = "the program of BROWSER ended in failure, and there is no terminal\n\
-                   hint: run by hand with the URL above, it may say why";
+                   hint: run it by hand with the URL above; it may say why";
     assert_eq!((running.run(OPENID), running.asked("/token")), (failure("pkce-callback", 3, message), 1));
 }
 

@@ -218,7 +218,7 @@ impl Wait {
         // A script that drives the login knows why it gave up: the server may have shown it a page that says so.
         if opened == Opened::Ended && tool::environment("BROWSER").is_some() {
             let error = self.in_vain("the program of BROWSER ended in failure, and there is no terminal");
-            return Err(error.hint("run by hand with the URL above, it may say why"));
+            return Err(error.hint("run it by hand with the URL above; it may say why"));
         }
         let error = Error::unavailable("no browser could be opened, and there is no terminal");
         Err(error.hint("set BROWSER to a program that drives the login, or use --no-browser"))

@@ -251,12 +251,9 @@ static LAX: &[Kind] = &[
     lax("any-verifier", Laxity::AnyVerifier, "takes a code_verifier that does not fit"),
     lax("no-verifier", Laxity::NoVerifier, "takes a code without the code_verifier that fits its code_challenge"),
     lax("replay", Laxity::Replay, "takes a code any number of times"),
-    lax("any-redirect_uri", Laxity::AnyRedirectUri, "takes a code with another redirect_uri"),
     lax("no-iss", Laxity::NoIss, "sends no iss, and does not say that it would"),
     Kind::new("no-refresh", Place::Everywhere, 2, "gives no refresh tokens", Effect::Lax(Laxity::NoRefresh)),
     lax("no-rotation", Laxity::NoRotation, "replaces no refresh token, and sends none after the first"),
     lax("reuse", Laxity::Reuse, "takes a refresh token again that it has replaced"),
     lax("no-revocation", Laxity::NoRevocation, "says that it has revoked a token, and takes it all the same"),
-    lax("long-codes", Laxity::LongCodes, "gives codes of 6,000 characters"),
-    lax("long-tokens", Laxity::LongTokens, "gives tokens of 64,000 characters"),
 ];

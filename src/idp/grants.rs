@@ -24,8 +24,6 @@ pub enum Laxity {
     NoVerifier,
     /// That a code is used once.
     Replay,
-    /// That the redirect URI is the same.
-    AnyRedirectUri,
     /// Whose redirect it is.
     NoIss,
     /// Refresh tokens at all.
@@ -206,8 +204,7 @@ impl Grants {
         if parameters.one("client_id") != Some(&authorization.client_id) {
             return Err(("invalid_grant", "the code is another client's"));
         }
-        let same = parameters.one("redirect_uri") == Some(&authorization.redirect_uri);
-        if !same && !self.lax.have(Laxity::AnyRedirectUri) {
+        if parameters.one("redirect_uri") != Some(&authorization.redirect_uri) {
             return Err(("invalid_grant", "redirect_uri is not the one of the request"));
         }
         check_verifier(parameters.one("code_verifier"), authorization.challenge.as_deref(), &self.lax)?;

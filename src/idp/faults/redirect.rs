@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{Effect, Kind, Pairs, Place};
 use crate::form;
+use crate::idp::grants::Laxity;
 
 /// All kinds.
 pub fn kinds() -> Vec<Kind> {
@@ -174,4 +175,11 @@ static KINDS: &[Kind] = &[
         add(pairs, "session_state", "");
         add(pairs, "", "");
     }),
+    Kind::new(
+        "redirect-long-code",
+        Place::Redirect,
+        0,
+        "sends a code of 6,000 characters",
+        Effect::Lax(Laxity::LongCodes),
+    ),
 ];

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{with_head, with_text};
 use super::{Effect, Kind, Place};
 use crate::form;
+use crate::idp::grants::Laxity;
 use crate::idp::parameters::Parameters;
 use crate::idp::server::Answer;
 
@@ -134,6 +135,7 @@ static KINDS: &[Kind] = &[
     token("token-accents", 4, "gives an access token with letters outside ASCII", |object| {
         object["access_token"] = json!("\u{e9}\u{e9}\u{e9}");
     }),
+    Kind::new("token-long", Place::Token, 0, "gives tokens of 64,000 characters", Effect::Lax(Laxity::LongTokens)),
     token("token-nested", 4, "gives its tokens one level deeper, as Slack does", |object| {
         *object = json!({ "ok": true, "authed_user": { "access_token": "a", "token_type": "user" } });
     }),

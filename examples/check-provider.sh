@@ -1,0 +1,331 @@
+#!/bin/sh
+# Checks how strict an authorization server is with PKCE, codes and refresh tokens, by logging in to it: five times,
+# and twice more where it does not refuse at once what it should refuse. Prints a table of pass, fail, not offered and
+# not checked, or one JSON object.
+#
+#   PKCE_CLIENT_ID=cli sh check-provider.sh [--json] ISSUER [PKCE_URL_OPTION...]
+#
+# The client is registered with the redirect URI http://127.0.0.1/callback on any port (else name one that is, as in
+# --redirect-uri http://127.0.0.1:8080/callback). Where PKCE_CLIENT_ID is not set, one is registered, if the server
+# does that. PKCE_CLIENT_SECRET_FILE names the file of a secret, PKCE_SCOPE is what to ask for (openid offline_access),
+# and BROWSER may be a script that logs a test account in, such as ci/browser.sh. What is given is revoked at the end.
+#
+# Ends with 0 where nothing failed, with 1 where something did, with 3 where a check could not be made.
+set -eu
+umask 077
+
+format=table
+if [ "${1:-}" = --json ]; then
+  format=json
+  shift
+fi
+case ${1:--} in
+  -*)
+    echo 'usage: check-provider.sh [--json] ISSUER [PKCE_URL_OPTION...]' >&2
+    exit 2
+    ;;
+esac
+issuer=$1
+shift
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
+: >"$folder/said"
+
+# What the options leave open. The port is the same for all logins, since some servers know the client with one.
+export PKCE_SCOPE="${PKCE_SCOPE:-openid offline_access}"
+case " $* " in *' --prompt'*) ;; *) set -- --prompt consent "$@" ;; esac
+redirect_uri=http://127.0.0.1:$(jq -n 'now * 1000000 % 20000 + 20000 | floor')/callback
+case " $* " in *' --redirect-uri'*) ;; *) set -- --redirect-uri "$redirect_uri" "$@" ;; esac
+
+# Notes what a check came to: its name, the result, and what there is to say.
+result() {
+  jq -nc --arg check "$1" --arg result "$2" --arg detail "${3:-}" '$ARGS.named' >>"$folder/results"
+}
+
+# What the step that failed said, without its name.
+said() {
+  sed -n '1s/^[a-z-]*: //p' "$folder/said"
+}
+
+# The result of something that a server must refuse; 1 and 5 are a refusal.
+refused() {
+  case $2 in
+    1 | 5) result "$1" pass "$(said)" ;;
+    0) result "$1" fail "$3" ;;
+    *) result "$1" not_checked "$(said)" ;;
+  esac
+}
+
+# The result of something that must succeed.
+succeeded() {
+  case $2 in
+    0) result "$1" pass ;;
+    3) result "$1" not_checked "$(said)" ;;
+    *) result "$1" fail "$(said)" ;;
+  esac
+}
+
+# Takes back what was given, prints the table, and ends. What is not in it yet could not be checked.
+finish() {
+  for given in "$folder"/given-*; do
+    [ ! -e "$given" ] || pkce-revoke <"$given" >/dev/null 2>&1 || :
+  done
+  for check in S256_advertised login iss_sent id_token replay_refused plain_refused missing_challenge_refused \
+    wrong_verifier_refused missing_verifier_refused rotation reuse_refused reuse_ends_the_grant revocation; do
+    grep -q "\"check\":\"$check\"" "$folder/results" || result "$check" not_checked "${1:-}"
+  done
+  jq -rs --arg issuer "$issuer" --arg format "$format" '
+    def count($result): map(select(.result == $result)) | length;
+    def padded($width): (. + " " * $width)[:$width];
+    if $format == "json" then
+      { issuer: $issuer, passed: count("pass"), failed: count("fail"), not_offered: count("not_offered"),
+        not_checked: count("not_checked"), checks: . }
+    else
+      .[] | (.result | gsub("_"; " ") | padded(13)) + (.check | gsub("_"; " ") | padded(27)) + .detail | sub(" +$"; "")
+    end' "$folder/results"
+  ! jq -se 'any(.result == "fail")' "$folder/results" >/dev/null || exit 1
+  ! jq -se 'any(.result == "not_checked")' "$folder/results" >/dev/null || exit 3
+  exit 0
+}
+
+# The request of a new login, changed by a jq filter, and pushed where the server wants that; in the file request.
+request() {
+  filter=$1
+  shift
+  pkce-gen "$folder/client.json" | pkce-url "$@" | jq -c "$filter" >"$folder/made" || return
+  if ! jq -e '.require_pushed_authorization_requests == true' "$folder/made" >/dev/null; then
+    mv "$folder/made" "$folder/request"
+  elif [ "$filter" = . ]; then
+    pkce-push <"$folder/made" >"$folder/request" 2>"$folder/said"
+  else
+    # pkce-push takes no request without a challenge.
+    post pushed_authorization_request_endpoint '.authorization_url | split("?")[1]' <"$folder/made" || return
+    answered request_uri || return
+    jq -c --slurpfile answer "$folder/answer" '.authorization_url =
+      "\(.authorization_endpoint)?client_id=\(.client_id | @uri)&request_uri=\($answer[0].request_uri | @uri)"' \
+      "$folder/made" >"$folder/request"
+  fi
+}
+
+# Sends an endpoint of the document a form that a jq filter makes of it. Codes and secrets go by standard input.
+post() {
+  jq -r --arg endpoint "$1" --rawfile file "${PKCE_CLIENT_SECRET_FILE:-/dev/null}" '
+    (.client_secret // ($file | rtrimstr("\n") | rtrimstr("\r"))) as $secret
+    | (.token_endpoint_auth_method // if $secret == "" then "none"
+        elif .token_endpoint_auth_methods_supported | . == null or index("client_secret_basic")
+        then "client_secret_basic" else "client_secret_post" end) as $method
+    | "url = \(.[$endpoint] | @json)", "data = \('"$2"' | @json)",
+      if $method == "client_secret_post" then "data = \("client_secret=" + ($secret | @uri) | @json)"
+      elif $method == "client_secret_basic" then "user = \("\(.client_id | @uri):\($secret | @uri)" | @json)"
+      else empty end' |
+    curl --config - --silent --show-error --max-time 30 --header 'Accept: application/json' --output "$folder/answer" 2>"$folder/said" ||
+    return 3
+}
+
+# Whether the answer has this member; an OAuth error is a refusal.
+answered() {
+  if jq -e --arg member "$1" 'has($member)' "$folder/answer" >/dev/null 2>&1; then
+    return 0
+  elif jq -e '.error | IN("invalid_grant", "invalid_request")' "$folder/answer" >/dev/null 2>&1; then
+    jq -r '"curl: \(.error)"' "$folder/answer" >"$folder/said"
+    return 1
+  else
+    echo 'curl: the answer is neither a success nor invalid_grant or invalid_request' >"$folder/said"
+    return 4
+  fi
+}
+
+# The login, up to its code; in the file code. What pkce-callback says is for the person.
+code() {
+  login=$((${login:-0} + 1))
+  echo "check-provider: login $login: $1" >&2
+  echo 'pkce-callback: the login did not come to its end' >"$folder/said"
+  pkce-callback --timeout 120 <"$folder/request" >"$folder/code"
+}
+
+# The tokens for the code, in the file of this name.
+exchange() {
+  pkce-exchange <"$folder/$1" >"$folder/$2" 2>"$folder/said" && keep "$2"
+}
+
+# A copy for the end.
+keep() {
+  kept=$((${kept:-0} + 1))
+  cp "$folder/$1" "$folder/given-$kept"
+}
+
+# The tokens for the code without a verifier, which pkce-exchange always sends.
+exchange_without_verifier() {
+  post token_endpoint '{ grant_type: "authorization_code", client_id, code, redirect_uri }
+    | to_entries | map("\(.key)=\(.value | @uri)") | join("&")' <"$folder/code" || return
+  answered access_token || return
+  jq -cs add "$folder/code" "$folder/answer" >"$folder/tokens"
+  keep tokens
+}
+
+# Whether the server refuses the request before any login: by an error page, or by an error that it sends the browser
+# back with.
+refused_at_once() {
+  jq -r '"url = \(.authorization_url | @json)"' "$folder/request" |
+    curl --config - --silent --globoff --max-time 30 --output "$folder/page" --write-out '%{http_code} %{redirect_url}\n' >"$folder/answer" ||
+    return
+  if grep -Eq '^4(0[0-9]|2[0-8]) ' "$folder/answer"; then
+    sed 's/^\(...\).*/curl: authorization endpoint: an error page (\1)/' "$folder/answer" >"$folder/said"
+  elif grep -Eq '^30[0-9] .*[?&]error=' "$folder/answer"; then
+    sed 's/.*[?&]error=\([A-Za-z_]*\).*/curl: authorization endpoint: \1/' "$folder/answer" >"$folder/said"
+  else
+    return 1
+  fi
+}
+
+# A request that PKCE does not protect as it should: the check, how to get tokens for its code, the request's filter.
+unprotected() {
+  check=$1 exchange=$2 filter=$3
+  shift 3
+  status=0
+  request "$filter" "$@" || status=$?
+  if [ "$status" -eq 0 ] && $answers_curl && refused_at_once; then
+    status=1
+  elif [ "$status" -eq 0 ]; then
+    { code "$check" && $exchange; } || status=$?
+  fi
+  refused "$check" "$status" 'tokens were given'
+}
+
+status=0
+pkce-discover "$issuer" >"$folder/idp.json" 2>"$folder/said" || status=$?
+if [ "$status" -eq 2 ]; then
+  cat "$folder/said" >&2
+  exit 2
+fi
+succeeded discovery "$status"
+[ "$status" -eq 0 ] || finish 'there is no metadata'
+
+if jq -e '.code_challenge_methods_supported // [] | index("S256")' "$folder/idp.json" >/dev/null; then
+  result S256_advertised pass
+else
+  result S256_advertised fail 'code_challenge_methods_supported does not name it'
+fi
+
+# A login is to go on where iss is missing, so that the rest can be checked.
+jq -c 'del(.authorization_response_iss_parameter_supported)' "$folder/idp.json" >"$folder/client.json"
+if [ -z "${PKCE_CLIENT_ID:-}" ]; then
+  if ! pkce-gen "$folder/client.json" | pkce-url --client-id none "$@" | pkce-register --client-name check-provider >"$folder/registered"; then
+    echo 'check-provider: PKCE_CLIENT_ID: set it to the client_id of a client that the server knows' >&2
+    exit 2
+  fi
+  mv "$folder/registered" "$folder/client.json"
+fi
+
+# A login as it should be. Where it fails, so will each of the next.
+status=0
+{ request . "$@" && code 'as it should be' && exchange code tokens; } || status=$?
+[ "$status" -ne 2 ] || exit 2
+succeeded login "$status"
+[ "$status" -eq 0 ] || finish 'the login did not succeed'
+
+if jq -e 'has("iss")' "$folder/code" >/dev/null; then
+  result iss_sent pass
+elif jq -e '.authorization_response_iss_parameter_supported == true' "$folder/idp.json" >/dev/null; then
+  result iss_sent fail 'it is missing, and the metadata says that it is sent'
+else
+  result iss_sent not_offered
+fi
+
+if jq -e 'has("id_token") or (.scope // "" | split(" ") | index("openid"))' "$folder/tokens" >/dev/null; then
+  status=0
+  pkce-verify <"$folder/tokens" >"$folder/verified" 2>"$folder/said" || status=$?
+  succeeded id_token "$status"
+else
+  result id_token not_offered
+fi
+
+status=0
+exchange code tokens || status=$?
+refused replay_refused "$status" 'the code was taken twice'
+
+# What curl is answered says something only where it is let in with a good request; and a pushed one is for one use.
+answers_curl=true
+{ request . "$@" && ! grep -q 'request_uri=' "$folder/request" && ! refused_at_once; } || answers_curl=false
+
+# shellcheck disable=SC2016
+unprotected plain_refused 'exchange code tokens' '
+  .code_verifier as $verifier | .authorization_url |= (
+    sub("code_challenge_method=S256"; "code_challenge_method=plain")
+    | sub("code_challenge=[^&]*"; "code_challenge=" + $verifier))' "$@"
+unprotected missing_challenge_refused exchange_without_verifier '
+  .authorization_url |= gsub("&code_challenge(_method)?=[^&]*"; "")' "$@"
+
+status=0
+pkce-gen >"$folder/other"
+{
+  request . "$@" && code wrong_verifier_refused &&
+    jq -cs '.[0] + (.[1] | { code_verifier })' "$folder/code" "$folder/other" >"$folder/wrong" && exchange wrong tokens
+} || status=$?
+refused wrong_verifier_refused "$status" 'tokens were given'
+
+status=0
+{ request . "$@" && code missing_verifier_refused && exchange_without_verifier; } || status=$?
+refused missing_verifier_refused "$status" 'tokens were given'
+
+{ request . "$@" && code rotation && exchange code first; } || finish 'the login did not succeed'
+if ! jq -e 'has("refresh_token")' "$folder/first" >/dev/null; then
+  for check in rotation reuse_refused reuse_ends_the_grant; do
+    result "$check" not_offered 'no refresh token was given'
+  done
+else
+  status=0
+  pkce-refresh <"$folder/first" >"$folder/second" 2>"$folder/said" || status=$?
+  if [ "$status" -ne 0 ]; then
+    succeeded rotation "$status"
+    finish 'the refresh did not succeed'
+  fi
+  keep second
+  if jq -es '.[0].refresh_token != .[1].refresh_token' "$folder/first" "$folder/second" >/dev/null; then
+    result rotation pass
+    status=0
+    pkce-refresh <"$folder/first" >"$folder/third" 2>"$folder/said" || status=$?
+    [ "$status" -ne 0 ] || keep third
+    refused reuse_refused "$status" 'the old refresh token was taken again'
+    status=0
+    pkce-refresh <"$folder/second" >"$folder/third" 2>"$folder/said" || status=$?
+    [ "$status" -ne 0 ] || keep third
+    refused reuse_ends_the_grant "$status" 'the new refresh token is still good'
+  else
+    # RFC 9700 section 4.14.2 asks for rotation where the client has nothing else to show.
+    if [ -n "${PKCE_CLIENT_SECRET_FILE:-}" ] || jq -e 'has("client_secret")' "$folder/first" >/dev/null; then
+      result rotation not_offered 'the client has a secret'
+    else
+      result rotation fail 'the refresh token stays the same'
+    fi
+    result reuse_refused not_offered 'the refresh token stays the same'
+    result reuse_ends_the_grant not_offered 'the refresh token stays the same'
+  fi
+fi
+
+if ! jq -e 'has("revocation_endpoint")' "$folder/idp.json" >/dev/null; then
+  result revocation not_offered
+  finish
+fi
+{ request . "$@" && code revocation && exchange code last; } || finish 'the login did not succeed'
+status=0
+pkce-revoke <"$folder/last" >"$folder/revoked" 2>"$folder/said" || status=$?
+if [ "$status" -ne 0 ]; then
+  succeeded revocation "$status"
+elif jq -e 'has("refresh_token")' "$folder/last" >/dev/null; then
+  pkce-refresh <"$folder/last" >"$folder/third" 2>"$folder/said" || status=$?
+  [ "$status" -ne 0 ] || keep third
+  refused revocation "$status" 'the refresh token is still good'
+else
+  # An endpoint that takes the token says with 401 that it takes it no more.
+  jq -r '"url = \(.userinfo_endpoint | @json)", "header = \("Authorization: Bearer " + .access_token | @json)"' "$folder/last" |
+    curl --config - --silent --max-time 30 --output "$folder/page" --write-out '%{http_code}' >"$folder/answer" || :
+  case $(cat "$folder/answer") in
+    401) result revocation pass 'userinfo endpoint: 401' ;;
+    200) result revocation fail 'the access token is still good' ;;
+    *) result revocation not_checked 'there is no refresh token, and no answer of a userinfo endpoint' ;;
+  esac
+fi
+finish
