@@ -21,6 +21,7 @@ const SERVERS = {
   posted: { methods: ['none', 'client_secret_post'] },
   unnamed: { iss: 'neither promised nor sent' },
   forgetful: { iss: 'promised, and not sent' },
+  lax: { pkce: false },
 };
 const RESOURCES = ['https://api.example.com/', 'https://files.example.com/'];
 const { ODD } = process.env;
@@ -69,7 +70,7 @@ const clients = [
   native('omits'),
 ];
 
-const provide = (issuer, { pushed = false, methods, iss = 'promised and sent' }) => {
+const provide = (issuer, { pushed = false, methods, pkce = true, iss = 'promised and sent' }) => {
   const provider = new Provider(issuer, {
     acrValues: ['password', 'passkey'],
     clientAuthMethods: methods,
@@ -93,7 +94,7 @@ const provide = (issuer, { pushed = false, methods, iss = 'promised and sent' })
       },
     },
     jwks: { keys },
-    pkce: { required: () => true },
+    pkce: { required: () => pkce },
     rotateRefreshToken: ({ oidc }) => !['keeps', 'omits'].includes(oidc.client.clientId),
     ttl: { AuthorizationCode: (_, __, client) => (client.clientId === 'hasty' ? 1 : 60) },
   });
