@@ -120,8 +120,8 @@ post() {
       if $method == "client_secret_post" then "data = \("client_secret=" + ($secret | @uri) | @json)"
       elif $method == "client_secret_basic" then "user = \("\(.client_id | @uri):\($secret | @uri)" | @json)"
       else empty end' |
-    curl --config - --silent --show-error --max-time 30 --header 'Accept: application/json' --output "$folder/answer" 2>"$folder/said" ||
-    return 3
+    curl --config - --silent --show-error --max-time 30 --header 'Accept: application/json' \
+      --output "$folder/answer" 2>"$folder/said" || return 3
 }
 
 # Whether the answer has this member; an OAuth error is a refusal.
@@ -169,8 +169,8 @@ exchange_without_verifier() {
 # back with.
 refused_at_once() {
   jq -r '"url = \(.authorization_url | @json)"' "$folder/request" |
-    curl --config - --silent --globoff --max-time 30 --output "$folder/page" --write-out '%{http_code} %{redirect_url}\n' >"$folder/answer" ||
-    return
+    curl --config - --silent --globoff --max-time 30 --output "$folder/page" \
+      --write-out '%{http_code} %{redirect_url}\n' >"$folder/answer" || return
   if grep -Eq '^4(0[0-9]|2[0-8]) ' "$folder/answer"; then
     sed 's/^\(...\).*/curl: authorization endpoint: an error page (\1)/' "$folder/answer" >"$folder/said"
   elif grep -Eq '^30[0-9] .*[?&]error=' "$folder/answer"; then

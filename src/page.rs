@@ -91,10 +91,11 @@ color:var(--text);font:1rem/1.6 system-ui,-apple-system,'Segoe UI',Roboto,sans-s
 main{width:100%;max-width:27rem;padding:2.5rem 2.25rem;background:var(--card);border:1px solid var(--line);
 border-radius:1rem;text-align:center}
 .mark{width:3.5rem;height:3.5rem;margin:0 auto 1.25rem;border-radius:50%;border:2px solid;
-font-size:1.75rem;line-height:3.25rem;color:var(--key)}
+font-size:1.75rem;font-weight:600;line-height:3.25rem;color:var(--key)}
 .good .mark{color:var(--good)}
 .bad .mark{color:var(--bad)}
 h1{margin:0 0 .5rem;font-size:1.375rem;line-height:1.3}
+h1,p{text-wrap:balance}
 p{margin:0 0 1rem;color:var(--soft);overflow-wrap:anywhere}
 main>:last-child{margin-bottom:0}
 label{display:block;margin-bottom:.25rem;text-align:left;color:var(--soft)}

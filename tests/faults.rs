@@ -150,6 +150,8 @@ fn happens_at_the_occasion_that_is_named_alone() {
         (vec!["metadata-404@1"], 0, vec![]),
         (vec!["jwks-503@1", "jwks-lost@2", "jwks-cut@3"], 0, vec![]),
         (vec!["jwks-none@1"], 0, vec![]),
+        // Without a name for the key, each that fits is tried.
+        (vec!["id_token-kid-missing", "jwks-two"], 0, vec![]),
         // The first of two that is met is the one that counts.
         (vec!["token-expires-string", "token-type-lower", "token-extras", "redirect-extras", "no-iss"], 0, vec![]),
         (vec!["token-503@2", "revoke-503"], 3, vec![refreshed]),

@@ -170,6 +170,18 @@ static SHAPES: &[Shape] = &[
         Effect::Octets(|octets| headed(octets, "Content-Length: 1")),
     ),
     shape(
+        "short-length",
+        [4, 4, 4, NONE, NONE],
+        "says that its answer is shorter than it is",
+        Effect::Octets(|octets| with_head(octets, |head| replaced(head, LENGTH, "Content-Length: 1"))),
+    ),
+    shape(
+        "length-and-chunks",
+        [0, 0, 0, 0, NONE],
+        "says a length, and answers in pieces",
+        Effect::Octets(|octets| headed(in_chunks(octets, "0\r\n\r\n"), "Content-Length: 1")),
+    ),
+    shape(
         "gzip",
         [4, 4, 4, 0, NONE],
         "compresses its answer, unasked",

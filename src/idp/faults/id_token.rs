@@ -265,6 +265,17 @@ pub static KINDS: &[Kind] = &[
         let (header, payload, signature) = parts(token);
         json!({ "protected": header, "payload": payload, "signature": signature }).to_string()
     }),
+    signed("id_token-space", 4, "puts a space behind the ID token", |token, _| format!("{token} ")),
+    signed("id_token-loose-bits", 4, "ends the signature with bits that stand for nothing", |token, _| {
+        let mut octets = token.to_owned().into_bytes();
+        octets.last_mut().into_iter().for_each(|last| *last += 1);
+        String::from_utf8(octets).unwrap_or_default()
+    }),
+    signed("id_token-header-twice", 4, "says twice how the ID token is signed", |token, _| {
+        let (header, rest) = token.split_once('.').unwrap_or_default();
+        let header = String::from_utf8(decoded(header).unwrap_or_default()).unwrap_or_default();
+        format!("{}.{rest}", encoded(header.replacen('{', "{\"alg\":\"none\",", 1)))
+    }),
     keys("jwks-none", 4, "shows no key", |set| set["keys"] = json!([])),
     keys("jwks-no-keys", 4, "shows something else than keys", |set| remove(set, "keys")),
     keys("jwks-encryption", 4, "shows its key for encryption alone", |set| each(set, |key| key["use"] = json!("enc"))),
