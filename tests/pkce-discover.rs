@@ -93,7 +93,7 @@ fn goes_on_to_rfc_8414_after_a_404_alone() {
         (answer(503, "", ""), 3, "metadata: the server answered 503", 1),
         (answer(429, "", ""), 3, "metadata: the server answered 429", 1),
         (answer(403, "", ""), 1, "metadata: the server answered 403", 1),
-        (answer(204, "", ""), 1, "metadata: the server answered 204", 1),
+        (answer(204, "", ""), 4, "metadata: the server answered 204", 1),
         (answer(200, "text/html", "<html>"), 4, "metadata: not JSON at line 1, column 1", 1),
         (answer(200, "application/json", "[]"), 4, "metadata: not a JSON object", 1),
         (answer(200, "application/json", "{"), 4, "metadata: not a JSON object: it ends too early", 1),

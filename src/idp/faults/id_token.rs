@@ -87,6 +87,10 @@ fn asn1(octets: &mut Vec<u8>) {
     *octets = [vec![0x30, u8::try_from(both.len()).unwrap_or_default()], both].concat();
 }
 
+fn first_kid(set: &Value) -> Option<&str> {
+    set.pointer("/keys/0/kid")?.as_str()
+}
+
 /// Each key of the set, changed.
 fn each(set: &mut Value, change: impl FnMut(&mut Value)) {
     set["keys"].as_array_mut().into_iter().flatten().for_each(change);
@@ -296,15 +300,14 @@ pub static KINDS: &[Kind] = &[
         });
     }),
     keys("jwks-two", 0, "shows two keys of one name, the right one last", |set| {
-        let mut other = Key::new(Alg::Es256).map(|key| key.jwk()).unwrap_or_else(|_| json!({}));
-        other["kid"] = set["keys"][0]["kid"].clone();
+        let Ok(other) = Key::new(Alg::Es256) else { return };
+        let mut other = other.jwk();
+        other.as_object_mut().into_iter().for_each(|key| drop(key.insert("kid".to_owned(), json!(first_kid(set)))));
         set["keys"].as_array_mut().into_iter().for_each(|keys| keys.insert(0, other.clone()));
     }),
     keys("jwks-noise", 0, "shows keys that nobody knows", |set| {
         let noise = json!([5, { "kty": "XYZ" }, { "kty": "EC", "crv": "P-256" }, { "kty": "oct", "k": "AAAA" }]);
-        set["keys"]
-            .as_array_mut()
-            .into_iter()
-            .for_each(|keys| keys.extend(noise.as_array().cloned().unwrap_or_default()));
+        let noise = noise.as_array().cloned().unwrap_or_default();
+        set["keys"].as_array_mut().into_iter().for_each(|keys| keys.extend_from_slice(&noise));
     }),
 ];
