@@ -1,4 +1,5 @@
-# Completion of the pkce tools' options in bash; where no option is begun, the names that are kept, or a file's name.
+# Completion of the pkce tools' options in bash; where no option is begun, the names that are kept, the kinds of fault
+# after --fault, or a file's name.
 # Options are read from the tool's own --help, so that they are always those that it takes.
 
 _pkce_tools_options() {
@@ -20,6 +21,8 @@ _pkce_tools() {
   done
   if [[ $begun == -* ]]; then
     COMPREPLY=($(compgen -W "$(_pkce_tools_options "$1")" -- "$begun"))
+  elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --fault ]]; then
+    COMPREPLY=($(compgen -W "$("$1" --list-faults 2>/dev/null | cut -d ' ' -f 1)" -- "$begun"))
   elif [[ ${1##*/} =~ ^pkce-(load|store|token)$ ]]; then
     COMPREPLY=($(compgen -W "$(pkce-load 2>/dev/null)" -- "$begun"))
   fi

@@ -104,6 +104,18 @@ fn offers_the_names_that_are_kept() {
 }
 
 #[test]
+fn offers_the_kinds_of_fault() {
+    for (shell, complete) in shells() {
+        assert_eq!(complete(&["pkce-idp", "--fault", "no-re"]), ["no-refresh", "no-revocation"], "{shell}");
+        assert_eq!(
+            complete(&["pkce-idp", "--auto-approve", "--fault", "token-50"]),
+            ["token-500", "token-503"],
+            "{shell}"
+        );
+    }
+}
+
+#[test]
 fn offers_files_where_no_option_is_begun() {
     for (shell, complete) in shells() {
         assert_eq!(complete(&["pkce-gen", "id"]), ["files"], "{shell}");

@@ -232,7 +232,7 @@ fn advice(place: Place, status: u8) -> &'static str {
     }
 }
 
-/// All kinds, in the order of a login.
+/// All kinds: what each endpoint can do, then what is of its own, in the order of a login.
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let mut kinds = answer::kinds();
     kinds.extend_from_slice(metadata::KINDS);

@@ -134,8 +134,8 @@ static SHAPES: &[Shape] = &[
         [3, 5, 3, 3, NONE],
         "closes in the middle of its answer",
         Effect::Octets(|octets| {
-            let half = octets.len() - octets.len().min(8);
-            octets.into_iter().take(half).collect()
+            let sent = octets.len() - octets.len().min(8);
+            octets.into_iter().take(sent).collect()
         }),
     ),
     shape(
