@@ -33,11 +33,9 @@ trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
 : >"$folder/said"
 
-# What the options leave open. The port is the same for all logins, since some servers know the client with one.
+# What the options leave open.
 export PKCE_SCOPE="${PKCE_SCOPE:-openid offline_access}"
 case " $* " in *' --prompt'*) ;; *) set -- --prompt consent "$@" ;; esac
-redirect_uri=http://127.0.0.1:$(jq -n 'now * 1000000 % 20000 + 20000 | floor')/callback
-case " $* " in *' --redirect-uri'*) ;; *) set -- --redirect-uri "$redirect_uri" "$@" ;; esac
 
 # Notes what a check came to: its name, the result, and what there is to say.
 result() {
@@ -168,7 +166,8 @@ exchange_without_verifier() {
 # Whether the server refuses the request before any login: by an error page, or by an error that it sends the browser
 # back with.
 refused_at_once() {
-  jq -r '"url = \(.authorization_url | @json)"' "$folder/request" |
+  # Port 0 is for pkce-callback to replace; no server lets it in.
+  jq -r '"url = \(.authorization_url | sub("%3A0%2F"; "%3A8080%2F") | @json)"' "$folder/request" |
     curl --config - --silent --globoff --max-time 30 --output "$folder/page" \
       --write-out '%{http_code} %{redirect_url}\n' >"$folder/answer" || return
   if grep -Eq '^4(0[0-9]|2[0-8]) ' "$folder/answer"; then
@@ -207,6 +206,12 @@ if jq -e '.code_challenge_methods_supported // [] | index("S256")' "$folder/idp.
   result S256_advertised pass
 else
   result S256_advertised fail 'code_challenge_methods_supported does not name it'
+fi
+
+# A request that is pushed must name its port.
+if jq -e '.require_pushed_authorization_requests == true' "$folder/idp.json" >/dev/null; then
+  port=$(jq -n 'now * 1000000 % 20000 + 10000 | floor')
+  case " $* " in *' --redirect-uri'*) ;; *) set -- --redirect-uri "http://127.0.0.1:$port/callback" "$@" ;; esac
 fi
 
 # A login is to go on where iss is missing, so that the rest can be checked.

@@ -12,9 +12,8 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::net::TcpListener;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 
 use base64::Engine;
@@ -43,11 +42,14 @@ const URL: &str = "to log in, open this URL";
 const WAITS: [&str; 9] =
     ["-slow", "-hang", "authorize-html", "jwks-lost", "jwks-cut", "jwks-cut-chunk", "jwks-429", "jwks-500", "jwks-503"];
 
+static PORTS: AtomicU32 = AtomicU32::new(0);
+
 /// How the pipeline that meets these faults ends.
 fn met(faults: &[&str], pipeline: &str) -> Output {
     let waits = faults.iter().any(|fault| WAITS.iter().any(|name| fault.ends_with(name)));
     let time = if waits { "--timeout 1" } else { "" };
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Below those that the system gives to connections, of which there are many meanwhile.
+    let port = 10_000 + (std::process::id() + PORTS.fetch_add(1, Ordering::Relaxed)) % 20_000;
     let script = format!("time='{time}'; port={port}; {pipeline}");
     let mut idp = command("pkce-idp");
     idp.arg("--auto-approve").args(faults.iter().flat_map(|fault| ["--fault", fault]));
