@@ -47,7 +47,7 @@ static PORTS: AtomicU32 = AtomicU32::new(0);
 /// How the pipeline that meets these faults ends.
 fn met(faults: &[&str], pipeline: &str) -> Output {
     let waits = faults.iter().any(|fault| WAITS.iter().any(|name| fault.ends_with(name)));
-    let time = if waits { "--timeout 1" } else { "" };
+    let time = if waits { "--timeout 2" } else { "" };
     // Below those that the system gives to connections, of which there are many meanwhile.
     let port = 10_000 + (std::process::id() + PORTS.fetch_add(1, Ordering::Relaxed)) % 20_000;
     let script = format!("time='{time}'; port={port}; {pipeline}");
