@@ -299,6 +299,36 @@ fn logs_a_test_account_in_on_pages_as_keycloaks() {
 }
 
 #[test]
+fn takes_no_option_of_curl_from_a_page() {
+    for shell in SHELLS {
+        let folder = Folder::new(&format!("ci-hostile-{shell}"));
+        let written = folder.0.join("written").display().to_string();
+        let page = format!(
+            "<form method=post action='/x&#10;output=&quot;{written}&quot;'>
+            <input name='a&#10;output=&quot;{written}&quot;' value='\"&#10;output=&quot;{written}&quot;'></form>"
+        );
+        let server = Server::start(move |seen| {
+            let host = format!("http://{}", seen.header("Host").unwrap());
+            match seen.target.starts_with("/.well-known/") {
+                true => json_answer(&json!({
+                    "issuer": host, "authorization_endpoint": format!("{host}/a\"b"),
+                    "token_endpoint": format!("{host}/t"), "code_challenge_methods_supported": ["S256"],
+                })),
+                false => answer(200, "text/html", &page),
+            }
+        });
+        let output = browse(shell, &folder, Some(&server), "someone\np4ss w&rd\n", &[]);
+        assert_eq!(output.status, 3, "{output:?}");
+        assert!(!fs::exists(&written).unwrap());
+        let posted: Vec<_> = server.seen().into_iter().filter(|seen| seen.method == "POST").collect();
+        assert!(!posted.is_empty() && posted.iter().all(|seen| seen.target.starts_with("/xoutput")), "{posted:?}");
+        assert!(
+            server.seen().iter().any(|seen| seen.target.starts_with("/a%22b?") || seen.target.starts_with("/a\"b?"))
+        );
+    }
+}
+
+#[test]
 fn says_why_it_cannot_log_in() {
     let no_browser = "pkce-callback: the program of BROWSER ended in failure, and there is no terminal";
     let hint = "hint: run it by hand with the URL above; it may say why";

@@ -31,7 +31,7 @@ goal=$(
   printf '%s\n' "$1" | sed -n 's/.*[?&]redirect_uri=\([^&]*\).*/\1/p' |
     sed 's/%3A/:/g; s/%2F/\//g; s/%5B/[/g; s/%5D/]/g'
 )
-request=$(printf '# the start\nurl = "%s"\n' "$1")
+request=$(printf '# the start\nurl = "%s"\n' "$(printf '%s\n' "$1" | sed 's/["\\]/\\&/g')")
 newline='
 '
 for page in 1 2 3 4 5 6 7 8 9 10; do

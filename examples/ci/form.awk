@@ -37,6 +37,8 @@ open && (tag == "input" || tag == "button") && !("disabled" in has) {
 END {
   if (!form) exit 1
   url = absolute(action, known[2, 1])
+  # A line end would begin another option of curl's; browsers leave it out too.
+  gsub(/[\001-\037\177]/, "", url)
   path = url
   sub(/[?#].*/, "", path)
   gsub(/["\\]/, "\\\\&", url)

@@ -218,6 +218,11 @@ const fn lax(name: &'static str, laxity: Laxity, does: &'static str) -> Kind {
     Kind::new(name, Place::Everywhere, 0, does, Effect::Lax(laxity))
 }
 
+/// Takes a member away.
+fn remove(object: &mut Value, name: &str) {
+    object.as_object_mut().and_then(|members| members.remove(name));
+}
+
 /// What a good client is to do.
 fn advice(place: Place, status: u8) -> &'static str {
     match (place, status) {

@@ -3,7 +3,7 @@
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::{Effect, Kind, Place};
+use super::{Effect, Kind, Place, remove};
 use crate::idp::keys::{Alg, Key};
 use crate::idp::now;
 use crate::jws::{decoded, encoded};
@@ -26,10 +26,6 @@ const fn signed(name: &'static str, status: u8, does: &'static str, change: fn(&
 
 const fn keys(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
     Kind::new(name, Place::Keys, status, does, Effect::Object(change))
-}
-
-fn remove(object: &mut Value, name: &str) {
-    object.as_object_mut().and_then(|members| members.remove(name));
 }
 
 /// The three parts of a token.

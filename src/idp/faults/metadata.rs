@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Effect, Kind, Place};
+use super::{Effect, Kind, Place, remove};
 
 const fn metadata(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
     Kind::new(name, Place::Metadata, status, does, Effect::Object(change))
@@ -24,11 +24,6 @@ const fn push(name: &'static str, status: u8, does: &'static str, effect: Effect
 fn text(object: &mut Value, name: &str, change: impl FnOnce(&str) -> String) {
     let changed = object[name].as_str().map(change);
     object[name] = json!(changed);
-}
-
-/// Takes a member away.
-fn remove(object: &mut Value, name: &str) {
-    object.as_object_mut().and_then(|members| members.remove(name));
 }
 
 /// All kinds.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::answer::{with_head, with_text};
-use super::{Effect, Kind, Place};
+use super::{Effect, Kind, Place, remove};
 use crate::form;
 use crate::idp::grants::Laxity;
 use crate::idp::parameters::Parameters;
@@ -59,10 +59,6 @@ fn as_form(octets: Vec<u8>) -> Vec<u8> {
         let pairs: Vec<(&str, String)> = pairs.collect();
         form::encoded(pairs.iter().map(|(name, value)| (*name, value.as_str()))).to_string()
     })
-}
-
-fn remove(object: &mut Value, name: &str) {
-    object.as_object_mut().and_then(|members| members.remove(name));
 }
 
 /// RFC 6749 section 5.2 and RFC 8707 section 2, with the status of the answer and that of a good client.
