@@ -170,7 +170,7 @@ impl Post<'_> {
     fn object(&self, answer: &Answer) -> Result<Document, Error> {
         let read = match answer.media_type.as_str() {
             FORM => form_object(&answer.body),
-            _ => Document::parse(&answer.body),
+            _ => answer.object(),
         };
         let status = answer.status;
         let error_code = read.as_ref().ok().and_then(error_code);

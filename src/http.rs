@@ -14,7 +14,7 @@ use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use crate::url::Url;
-use crate::{Error, document, tool};
+use crate::{Document, Error, document, tool};
 
 /// An answer, whatever its status.
 pub struct Answer {
@@ -26,6 +26,14 @@ pub struct Answer {
     pub location: Option<String>,
     /// The body, 1 MiB at most.
     pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Answer {
+    /// The JSON object in the body, or what is wrong with it.
+    pub fn object(&self) -> Result<Document, String> {
+        let is_page = self.body.trim_ascii_start().starts_with(b"<");
+        Document::parse(&self.body).map_err(|wrong| if is_page { PAGE.to_owned() } else { wrong })
+    }
 }
 
 /// Why there is no answer.
@@ -232,6 +240,8 @@ fn trace(method: &str, url: &Url, started: Instant, answer: &Result<Answer, Erro
 }
 
 const ACCEPT: &str = "application/json";
+
+const PAGE: &str = "a page and no JSON (of a proxy, or of a network's own login?)";
 
 const BROKEN: &str = "the answer is not HTTP";
 

@@ -87,8 +87,7 @@ pub fn endpoint(document: &Document, name: &str) -> Result<Url, Error> {
 pub fn read(subject: &str, answer: &Answer) -> Result<Document, Error> {
     let mut error = match answer.status {
         200 => {
-            let read = Document::parse(&answer.body);
-            return read.map_err(|wrong| Error::untrusted(format!("{subject}: {wrong}")));
+            return answer.object().map_err(|wrong| Error::untrusted(format!("{subject}: {wrong}")));
         }
         status @ (429 | 500..=599) => Error::unavailable(format!("{subject}: the server answered {status}")),
         // Only 200 brings metadata or keys (RFC 8414 section 3.2); another success is no answer at all.

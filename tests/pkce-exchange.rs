@@ -286,7 +286,11 @@ fn sends_a_code_once_whatever_happens_to_it() {
         (answer(503, "", ""), 3, "token endpoint: the server answered 503".to_owned()),
         (answer(429, "", ""), 3, "token endpoint: the server answered 429".to_owned()),
         (answer(204, "", ""), 4, format!("token endpoint: the server answered 204{spent}")),
-        (answer(200, "text/html", "<html>"), 4, format!("token endpoint: not JSON at line 1, column 1{spent}")),
+        (
+            answer(200, "text/html", "<html>"),
+            4,
+            format!("token endpoint: a page and no JSON (of a proxy, or of a network's own login?){spent}"),
+        ),
         (
             answer(200, "application/json", &format!("{{\"a\":\"{}\"}}", "a".repeat(2 * 1024 * 1024))),
             4,

@@ -129,7 +129,7 @@ fn says_why_a_request_was_not_taken() {
         (answer(500, "", ""), 3, "the server answered 500".into()),
         (answer(503, "", ""), 3, "the server answered 503".into()),
         (answer(302, "", ""), 4, "a redirect (302), which is not followed".into()),
-        (answer(201, "text/html", "<html>"), 4, "not JSON at line 1, column 1".into()),
+        (answer(201, "text/html", "<html>"), 4, "a page and no JSON (of a proxy, or of a network's own login?)".into()),
         (answer(201, json, "{\"expires_in\":60}"), 4, "request_uri: missing".into()),
         (json_answer(&json!({ "request_uri": 5 })), 4, "request_uri: must be a string".into()),
         (

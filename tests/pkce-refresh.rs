@@ -163,7 +163,11 @@ fn tells_what_is_spent_from_what_is_not() {
         (json(503, ""), 3, "token endpoint: the server answered 503".to_owned()),
         (json(429, ""), 3, "token endpoint: the server answered 429".to_owned()),
         (json(302, ""), 4, "token endpoint: a redirect (302), which is not followed".to_owned()),
-        (json(200, "<html>"), 4, format!("token endpoint: not JSON at line 1, column 1{spent}")),
+        (
+            json(200, "<html>"),
+            4,
+            format!("token endpoint: a page and no JSON (of a proxy, or of a network's own login?){spent}"),
+        ),
         (json(200, "{}"), 4, format!("token endpoint: access_token: missing{spent}")),
         (
             json(200, "{\"access_token\":\"a\",\"token_type\":\"mac\"}"),

@@ -172,7 +172,7 @@ fn says_why_there_is_no_client() {
         (answer(503, "", ""), 3, "the server answered 503"),
         (answer(204, "", ""), 4, "the server answered 204"),
         (answer(302, "", ""), 4, "a redirect (302), which is not followed"),
-        (answer(201, "text/html", "<html>"), 4, "not JSON at line 1, column 1"),
+        (answer(201, "text/html", "<html>"), 4, "a page and no JSON (of a proxy, or of a network's own login?)"),
         (created(&json!({})), 4, "client_id: missing"),
         (created(&json!({ "client_id": 5 })), 4, "client_id: must be a string"),
         (created(&json!({ "client_id": "" })), 4, "client_id: must be visible ASCII characters, one at least"),

@@ -326,7 +326,7 @@ fn leaves_what_is_kept_where_the_server_is_away_for_a_while() {
         (
             answer(200, "text/html", "<html>"),
             4,
-            "token endpoint: not JSON at line 1, column 1; the refresh token may be spent",
+            "token endpoint: a page and no JSON (of a proxy, or of a network's own login?); the refresh token may be spent",
         ),
     ] {
         let session = Session::answering(&format!("away-{status}"), move |_, _| octets.clone());

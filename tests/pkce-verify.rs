@@ -867,7 +867,11 @@ fn says_what_is_wrong_with_the_answer_of_the_server() {
         (answer(404, "", ""), 1, "JWKS: there is none (404)"),
         (answer(403, "", ""), 1, "JWKS: the server answered 403"),
         (redirect.to_vec(), 4, "JWKS: a redirect (302), which is not followed"),
-        (answer(200, "text/html", "<!doctype html>"), 4, "JWKS: not JSON at line 1, column 1"),
+        (
+            answer(200, "text/html", "<!doctype html>"),
+            4,
+            "JWKS: a page and no JSON (of a proxy, or of a network's own login?)",
+        ),
         (json(""), 4, "JWKS: not a JSON object: it ends too early"),
         (json("[]"), 4, "JWKS: not a JSON object"),
         (json(&twice), 4, "JWKS: keys: there twice"),
