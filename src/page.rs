@@ -95,8 +95,6 @@ font-size:1.75rem;font-weight:600;line-height:3.25rem;color:var(--key)}
 .good .mark{color:var(--good)}
 .bad .mark{color:var(--bad)}
 h1{margin:0 0 .5rem;font-size:1.375rem;line-height:1.3}
-h1{text-wrap:balance}
-p{text-wrap:pretty}
 p{margin:0 0 1rem;color:var(--soft);overflow-wrap:anywhere}
 main>:last-child{margin-bottom:0}
 label{display:block;margin-bottom:.25rem;text-align:left;color:var(--soft)}
