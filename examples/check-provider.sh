@@ -139,8 +139,15 @@ answered() {
 code() {
   login=$((${login:-0} + 1))
   echo "check-provider: login $login: $1" >&2
-  echo 'pkce-callback: the login did not come to its end' >"$folder/said"
-  pkce-callback --timeout 120 <"$folder/request" >"$folder/code"
+  ended=0
+  pkce-callback --timeout 120 <"$folder/request" >"$folder/code" || ended=$?
+  case $ended in
+    0) ;;
+    1 | 5) echo 'pkce-callback: the redirect brought an error' ;;
+    3) echo 'pkce-callback: no redirect came' ;;
+    *) echo 'pkce-callback: the redirect is not to be trusted' ;;
+  esac >"$folder/said"
+  return "$ended"
 }
 
 # The tokens for the code, in the file of this name.

@@ -196,7 +196,9 @@ fn says_what_could_not_be_checked_where_nothing_can() {
             "not checked: discovery metadata: the server answered 503",
             without(&before[..1], metadata),
         ),
-        ("redirect-error-access_denied", 1, "fail: login the login did not come to its end", without(&before, login)),
+        ("redirect-error-access_denied", 1, "fail: login the redirect brought an error", without(&before, login)),
+        ("redirect-state-other@1", 3, "not checked: login no redirect came", without(&before, login)),
+        ("redirect-code-twice@1", 1, "fail: login the redirect is not to be trusted", without(&before, login)),
         ("token-503@1", 3, "not checked: login token endpoint: the server answered 503", without(&before, login)),
         (
             "token-type-mac@1",

@@ -241,6 +241,7 @@ fn keycloak() -> Server {
               action=\"authenticate?session_code=CODE&amp;execution=1\">
             <input tabindex=\"1\" name=\"username\" value=\"\"  type=\"text\" autofocus/>
             <input name='password' type='password' /> <button type=\"button\" name=\"show\">x</button>
+            <button name=\"answer\">Cancel</button><input type=submit value=\"Deny it\" name=\"no\">
             <input type=\"checkbox\" name=\"rememberMe\"> <input type=checkbox name=kept checked>
             <input type=\"hidden\" name=\"credentialId\" value=\"a&#x3D;&#039;&lt;\"/><input disabled name=\"off\" value=\"1\">
             <input name=\"login\" type=\"submit\" value=\"Sign In\"/><input name=\"other\" type=\"submit\"/>

@@ -25,7 +25,10 @@ tag == "/form" { open = 0 }
 open && (tag == "input" || tag == "button") && !("disabled" in has) {
   type = tolower(has["type"])
   if (type == "" && tag == "button") type = "submit"
-  if (type ~ /^(button|reset|image|file)$/ || type == "submit" && pressed++) next
+  if (type ~ /^(button|reset|image|file)$/) next
+  # The text on a button stands behind its tag.
+  if (type == "submit" && tolower(has["name"] " " has["value"] " " $0) ~ /cancel|deny|decline|reject|abort/) next
+  if (type == "submit" && pressed++) next
   if (type ~ /^(checkbox|radio)$/ && !("checked" in has)) next
   if (type ~ /^(checkbox|radio)$/ && !("value" in has)) has["value"] = "on"
   if (type ~ /^(|text|email)$/) has["value"] = known[1, 1]

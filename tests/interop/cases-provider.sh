@@ -64,6 +64,29 @@ logs_in_with_the_browser_of_the_CI_example() {
   granted
 }
 
+logs_in_at_Django_and_keeps_the_token() {
+  with_the_browser_of_CI
+  issuer=${issuers[django]}
+  export PKCE_HOME=$case/kept
+  typed "$request | pkce-callback --timeout 40 | pkce-exchange | pkce-verify | pkce-store work"
+  is 'the status' "$status" 0
+  is 'who it is' "$(pkce-load work | jq -r .id_token_claims.sub)" 1
+  local turn
+  for turn in 1 2; do
+    pkce-load work | jq -r .refresh_token >>"$case/refresh_tokens"
+    sed -i 's/"expires_at":[0-9]*/"expires_at":5/' "$PKCE_HOME/work.json"
+    pkce-token work -- curl --silent --fail-with-body -H @- "$issuer/userinfo/" >"$case/me" || fail "refresh $turn"
+    is "who the API says it is ($turn)" "$(jq -r .sub "$case/me")" 1
+  done
+  is 'the refresh tokens' "$(sort -u "$case/refresh_tokens" | wc -l)" 2
+}
+
+finds_what_Django_takes_by_default() {
+  with_the_browser_of_CI
+  finds django cli '["iss_sent: not_offered","plain_refused: fail","reuse_ends_the_grant: fail",'\
+'"revocation: not_offered"]' 1
+}
+
 finds_that_what_the_CI_example_tries_is_refused() {
   with_the_browser_of_CI
   export PKCE_SCOPE=openid
@@ -86,3 +109,5 @@ check finds_that_PKCE_is_not_required
 check says_that_it_needs_a_client_where_it_cannot_register_one
 check logs_in_with_the_browser_of_the_CI_example
 check finds_that_what_the_CI_example_tries_is_refused
+check logs_in_at_Django_and_keeps_the_token
+check finds_what_Django_takes_by_default

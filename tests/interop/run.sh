@@ -14,6 +14,7 @@ needs() {
 needs node 'install the package nodejs'
 needs npm 'install the package npm'
 needs chromium 'install the package chromium'
+needs python3 'install the package python3'
 needs curl 'install the package curl'
 needs jq 'install the package jq'
 needs age 'install the package age'
@@ -30,6 +31,13 @@ cd "$(dirname "$0")" || exit
 if ! cmp -s package-lock.json node_modules/.of-lock.json; then
   timeout 120 npm ci --silent --no-audit --no-fund --ignore-scripts || needs node_modules 'npm ci failed'
   cp package-lock.json node_modules/.of-lock.json
+fi
+
+if ! cmp -s requirements.txt venv/of-requirements.txt; then
+  rm -rf venv
+  { python3 -m venv venv && timeout 120 venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt; } ||
+    needs venv 'install the packages python3 and python3-venv; or pip install failed'
+  cp requirements.txt venv/of-requirements.txt
 fi
 
 # Whatever the caller has set, for a login of their own or for npm, is no part of the tests.
@@ -66,13 +74,20 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 declare -A issuers
-coproc server { ODD=$odd exec node ./server.mjs 2>"$work/server"; }
-while read -r -t 60 -u "${server[0]:-}" name url && [ "$name" != ready ]; do issuers[$name]=$url; done
-[ "$name" = ready ] || {
-  echo 'interop: the servers did not start:' >&2
-  cat "$work/server" >&2
-  exit 1
+coproc server {
+  # What runs in the background would else have no standard input, by whose end it knows ours.
+  exec 3<&0 2>"$work/server"
+  ODD=$odd node ./server.mjs <&3 &
+  exec ./venv/bin/python -B ./provider.py
 }
+for _ in node python; do
+  while read -r -t 60 -u "${server[0]:-}" name url && [ "$name" != ready ]; do issuers[$name]=$url; done
+  [ "$name" = ready ] || {
+    echo 'interop: the servers did not start:' >&2
+    cat "$work/server" >&2
+    exit 1
+  }
+done
 
 # Whose login it is, where a case does not say.
 issuer=${issuers[plain]}
