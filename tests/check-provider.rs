@@ -13,7 +13,7 @@ mod common;
 use std::collections::HashSet;
 use std::thread;
 
-use common::{Folder, Output, command, finish, root, run};
+use common::{Folder, Output, command, finish, lacks, root, run};
 use serde_json::Value;
 
 /// The checks, in their order.
@@ -60,6 +60,9 @@ fn others(output: &Output) -> Vec<String> {
 
 #[test]
 fn finds_nothing_wrong_with_a_strict_server() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     for shell in ["dash", "bash"] {
         let output = checked(shell, &[], "");
         assert_eq!((output.status, others(&output)), (0, vec![]), "{output:?}");
@@ -75,6 +78,9 @@ fn finds_nothing_wrong_with_a_strict_server() {
 
 #[test]
 fn finds_what_a_server_is_lax_about() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     let none = "no refresh token was given";
     let same = "the refresh token stays the same";
     let mut lax: HashSet<String> = run("pkce-idp", &["--list-faults"], "")
@@ -176,6 +182,9 @@ fn finds_what_a_server_is_lax_about() {
 
 #[test]
 fn says_what_could_not_be_checked_where_nothing_can() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     let without = |checks: &[&str], why: &str| -> Vec<String> {
         let left = CHECKS.iter().filter(|check| !checks.contains(check));
         left.map(|check| format!("not checked: {check} {why}")).collect()
@@ -215,6 +224,9 @@ fn says_what_could_not_be_checked_where_nothing_can() {
 
 #[test]
 fn prints_the_same_as_json() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     for (fault, status, [passed, failed, not_offered, not_checked]) in
         [("no-rotation", 1, [11, 1, 2, 0]), ("no-iss", 0, [13, 0, 1, 0]), ("metadata-503", 3, [0, 0, 0, 14])]
     {
@@ -246,6 +258,9 @@ fn prints_the_same_as_json() {
 
 #[test]
 fn registers_a_client_where_none_is_named() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     let output = checked("dash", &[], "unset PKCE_CLIENT_ID;");
     assert_eq!((output.status, others(&output)), (0, vec![]), "{output:?}");
     assert!(!output.stderr.contains("client_id=pkce-tools"), "{output:?}");
@@ -264,6 +279,9 @@ fn registers_a_client_where_none_is_named() {
 
 #[test]
 fn says_how_it_is_called() {
+    if lacks(&["dash", "jq"]) {
+        return;
+    }
     let usage = "usage: check-provider.sh [--json] ISSUER [PKCE_URL_OPTION...]\n";
     for args in [&[][..], &["--json"], &["--help"], &["--json", "-x"]] {
         let output = finish(command("dash").arg(script()).args(args), b"");
@@ -280,6 +298,9 @@ fn says_how_it_is_called() {
 
 #[test]
 fn shows_no_secret_with_a_trace_and_leaves_nothing_behind() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     let folder = Folder::new("check-provider");
     let at = folder.0.display();
     // What each step prints is kept, to look for it in what the script prints.

@@ -18,7 +18,7 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Folder, Output, Server, answer, bin, command, finish, json_answer, root, tools};
+use common::{Folder, Output, Server, answer, bin, command, finish, json_answer, lacks, root, tools};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -54,6 +54,9 @@ fn has_a_test_for_each_example() {
 
 #[test]
 fn runs_in_a_plain_shell() {
+    if lacks(&["dash"]) {
+        return;
+    }
     for shell in SHELLS {
         for name in ["mask.sh", "browser.sh", "refuses.sh"] {
             let output = finish(command(shell).arg("-n").arg(ci(name)), b"");
@@ -64,6 +67,9 @@ fn runs_in_a_plain_shell() {
 
 #[test]
 fn masks_each_secret_and_hands_the_document_on_as_it_is() {
+    if lacks(&["dash", "jq"]) {
+        return;
+    }
     let values = ["c0de-1", "xoxp-2", "a%b", "a%b\nsecond line", "second line", "r-3", "\u{e9}]"];
     for shell in SHELLS {
         for (runner, prefix, percent) in [(GITHUB, "::add-mask::", "%25"), (AZURE, "##vso[task.setsecret]", "%AZP25")] {
@@ -85,6 +91,9 @@ fn masks_each_secret_and_hands_the_document_on_as_it_is() {
 
 #[test]
 fn prints_the_masks_before_the_document() {
+    if lacks(&["dash", "jq"]) {
+        return;
+    }
     for shell in SHELLS {
         let script = format!("exec {shell} '{}' 2>&1", ci("mask.sh"));
         let output = finish(command("sh").args(["-c", &script]).env("GITHUB_ACTIONS", "true"), DOCUMENT.as_bytes());
@@ -94,6 +103,9 @@ fn prints_the_masks_before_the_document() {
 
 #[test]
 fn refuses_to_mask_where_no_runner_reads_along() {
+    if lacks(&["dash"]) {
+        return;
+    }
     let message = "mask: environment: neither GITHUB_ACTIONS nor TF_BUILD is set; elsewhere the masks would show the \
                    secrets\n";
     let folder = Folder::new("ci-nowhere");
@@ -112,6 +124,9 @@ fn refuses_to_mask_where_no_runner_reads_along() {
 
 #[test]
 fn hands_a_failure_on_without_a_word() {
+    if lacks(&["dash", "jq"]) {
+        return;
+    }
     for shell in SHELLS {
         for (status, kind) in
             [(1, "refused"), (2, "usage"), (3, "unavailable"), (4, "untrusted"), (5, "login_required")]
@@ -125,6 +140,9 @@ fn hands_a_failure_on_without_a_word() {
 
 #[test]
 fn refuses_what_is_no_document_and_quotes_nothing_of_it() {
+    if lacks(&["dash", "jq"]) {
+        return;
+    }
     let object = "mask: standard input: not a JSON object\n";
     let empty = "mask: standard input: empty (did the step before fail?)\n";
     for shell in SHELLS {
@@ -173,6 +191,9 @@ fn arguments(folder: &Folder) -> String {
 
 #[test]
 fn shows_no_secret_in_a_trace_or_an_argument_list() {
+    if lacks(&["dash", "jq"]) {
+        return;
+    }
     for shell in SHELLS {
         let folder = Folder::new(&format!("ci-mask-{shell}"));
         let mut masked = command(shell);
@@ -213,6 +234,9 @@ fn said(output: &Output) -> Vec<&str> {
 
 #[test]
 fn logs_a_test_account_in_on_the_pages_of_pkce_idp() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
     for shell in SHELLS {
         let folder = Folder::new(&format!("ci-browser-{shell}"));
         let name = "someone+\"else\"&co %41";
@@ -291,6 +315,9 @@ fn keycloak() -> Server {
 
 #[test]
 fn logs_a_test_account_in_on_pages_as_keycloaks() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
     for shell in SHELLS {
         let folder = Folder::new(&format!("ci-keycloak-{shell}"));
         let output = browse(shell, &folder, Some(&keycloak()), "someone\np4ss w&rd\n", &[]);
@@ -301,6 +328,9 @@ fn logs_a_test_account_in_on_pages_as_keycloaks() {
 
 #[test]
 fn takes_no_option_of_curl_from_a_page() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
     for shell in SHELLS {
         let folder = Folder::new(&format!("ci-hostile-{shell}"));
         let written = folder.0.join("written").display().to_string();
@@ -331,6 +361,9 @@ fn takes_no_option_of_curl_from_a_page() {
 
 #[test]
 fn says_why_it_cannot_log_in() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
     let no_browser = "pkce-callback: the program of BROWSER ended in failure, and there is no terminal";
     let hint = "hint: run it by hand with the URL above; it may say why";
     let wrong = "browser: page 2: the same form came back; are name and password right?";
@@ -588,6 +621,9 @@ fn checked(job: &Job) -> (String, HashSet<String>) {
 
 #[test]
 fn runs_the_github_workflow_to_its_end_and_shows_no_secret() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     let (parts, environment) = github_parts();
     assert_eq!(parts.len(), 9);
     let mut runner = Runner::new("github", environment.clone());
@@ -620,6 +656,9 @@ fn runs_the_github_workflow_to_its_end_and_shows_no_secret() {
 
 #[test]
 fn runs_the_gitlab_job_to_its_end_and_shows_no_secret() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     let (parts, variables) = gitlab_parts();
     let work = variables.iter().find(|(name, _)| name == "WORK").unwrap().1.clone();
     let runner = Runner::new("gitlab", variables.clone());
@@ -705,6 +744,9 @@ fn refuses(shell: &str, server: &Server) -> Output {
 
 #[test]
 fn fails_where_the_provider_accepts_what_it_must_refuse() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     let checks =
         [("wrong", "a wrong verifier"), ("missing", "a missing verifier"), ("replay", "a code that was used before")];
     for shell in SHELLS {
@@ -731,6 +773,9 @@ fn fails_where_the_provider_accepts_what_it_must_refuse() {
 
 #[test]
 fn says_where_a_check_cannot_be_made() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
     let odd = provider("confidential");
     let output = refuses("dash", &odd);
     let message = [

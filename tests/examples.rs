@@ -16,7 +16,7 @@ use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{Folder, Output, Server, answer, command, finish, json_answer, root, talk};
+use common::{Folder, Output, Server, answer, command, finish, json_answer, lacks, root, talk};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -107,6 +107,9 @@ fn quiet(output: &Output) -> Vec<&str> {
 
 #[test]
 fn logs_in_once_calls_many_and_logs_out() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
     let (once, out) = (example("login-once.sh"), example("logout.sh"));
     let (call, parallel) = (example("call-api.sh"), example("parallel.sh"));
     let folder = Folder::new("session");
@@ -144,6 +147,9 @@ fn logs_in_once_calls_many_and_logs_out() {
 
 #[test]
 fn calls_again_with_a_new_token_where_the_api_refused_the_kept_one() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
     let folder = Folder::new("call-again");
     let call = example("call-api.sh");
     let output = with_home(

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{Folder, Output, command, finish, root};
+use common::{Folder, Output, command, finish, lacks, root};
 use serde_json::Value;
 
 /// The steps, each as it is typed.
@@ -126,8 +126,7 @@ fn logs_in_to_a_resource_whose_server_has_never_seen_the_client() {
         let traced: Vec<&str> = output.stderr.lines().filter(|line| line.contains(": trace: ")).collect();
         assert_eq!(traced.len(), if more.is_empty() { 4 } else { 5 }, "{output:?}");
     }
-    if !has_curl() {
-        println!("left out, since curl is not installed: the call with the token");
+    if lacks(&["curl"]) {
         return;
     }
     let called = "unset PKCE_CLIENT_ID
@@ -236,10 +235,6 @@ fn shows_no_secret_to_other_programs_and_says_none() {
     assert!(output.stderr.contains("pkce-exchange: trace: POST http://127.0.0.1:"), "{}", output.stderr);
 }
 
-fn has_curl() -> bool {
-    Command::new("curl").arg("--version").output().is_ok()
-}
-
 /// Runs what stands in a document, one after the other in one folder; the reader's provider is pkce-idp here, and what
 /// else is typed stays as it is.
 fn runs_as_it_stands(name: &str, typed: &[String]) {
@@ -248,9 +243,9 @@ fn runs_as_it_stands(name: &str, typed: &[String]) {
     assert!(others.len() >= 2, "{typed:?}");
     let others = others.iter().map(|block| {
         let block = block.replace("pkce-discover https://id.example.com", "pkce-discover");
-        match has_curl() {
-            true => block.replace("https://api.example.com/me", "\"$PKCE_ISSUER/userinfo\""),
-            false => block.replace("curl --fail-with-body -H @- https://api.example.com/me", "cat"),
+        match lacks(&["curl"]) {
+            false => block.replace("https://api.example.com/me", "\"$PKCE_ISSUER/userinfo\""),
+            true => block.replace("curl --fail-with-body -H @- https://api.example.com/me", "cat"),
         }
     });
     let home = format!("cd '{}'; export PKCE_HOME='{}/kept'", folder.0.display(), folder.0.display());
@@ -258,8 +253,7 @@ fn runs_as_it_stands(name: &str, typed: &[String]) {
     let output = inside("bash", &script);
     assert_eq!(output.status, 0, "{script}\n{output:?}");
     for block in own {
-        if block.contains("curl ") && !has_curl() {
-            println!("left out, since curl is not installed:\n{block}");
+        if block.contains("curl ") && lacks(&["curl"]) {
             continue;
         }
         let output = finish(command("bash").args(["-c", &format!("{home}; {block}")]), b"");

@@ -165,7 +165,7 @@ fn repeats_no_token_in_a_message() {
 
 #[test]
 fn revokes_in_the_trap_of_a_script_and_leaves_its_status() {
-    for shell in ["dash", "bash"] {
+    for shell in ["sh", "bash"] {
         let script = "set -eu
             document=$(pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent |
               pkce-callback | pkce-exchange)

@@ -23,7 +23,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Output, answer, command, done, failure, finish, json_answer, start};
+use common::{Output, answer, command, done, failure, finish, json_answer, lacks, start};
 use rotating::{Session, now, number, refused, rotate};
 use serde_json::{Value, json};
 
@@ -138,6 +138,9 @@ fn refreshes_once_for_a_hundred_at_once() {
 
 #[test]
 fn refreshes_once_for_a_hundred_at_pkce_idp() {
+    if lacks(&["curl"]) {
+        return;
+    }
     let folder = common::Folder::new("hundred-idp");
     let script = "pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent |
           pkce-callback | pkce-exchange | pkce-store work

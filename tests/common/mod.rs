@@ -1,5 +1,5 @@
 //! What several tests share: the tools run as processes, and servers that do as they are told.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stdout)]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -76,6 +76,15 @@ pub fn command(program: &str) -> Command {
     command.env("HOME", std::env::temp_dir());
     command.env("LANG", "C.UTF-8");
     command
+}
+
+/// Whether this machine lacks one of these programs; says so, since the test then leaves itself out.
+pub fn lacks(programs: &[&str]) -> bool {
+    let missing = programs.iter().find(|program| Command::new(program).arg("--version").output().is_err());
+    if let Some(program) = missing {
+        println!("left out, since {program} is not installed: {}", thread::current().name().unwrap_or_default());
+    }
+    missing.is_some()
 }
 
 /// The folder of the built tools.
