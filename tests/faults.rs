@@ -154,6 +154,12 @@ fn happens_at_the_occasion_that_is_named_alone() {
         (vec!["jwks-none@1"], 0, vec![]),
         // Without a name for the key, each that fits is tried.
         (vec!["id_token-kid-missing", "jwks-two"], 0, vec![]),
+        // Without a word of the metadata RS256 is right, and the signature fits that key as RFC 8017 has it.
+        (
+            vec!["metadata-no-alg", "jwks-exponent-1", "id_token-exponent-1"],
+            4,
+            vec!["pkce-verify: id_token: signature: not made with the server's key"],
+        ),
         // The first of two that is met is the one that counts.
         (vec!["token-expires-string", "token-type-lower", "token-extras", "redirect-extras", "no-iss"], 0, vec![]),
         (vec!["token-503@2", "revoke-503"], 3, vec![refreshed]),

@@ -1,6 +1,6 @@
 //! What can be wrong with an ID token and with the keys: OpenID Connect Core section 3.1.3.7, RFC 7515, RFC 7517, RFC 8725.
 
-use ring::hmac;
+use ring::{digest, hmac};
 use serde_json::{Value, json};
 
 use super::{Effect, Kind, Place, remove};
@@ -70,6 +70,16 @@ fn confused(token: &str, jwk: &Value) -> String {
     format!("{input}.{}", encoded(hmac::sign(&key, input.as_bytes())))
 }
 
+/// The token as anybody can sign it where the exponent of an RSA key is 1: the padded digest (RFC 8017 section 9.2) is
+/// its own signature.
+fn signed_by_nobody(token: &str) -> String {
+    let input = format!("{}.{}", other_header(token, |header| header["alg"] = json!("RS256")), parts(token).1);
+    let digest = digest::digest(&digest::SHA256, input.as_bytes());
+    let padding = vec![0xff; MODULUS - SHA256_INFO.len() - digest.as_ref().len() - 3];
+    let signature = [&[0, 1], padding.as_slice(), &[0], &SHA256_INFO, digest.as_ref()].concat();
+    format!("{input}.{}", encoded(signature))
+}
+
 /// An ECDSA signature as other protocols write it: two ASN.1 integers (RFC 3279 section 2.2.3).
 fn asn1(octets: &mut Vec<u8>) {
     let (r, s) = octets.split_at(octets.len() / 2);
@@ -91,6 +101,12 @@ fn first_kid(set: &Value) -> Option<&str> {
 fn each(set: &mut Value, change: impl FnMut(&mut Value)) {
     set["keys"].as_array_mut().into_iter().flatten().for_each(change);
 }
+
+/// Octets of an RSA modulus of 2048 bits.
+const MODULUS: usize = 256;
+
+/// What says that a digest is one of SHA-256 (RFC 8017 section 9.2, note 1).
+const SHA256_INFO: [u8; 19] = [0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
 /// All kinds.
 pub static KINDS: &[Kind] = &[
@@ -265,6 +281,9 @@ pub static KINDS: &[Kind] = &[
         let (header, payload, signature) = parts(token);
         json!({ "protected": header, "payload": payload, "signature": signature }).to_string()
     }),
+    signed("id_token-exponent-1", 4, "signs as everybody can whose RSA key has the exponent 1", |token, _| {
+        signed_by_nobody(token)
+    }),
     signed("id_token-space", 4, "puts a space behind the ID token", |token, _| format!("{token} ")),
     signed("id_token-loose-bits", 4, "ends the signature with bits that stand for nothing", |token, _| {
         let mut octets = token.to_owned().into_bytes();
@@ -300,6 +319,11 @@ pub static KINDS: &[Kind] = &[
         let mut other = other.jwk();
         other.as_object_mut().into_iter().for_each(|key| drop(key.insert("kid".to_owned(), json!(first_kid(set)))));
         set["keys"].as_array_mut().into_iter().for_each(|keys| keys.insert(0, other.clone()));
+    }),
+    keys("jwks-exponent-1", 0, "shows an RSA key beside its own, with the exponent 1", |set| {
+        let name = first_kid(set);
+        let key = json!({ "kty": "RSA", "n": encoded([0xff; MODULUS]), "e": encoded([1]), "kid": name });
+        set["keys"].as_array_mut().into_iter().for_each(|keys| keys.push(key.clone()));
     }),
     keys("jwks-noise", 0, "shows keys that nobody knows", |set| {
         let noise = json!([5, { "kty": "XYZ" }, { "kty": "EC", "crv": "P-256" }, { "kty": "oct", "k": "AAAA" }]);
