@@ -47,20 +47,38 @@ said() {
   sed -n '1s/^[a-z-]*: //p' "$folder/said"
 }
 
-# The result of something that a server must refuse; 1 and 5 are a refusal.
-refused() {
-  case $2 in
-    1 | 5) result "$1" pass "$(said)" ;;
-    0) result "$1" fail "$3" ;;
-    *) result "$1" not_checked "$(said)" ;;
+# Whether the step that ended so was refused for what it sent. A person who cancels, a server that fails and an answer
+# that is lost are no refusal: they would make a pass of what was never looked at.
+is_refusal() {
+  case "$1 $(said)" in
+    *' authorization endpoint: '*)
+      said | grep -Eq '^authorization endpoint: (an error page|invalid_|unauthorized_client|unsupported_)'
+      ;;
+    *' the server answered 4'*' without an OAuth error'*) ;;
+    *'may be spent') false ;;
+    1\ * | 5\ *) ;;
+    *) false ;;
   esac
+}
+
+# The result of something that a server must refuse.
+refused() {
+  if [ "$2" -eq 0 ]; then
+    result "$1" fail "$3"
+  elif is_refusal "$2"; then
+    result "$1" pass "$(said)"
+  else
+    result "$1" not_checked "$(said)"
+  fi
 }
 
 # The result of something that must succeed.
 succeeded() {
-  case $2 in
-    0) result "$1" pass ;;
-    3) result "$1" not_checked "$(said)" ;;
+  case "$2 $(said)" in
+    0\ *) result "$1" pass ;;
+    3\ * | '5 '*'the server answered 5'* | '5 '*' no answer within '* | '5 '*' peer disconnected'*)
+      result "$1" not_checked "$(said)"
+      ;;
     *) result "$1" fail "$(said)" ;;
   esac
 }
@@ -118,36 +136,57 @@ post() {
       if $method == "client_secret_post" then "data = \("client_secret=" + ($secret | @uri) | @json)"
       elif $method == "client_secret_basic" then "user = \("\(.client_id | @uri):\($secret | @uri)" | @json)"
       else empty end' |
-    curl --config - --silent --show-error --max-time 30 --header 'Accept: application/json' \
-      --output "$folder/answer" 2>"$folder/said" || return 3
+    (
+      # No answer is to fill the disk: 1 MiB, in blocks of 512 octets.
+      trap '' XFSZ
+      ulimit -f 2048
+      exec curl --config - --silent --show-error --max-time 30 --header 'Accept: application/json' \
+        --output "$folder/answer" 2>"$folder/said"
+    ) || return 3
 }
 
 # Whether the answer has this member; an OAuth error is a refusal.
 answered() {
-  if jq -e --arg member "$1" 'has($member)' "$folder/answer" >/dev/null 2>&1; then
-    return 0
-  elif jq -e '.error | IN("invalid_grant", "invalid_request")' "$folder/answer" >/dev/null 2>&1; then
-    jq -r '"curl: \(.error)"' "$folder/answer" >"$folder/said"
-    return 1
-  else
-    echo 'curl: the answer is neither a success nor invalid_grant or invalid_request' >"$folder/said"
-    return 4
-  fi
+  echo 'curl: the answer is neither a success nor invalid_grant or invalid_request' >"$folder/said"
+  # Of an empty answer some versions of jq say nothing, and end well.
+  [ -s "$folder/answer" ] || return 4
+  ! jq -e --arg member "$1" 'has($member)' "$folder/answer" >/dev/null 2>&1 || return 0
+  jq -e '.error | IN("invalid_grant", "invalid_request")' "$folder/answer" >/dev/null 2>&1 || return 4
+  jq -r '"curl: \(.error)"' "$folder/answer" >"$folder/said"
+  return 1
 }
 
-# The login, up to its code; in the file code. What pkce-callback says is for the person.
+# The login, up to its code; in the file code. What pkce-callback says is for the person, and its error is noted too
+# where that costs no terminal, at which the redirect may be pasted.
 code() {
   login=$((${login:-0} + 1))
   echo "check-provider: login $login: $1" >&2
   ended=0
-  pkce-callback --timeout 120 <"$folder/request" >"$folder/code" || ended=$?
+  if [ -t 2 ]; then
+    echo 'pkce-callback: authorization endpoint: the error above' >"$folder/said"
+    pkce-callback --timeout 120 <"$folder/request" >"$folder/code" || ended=$?
+  else
+    {
+      pkce-callback --timeout 120 <"$folder/request" >"$folder/code" || ended=$?
+      echo "$ended" >"$folder/ended"
+    } 2>&1 | tee "$folder/heard" >&2
+    ended=$(cat "$folder/ended")
+    grep '^pkce-callback: authorization endpoint: ' "$folder/heard" >"$folder/said" || :
+  fi
   case $ended in
-    0) ;;
-    1 | 5) echo 'pkce-callback: the redirect brought an error' ;;
-    3) echo 'pkce-callback: no redirect came' ;;
-    *) echo 'pkce-callback: the redirect is not to be trusted' ;;
-  esac >"$folder/said"
+    3) echo 'pkce-callback: no redirect came' >"$folder/said" ;;
+    4) echo 'pkce-callback: the redirect is not to be trusted' >"$folder/said" ;;
+  esac
   return "$ended"
+}
+
+# The same for a check, which cannot be made without it.
+code_for() {
+  check=$1
+  shift
+  { request . "$@" && code "$check"; } && return
+  result "$check" not_checked "$(said)"
+  return 1
 }
 
 # The tokens for the code, in the file of this name.
@@ -175,14 +214,13 @@ exchange_without_verifier() {
 refused_at_once() {
   # Port 0 is for pkce-callback to replace; no server lets it in.
   jq -r '"url = \(.authorization_url | sub("%3A0%2F"; "%3A8080%2F") | @json)"' "$folder/request" |
-    curl --config - --silent --globoff --max-time 30 --output "$folder/page" \
+    curl --config - --silent --globoff --max-time 30 --output /dev/null \
       --write-out '%{http_code} %{redirect_url}\n' >"$folder/answer" || return
   if grep -Eq '^4(0[0-9]|2[0-8]) ' "$folder/answer"; then
     sed 's/^\(...\).*/curl: authorization endpoint: an error page (\1)/' "$folder/answer" >"$folder/said"
-  elif grep -Eq '^30[0-9] .*[?&]error=' "$folder/answer"; then
-    sed 's/.*[?&]error=\([A-Za-z_]*\).*/curl: authorization endpoint: \1/' "$folder/answer" >"$folder/said"
   else
-    return 1
+    sed -n 's/^30. .*[?&]error=\([A-Za-z_]*\).*/curl: authorization endpoint: \1/p' "$folder/answer" >"$folder/said"
+    [ -s "$folder/said" ] && is_refusal 1
   fi
 }
 
@@ -224,7 +262,8 @@ fi
 # A login is to go on where iss is missing, so that the rest can be checked.
 jq -c 'del(.authorization_response_iss_parameter_supported)' "$folder/idp.json" >"$folder/client.json"
 if [ -z "${PKCE_CLIENT_ID:-}" ]; then
-  if ! pkce-gen "$folder/client.json" | pkce-url --client-id none "$@" | pkce-register --client-name check-provider >"$folder/registered"; then
+  if ! pkce-gen "$folder/client.json" | pkce-url --client-id none "$@" |
+    pkce-register --client-name check-provider >"$folder/registered"; then
     echo 'check-provider: PKCE_CLIENT_ID: set it to the client_id of a client that the server knows' >&2
     exit 2
   fi
@@ -270,19 +309,21 @@ unprotected plain_refused 'exchange code tokens' '
 unprotected missing_challenge_refused exchange_without_verifier '
   .authorization_url |= gsub("&code_challenge(_method)?=[^&]*"; "")' "$@"
 
-status=0
-pkce-gen >"$folder/other"
-{
-  request . "$@" && code wrong_verifier_refused &&
-    jq -cs '.[0] + (.[1] | { code_verifier })' "$folder/code" "$folder/other" >"$folder/wrong" && exchange wrong tokens
-} || status=$?
-refused wrong_verifier_refused "$status" 'tokens were given'
+if code_for wrong_verifier_refused "$@"; then
+  pkce-gen >"$folder/other"
+  jq -cs '.[0] + (.[1] | { code_verifier })' "$folder/code" "$folder/other" >"$folder/wrong"
+  status=0
+  exchange wrong tokens || status=$?
+  refused wrong_verifier_refused "$status" 'tokens were given'
+fi
 
-status=0
-{ request . "$@" && code missing_verifier_refused && exchange_without_verifier; } || status=$?
-refused missing_verifier_refused "$status" 'tokens were given'
+if code_for missing_verifier_refused "$@"; then
+  status=0
+  exchange_without_verifier || status=$?
+  refused missing_verifier_refused "$status" 'tokens were given'
+fi
 
-{ request . "$@" && code rotation && exchange code first; } || finish 'the login did not succeed'
+{ code_for rotation "$@" && exchange code first; } || finish 'the login did not succeed'
 if ! jq -e 'has("refresh_token")' "$folder/first" >/dev/null; then
   for check in rotation reuse_refused reuse_ends_the_grant; do
     result "$check" not_offered 'no refresh token was given'
@@ -321,7 +362,7 @@ if ! jq -e 'has("revocation_endpoint")' "$folder/idp.json" >/dev/null; then
   result revocation not_offered
   finish
 fi
-{ request . "$@" && code revocation && exchange code last; } || finish 'the login did not succeed'
+{ code_for revocation "$@" && exchange code last; } || finish 'the login did not succeed'
 status=0
 pkce-revoke <"$folder/last" >"$folder/revoked" 2>"$folder/said" || status=$?
 if [ "$status" -ne 0 ]; then
@@ -332,8 +373,9 @@ elif jq -e 'has("refresh_token")' "$folder/last" >/dev/null; then
   refused revocation "$status" 'the refresh token is still good'
 else
   # An endpoint that takes the token says with 401 that it takes it no more.
-  jq -r '"url = \(.userinfo_endpoint | @json)", "header = \("Authorization: Bearer " + .access_token | @json)"' "$folder/last" |
-    curl --config - --silent --max-time 30 --output "$folder/page" --write-out '%{http_code}' >"$folder/answer" || :
+  jq -r '"url = \(.userinfo_endpoint | @json)", "header = \("Authorization: Bearer " + .access_token | @json)"' \
+    "$folder/last" |
+    curl --config - --silent --max-time 30 --output /dev/null --write-out '%{http_code}' >"$folder/answer" || :
   case $(cat "$folder/answer") in
     401) result revocation pass 'userinfo endpoint: 401' ;;
     200) result revocation fail 'the access token is still good' ;;

@@ -11,6 +11,7 @@
 mod common;
 
 use std::collections::HashSet;
+use std::io::Read;
 use std::thread;
 
 use common::{Folder, Output, command, finish, lacks, root, run};
@@ -83,6 +84,7 @@ fn finds_what_a_server_is_lax_about() {
     }
     let none = "no refresh token was given";
     let same = "the refresh token stays the same";
+    let neither = "the answer is neither a success nor invalid_grant or invalid_request";
     let mut lax: HashSet<String> = run("pkce-idp", &["--list-faults"], "")
         .stdout
         .lines()
@@ -160,6 +162,39 @@ fn finds_what_a_server_is_lax_about() {
             ],
         ),
         (vec!["metadata-pushed"], 0, vec![]),
+        // What settles nothing is no refusal. The second token request is the code sent again, the third the wrong
+        // verifier, the fourth the missing one; the fifth redirect brings the code for the wrong verifier.
+        (
+            vec!["token-500@2"],
+            3,
+            vec!["not checked: replay refused token endpoint: the server answered 500; the code may be spent".to_owned()],
+        ),
+        (
+            vec!["token-lost@3"],
+            3,
+            vec![
+                "not checked: wrong verifier refused token endpoint: 127.0.0.1: peer disconnected; the code may be spent"
+                    .to_owned(),
+            ],
+        ),
+        (vec!["token-empty@4"], 3, vec![format!("not checked: missing verifier refused {neither}")]),
+        (vec!["token-html@4"], 3, vec![format!("not checked: missing verifier refused {neither}")]),
+        (
+            vec!["redirect-error-access_denied@5"],
+            3,
+            vec!["not checked: wrong verifier refused authorization endpoint: access_denied: told to say so".to_owned()],
+        ),
+        (vec!["authorize-500@5"], 3, vec!["not checked: wrong verifier refused no redirect came".to_owned()]),
+        (
+            vec!["no-challenge", "redirect-error-access_denied@5"],
+            3,
+            vec![
+                "not checked: missing challenge refused authorization endpoint: access_denied: told to say so".to_owned(),
+            ],
+        ),
+        // A refusal in other words is one.
+        (vec!["token-400@2"], 0, vec![]),
+        (vec!["no-challenge", "redirect-error-invalid_request@5"], 0, vec![]),
         (
             vec!["metadata-pushed", "no-challenge"],
             1,
@@ -178,6 +213,43 @@ fn finds_what_a_server_is_lax_about() {
         lax.remove(faults[0]);
     }
     assert!(lax.is_empty(), "not looked for: {lax:?}");
+}
+
+#[test]
+fn takes_nothing_for_a_refusal_that_it_cannot_read_at_a_terminal() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let (mut pty, pts) = pty_process::blocking::open().unwrap();
+    pty.resize(pty_process::Size::new(50, 800)).unwrap();
+    let path = format!("{}:{}", common::bin().display(), std::env::var("PATH").unwrap());
+    let mut child = pty_process::blocking::Command::new(common::bin().join("pkce-idp"))
+        .args([
+            "--auto-approve",
+            "--fault",
+            "no-challenge",
+            "--fault",
+            "redirect-error-access_denied@5",
+            "--",
+            "sh",
+            "-c",
+        ])
+        .arg(format!("dash '{}' \"$PKCE_ISSUER\"; echo \"status=$?\"", script()))
+        .env_clear()
+        .env("PATH", path)
+        .env("TERM", "dumb")
+        .spawn(pts)
+        .unwrap();
+    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = pty.read(&mut buffer) {
+        seen.extend_from_slice(&buffer[..count]);
+    }
+    child.wait().unwrap();
+    let seen = String::from_utf8_lossy(&seen).replace('\r', "");
+    assert!(seen.contains("pkce-callback: authorization endpoint: access_denied: told to say so\n"), "{seen}");
+    let line = "\nnot checked  missing challenge refused  authorization endpoint: the error above\n";
+    assert!(seen.contains(line) && seen.contains("status=3"), "{seen}");
+    assert_eq!(seen.matches("\npass ").count() + usize::from(seen.starts_with("pass ")), 13, "{seen}");
 }
 
 #[test]
@@ -205,7 +277,12 @@ fn says_what_could_not_be_checked_where_nothing_can() {
             "not checked: discovery metadata: the server answered 503",
             without(&before[..1], metadata),
         ),
-        ("redirect-error-access_denied", 1, "fail: login the redirect brought an error", without(&before, login)),
+        (
+            "redirect-error-access_denied",
+            1,
+            "fail: login authorization endpoint: access_denied: told to say so",
+            without(&before, login),
+        ),
         ("redirect-state-other@1", 3, "not checked: login no redirect came", without(&before, login)),
         ("redirect-code-twice@1", 1, "fail: login the redirect is not to be trusted", without(&before, login)),
         ("token-503@1", 3, "not checked: login token endpoint: the server answered 503", without(&before, login)),

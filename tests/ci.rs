@@ -708,6 +708,8 @@ fn provider(fault: &'static str) -> Server {
                     None if fault == "confidential" => {
                         return answer(401, "application/json", "{\"error\":\"invalid_client\"}");
                     }
+                    None if fault == "silent" => return answer(400, "", ""),
+                    Some(_) if fault == "broken" => return answer(500, "", ""),
                     None => fault == "missing",
                     Some(sent) => sent == challenge || fault == "wrong",
                 };
@@ -776,13 +778,21 @@ fn says_where_a_check_cannot_be_made() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    let odd = provider("confidential");
-    let output = refuses("dash", &odd);
+    for odd in ["confidential", "silent"] {
+        let output = refuses("dash", &provider(odd));
+        let message = [
+            "refuses: token endpoint: neither tokens nor invalid_grant or invalid_request",
+            "refuses: a missing verifier: could not be checked",
+        ];
+        assert_eq!((output.status, said(&output)), (4, message.to_vec()), "{output:?}");
+    }
+    // A server that fails has refused nothing.
+    let output = refuses("bash", &provider("broken"));
     let message = [
-        "refuses: token endpoint: neither tokens nor invalid_grant or invalid_request",
-        "refuses: a missing verifier: could not be checked",
+        "pkce-exchange: token endpoint: the server answered 500; the code may be spent",
+        "refuses: a wrong verifier: could not be checked",
     ];
-    assert_eq!((output.status, said(&output)), (4, message.to_vec()), "{output:?}");
+    assert_eq!((output.status, said(&output), output.stdout.as_str()), (3, message.to_vec(), ""), "{output:?}");
     // Nobody listens there: what a server that is down looks like.
     let mut nowhere = provider("none");
     nowhere.port = 1;

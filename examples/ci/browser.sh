@@ -6,10 +6,14 @@
 # The account's file has two lines: name and password. On each page the first form that is to be posted is filled in,
 # text and email fields with the name, password fields with the password, the others as they are, and its first button
 # that does not say cancel, deny or the like is pressed, until the redirect URI is reached. A page that needs JavaScript
-# or a second factor is beyond it. pkce-callback shows nothing of what a browser says; with LOG=FILE it is written there.
+# or a second factor is beyond it. pkce-callback shows nothing of what a browser says: with LOG=FILE it is written
+# there.
 { set +x; } 2>/dev/null
 set -eu
 umask 077
+# No page is to fill the disk: 4 MiB, in blocks of 512 octets.
+trap '' XFSZ
+ulimit -f 8192
 [ -z "${LOG:-}" ] || exec 2>>"$LOG"
 
 fail() {
