@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pkce_tools::id_token::{self, Policy};
+use pkce_tools::id_token::{self, claims::Policy};
 use pkce_tools::jwks::Keys;
 use pkce_tools::{Document, Error, tool};
 
@@ -46,7 +46,7 @@ fn step(args: &Args, document: Document, keys: &mut Option<Keys>) -> Result<Docu
         now: args.now,
         timeout: args.timeout,
     };
-    id_token::verify(document, &policy, keys)
+    id_token::claims::verify(document, &policy, keys)
 }
 
 /// A clock that is further off is wrong.

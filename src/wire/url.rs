@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn tells_loopback_from_what_only_looks_like_it() {
         let vectors: serde_json::Value =
-            serde_json::from_str(include_str!("../tests/vectors/url_safety.json")).unwrap();
+            serde_json::from_str(include_str!("../../tests/vectors/url_safety.json")).unwrap();
         let list = |name: &str| vectors[name].as_array().unwrap().clone();
         for (list, decided) in [(list("secure"), Some(true)), (list("policy"), None), (list("insecure"), Some(false))] {
             for text in list {

@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn writes_basic_credentials_as_the_vectors_do() {
-        let vectors: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors/form.json")).unwrap();
+        let vectors: serde_json::Value = serde_json::from_str(include_str!("../../tests/vectors/form.json")).unwrap();
         for case in vectors["basic_auth"].as_array().unwrap() {
             let header = basic(case["id"].as_str().unwrap(), case["secret"].as_str().unwrap());
             let allowed = case["header_any"].as_array().cloned().unwrap_or(vec![case["header"].clone()]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use zeroize::Zeroizing;
 
-use super::SIZE;
+use super::store::SIZE;
 use crate::tool::Deadline;
 use crate::{Error, tool};
 

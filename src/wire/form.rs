@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn vectors() -> serde_json::Value {
-        serde_json::from_str(include_str!("../tests/vectors/form.json")).unwrap()
+        serde_json::from_str(include_str!("../../tests/vectors/form.json")).unwrap()
     }
 
     #[test]

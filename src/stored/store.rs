@@ -1,7 +1,5 @@
 //! The kept documents: one file a name, in a folder of the user's own.
 
-mod command;
-
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -12,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
+use super::seal;
 use crate::tool::Deadline;
 use crate::{Document, Error, Kind, pkce, tool};
 
@@ -140,7 +139,7 @@ impl Store {
         let mut octets = Zeroizing::new(Vec::new());
         let read = file.take(SIZE).read_to_end(&mut octets);
         read.map_err(|error| self.failed(path, &error))?;
-        let opened = command::through("PKCE_OPEN", &octets, deadline).map_err(|error| {
+        let opened = seal::through("PKCE_OPEN", &octets, deadline).map_err(|error| {
             let error = Error::new(error.kind, format!("{}: {}", shown(path), error.report.message));
             error.hint("what is kept stays as it is; PKCE_OPEN must open what PKCE_SEAL has sealed")
         })?;
@@ -178,7 +177,7 @@ impl Store {
             return Err(Error::usage("PKCE_SEAL: not set, though PKCE_OPEN is; nothing is kept unsealed"));
         }
         let line = document.line();
-        let sealed = command::through("PKCE_SEAL", line.as_bytes(), deadline)?;
+        let sealed = seal::through("PKCE_SEAL", line.as_bytes(), deadline)?;
         Ok(sealed.unwrap_or_else(|| Zeroizing::new(line.as_bytes().to_vec())))
     }
 
@@ -361,7 +360,7 @@ fn shown(path: &Path) -> String {
 const NO_LINK: i32 = (OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()) as i32;
 
 /// Octets of a kept file: a document, and what sealing adds.
-const SIZE: u64 = 4 * 1024 * 1024;
+pub(super) const SIZE: u64 = 4 * 1024 * 1024;
 
 /// Random characters in the name of a new file, before it is renamed.
 const RANDOM: usize = 8;

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn computes_the_challenges_of_the_vectors() {
-        let vectors: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors/pkce.json")).unwrap();
+        let vectors: serde_json::Value = serde_json::from_str(include_str!("../../tests/vectors/pkce.json")).unwrap();
         for case in vectors["valid"].as_array().unwrap() {
             let verifier = case["verifier"].as_str().unwrap();
             assert!(is_verifier(verifier));
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn encodes_the_octets_of_rfc_7636_appendix_b() {
-        let vectors: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors/pkce.json")).unwrap();
+        let vectors: serde_json::Value = serde_json::from_str(include_str!("../../tests/vectors/pkce.json")).unwrap();
         let octets: Vec<u8> = serde_json::from_value(vectors["appendixB_octets"].clone()).unwrap();
         assert_eq!(URL_SAFE_NO_PAD.encode(octets), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
     }

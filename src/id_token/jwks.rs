@@ -31,7 +31,7 @@ impl Keys {
     /// Checks the token's signature with the keys of the document's server: fetched once, and once more where the token
     /// names a key that was not among them, since servers change their keys.
     pub fn verify(&mut self, document: &Document, jws: &Jws, timeout: Duration) -> Result<(), Error> {
-        let wrong = |wrong: Wrong| id_token::untrusted(wrong.words());
+        let wrong = |wrong: Wrong| id_token::claims::untrusted(wrong.words());
         if let Some(set) = &self.file {
             return set.verify(jws).map_err(wrong);
         }

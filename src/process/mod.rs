@@ -1,0 +1,3 @@
+//! What a process has from its surroundings.
+
+pub mod signals;
