@@ -20,9 +20,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::client::pkce;
 use crate::document::Document;
-use crate::request::Request;
-use crate::{Error, form, pkce, tool};
+use crate::error::Error;
+use crate::message;
+use crate::wire::form;
+use crate::wire::request::Request;
 
 pub use faults::{Fault, list as faults};
 pub use inside::run as run_inside;
@@ -71,8 +74,8 @@ impl Idp {
         }
         let listener = TcpListener::bind(("127.0.0.1", setup.port));
         let bound = listener.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
-        let (port, listener) =
-            bound.map_err(|error| Error::unavailable(format!("127.0.0.1:{}: {}", setup.port, tool::reason(&error))))?;
+        let (port, listener) = bound
+            .map_err(|error| Error::unavailable(format!("127.0.0.1:{}: {}", setup.port, message::reason(&error))))?;
         let mut redirect_uris = REDIRECTS.map(str::to_owned).to_vec();
         redirect_uris.extend(setup.redirect_uris);
         let authority = format!("127.0.0.1:{port}");

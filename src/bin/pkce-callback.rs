@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pkce_tools::callback::{self, Options};
-use pkce_tools::{Document, Error, tool};
+use pkce_tools::frame::{self, Input};
+use pkce_tools::login::callback::{self, Options};
+use pkce_tools::process::arguments;
+use pkce_tools::{Document, Error};
 
 /// Open the browser and wait for the redirect that brings the code.
 #[derive(Parser)]
@@ -25,15 +27,15 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     response_file: Option<PathBuf>,
     /// Give up after this time
-    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds, default_value = "300")]
+    #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "300")]
     timeout: Duration,
 }
 
 fn main() -> ExitCode {
-    tool::filter(step)
+    frame::filter(step)
 }
 
-fn step(args: &Args, document: Document) -> Result<Document, Error> {
+fn step(args: &Args, input: Input) -> Result<Document, Error> {
     let options = Options {
         timeout: args.timeout,
         response_file: args.response_file.clone(),
@@ -41,5 +43,5 @@ fn step(args: &Args, document: Document) -> Result<Document, Error> {
         no_browser: args.no_browser,
         allow_bare_code: args.allow_bare_code,
     };
-    callback::receive(document, &options)
+    callback::receive(input.document()?, &options)
 }

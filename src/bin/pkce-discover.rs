@@ -4,8 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pkce_tools::http::Client;
-use pkce_tools::{Document, Error, metadata, tool};
+use pkce_tools::client::metadata::{self, Identifier};
+use pkce_tools::process::{Deadline, arguments, environment};
+use pkce_tools::wire::http::Client;
+use pkce_tools::{Document, Error, frame};
 
 /// Fetch an authorization server's metadata.
 #[derive(Parser)]
@@ -21,26 +23,24 @@ struct Args {
     #[arg(long)]
     all: bool,
     /// Give up after this time
-    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds, default_value = "30")]
+    #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "30")]
     timeout: Duration,
 }
 
 fn main() -> ExitCode {
-    tool::source(step)
+    frame::source(step)
 }
 
 fn step(args: &Args) -> Result<Document, Error> {
-    let client = Client::new(args.timeout);
+    let client = Client::new(Deadline::after(args.timeout));
+    let identifier = |name: &str, text: &str| Identifier::parse(text).map_err(|wrong| wrong.of_argument(name));
     let metadata = match &args.resource {
-        Some(resource) => metadata::of_resource(&client, resource)?,
+        Some(resource) => metadata::for_resource(&client, &identifier("resource", resource)?)?,
         None => {
-            let issuer = args.issuer.clone().or_else(|| tool::environment("PKCE_ISSUER"));
+            let issuer = args.issuer.clone().or_else(|| environment::variable("PKCE_ISSUER"));
             let missing = || Error::usage("issuer: missing").hint("name it, or set PKCE_ISSUER");
-            metadata::of_issuer(&client, &issuer.ok_or_else(missing)?)?
+            metadata::for_issuer(&client, &identifier("issuer", &issuer.ok_or_else(missing)?)?)?
         }
     };
-    Ok(match args.all {
-        true => metadata,
-        false => metadata::described(metadata),
-    })
+    Ok(if args.all { metadata } else { metadata::described(metadata) })
 }

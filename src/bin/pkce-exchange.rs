@@ -3,8 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::endpoint::{Caller, Format};
-use pkce_tools::{Document, Error, token, tool};
+use pkce_tools::client::authentication::Caller;
+use pkce_tools::client::post::Format;
+use pkce_tools::frame::{self, Input};
+use pkce_tools::login::token;
+use pkce_tools::{Document, Error};
 
 /// Exchange the document's code for tokens.
 #[derive(Parser)]
@@ -21,10 +24,11 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::filter(step)
+    frame::filter(step)
 }
 
-fn step(args: &Args, mut document: Document) -> Result<Document, Error> {
+fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    let mut document = input.document()?;
     document.set_given("token_endpoint", args.token_endpoint.as_deref());
     token::exchange(document, &args.caller, args.format)
 }

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::{Document, Error, pkce, tool};
+use pkce_tools::client::pkce;
+use pkce_tools::process::arguments;
+use pkce_tools::{Document, Error, frame};
 
 /// Make a code verifier with its S256 challenge, a state and a nonce.
 #[derive(Parser)]
@@ -13,10 +15,10 @@ struct Args {
     #[arg(value_name = "FILE")]
     files: Vec<String>,
     /// Random octets of the verifier: 32 to 96, for 43 to 128 characters
-    #[arg(long, value_name = "N", default_value = "32", value_parser = |text: &str| tool::number(text, 32, 96))]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = |text: &str| arguments::number(text, 32, 96))]
     bytes: u64,
     /// Make this many documents, one a line
-    #[arg(long, value_name = "N", default_value = "1", value_parser = |text: &str| tool::number(text, 1, 1_000_000_000))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = |text: &str| arguments::number(text, 1, 1_000_000_000))]
     count: u64,
     /// Keep the document's own code_verifier
     #[arg(long)]
@@ -24,22 +26,19 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::sources(step)
+    frame::sources(step)
 }
 
 fn step(args: &Args) -> Result<impl Iterator<Item = Result<Document, Error>> + use<>, Error> {
     let mut base = Document::default();
     for file in &args.files {
-        base.merge(tool::document(file)?);
+        base.merge(frame::document(file)?);
     }
     base.forget_login()?;
     let (bytes, keep) = (args.bytes as usize, args.keep_verifier);
     Ok((0..args.count).map(move |_| {
         let mut document = base.clone();
-        let verifier = match keep {
-            true => pkce::verifier(&document)?,
-            false => pkce::random(bytes)?,
-        };
+        let verifier = if keep { pkce::verifier(&document)? } else { pkce::random(bytes)? };
         pkce::begin(&mut document, &verifier)?;
         Ok(document)
     }))

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use pkce_tools::Error;
+use pkce_tools::frame::{self, Output};
 use pkce_tools::idp::{self, Alg, Fault, Idp, Setup};
-use pkce_tools::tool::{self, Output};
+use pkce_tools::process::arguments;
 
 /// Run an authorization server on this machine, for tests: it lets everybody in, and keeps nothing.
 #[derive(Parser)]
@@ -29,7 +30,7 @@ struct Args {
     #[arg(long, value_name = "ALG", default_value = "ES256", hide_possible_values = true)]
     alg: Alg,
     /// Sign with a new key after each of these times
-    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds)]
     rotate_keys: Option<Duration>,
     /// Misbehave: KIND always, or KIND@N at the Nth occasion alone; may repeat
     #[arg(long, value_name = "KIND", value_parser = Fault::parse)]
@@ -46,7 +47,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::service(|args: &Args| args.list_faults, step)
+    frame::service(|args: &Args| args.list_faults, step)
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {

@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::endpoint::Caller;
-use pkce_tools::{Document, Error, push, tool};
+use pkce_tools::client::authentication::Caller;
+use pkce_tools::frame::{self, Input};
+use pkce_tools::login::push;
+use pkce_tools::{Document, Error};
 
 /// Push the request of the document's authorization URL to the server, and keep a short URL in its place.
 #[derive(Parser)]
@@ -15,9 +17,9 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::filter(step)
+    frame::filter(step)
 }
 
-fn step(args: &Args, document: Document) -> Result<Document, Error> {
-    push::push(document, &args.caller)
+fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    push::push(input.document()?, &args.caller)
 }

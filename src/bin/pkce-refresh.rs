@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::endpoint::Caller;
-use pkce_tools::{Document, Error, token, tool};
+use pkce_tools::client::authentication::Caller;
+use pkce_tools::frame::{self, Input};
+use pkce_tools::login::token;
+use pkce_tools::{Document, Error};
 
 /// Get new tokens for the document's refresh token.
 #[derive(Parser)]
@@ -21,9 +23,11 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::filter(step)
+    frame::filter(step)
 }
 
-fn step(args: &Args, document: Document) -> Result<Document, Error> {
-    token::refresh(document, &args.caller, args.scope.as_deref(), args.resource.as_deref())
+fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    let document = input.document()?;
+    let (scope, resource) = (args.scope.as_deref(), args.resource.as_deref());
+    token::refresh(document, scope, resource, &args.caller, &args.caller.deadline())
 }

@@ -5,14 +5,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pkce_tools::{Document, Error, authorize, registration, tool};
+use pkce_tools::client::redirect_uri;
+use pkce_tools::frame::{self, Input};
+use pkce_tools::login::registration;
+use pkce_tools::process::arguments;
+use pkce_tools::{Document, Error};
 
 /// Register a client at the document's server, and add its client_id.
 #[derive(Parser)]
 #[command(name = "pkce-register", version)]
 struct Args {
     /// What the server shall call the client where it asks a person
-    #[arg(long, value_name = "NAME", value_parser = tool::line)]
+    #[arg(long, value_name = "NAME", value_parser = arguments::line)]
     client_name: Option<String>,
     /// Where the server sends the person back to; port 0 is any free port
     #[arg(long, value_name = "URI")]
@@ -24,17 +28,18 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     access_token_file: Option<PathBuf>,
     /// Give up after this time
-    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds, default_value = "30")]
+    #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "30")]
     timeout: Duration,
 }
 
 fn main() -> ExitCode {
-    tool::filter(step)
+    frame::filter(step)
 }
 
-fn step(args: &Args, mut document: Document) -> Result<Document, Error> {
+fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    let mut document = input.document()?;
     document.set_given("redirect_uri", args.redirect_uri.as_deref());
-    authorize::default_redirect_uri(&mut document);
+    redirect_uri::set_default(&mut document);
     document.set_given("scope", args.scope.as_deref());
     let name = args.client_name.as_deref();
     registration::register(document, name, args.access_token_file.as_deref(), args.timeout)

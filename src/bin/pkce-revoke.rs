@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::endpoint::Caller;
-use pkce_tools::{Document, Error, revocation, tool};
+use pkce_tools::client::authentication::Caller;
+use pkce_tools::frame::{self, Input};
+use pkce_tools::login::revocation;
+use pkce_tools::{Document, Error};
 
 /// Revoke the document's tokens, and take them out of it.
 #[derive(Parser)]
@@ -15,9 +17,9 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::filter(step)
+    frame::filter(step)
 }
 
-fn step(args: &Args, document: Document) -> Result<Document, Error> {
-    revocation::revoke(document, &args.caller)
+fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    revocation::revoke(input.document()?, &args.caller)
 }

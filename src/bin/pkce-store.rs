@@ -4,9 +4,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pkce_tools::store::{Name, Store, nothing};
-use pkce_tools::tool::Deadline;
-use pkce_tools::{Document, Error, metadata, signals, tool};
+use pkce_tools::client::endpoint::Endpoint;
+use pkce_tools::frame::{self, Input};
+use pkce_tools::process::{Deadline, arguments, environment, signals};
+use pkce_tools::stored::lock::Lock;
+use pkce_tools::stored::store::{Name, Store, not_stored};
+use pkce_tools::{Document, Error, message};
 
 /// Keep the document under a name.
 #[derive(Parser)]
@@ -19,39 +22,39 @@ struct Args {
     #[arg(long)]
     remove: bool,
     /// Give up after this time
-    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds, default_value = "30")]
+    #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "30")]
     timeout: Duration,
 }
 
 fn main() -> ExitCode {
-    tool::sink(|args: &Args| args.remove, step)
+    frame::sink(step)
 }
 
-fn step(args: &Args, document: Option<Document>) -> Result<(), Error> {
-    let Some(document) = document else { return remove(args) };
-    metadata::endpoint(&document, "token_endpoint")?;
+fn step(args: &Args, input: Input) -> Result<(), Error> {
+    if args.remove {
+        return remove(args);
+    }
+    let document = input.document()?;
+    Endpoint::from_document(&document, "token_endpoint")?;
     let deadline = Deadline::after(args.timeout);
     let store = Store::create()?;
-    let lock = store.lock(&args.name, &deadline)?;
-    // A machine that can seal and not open keeps what it cannot compare.
-    let opens = tool::environment("PKCE_SEAL").is_none() || tool::environment("PKCE_OPEN").is_some();
+    let lock = Lock::acquire(&store, &args.name, &deadline)?;
+    // A machine that can seal and not open stores what it cannot compare.
+    let opens = environment::variable("PKCE_SEAL").is_none() || environment::variable("PKCE_OPEN").is_some();
     let before = if opens { store.read(&args.name, &deadline)? } else { None };
     if let Some(before) = before {
         note_changes(&before.document, &document);
     }
-    signals::after_this(|| store.write(&lock, &document, &deadline))
+    signals::after_this(|| lock.write(&document, &deadline))
 }
 
 fn remove(args: &Args) -> Result<(), Error> {
     let deadline = Deadline::after(args.timeout);
     let removed = match Store::open()? {
-        Some(store) => store.remove(&store.lock(&args.name, &deadline)?)?,
+        Some(store) => Lock::acquire(&store, &args.name, &deadline)?.remove()?,
         None => false,
     };
-    match removed {
-        true => Ok(()),
-        false => Err(nothing(&args.name)),
-    }
+    if removed { Ok(()) } else { Err(not_stored(&args.name)) }
 }
 
 /// One name is for one account of one client at one issuer. What cannot be read is another one, and no failure.
@@ -59,8 +62,8 @@ fn note_changes(before: &Document, after: &Document) {
     let issuer = |document: &Document| document.text("issuer").ok().flatten();
     let sub = |document: &Document| document.object("id_token_claims").ok().flatten()?.text("sub").ok().flatten();
     if issuer(before) != issuer(after) {
-        tool::note("another issuer than that of the document before");
+        message::note("another issuer than that of the document before");
     } else if sub(before) != sub(after) {
-        tool::note("another person (sub) than that of the document before");
+        message::note("another person (sub) than that of the document before");
     }
 }

@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::access_token::{self, Wish};
-use pkce_tools::endpoint::Caller;
-use pkce_tools::store::Name;
-use pkce_tools::tool::{self, Output};
-use pkce_tools::{Error, bearer};
+use pkce_tools::Error;
+use pkce_tools::client::authentication::Caller;
+use pkce_tools::frame::{self, Output};
+use pkce_tools::process::arguments;
+use pkce_tools::stored::access_token::{self, Freshness};
+use pkce_tools::stored::bearer;
+use pkce_tools::stored::store::Name;
 
 /// Give the access token of a kept document, refreshed where it must be.
 #[derive(Parser)]
@@ -18,7 +20,7 @@ struct Args {
     #[arg(value_name = "NAME", value_parser = Name::parse)]
     name: Name,
     /// How long the token must live
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| tool::number(text, 0, u32::MAX.into()))]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, u32::MAX.into()))]
     min_ttl: u64,
     /// Refresh it, since an API refused it
     #[arg(long)]
@@ -27,7 +29,7 @@ struct Args {
     #[arg(long, conflicts_with_all = ["command", "raw"])]
     header: bool,
     /// Give COMMAND the header on this descriptor, and leave it its standard input
-    #[arg(long, value_name = "N", requires = "command", value_parser = |text: &str| tool::number(text, 3, 255))]
+    #[arg(long, value_name = "N", requires = "command", value_parser = |text: &str| arguments::number(text, 3, 255))]
     fd: Option<u64>,
     #[command(flatten)]
     caller: Caller,
@@ -37,12 +39,12 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::service(|args: &Args| args.header || !args.command.is_empty(), step)
+    frame::service(|args: &Args| args.header || !args.command.is_empty(), step)
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
-    let wish = Wish { min_ttl: args.min_ttl, refresh: args.refresh };
-    let mut document = access_token::current(&args.name, &wish, &args.caller)?;
+    let freshness = Freshness { min_ttl: args.min_ttl, refresh: args.refresh };
+    let mut document = access_token::current(&args.name, &freshness, &args.caller)?;
     if let Some((program, words)) = args.command.split_first() {
         // Its copy of standard output would take a number that --fd may name.
         drop(output);

@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::{Document, Error, authorize, form, tool};
+use pkce_tools::client::{redirect_uri, scope};
+use pkce_tools::document::is_visible;
+use pkce_tools::login::authorize;
+use pkce_tools::process::{arguments, environment};
+use pkce_tools::{Document, Error, frame};
 
 /// Add the authorization URL to the document.
 #[derive(Parser)]
@@ -31,7 +35,7 @@ struct Args {
     #[arg(long, value_name = "NAME")]
     login_hint: Option<String>,
     /// How long ago the person may have logged in
-    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| tool::number(text, 0, u32::MAX.into()))]
+    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| arguments::number(text, 0, u32::MAX.into()))]
     max_age: Option<u64>,
     /// How the person shall be authenticated
     #[arg(long, value_name = "VALUES")]
@@ -42,46 +46,49 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tool::stream(step)
+    frame::stream(step)
 }
 
-fn step(args: &Args, mut document: Document) -> Result<Document, Error> {
-    for (name, flag, variable) in
-        [("client_id", &args.client_id, "PKCE_CLIENT_ID"), ("scope", &args.scope, "PKCE_SCOPE")]
-    {
-        let fallback = tool::environment(variable).filter(|_| !document.has(name));
-        document.set_given(name, flag.as_deref().or(fallback.as_deref()));
-    }
-    document.set_given("redirect_uri", args.redirect_uri.as_deref());
-    authorize::default_redirect_uri(&mut document);
-    document.set_given("authorization_endpoint", args.authorization_endpoint.as_deref());
-    document.set_given("acr_values", args.acr_values.as_deref());
-    document.set_texts("resource", &args.resource);
-    if let Some(age) = args.max_age {
-        document.set_number("max_age", age);
-    }
+fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {
     let mut added = args.param.clone();
     for (name, value) in [("login_hint", &args.login_hint), ("prompt", &args.prompt)] {
         if let Some(value) = value {
             added.insert(0, parameter(&format!("{name}={value}")).map_err(Error::usage)?);
         }
     }
-    let scope = document.text("scope")?.unwrap_or_default();
-    if !scope.split(' ').any(|name| name == "openid") {
+    Ok(move |document| with_url(&args, &added, document))
+}
+
+fn with_url(args: &Args, added: &[(String, String)], mut document: Document) -> Result<Document, Error> {
+    for (name, option, variable) in
+        [("client_id", &args.client_id, "PKCE_CLIENT_ID"), ("scope", &args.scope, "PKCE_SCOPE")]
+    {
+        let fallback = environment::variable(variable).filter(|_| !document.has(name));
+        document.set_given(name, option.as_deref().or(fallback.as_deref()));
+    }
+    document.set_given("redirect_uri", args.redirect_uri.as_deref());
+    redirect_uri::set_default(&mut document);
+    document.set_given("authorization_endpoint", args.authorization_endpoint.as_deref());
+    document.set_given("acr_values", args.acr_values.as_deref());
+    document.set_texts("resource", &args.resource);
+    if let Some(age) = args.max_age {
+        document.set_number("max_age", age);
+    }
+    if !scope::contains(&document.text("scope")?.unwrap_or_default(), "openid") {
         document.remove(&["nonce"]);
     }
-    let url = authorize::url(&document, &added)?;
+    let url = authorize::url(&document, added)?;
     document.set("authorization_url", &url);
     Ok(document)
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("must be KEY=VALUE")?;
-    if !form::is_visible(name) {
+    if !is_visible(name) {
         return Err("KEY must be visible ASCII characters".to_owned());
     }
-    match value.chars().any(char::is_control) {
-        false => Ok((name.to_owned(), value.to_owned())),
-        true => Err(format!("{name}: must not have control characters")),
+    if value.chars().any(char::is_control) {
+        return Err(format!("{name}: must not have control characters"));
     }
+    Ok((name.to_owned(), value.to_owned()))
 }

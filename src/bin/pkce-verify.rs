@@ -4,9 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pkce_tools::id_token::{self, claims::Policy};
-use pkce_tools::jwks::Keys;
-use pkce_tools::{Document, Error, tool};
+use pkce_tools::id_token::claims::{self, Policy};
+use pkce_tools::id_token::jwks::Keys;
+use pkce_tools::process::arguments;
+use pkce_tools::{Document, Error, frame};
 
 /// Check the document's ID token, and add its claims.
 #[derive(Parser)]
@@ -16,37 +17,29 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     jwks: Option<String>,
     /// How far clocks may be apart
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| tool::number(text, 0, DAY))]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, DAY))]
     leeway: u64,
     /// Let the token be for this one too; may repeat
     #[arg(long, value_name = "AUDIENCE")]
     trust_audience: Vec<String>,
     /// Check as if it were this time, in Unix seconds; for tests
-    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| tool::number(text, 0, u64::MAX >> 1))]
+    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| arguments::number(text, 0, u64::MAX >> 1))]
     now: Option<u64>,
     /// Give up on the server's keys after this time
-    #[arg(long, value_name = "SECONDS", value_parser = tool::seconds, default_value = "30")]
+    #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "30")]
     timeout: Duration,
 }
 
 fn main() -> ExitCode {
-    // The keys are fetched once for all documents.
-    let mut keys = None;
-    tool::stream(|args: &Args, document| step(args, document, &mut keys))
+    frame::stream(step)
 }
 
-fn step(args: &Args, document: Document, keys: &mut Option<Keys>) -> Result<Document, Error> {
-    let keys = match keys {
-        Some(keys) => keys,
-        None => keys.insert(args.jwks.as_deref().map_or_else(|| Ok(Keys::default()), Keys::of_file)?),
-    };
-    let policy = Policy {
-        leeway: args.leeway,
-        trusted_audiences: args.trust_audience.clone(),
-        now: args.now,
-        timeout: args.timeout,
-    };
-    id_token::claims::verify(document, &policy, keys)
+fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {
+    // The keys are fetched once for all documents.
+    let mut keys = args.jwks.as_deref().map_or_else(|| Ok(Keys::default()), Keys::from_file)?;
+    let policy =
+        Policy { leeway: args.leeway, trusted_audiences: args.trust_audience, now: args.now, timeout: args.timeout };
+    Ok(move |document| claims::verify(document, &policy, &mut keys))
 }
 
 /// A clock that is further off is wrong.

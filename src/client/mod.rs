@@ -1,5 +1,11 @@
-//! What every step of a client shares.
+//! What every step of a client shares: whom it talks to, who it is, one POST, and the values of its requests.
 
+pub mod authentication;
+pub mod endpoint;
 pub mod metadata;
+pub mod oauth_error;
 pub mod pkce;
 pub mod post;
+pub mod redirect_uri;
+pub mod resource;
+pub mod scope;

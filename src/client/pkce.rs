@@ -7,7 +7,8 @@ use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::{Document, Error};
+use crate::document::Document;
+use crate::error::Error;
 
 /// Adds the verifier with its challenge, and a fresh `state` and `nonce` (256 bits each).
 pub fn begin(document: &mut Document, verifier: &str) -> Result<(), Error> {
@@ -26,7 +27,7 @@ pub fn verifier(document: &Document) -> Result<Zeroizing<String>, Error> {
         return Ok(verifier);
     }
     let wrong = "must be 43 to 128 characters of A-Z, a-z, 0-9, '-', '.', '_', '~'";
-    Err(Error::member("code_verifier", wrong))
+    Err(document.wrong("code_verifier", wrong))
 }
 
 /// Whether the text is a code verifier (RFC 7636 section 4.1).

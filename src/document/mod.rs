@@ -1,24 +1,74 @@
 //! The document: one JSON object (RFC 8259) of member name and raw JSON text, validated once.
 
+pub mod members;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use crate::{Error, tool};
+use crate::error::Error;
+use crate::message;
 
-/// What is known of one login. It holds secrets, so it has neither `Debug` nor `Display`, and is wiped when dropped.
+use members::{Member, TOKEN_ANSWER_MEMBERS};
+
+/// What is known of one login, or what a server says. It holds secrets, so it has neither `Debug` nor `Display`, and is
+/// wiped when dropped.
 #[derive(Clone, Default)]
 pub struct Document {
     members: BTreeMap<String, Zeroizing<String>>,
+    origin: Origin,
+}
+
+/// Whose words a document holds: that decides what a member that is missing or malformed means.
+#[derive(Clone, Default)]
+enum Origin {
+    /// The user's: status 2.
+    #[default]
+    User,
+    /// An object in this member of the user's document: status 2.
+    Member(String),
+    /// A server's response: status 4, said of this subject.
+    Response(String),
+    /// A token in this member of the user's document: status 4, said of this subject.
+    Token { member: &'static str, subject: &'static str },
 }
 
 impl Document {
-    /// The document in these octets, or what is wrong with them (never a value).
+    /// The user's document in this file; `subject` begins the message of what is wrong with it.
+    pub fn from_file(file: &str, subject: &str) -> Result<Document, Error> {
+        let mut octets = Zeroizing::new(Vec::new());
+        File::open(file)
+            .and_then(|file| file.take(SIZE as u64 + 1).read_to_end(&mut octets))
+            .map_err(|error| Error::usage(format!("{subject}: {}", message::reason(&error))))?;
+        Document::parse(&octets).map_err(|wrong| Error::usage(format!("{subject}: {wrong}")))
+    }
+
+    /// The object in the octets of a server's response. Whatever is wrong with it, now or when a member is read, is
+    /// status 4, and its message begins with `subject`.
+    pub fn parse_response(subject: &str, octets: &[u8]) -> Result<Document, Error> {
+        let parsed = Document::parse(octets).map_err(|wrong| Error::untrusted(format!("{subject}: {wrong}")))?;
+        Ok(Document { origin: Origin::Response(subject.to_owned()), ..parsed })
+    }
+
+    /// The response without members, to be filled where it comes in another form than JSON.
+    pub fn empty_response(subject: &str) -> Document {
+        Document { origin: Origin::Response(subject.to_owned()), ..Document::default() }
+    }
+
+    /// The same as what a token in `member` of the user's document says: a fault of it is status 4, and its message begins
+    /// with `subject`.
+    pub fn of_token(self, member: &'static str, subject: &'static str) -> Document {
+        Document { origin: Origin::Token { member, subject }, ..self }
+    }
+
+    /// The user's document in these octets, or what is wrong with them (never a value).
     pub fn parse(octets: &[u8]) -> Result<Document, String> {
         if octets.len() > SIZE {
             return Err(too_large());
@@ -65,6 +115,21 @@ impl Document {
         self.members.get(name).map(|json| json.as_str())
     }
 
+    /// Whether it is what a server says, in a response or a token.
+    pub fn is_response(&self) -> bool {
+        matches!(self.origin, Origin::Response(_) | Origin::Token { .. })
+    }
+
+    /// The failure that this member, or its absence, is: of the user's document status 2, of a response status 4.
+    pub fn wrong(&self, name: &str, wrong: &str) -> Error {
+        match &self.origin {
+            Origin::User => Error::usage(format!("{name}: {wrong}")).about(name),
+            Origin::Member(member) => Error::usage(format!("{member}: {name}: {wrong}")).about(member),
+            Origin::Response(subject) => Error::untrusted(format!("{subject}: {name}: {wrong}")).about(name),
+            Origin::Token { member, subject } => Error::untrusted(format!("{subject}: {name}: {wrong}")).about(member),
+        }
+    }
+
     /// The member, a string.
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
         self.read(name, "must be a string")
@@ -72,7 +137,21 @@ impl Document {
 
     /// The member, a string that the step cannot do without.
     pub fn need(&self, name: &str) -> Result<String, Error> {
-        self.text(name)?.ok_or_else(|| missing(name))
+        self.text(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// The member, one or more visible ASCII characters (VSCHAR of RFC 6749 appendix A, with spaces).
+    pub fn visible(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        let Some(text) = self.text(name)?.map(Zeroizing::new) else { return Ok(None) };
+        if text.is_empty() || !is_visible(&text) {
+            return Err(self.wrong(name, VISIBLE));
+        }
+        Ok(Some(text))
+    }
+
+    /// The member, one or more visible ASCII characters that the step cannot do without.
+    pub fn need_visible(&self, name: &str) -> Result<Zeroizing<String>, Error> {
+        self.visible(name)?.ok_or_else(|| self.missing(name))
     }
 
     /// The member, a list of strings; a single string is a list of one.
@@ -88,10 +167,22 @@ impl Document {
         Ok(self.read(name, "must be true or false")?.unwrap_or(false))
     }
 
-    /// The member, an object.
+    /// The member, a whole number of seconds.
+    pub fn seconds(&self, name: &str) -> Result<Option<u64>, Error> {
+        self.read(name, "must be a whole number of seconds")
+    }
+
+    /// The member, an object; its faults are told as those of the member.
     pub fn object(&self, name: &str) -> Result<Option<Document>, Error> {
-        let object = self.json(name).map(|json| Document::parse(json.as_bytes()));
-        object.transpose().map_err(|wrong| Error::member(name, &wrong))
+        let Some(json) = self.json(name) else { return Ok(None) };
+        let object = Document::parse(json.as_bytes()).map_err(|wrong| self.wrong(name, &wrong))?;
+        let origin = match &self.origin {
+            Origin::User => Origin::Member(name.to_owned()),
+            Origin::Member(member) => Origin::Member(format!("{member}: {name}")),
+            Origin::Response(subject) => Origin::Response(format!("{subject}: {name}")),
+            token @ Origin::Token { .. } => token.clone(),
+        };
+        Ok(Some(Document { origin, ..object }))
     }
 
     /// Sets the member to this text.
@@ -131,26 +222,24 @@ impl Document {
         self.put(name, &object.line());
     }
 
-    /// Takes the members of these names away.
+    /// Removes the members of these names.
     pub fn remove(&mut self, names: &[&str]) {
         for name in names {
             self.members.remove(*name);
         }
     }
 
-    /// Takes away all that a login before has left: a code, tokens, claims, and what else its token answer had.
+    /// Removes all that an earlier login has left: a code, tokens, claims, and what else its token response had.
     pub fn forget_login(&mut self) -> Result<(), Error> {
-        let known = |name: &str| WRITERS.iter().any(|(_, names)| names.contains(&name));
-        let added = self.texts(ADDED)?.unwrap_or_default();
+        let added = self.texts(TOKEN_ANSWER_MEMBERS)?.unwrap_or_default();
         // After a revocation the access token is gone, and what it was granted for stays.
         if ["access_token", "id_token", "id_token_claims"].into_iter().any(|name| self.has(name)) {
             // The scope of an old login is what was granted then, not what this one shall ask for.
             self.remove(&["scope"]);
         }
-        self.remove(&TOKENS);
-        self.remove(&["code", "iss", "id_token_claims", "authorization_url", ADDED]);
-        // A document may be written by hand: what steers a login is not taken away by a list in it.
-        self.retain(|name, _| known(name) || !added.iter().any(|added| added == name));
+        self.remove(&members::names(|member: &Member| member.is_of_login));
+        // A document may be written by hand: what steers a login is not removed by a list in it.
+        self.retain(|name, _| members::named(name).is_some() || !added.iter().any(|added| added == name));
         Ok(())
     }
 
@@ -177,7 +266,14 @@ impl Document {
         };
         match serde_json::from_str(json) {
             Ok(value) => Ok(Some(value)),
-            Err(_) => Err(Error::member(name, wrong)),
+            Err(_) => Err(self.wrong(name, wrong)),
+        }
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        match self.origin {
+            Origin::User => Error::missing(name),
+            _ => self.wrong(name, "missing"),
         }
     }
 
@@ -191,21 +287,9 @@ pub fn too_large() -> String {
     "larger than 1 MiB".to_owned()
 }
 
-/// A missing member, with the tool that would have added it.
-fn missing(name: &str) -> Error {
-    let error = Error::member(name, "missing");
-    match WRITERS.iter().find(|(_, names)| names.contains(&name)) {
-        Some(("pkce-url", _)) if tool::name() == "pkce-url" => {
-            error.hint(format!("--{} names it", name.replace('_', "-")))
-        }
-        // Not every server has every endpoint.
-        Some(("pkce-discover", _)) if SOME.contains(&name) => {
-            error.hint("pkce-discover adds it, where the server names one")
-        }
-        _ if name == "refresh_token" => error.hint(OFFLINE),
-        Some((writer, _)) if *writer != tool::name() => error.hint(format!("{writer} adds it")),
-        _ => error,
-    }
+/// Whether the text holds nothing but visible ASCII characters and spaces: VSCHAR of RFC 6749 appendix A.
+pub fn is_visible(text: &str) -> bool {
+    text.bytes().all(|octet| matches!(octet, 0x20..=0x7e))
 }
 
 /// The members of one object, each name once.
@@ -302,48 +386,8 @@ pub const SIZE: usize = 1024 * 1024;
 /// The deepest nesting; serde_json itself ends at 128.
 const DEPTH: usize = 64;
 
-/// What a token answer sets, and a new login takes away.
-pub const TOKENS: [&str; 6] = ["access_token", "token_type", "expires_in", "expires_at", "id_token", "refresh_token"];
-
-/// The names that a token answer has added beyond those of the table, which a new login takes away as well.
-pub const ADDED: &str = "token_answer_members";
-
-/// What to say where there is no refresh token (OpenID Connect Core section 11).
-pub const OFFLINE: &str = "a server gives one where offline_access is in the scope, most with --prompt consent";
-
-/// What only some servers' metadata has.
-const SOME: [&str; 4] =
-    ["jwks_uri", "registration_endpoint", "revocation_endpoint", "pushed_authorization_request_endpoint"];
-
-/// Which tool adds which members: the document's table.
-pub const WRITERS: [(&str, &[&str]); 8] = [
-    (
-        "pkce-discover",
-        &[
-            "issuer",
-            "authorization_endpoint",
-            "token_endpoint",
-            "jwks_uri",
-            "revocation_endpoint",
-            "registration_endpoint",
-            "pushed_authorization_request_endpoint",
-            "userinfo_endpoint",
-            "end_session_endpoint",
-            "code_challenge_methods_supported",
-            "id_token_signing_alg_values_supported",
-            "token_endpoint_auth_methods_supported",
-            "authorization_response_iss_parameter_supported",
-            "require_pushed_authorization_requests",
-        ],
-    ),
-    ("pkce-gen", &["code_verifier", "code_challenge", "code_challenge_method", "state", "nonce"]),
-    ("pkce-register", &["client_secret", "token_endpoint_auth_method"]),
-    ("pkce-url", &["client_id", "redirect_uri", "resource", "max_age", "acr_values", "authorization_url"]),
-    ("pkce-callback", &["code", "iss"]),
-    ("pkce-exchange", &TOKENS),
-    ("pkce-exchange", &["scope", ADDED]),
-    ("pkce-verify", &["id_token_claims"]),
-];
+/// What is wrong with a text that is empty or has other characters.
+pub const VISIBLE: &str = "must be visible ASCII characters, one at least";
 
 #[cfg(test)]
 mod tests {

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::jwks::Keys;
-use crate::jws::Jws;
-use crate::{Document, Error, authorize};
+use crate::client::scope;
+use crate::document::Document;
+use crate::error::Error;
+use crate::id_token::jwks::Keys;
+use crate::id_token::jws::{Jws, untrusted};
+use crate::process::Deadline;
 
-/// What a check may be told.
+/// How an ID token is checked.
 pub struct Policy {
     /// Seconds by which clocks may differ.
     pub leeway: u64,
@@ -24,10 +27,10 @@ pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Resul
     let Some(token) = document.text("id_token")? else {
         return absent(document, earlier.is_some());
     };
-    let jws = Jws::parse(&token).map_err(|wrong| untrusted(&wrong))?;
+    let jws = Jws::parse(&token)?;
     check_header(&document, &jws)?;
-    keys.verify(&document, &jws, policy.timeout)?;
-    let claims = Document::parse(&jws.payload).map_err(|wrong| untrusted(&format!("claims: {wrong}")))?;
+    keys.verify(&document, &jws, &Deadline::after(policy.timeout))?;
+    let claims = jws.claims()?;
     let check = Check { document: &document, claims: without_nulls(claims.clone()), jws: &jws, policy };
     check.all(earlier.as_ref())?;
     document.set_object("id_token_claims", &claims);
@@ -41,7 +44,7 @@ fn absent(document: Document, refreshed: bool) -> Result<Document, Error> {
     }
     let scope = document.text("scope")?.unwrap_or_default();
     // A nonce is sent with `openid` alone, and stays where the server has answered with a scope of its own.
-    let asked = scope.split(' ').any(|name| name == "openid") || document.has("nonce");
+    let asked = scope::contains(&scope, "openid") || document.has("nonce");
     match document.has("access_token") && asked {
         true => Err(untrusted("missing, though openid was asked for")),
         false => document.need("id_token").map(|_| document),
@@ -50,14 +53,14 @@ fn absent(document: Document, refreshed: bool) -> Result<Document, Error> {
 
 /// The token's type (RFC 8725 section 3.11), and whether the server signs in that way.
 fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
-    let typ = jws.header.text("typ").map_err(|error| untrusted(&format!("header: {}", error.report.message)))?;
+    let typ = jws.header.text("typ")?;
     if typ.is_some_and(|typ| !TYPES.iter().any(|known| typ.eq_ignore_ascii_case(known))) {
-        return Err(untrusted("header: typ: another kind of token"));
+        return Err(jws.header.wrong("typ", "another kind of token"));
     }
     let algorithms = document.texts("id_token_signing_alg_values_supported")?;
     let algorithms = algorithms.unwrap_or_else(|| vec!["RS256".to_owned()]);
     if !algorithms.iter().any(|name| name == jws.algorithm.name) {
-        let error = untrusted("header: alg: not one that the server says it signs with");
+        let error = jws.header.wrong("alg", "not one that the server says it signs with");
         return Err(error.hint("id_token_signing_alg_values_supported lists them; without it, it is RS256 alone"));
     }
     Ok(())
@@ -85,65 +88,69 @@ impl Check<'_> {
 
     /// Who says it, of whom, to whom.
     fn check_parties(&self) -> Result<(), Error> {
-        if self.need("iss")? != self.document.need("issuer")? {
-            return Err(untrusted("iss: not the document's issuer"));
+        let Check { document, claims, .. } = self;
+        if claims.need("iss")? != document.need("issuer")? {
+            return Err(claims.wrong("iss", "not the document's issuer"));
         }
-        let sub = self.need("sub")?;
+        let sub = claims.need("sub")?;
         if sub.is_empty() || sub.chars().count() > SUBJECT {
-            return Err(untrusted("sub: must have from 1 to 255 characters"));
+            return Err(claims.wrong("sub", "must have from 1 to 255 characters"));
         }
-        let client_id = authorize::visible(self.document, "client_id")?;
-        let audience = self.texts("aud")?.ok_or_else(|| untrusted("aud: missing"))?;
-        if !audience.contains(&client_id) {
-            return Err(untrusted("aud: not this client"));
+        let client_id = document.need_visible("client_id")?;
+        let audience = claims.texts("aud")?.ok_or_else(|| claims.wrong("aud", "missing"))?;
+        if !audience.iter().any(|name| *name == *client_id) {
+            return Err(claims.wrong("aud", "not this client"));
         }
-        if audience.iter().any(|name| *name != client_id && !self.policy.trusted_audiences.contains(name)) {
-            let error = untrusted("aud: others beside this client");
+        if audience.iter().any(|name| *name != *client_id && !self.policy.trusted_audiences.contains(name)) {
+            let error = claims.wrong("aud", "others beside this client");
             return Err(error.hint("--trust-audience names one that may be there"));
         }
-        match self.text("azp")? {
-            Some(party) if party != client_id => Err(untrusted("azp: not this client")),
+        match claims.text("azp")? {
+            Some(party) if party != *client_id => Err(claims.wrong("azp", "not this client")),
             _ => Ok(()),
         }
     }
 
     fn check_times(&self) -> Result<(), Error> {
+        let claims = &self.claims;
         let now = self.now();
         let leeway = self.policy.leeway as f64;
-        let clock = |wrong: &str| untrusted(wrong).hint("is this machine's clock right?");
-        let need = |name: &str| self.time(name)?.ok_or_else(|| untrusted(&format!("{name}: missing")));
+        let clock = |name: &str, wrong: &str| claims.wrong(name, wrong).hint("is this machine's clock right?");
+        let need = |name: &str| self.time(name)?.ok_or_else(|| claims.wrong(name, "missing"));
         if now >= need("exp")? + leeway {
-            return Err(clock("exp: it has expired"));
+            return Err(clock("exp", "it has expired"));
         }
         if need("iat")? > now + leeway {
-            return Err(clock("iat: in the future"));
+            return Err(clock("iat", "in the future"));
         }
         if self.time("nbf")?.is_some_and(|start| start > now + leeway) {
-            return Err(clock("nbf: not valid yet"));
+            return Err(clock("nbf", "not valid yet"));
         }
         match self.time("auth_time")? {
-            Some(login) if login > now + leeway => Err(clock("auth_time: in the future")),
+            Some(login) if login > now + leeway => Err(clock("auth_time", "in the future")),
             _ => Ok(()),
         }
     }
 
     /// The nonce that was sent, or none where none was; a refreshed token may lack it.
     fn check_nonce(&self, refreshed: bool) -> Result<(), Error> {
-        match (self.document.text("nonce")?, self.text("nonce")?) {
+        let Check { document, claims, .. } = self;
+        match (document.text("nonce")?, claims.text("nonce")?) {
             (Some(sent), Some(nonce)) if sent == nonce => Ok(()),
             (None, None) => Ok(()),
             (Some(_), None) if refreshed => Ok(()),
-            (Some(_), None) => Err(untrusted("nonce: missing")),
-            (Some(_), Some(_)) => Err(untrusted("nonce: not the one that was sent")),
-            (None, Some(_)) => Err(untrusted("nonce: none was sent")),
+            (Some(_), None) => Err(claims.wrong("nonce", "missing")),
+            (Some(_), Some(_)) => Err(claims.wrong("nonce", "not the one that was sent")),
+            (None, Some(_)) => Err(claims.wrong("nonce", "none was sent")),
         }
     }
 
     fn check_access_token(&self) -> Result<(), Error> {
-        let token = self.document.text("access_token")?;
-        match self.text("at_hash")?.zip(token) {
+        let Check { document, claims, .. } = self;
+        let token = document.text("access_token")?;
+        match claims.text("at_hash")?.zip(token) {
             Some((hash, token)) if hash != self.jws.algorithm.half_hash(&token) => {
-                Err(untrusted("at_hash: not that of the access token"))
+                Err(claims.wrong("at_hash", "not that of the access token"))
             }
             _ => Ok(()),
         }
@@ -151,17 +158,18 @@ impl Check<'_> {
 
     /// What the request asked of the login itself.
     fn check_login(&self) -> Result<(), Error> {
-        if let Some(age) = self.document.json("max_age") {
-            let age: u64 = age.parse().map_err(|_| Error::member("max_age", "must be a whole number of seconds"))?;
-            let login = self.time("auth_time")?.ok_or_else(|| untrusted("auth_time: missing, and max_age needs it"))?;
+        let Check { document, claims, .. } = self;
+        if let Some(age) = document.seconds("max_age")? {
+            let login =
+                self.time("auth_time")?.ok_or_else(|| claims.wrong("auth_time", "missing, and max_age needs it"))?;
             if self.now() - login > age as f64 + self.policy.leeway as f64 {
-                return Err(untrusted("auth_time: longer ago than max_age"));
+                return Err(claims.wrong("auth_time", "longer ago than max_age"));
             }
         }
-        if let Some(values) = self.document.text("acr_values")?.filter(|values| !values.is_empty()) {
-            let acr = self.text("acr")?.ok_or_else(|| untrusted("acr: missing, and acr_values asked for it"))?;
+        if let Some(values) = document.text("acr_values")?.filter(|values| !values.is_empty()) {
+            let acr = claims.text("acr")?.ok_or_else(|| claims.wrong("acr", "missing, and acr_values asked for it"))?;
             if !values.split(' ').any(|value| value == acr) {
-                return Err(untrusted("acr: not one of acr_values"));
+                return Err(claims.wrong("acr", "not one of acr_values"));
             }
         }
         Ok(())
@@ -169,10 +177,10 @@ impl Check<'_> {
 
     /// A refreshed token is still of the same login (OpenID Connect Core section 12.2).
     fn check_earlier(&self, earlier: &Document) -> Result<(), Error> {
-        let changed = |name: &str| Err(untrusted(&format!("{name}: not that of the login before")));
-        let ours = |error: Error| Error::member("id_token_claims", &error.report.message);
+        let claims = &self.claims;
+        let changed = |name: &str| Err(claims.wrong(name, "not that of the login before"));
         for name in ["iss", "sub", "azp"] {
-            if earlier.text(name).map_err(ours)? != self.text(name)? {
+            if earlier.text(name)? != claims.text(name)? {
                 return changed(name);
             }
         }
@@ -181,7 +189,7 @@ impl Check<'_> {
             audience.sort();
             audience
         };
-        if sorted(earlier.texts("aud").map_err(ours)?) != sorted(self.texts("aud")?) {
+        if sorted(earlier.texts("aud")?) != sorted(claims.texts("aud")?) {
             return changed("aud");
         }
         // A server may leave auth_time out here; where it names one, the login is still the old one.
@@ -198,20 +206,8 @@ impl Check<'_> {
         self.policy.now.unwrap_or_else(clock) as f64
     }
 
-    fn need(&self, name: &str) -> Result<String, Error> {
-        self.text(name)?.ok_or_else(|| untrusted(&format!("{name}: missing")))
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        self.claims.text(name).map_err(|error| untrusted(&error.report.message))
-    }
-
-    fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
-        self.claims.texts(name).map_err(|error| untrusted(&error.report.message))
-    }
-
     fn time(&self, name: &str) -> Result<Option<f64>, Error> {
-        let read = |json| seconds(json).ok_or_else(|| untrusted(&format!("{name}: must be a number of seconds")));
+        let read = |json| seconds(json).ok_or_else(|| self.claims.wrong(name, "must be a number of seconds"));
         self.claims.json(name).map(read).transpose()
     }
 }
@@ -225,13 +221,6 @@ fn without_nulls(mut claims: Document) -> Document {
 /// A NumericDate (RFC 7519 section 2) within 64 bits; it may have a fraction.
 fn seconds(json: &str) -> Option<f64> {
     json.parse().ok().filter(|seconds: &f64| seconds.abs() < i64::MAX as f64)
-}
-
-/// What is wrong with the ID token: a check by its name, never a value.
-pub fn untrusted(wrong: &str) -> Error {
-    let mut error = Error::untrusted(format!("id_token: {wrong}"));
-    error.report.member = Some("id_token".to_owned());
-    error
 }
 
 /// What the header may call an ID token; most say nothing or JWT.

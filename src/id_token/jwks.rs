@@ -8,10 +8,15 @@ use std::time::Duration;
 use ring::signature::{ED25519, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde_json::value::RawValue;
 
-use crate::http::Client;
-use crate::jws::{Jws, Scheme, decoded};
-use crate::url::Url;
-use crate::{Document, Error, Kind, id_token, metadata, tool};
+use crate::client::endpoint::Endpoint;
+use crate::client::metadata;
+use crate::document::Document;
+use crate::error::{Error, Kind};
+use crate::id_token::jws::{Jws, Scheme, decoded, untrusted};
+use crate::message;
+use crate::process::Deadline;
+use crate::wire::http::Client;
+use crate::wire::url::Url;
 
 /// The keys that tokens are checked with: those of a file, or of each server as they are needed.
 #[derive(Default)]
@@ -22,31 +27,32 @@ pub struct Keys {
 
 impl Keys {
     /// The keys in this file, and no others.
-    pub fn of_file(file: &str) -> Result<Keys, Error> {
-        let set = tool::file(file, "--jwks")?;
+    pub fn from_file(file: &str) -> Result<Keys, Error> {
+        let set = Document::from_file(file, "--jwks")?;
         let set = KeySet::parse(&set).map_err(|wrong| Error::usage(format!("--jwks: {wrong}")))?;
         Ok(Keys { file: Some(set), ..Keys::default() })
     }
 
     /// Checks the token's signature with the keys of the document's server: fetched once, and once more where the token
     /// names a key that was not among them, since servers change their keys.
-    pub fn verify(&mut self, document: &Document, jws: &Jws, timeout: Duration) -> Result<(), Error> {
-        let wrong = |wrong: Wrong| id_token::claims::untrusted(wrong.words());
+    pub fn verify(&mut self, document: &Document, jws: &Jws, deadline: &Deadline) -> Result<(), Error> {
+        let wrong = |wrong: Wrong| untrusted(wrong.words());
         if let Some(set) = &self.file {
             return set.verify(jws).map_err(wrong);
         }
-        let url = metadata::endpoint(document, "jwks_uri")?;
-        let client = Client::new(timeout);
+        let endpoint = Endpoint::from_document(document, "jwks_uri")?;
+        let url = endpoint.url();
+        let client = Client::new(*deadline);
         if self.fetched.len() >= SERVERS {
             self.fetched.clear();
         }
         let fetched = match self.fetched.entry(url.as_str().to_owned()) {
             Entry::Occupied(fetched) => fetched.into_mut(),
-            Entry::Vacant(place) => place.insert(Fetched { set: fetch(&client, &url)?, again: false }),
+            Entry::Vacant(place) => place.insert(Fetched { set: fetch(&client, url)?, again: false }),
         };
         match fetched.set.verify(jws) {
             Err(Wrong::Kid) if !fetched.again => {
-                *fetched = Fetched { set: fetch(&client, &url)?, again: true };
+                *fetched = Fetched { set: fetch(&client, url)?, again: true };
                 fetched.set.verify(jws).map_err(wrong)
             }
             verified => verified.map_err(wrong),
@@ -89,7 +95,7 @@ impl KeySet {
         let keys = keys.into_iter().filter_map(|key| Document::parse(key.get().as_bytes()).ok());
         let keys: Vec<Document> = keys.collect();
         if keys.iter().any(|key| key.has("d")) {
-            tool::note("JWKS: a private key is in it, for everybody to sign with");
+            message::note("JWKS: a private key is in it, for everybody to sign with");
         }
         Ok(KeySet(keys.iter().filter_map(|key| Key::parse(key).ok().flatten()).collect()))
     }
@@ -161,13 +167,13 @@ impl Public {
 fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
     let mut pause = FIRST_PAUSE;
     let set = loop {
-        let error = match client.get(url).and_then(|answer| metadata::read("JWKS", &answer)) {
+        let error = match client.get(url).and_then(|response| metadata::read("JWKS", &response)) {
             // What has a hint is for somebody to mend; waiting does not help.
-            Err(error) if error.kind == Kind::Unavailable && error.report.hint.is_none() => error,
+            Err(error) if error.kind() == Kind::Unavailable && error.cure().is_none() => error,
             read => break read?,
         };
         if pause == FIRST_PAUSE && io::stderr().is_terminal() {
-            tool::note(&format!("{}; asking again", error.report.message));
+            message::note(&format!("{}; asking again", error.message()));
         }
         if !client.pause(pause) {
             return Err(error);

@@ -7,7 +7,8 @@ use ring::signature as ring_signature;
 use ring::signature::{EcdsaVerificationAlgorithm, RsaParameters};
 use zeroize::Zeroizing;
 
-use crate::Document;
+use crate::document::Document;
+use crate::error::Error;
 
 /// A token in its parts; whether its signature fits is for the keys to say.
 pub struct Jws<'a> {
@@ -21,38 +22,49 @@ pub struct Jws<'a> {
     pub input: &'a str,
     /// The signature.
     pub signature: Vec<u8>,
-    /// The content, decoded.
-    pub payload: Zeroizing<Vec<u8>>,
+    payload: Zeroizing<Vec<u8>>,
 }
 
 impl Jws<'_> {
-    /// The token in this text, or what is wrong with it (never a value).
-    pub fn parse(token: &str) -> Result<Jws<'_>, String> {
+    /// The ID token in this text. What is wrong with it is status 4, and said without a value.
+    pub fn parse(token: &str) -> Result<Jws<'_>, Error> {
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, signature] = parts[..] else {
-            return Err(match parts.len() {
-                5 => "encrypted, which no tool here can read".to_owned(),
-                _ => "not three parts with dots between them".to_owned(),
-            });
+            return Err(untrusted(match parts.len() {
+                5 => "encrypted, which no tool here can read",
+                _ => "not three parts with dots between them",
+            }));
         };
-        let decode = |part: &str, name: &str| decoded(part).ok_or_else(|| format!("{name}: not base64url"));
-        let object = Document::parse(&decode(header, "header")?).map_err(|wrong| format!("header: {wrong}"))?;
-        let text = |name| object.text(name).map_err(|_| format!("header: {name}: must be a string"));
+        let decode = |part: &str, name| decoded(part).ok_or_else(|| untrusted(&format!("{name}: not base64url")));
+        let object = Document::parse(&decode(header, "header")?);
+        let object = object.map_err(|wrong| untrusted(&format!("header: {wrong}")))?;
+        let object = object.of_token("id_token", "id_token: header");
         // No extension is known here, so none that is critical can be understood (RFC 7515 section 4.1.11). `b64` without
         // `crit` breaks RFC 7797, and `zip` is for encrypted tokens alone.
         if let Some(name) = ["crit", "b64", "zip"].into_iter().find(|name| object.has(name)) {
-            return Err(format!("header: {name}: not supported"));
+            return Err(object.wrong(name, "not supported"));
         }
-        let alg = text("alg")?.ok_or("header: alg: missing")?;
+        let alg = object.need("alg")?;
         Ok(Jws {
-            algorithm: Algorithm::named(&alg).map_err(|wrong| format!("header: alg: {wrong}"))?,
-            kid: text("kid")?,
+            algorithm: Algorithm::named(&alg).map_err(|wrong| object.wrong("alg", wrong))?,
+            kid: object.text("kid")?,
             input: token.get(..header.len() + 1 + payload.len()).unwrap_or_default(),
             signature: decode(signature, "signature")?,
             payload: Zeroizing::new(decode(payload, "payload")?),
             header: object,
         })
     }
+
+    /// The claims (RFC 7519 section 4).
+    pub fn claims(&self) -> Result<Document, Error> {
+        let claims = Document::parse(&self.payload).map_err(|wrong| untrusted(&format!("claims: {wrong}")))?;
+        Ok(claims.of_token("id_token", "id_token"))
+    }
+}
+
+/// What is wrong with the ID token: a check by its name, never a value.
+pub fn untrusted(wrong: &str) -> Error {
+    Error::untrusted(format!("id_token: {wrong}")).about("id_token")
 }
 
 /// A way to sign that can be checked here.

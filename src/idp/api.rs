@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::server::Answer;
 use super::{Person, Service};
-use crate::request::Request;
+use crate::wire::request::Request;
 
 impl Service {
     /// Something to call with an access token: OpenID Connect Core section 5.3, RFC 6750.

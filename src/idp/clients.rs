@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::grants::Refusal;
 use super::now;
-use crate::url::Url;
-use crate::{Document, pkce};
+use crate::client::pkce;
+use crate::document::Document;
+use crate::wire::url::Url;
 
 /// All clients, by their `client_id`, with their redirect URIs.
 #[derive(Default)]
@@ -71,12 +72,12 @@ impl Clients {
 /// Whether a native client may have this redirect URI (RFC 8252 section 7).
 fn is_native(uri: &str) -> bool {
     let own = uri.split_once(':').is_some_and(|(scheme, rest)| scheme.contains('.') && rest.starts_with('/'));
-    own || Url::parse("redirect_uri", uri).is_ok_and(|url| url.is_https() || url.is_loopback())
+    own || Url::parse(uri).is_ok_and(|url| url.is_https() || url.is_loopback())
 }
 
 /// Whether the redirect URI is the registered one; on this machine with any port (RFC 8252 section 7.3).
 fn is_registered(known: &str, given: &str) -> bool {
-    let (Ok(known_url), Ok(given_url)) = (Url::parse("known", known), Url::parse("given", given)) else {
+    let (Ok(known_url), Ok(given_url)) = (Url::parse(known), Url::parse(given)) else {
         return known == given;
     };
     let alike = known_url.is_loopback()

@@ -10,9 +10,11 @@ use super::grants::{self, Authorization, Tokens};
 use super::parameters::Parameters;
 use super::server::Answer;
 use super::{PUSHED, Pushed, Service, drop_nulls, now};
-use crate::jws::encoded;
-use crate::request::Request;
-use crate::{Document, Error, pkce};
+use crate::client::pkce;
+use crate::document::Document;
+use crate::error::Error;
+use crate::id_token::jws::encoded;
+use crate::wire::request::Request;
 
 impl Service {
     /// The pushed authorization request endpoint: RFC 9126 section 2.

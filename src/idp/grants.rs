@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::{Parameters, Person};
-use crate::pkce;
+use crate::client::pkce;
 
 /// An OAuth error and its description.
 pub type Refusal = (&'static str, &'static str);

@@ -10,7 +10,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{CLIENT_ID, Idp};
-use crate::{Error, Kind, tool};
+use crate::error::{Error, Kind};
+use crate::message;
 
 /// Runs the command while the server answers, and gives the command's status.
 pub fn run(idp: Idp, program: &OsString, words: &[OsString]) -> Result<ExitCode, Error> {
@@ -19,7 +20,7 @@ pub fn run(idp: Idp, program: &OsString, words: &[OsString]) -> Result<ExitCode,
     if idp.service.auto_approve {
         command.env("BROWSER", format!("{} --visit %s", this_program()));
     }
-    let failed = |error| Error::usage(format!("{}: {}", program.to_string_lossy(), tool::reason(&error)));
+    let failed = |error| Error::usage(format!("{}: {}", program.to_string_lossy(), message::reason(&error)));
     let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(failed)?;
     let mut child = command.spawn().map_err(failed)?;
     hand_on(signals, &child);

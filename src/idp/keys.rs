@@ -13,8 +13,10 @@ use ring::signature::{
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::jws::{Algorithm, encoded};
-use crate::{Error, Kind, pkce, tool};
+use crate::client::pkce;
+use crate::error::{Error, Kind};
+use crate::id_token::jws::{Algorithm, encoded};
+use crate::message;
 
 /// What ID tokens are signed with.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -181,7 +183,7 @@ fn rsa() -> Result<RsaKeyPair, Error> {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
-    let made = made.map_err(|error| unavailable(&tool::reason(&error)))?;
+    let made = made.map_err(|error| unavailable(&message::reason(&error)))?;
     let der = Zeroizing::new(made.stdout);
     // Some versions write PKCS #8 (RFC 5208), some the bare RSAPrivateKey of RFC 8017.
     let pair = RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der));

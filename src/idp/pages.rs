@@ -1,7 +1,7 @@
 //! The pages of login and consent.
 
 use super::COOKIE;
-use crate::page::{Html, escaped};
+use crate::wire::page::{Html, escaped};
 
 /// Asks for a name.
 pub fn login(base: &str, id: &str) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! The parameters of a request: RFC 6749 sections 3.1 and 3.2, RFC 8707 section 2.
 
-use crate::{Document, form};
+use crate::document::Document;
+use crate::wire::form;
 
 /// The parameters of a request: none twice but `resource`, none empty (RFC 6749 section 3.1).
 #[derive(Clone, Default)]

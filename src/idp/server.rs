@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Service, pages};
 use crate::document::SIZE;
-use crate::request::{Head, phrase};
+use crate::wire::request::{Head, phrase};
 
 /// A whole answer.
 pub struct Answer {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use crate::http::Client;
-use crate::url::Url;
-use crate::{Error, Kind};
+use crate::error::{Error, Kind};
+use crate::process::Deadline;
+use crate::wire::http::Client;
+use crate::wire::url::Url;
 
 /// Opens a URL as a browser would, follows redirects on this machine, and ends well where a page is at the end.
 pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
-    let client = Client::new(timeout);
-    let mut url = Url::parse("--visit", url)?;
+    let client = Client::new(Deadline::after(timeout));
+    let mut url = Url::parse(url).map_err(|wrong| wrong.of_argument("--visit"))?;
     for _ in 0..REDIRECTS_FOLLOWED {
         if !url.is_loopback() {
             return Err(Error::untrusted("--visit: leads away from this machine"));
@@ -23,7 +24,7 @@ pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
         // What follows a # is for the page alone; it is never sent.
         let next = next.split('#').next().unwrap_or_default();
         let absolute = if next.starts_with('/') { format!("{}{next}", url.origin()) } else { next.to_owned() };
-        url = Url::parse("--visit", &absolute)?;
+        url = Url::parse(&absolute).map_err(|wrong| wrong.of_argument("--visit"))?;
     }
     Err(Error::untrusted("--visit: too many redirects"))
 }

@@ -1,41 +1,46 @@
 //! RFC 9126: the authorization request, sent to the server by ourselves, and a short URL in its place for the browser.
 
-use crate::endpoint::{Call, Caller, Format};
-use crate::url::Url;
-use crate::{Document, Error, authorize, form, metadata};
+use crate::client::authentication::Caller;
+use crate::client::endpoint::Endpoint;
+use crate::client::post::{Call, Format};
+use crate::client::redirect_uri::RedirectUri;
+use crate::document::Document;
+use crate::error::Error;
+use crate::login::authorize;
+use crate::wire::form;
+use crate::wire::url::Url;
 
 /// Pushes the request of the document's authorization URL, and puts the short URL in its place.
 pub fn push(mut document: Document, caller: &Caller) -> Result<Document, Error> {
-    let endpoint = metadata::endpoint(&document, "authorization_endpoint")?;
+    let authorization = Endpoint::from_document(&document, "authorization_endpoint")?;
     let url = document.need("authorization_url")?;
-    let pairs = request(&endpoint, &url)?;
+    let pairs = request(&document, authorization.url(), &url)?;
     let value = |name: &str| pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
     if value("request_uri").is_some() {
-        return Err(Error::member("authorization_url", "its request was pushed already"));
+        return Err(document.wrong("authorization_url", "its request was pushed already"));
     }
-    let client_id = authorize::visible(&document, "client_id")?;
+    let client_id = document.need_visible("client_id")?;
     if value("client_id") != Some(&client_id) || value("code_challenge").is_none() {
-        return Err(Error::member("authorization_url", "not a request of the document's client with a code_challenge"));
+        return Err(document.wrong("authorization_url", "not a request of the document's client with a code_challenge"));
     }
-    let redirect_uri = value("redirect_uri").and_then(|uri| Url::parse("redirect_uri", uri).ok());
-    if redirect_uri.is_some_and(|url| url.is_loopback() && url.port() == Some(0)) {
-        let error = Error::member("redirect_uri", "port 0 can't be pushed, since the port is not known yet");
+    let redirect_uri = value("redirect_uri").and_then(|uri| RedirectUri::parse(uri, &document).ok());
+    if redirect_uri.is_some_and(|uri| uri.has_port_0()) {
+        let error = document.wrong("redirect_uri", "port 0 can't be pushed, since the port is not known yet");
         return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));
     }
     let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let call =
-        Call { endpoint: "pushed_authorization_request_endpoint", format: Format::Form, pairs: &pairs, spends: None };
-    let answer = call.send(&document, caller)?;
-    let of_answer = |error: Error| error.of_answer("pushed authorization request endpoint");
-    let request_uri = authorize::visible(&answer, "request_uri").map_err(of_answer)?;
+    let endpoint = &Endpoint::from_document(&document, "pushed_authorization_request_endpoint")?;
+    let call = Call { endpoint, format: Format::Form, pairs: &pairs, spends: None };
+    let response = call.send(&document, caller, &caller.deadline())?;
+    let request_uri = response.need_visible("request_uri")?;
     let short = form::encoded([("client_id", client_id.as_str()), ("request_uri", &request_uri)]);
-    document.set("authorization_url", &authorize::with_query(&endpoint, &short));
+    document.set("authorization_url", &authorize::with_query(authorization.url(), &short));
     Ok(document)
 }
 
 /// The parameters that the URL adds to those of the endpoint itself.
-fn request(endpoint: &Url, url: &str) -> Result<Vec<(String, String)>, Error> {
-    let wrong = || Error::member("authorization_url", "not a request to the document's authorization_endpoint");
+fn request(document: &Document, endpoint: &Url, url: &str) -> Result<Vec<(String, String)>, Error> {
+    let wrong = || document.wrong("authorization_url", "not a request to the document's authorization_endpoint");
     let rest = url.strip_prefix(endpoint.as_str()).ok_or_else(wrong)?;
     let query = match endpoint.query() {
         None => rest.strip_prefix('?').ok_or_else(wrong)?,

@@ -3,10 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::endpoint::{self, JSON, METHODS, Post};
-use crate::http::Content;
-use crate::url::Url;
-use crate::{Document, Error, Kind, authorize, form, metadata, tool};
+use crate::client::authentication::{AuthMethod, secret};
+use crate::client::endpoint::Endpoint;
+use crate::client::post::{JSON, Post};
+use crate::client::redirect_uri::RedirectUri;
+use crate::client::scope::Scope;
+use crate::document::{Document, is_visible};
+use crate::error::Error;
+use crate::message;
+use crate::process::Deadline;
+use crate::wire::http::Content;
 
 /// Registers a client with the document's redirect URI and scope, and adds what the server calls it.
 pub fn register(
@@ -15,31 +21,30 @@ pub fn register(
     access_token_file: Option<&Path>,
     timeout: Duration,
 ) -> Result<Document, Error> {
-    let endpoint = metadata::endpoint(&document, "registration_endpoint")?;
-    let redirect_uri = registered(&authorize::redirect_uri(&document)?);
+    let endpoint = Endpoint::from_document(&document, "registration_endpoint")?;
+    let redirect_uri = RedirectUri::from_document(&document)?.registered();
     let body = request(&document, client_name, &redirect_uri)?.line();
-    let token = access_token_file.map(|file| endpoint::secret("--access-token-file", file)).transpose()?;
-    if token.as_ref().is_some_and(|token| !form::is_visible(token)) {
+    let token = access_token_file.map(|file| secret("--access-token-file", file)).transpose()?;
+    if token.as_ref().is_some_and(|token| !is_visible(token)) {
         return Err(Error::usage("--access-token-file: must hold visible ASCII characters alone"));
     }
     let authorization = token.as_ref().map(|token| format!("Bearer {}", **token));
     let post = Post {
-        subject: SUBJECT,
+        subject: &endpoint.subject(),
         content: Content { media_type: JSON, body: &body, authorization: authorization.as_deref() },
         secrets: &token.as_ref().map_or(Vec::new(), |token| vec![token.as_str()]),
         spends: None,
     };
-    let answer = post.send(&endpoint, timeout)?;
-    let of_answer = |error: Error| error.of_answer(SUBJECT);
-    let client_id = authorize::visible(&answer, "client_id").map_err(of_answer)?;
-    let redirect_uris = answer.texts("redirect_uris").map_err(of_answer)?;
+    let response = post.send(endpoint.url(), &Deadline::after(timeout))?;
+    let client_id = response.need_visible("client_id")?;
+    let redirect_uris = response.texts("redirect_uris")?;
     if redirect_uris.is_some_and(|uris| !uris.contains(&redirect_uri)) {
-        tool::note("the server registered another redirect URI than the one that was asked for");
+        message::note("the server registered another redirect URI than the one that was asked for");
     }
     // What was there of another client goes with it.
     document.remove(&["client_id", "client_secret", "token_endpoint_auth_method"]);
     document.set("client_id", &client_id);
-    adopt_secret(&mut document, &answer)?;
+    adopt_secret(&mut document, &response, &endpoint)?;
     Ok(document)
 }
 
@@ -52,59 +57,28 @@ fn request(document: &Document, client_name: Option<&str>, redirect_uri: &str) -
     request.set_list("response_types", &["code"]);
     request.set("token_endpoint_auth_method", "none");
     request.set("application_type", "native");
-    request.set_given("scope", authorize::scope(document)?.as_deref());
+    request.set_given("scope", Scope::from_document(document)?.as_ref().map(Scope::as_str));
     Ok(request)
 }
 
 /// The secret and how it is shown, where the server gives one although none was asked for.
-fn adopt_secret(document: &mut Document, answer: &Document) -> Result<(), Error> {
-    let of_answer = |error: Error| error.of_answer(SUBJECT);
-    let method = answer.text("token_endpoint_auth_method").map_err(of_answer)?;
-    let secret = answer.text("client_secret").map_err(of_answer)?.filter(|secret| !secret.is_empty());
-    match (method.as_deref(), secret) {
-        (Some("none"), _) | (None, None) => return Ok(()),
-        (Some(method), _) if !METHODS.contains(&method) => {
+fn adopt_secret(document: &mut Document, response: &Document, endpoint: &Endpoint) -> Result<(), Error> {
+    let method = response.text("token_endpoint_auth_method")?;
+    let secret = response.text("client_secret")?.filter(|secret| !secret.is_empty());
+    match (method.as_deref().map(AuthMethod::named), secret) {
+        (Some(Some(AuthMethod::None)), _) | (None, None) => return Ok(()),
+        (Some(None), _) => {
             let wrong = "the server wants the client to show who it is in a way that is not known here";
-            return Err(Error::new(Kind::Refused, format!("{SUBJECT}: {wrong}")));
+            return Err(Error::refused(wrong).within(&endpoint.subject()));
         }
-        (Some(_), None) => return Err(Error::untrusted(format!("{SUBJECT}: client_secret: missing"))),
-        (method, Some(secret)) => {
+        (Some(_), None) => return Err(response.wrong("client_secret", "missing")),
+        (_, Some(secret)) => {
             document.set("client_secret", &secret);
-            document.set_given("token_endpoint_auth_method", method);
+            document.set_given("token_endpoint_auth_method", method.as_deref());
         }
     }
-    if answer.json("client_secret_expires_at").is_some_and(|time| time != "0" && time != "null") {
-        tool::note("the client's secret expires; then a new client must be registered");
+    if response.json("client_secret_expires_at").is_some_and(|time| time != "0" && time != "null") {
+        message::note("the client's secret expires; then a new client must be registered");
     }
     Ok(())
-}
-
-/// The redirect URI as a server knows it: on this machine its port does not count (RFC 8252 section 7.3), so a port 0 is
-/// left out.
-fn registered(redirect_uri: &str) -> String {
-    match Url::parse("redirect_uri", redirect_uri) {
-        Ok(url) if url.is_loopback() && url.port() == Some(0) => redirect_uri.replacen(":0", "", 1),
-        _ => redirect_uri.to_owned(),
-    }
-}
-
-const SUBJECT: &str = "registration endpoint";
-
-#[cfg(test)]
-mod tests {
-    use super::registered;
-
-    #[test]
-    fn leaves_the_port_out_where_any_will_do() {
-        for (given, expected) in [
-            ("http://127.0.0.1:0/callback", "http://127.0.0.1/callback"),
-            ("http://[::1]:0/a:0", "http://[::1]/a:0"),
-            ("http://localhost:0", "http://localhost"),
-            ("http://127.0.0.1:8080/callback", "http://127.0.0.1:8080/callback"),
-            ("http://127.0.0.1/callback", "http://127.0.0.1/callback"),
-            ("com.example.app:/callback", "com.example.app:/callback"),
-        ] {
-            assert_eq!(registered(given), expected);
-        }
-    }
 }

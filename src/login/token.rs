@@ -2,22 +2,25 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use zeroize::Zeroizing;
-
-use crate::document::{ADDED, TOKENS, WRITERS};
-use crate::endpoint::{Call, Caller, Format};
-use crate::{Document, Error, authorize, form, pkce, tool};
+use crate::client::authentication::Caller;
+use crate::client::endpoint::Endpoint;
+use crate::client::pkce;
+use crate::client::post::{Call, Format};
+use crate::client::resource::resources;
+use crate::client::scope::{self, Scope};
+use crate::document::Document;
+use crate::document::members::{self, Member, TOKEN_ANSWER_MEMBERS, is_token};
+use crate::error::Error;
+use crate::message;
+use crate::process::Deadline;
 
 /// Exchanges the document's code for tokens: one POST, once.
 pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Result<Document, Error> {
     check_iss(&document)?;
-    let code = Zeroizing::new(document.need("code")?);
-    if code.is_empty() || !form::is_visible(&code) {
-        return Err(Error::member("code", "must be visible ASCII characters, one at least"));
-    }
+    let code = document.need_visible("code")?;
     let verifier = pkce::verifier(&document)?;
     let redirect_uri = document.need("redirect_uri")?;
-    let resources = authorize::resources(&document)?;
+    let resources = resources(&document)?;
     let mut grant = vec![
         ("grant_type", "authorization_code"),
         ("code", &*code),
@@ -25,35 +28,31 @@ pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Resu
         ("code_verifier", &*verifier),
     ];
     grant.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
-    let call = Call { endpoint: "token_endpoint", format, pairs: &grant, spends: Some("the code") };
-    let tokens = call.send(&document, caller)?;
-    let tokens = checked(tokens, SystemTime::now())
-        .map_err(|error| error.of_answer("token endpoint").maybe_spent("the code"))?;
+    let tokens = requested(&document, &grant, format, "the code", caller, &caller.deadline())?;
     let asked = document.text("scope")?;
     adopt(&mut document, tokens, asked.as_deref());
-    document.remove(&SPENT);
+    document.remove(&members::names(|member: &Member| member.is_spent));
     Ok(document)
 }
 
 /// Gets new tokens for the document's refresh token (RFC 6749 section 6): one POST, once.
 pub fn refresh(
     mut document: Document,
-    caller: &Caller,
     scope: Option<&str>,
     resource: Option<&str>,
+    caller: &Caller,
+    deadline: &Deadline,
 ) -> Result<Document, Error> {
-    let token = Zeroizing::new(document.need("refresh_token")?);
-    if token.is_empty() || !form::is_visible(&token) {
-        return Err(Error::member("refresh_token", "must be visible ASCII characters, one at least"));
-    }
-    let scope = scope.map(authorize::checked_scope).transpose()?;
+    let token = document.need_visible("refresh_token")?;
+    let scope = scope.map(Scope::parse).transpose()?;
+    let scope = scope.as_ref().map(Scope::as_str);
     let granted = document.text("scope")?;
-    if let (Some(scope), Some(granted)) = (&scope, &granted)
-        && !scope.split(' ').all(|name| granted.split(' ').any(|other| other == name))
+    if let (Some(scope), Some(granted)) = (scope, &granted)
+        && !scope.split(' ').all(|name| scope::contains(granted, name))
     {
-        tool::note("--scope asks for more than was granted");
+        message::note("--scope asks for more than was granted");
     }
-    let mut resources = authorize::resources(&document)?;
+    let mut resources = resources(&document)?;
     if let Some(resource) = resource {
         if !resources.is_empty() && !resources.iter().any(|granted| granted == resource) {
             return Err(Error::usage("--resource: not one of the document's"));
@@ -61,64 +60,66 @@ pub fn refresh(
         resources = vec![resource.to_owned()];
     }
     let mut grant = vec![("grant_type", "refresh_token"), ("refresh_token", &*token)];
-    grant.extend(scope.as_deref().map(|scope| ("scope", scope)));
+    grant.extend(scope.map(|scope| ("scope", scope)));
     grant.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
-    let spends = Some("the refresh token");
-    let call = Call { endpoint: "token_endpoint", format: Format::Form, pairs: &grant, spends };
-    let tokens = call.send(&document, caller)?;
-    let tokens = checked(tokens, SystemTime::now())
-        .map_err(|error| error.of_answer("token endpoint").maybe_spent("the refresh token"))?;
-    adopt(&mut document, tokens, scope.as_deref().or(granted.as_deref()));
+    let tokens = requested(&document, &grant, Format::Form, "the refresh token", caller, deadline)?;
+    adopt(&mut document, tokens, scope.or(granted.as_deref()));
     Ok(document)
 }
 
-/// Takes a token answer over: its tokens as one set, its scope (without one it is the one asked for) and refresh token
+/// The token response to a request with this grant, which spends `spent`.
+fn requested(
+    document: &Document,
+    grant: &[(&str, &str)],
+    format: Format,
+    spent: &str,
+    caller: &Caller,
+    deadline: &Deadline,
+) -> Result<Document, Error> {
+    let endpoint = &Endpoint::from_document(document, "token_endpoint")?;
+    let call = Call { endpoint, format, pairs: grant, spends: Some(spent) };
+    let tokens = call.send(document, caller, deadline)?;
+    checked(tokens, SystemTime::now()).map_err(|error| error.maybe_spent(spent))
+}
+
+/// Takes a token response over: its tokens as one set, its scope (without one it is the one asked for) and refresh token
 /// where it has them, and of the rest only what steers no later step and replaces nothing. The names of that rest are
-/// kept, for the next login to take away.
+/// kept, for the next login to remove.
 fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
     let granted = tokens.text("scope").ok().flatten();
     document.set_given("scope", asked);
-    if let (Some(asked), Some(granted)) = (asked, &granted) {
-        // GitHub and Slack have commas between the names.
-        let sorted = |scope: &str| {
-            let mut names: Vec<String> = scope.split([' ', ',']).map(str::to_owned).collect();
-            names.sort();
-            names
-        };
-        if sorted(asked) != sorted(granted) {
-            tool::note("the server granted another scope than the one asked for");
-        }
+    if let (Some(asked), Some(granted)) = (asked, &granted)
+        && !scope::is_same(asked, granted)
+    {
+        message::note("the server granted another scope than the one asked for");
     }
-    let names_refresh_token = tokens.has("refresh_token");
-    let names_scope = tokens.has("scope");
-    let others = tokens.names().filter(|name| !TOKENS.contains(name) && *name != "scope" && !document.has(name));
-    let mut added = document.texts(ADDED).ok().flatten().unwrap_or_default();
+    let has_refresh_token = tokens.has("refresh_token");
+    let has_scope = tokens.has("scope");
+    let others = tokens.names().filter(|name| !is_token(name) && *name != "scope" && !document.has(name));
+    let mut added = document.texts(TOKEN_ANSWER_MEMBERS).ok().flatten().unwrap_or_default();
     added.extend(others.map(str::to_owned));
     if !added.is_empty() {
-        document.set_list(ADDED, &added);
+        document.set_list(TOKEN_ANSWER_MEMBERS, &added);
     }
     document.retain(|name, _| match name {
-        "refresh_token" => !names_refresh_token,
-        "scope" => !names_scope,
-        name => !TOKENS.contains(&name),
+        "refresh_token" => !has_refresh_token,
+        "scope" => !has_scope,
+        name => !is_token(name),
     });
     document.add_missing(tokens);
 }
 
-/// The answer as a token answer: the members of RFC 6749 section 5.1 with the types they must have, others of the
+/// The response as a token response: the members of RFC 6749 section 5.1 with the types they must have, others of the
 /// document's table gone.
 fn checked(mut tokens: Document, received: SystemTime) -> Result<Document, Error> {
-    let ours = |name: &str| WRITERS.iter().any(|(_, names)| names.contains(&name));
-    let set = |name: &str| name != "expires_at" && (TOKENS.contains(&name) || name == "scope");
-    tokens.retain(|name, json| if ours(name) { set(name) && json != "null" } else { true });
+    let is_set = |name: &str| name != "expires_at" && (is_token(name) || name == "scope");
+    tokens.retain(|name, json| members::named(name).is_none() || (is_set(name) && json != "null"));
     for name in ["access_token", "refresh_token", "id_token"] {
-        if tokens.text(name)?.is_some_and(|token| token.is_empty() || !form::is_visible(&token)) {
-            return Err(Error::member(name, "must be visible ASCII characters, one at least"));
-        }
+        tokens.visible(name)?;
     }
     tokens.need("access_token")?;
     if !tokens.need("token_type")?.eq_ignore_ascii_case("Bearer") {
-        return Err(Error::member("token_type", "not Bearer, and no other type was asked for"));
+        return Err(tokens.wrong("token_type", "not Bearer, and no other type was asked for"));
     }
     if let Some(scopes) = tokens.texts("scope")? {
         tokens.set("scope", &scopes.join(" "));
@@ -128,8 +129,7 @@ fn checked(mut tokens: Document, received: SystemTime) -> Result<Document, Error
         tokens.remove(&["scope"]);
     }
     if let Some(json) = tokens.json("expires_in") {
-        let wrong = || Error::member("expires_in", "must be a number of seconds");
-        let lifetime = lifetime(json).ok_or_else(wrong)?;
+        let lifetime = lifetime(json).ok_or_else(|| tokens.wrong("expires_in", "must be a number of seconds"))?;
         let now = received.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         tokens.set_number("expires_in", lifetime);
         tokens.set_number("expires_at", now.saturating_add(lifetime));
@@ -154,24 +154,10 @@ fn lifetime(json: &str) -> Option<u64> {
 fn check_iss(document: &Document) -> Result<(), Error> {
     let (issuer, iss) = (document.text("issuer")?, document.text("iss")?);
     if issuer.zip(iss).is_some_and(|(issuer, iss)| issuer != iss) {
-        let mut error = Error::untrusted("iss: not the document's issuer");
-        error.report.member = Some("iss".to_owned());
-        return Err(error);
+        return Err(document.wrong("iss", "not the document's issuer").as_untrusted());
     }
     Ok(())
 }
-
-/// What an exchange spends, and takes away.
-const SPENT: [&str; 8] = [
-    "code",
-    "iss",
-    "code_verifier",
-    "code_challenge",
-    "code_challenge_method",
-    "state",
-    "authorization_url",
-    "redirect_uri",
-];
 
 /// Seconds in a hundred years: no token lives longer, so a larger number is no lifetime.
 const CENTURY: f64 = 3_155_760_000.0;

@@ -2,63 +2,67 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::document::OFFLINE;
-use crate::endpoint::Caller;
-use crate::jws::Jws;
-use crate::store::{Kept, Lock, Name, Store, nothing};
-use crate::tool::Deadline;
-use crate::{Document, Error, Kind, signals, token, tool};
+use super::lock::Lock;
+use super::store::{Name, Store, Stored, not_stored};
+use crate::client::authentication::Caller;
+use crate::document::Document;
+use crate::document::members::NO_REFRESH_TOKEN;
+use crate::error::{Error, Kind};
+use crate::id_token::jws::Jws;
+use crate::login::token;
+use crate::message;
+use crate::process::{Deadline, signals};
 
-/// What is wanted of the token.
-pub struct Wish {
-    /// Seconds that it must live for.
+/// How fresh the token must be.
+pub struct Freshness {
+    /// Seconds for which it must be valid.
     pub min_ttl: u64,
-    /// Whether another one is wanted, since an API refused the kept one.
+    /// Whether a new one is needed, since an API refused the stored one.
     pub refresh: bool,
 }
 
 /// The document with a valid access token that is kept under this name; refreshed and kept again where it must be.
-pub fn current(name: &Name, wish: &Wish, caller: &Caller) -> Result<Document, Error> {
+pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Document, Error> {
     let started = SystemTime::now();
-    let deadline = Deadline::after(caller.timeout());
-    let store = Store::open()?.ok_or_else(|| nothing(name))?;
-    let read = || store.read(name, &deadline)?.ok_or_else(|| nothing(name));
+    let deadline = caller.deadline();
+    let store = Store::open()?.ok_or_else(|| not_stored(name))?;
+    let read = || store.read(name, &deadline)?.ok_or_else(|| not_stored(name));
     let first = read()?;
     // A token that was fetched after this began is good enough, however short its life: another process was faster.
-    let is_new = |kept: &Kept| {
+    let is_new = |kept: &Stored| {
         let other = kept.document.json("access_token") != first.document.json("access_token");
-        Ok::<_, Error>((other || kept.written >= started) && lives(&kept.document, 0)?)
+        Ok::<_, Error>((other || kept.written >= started) && valid_for(&kept.document, 0)?)
     };
-    if is_new(&first)? || !wish.refresh && lives(&first.document, wish.min_ttl)? {
+    if is_new(&first)? || !freshness.refresh && valid_for(&first.document, freshness.min_ttl)? {
         return Ok(first.document);
     }
-    let lock = store.lock(name, &deadline)?;
-    store.recover(&lock, &deadline)?;
+    let lock = Lock::acquire(&store, name, &deadline)?;
+    lock.recover(&deadline)?;
     let kept = read()?;
     if is_new(&kept)? {
         return Ok(kept.document);
     }
     let document = kept.document;
-    let usable = !wish.refresh && lives(&document, 0)?;
+    let usable = !freshness.refresh && valid_for(&document, 0)?;
     let Some(refresh_token) = document.text("refresh_token")? else {
         return match usable {
             true => Ok(document),
             false => {
                 let wrong = "access_token: missing, expired or refused, and there is no refresh token";
-                Err(Error::new(Kind::LoginRequired, wrong).hint(OFFLINE))
+                Err(Error::login_required(wrong).hint(NO_REFRESH_TOKEN))
             }
         };
     };
-    let error = match refreshed(&store, &lock, &document, &refresh_token, caller, &deadline) {
+    let error = match refreshed(&lock, &document, &refresh_token, caller, &deadline) {
         Ok(document) => return Ok(document),
-        Err(error) if error.kind != Kind::LoginRequired => return Err(error),
+        Err(error) if error.kind() != Kind::LoginRequired => return Err(error),
         Err(error) => error,
     };
     // Somebody may have kept another document meanwhile, without asking for the lock.
-    match store.read(name, &Deadline::after(caller.timeout())) {
+    match store.read(name, &caller.deadline()) {
         Ok(Some(again)) if is_new(&again)? => Ok(again.document),
         _ if usable => {
-            tool::note("the token lives for less than --min-ttl, and cannot be refreshed");
+            message::note("the token lives for less than --min-ttl, and cannot be refreshed");
             Ok(document)
         }
         _ => Err(error),
@@ -67,7 +71,6 @@ pub fn current(name: &Name, wish: &Wish, caller: &Caller) -> Result<Document, Er
 
 /// Refreshes the document and keeps it. What can fail is tried before the token is sent, and what was sent is recorded.
 fn refreshed(
-    store: &Store,
     lock: &Lock,
     document: &Document,
     refresh_token: &str,
@@ -75,33 +78,28 @@ fn refreshed(
     deadline: &Deadline,
 ) -> Result<Document, Error> {
     let claims = document.object("id_token_claims")?;
-    let reserved = store.prepare(lock, document, deadline)?;
-    let cut_off = store.is_recorded(lock, refresh_token);
-    store.record(lock, refresh_token)?;
+    let reserved = lock.prepare(document, deadline)?;
+    let cut_off = lock.is_recorded(refresh_token);
+    lock.record(refresh_token)?;
     signals::after_this(|| {
-        let after = match token::refresh(document.clone(), &caller.within(deadline), None, None) {
+        let after = match token::refresh(document.clone(), None, None, caller, deadline) {
             Ok(after) => after,
             // What may be spent stays on record, for the next process to try once more.
-            Err(error) if error.report.spent => return Err(error),
-            Err(mut error) => {
-                if !cut_off || error.report.error.is_some() {
-                    store.forget(lock)?;
+            Err(error) if error.is_spent() => return Err(error),
+            Err(error) => {
+                if !cut_off || error.code().is_some() {
+                    lock.forget()?;
                 }
-                if cut_off && error.kind == Kind::LoginRequired {
-                    error.report.hint =
-                        Some("an earlier refresh was cut off before its answer was kept, and had spent it".to_owned());
-                }
-                return Err(error);
+                return Err(match error.kind() {
+                    Kind::LoginRequired if cut_off => error.hint(CUT_OFF),
+                    _ => error,
+                });
             }
         };
         check_person(claims.as_ref(), &after)?;
         // The tokens are at stake, so this has a time of its own.
-        store.fill(lock, reserved, &after, &Deadline::after(caller.timeout())).map_err(|mut error| {
-            error.kind = Kind::LoginRequired;
-            error.report.message.push_str("; the new tokens that the server gave cannot be had again");
-            error
-        })?;
-        store.forget(lock)?;
+        lock.fill(reserved, &after, &caller.deadline()).map_err(|error| error.losing("the new tokens"))?;
+        lock.forget()?;
         Ok(after)
     })
 }
@@ -112,22 +110,21 @@ fn check_person(claims: Option<&Document>, after: &Document) -> Result<(), Error
     let (Some(claims), Some(id_token)) = (claims, after.text("id_token")?) else {
         return Ok(());
     };
-    let wrong = |wrong: &str| Error::untrusted(format!("id_token: {wrong}"));
-    let jws = Jws::parse(&id_token).map_err(|reason| wrong(&reason))?;
-    let new = Document::parse(&jws.payload).map_err(|reason| wrong(&reason))?;
+    let new = Jws::parse(&id_token)?.claims()?;
     match ["iss", "sub"].into_iter().find(|name| claims.text(name).ok() != new.text(name).ok()) {
-        Some(name) => Err(wrong(&format!("{name}: not that of the login; the refreshed tokens are not kept"))),
+        Some(name) => Err(new.wrong(name, "not that of the login; the refreshed tokens are not kept")),
         None => Ok(()),
     }
 }
 
 /// Whether there is an access token that lives for so many seconds more; one whose end is not known does.
-fn lives(document: &Document, seconds: u64) -> Result<bool, Error> {
+fn valid_for(document: &Document, seconds: u64) -> Result<bool, Error> {
     if document.text("access_token")?.is_none() {
         return Ok(false);
     }
-    let Some(json) = document.json("expires_at") else { return Ok(true) };
-    let end: u64 = json.parse().map_err(|_| Error::member("expires_at", "must be a whole number of seconds"))?;
+    let Some(end) = document.seconds("expires_at")? else { return Ok(true) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Ok(end > now.saturating_add(seconds))
 }
+
+const CUT_OFF: &str = "an earlier refresh was cut off before its answer was kept, and had spent it";

@@ -9,19 +9,17 @@ use std::process::Command;
 use rustix::io::FdFlags;
 use zeroize::Zeroizing;
 
-use crate::{Document, Error, form, tool};
+use crate::document::Document;
+use crate::error::Error;
+use crate::message;
 
 /// `Authorization: Bearer` and the document's access token.
 pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
-    let token = Zeroizing::new(document.need("access_token")?);
-    let bearer = document.text("token_type")?.is_none_or(|name| name.eq_ignore_ascii_case("Bearer"));
-    if !bearer {
-        return Err(Error::untrusted("token_type: not Bearer, so there is no header for it"));
+    let token = document.need_visible("access_token")?;
+    if document.text("token_type")?.is_some_and(|name| !name.eq_ignore_ascii_case("Bearer")) {
+        return Err(document.wrong("token_type", "not Bearer, so there is no header for it").as_untrusted());
     }
-    match !token.is_empty() && form::is_visible(&token) {
-        true => Ok(Zeroizing::new(format!("Authorization: Bearer {}", *token))),
-        false => Err(Error::member("access_token", "must be visible ASCII characters, one at least")),
-    }
+    Ok(Zeroizing::new(format!("Authorization: Bearer {}", *token)))
 }
 
 /// Becomes the command, with the header on its standard input, or on this descriptor. It returns where that fails.
@@ -29,7 +27,7 @@ pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
 /// The header waits in a pipe that nobody else has, so nothing of it stays behind, and the command's status and signals
 /// are its own.
 pub fn exec(header: &str, program: &OsString, words: &[OsString], fd: Option<u64>) -> Error {
-    let failed = |error: io::Error| Error::unavailable(format!("pipe: {}", tool::reason(&error)));
+    let failed = |error: io::Error| Error::unavailable(format!("pipe: {}", message::reason(&error)));
     let reader = match filled(header) {
         Ok(reader) => reader,
         Err(error) => return failed(error),
@@ -41,7 +39,7 @@ pub fn exec(header: &str, program: &OsString, words: &[OsString], fd: Option<u64
     match given {
         Ok(_open) => {
             let error = Command::new(program).args(words).exec();
-            Error::usage(format!("{}: {}", program.to_string_lossy(), tool::reason(&error)))
+            Error::usage(format!("{}: {}", program.to_string_lossy(), message::reason(&error)))
         }
         Err(error) => error,
     }

@@ -1,4 +1,4 @@
-//! The commands of `PKCE_SEAL` and `PKCE_OPEN`, through which each kept file goes.
+//! The commands of `PKCE_SEAL` and `PKCE_OPEN`, through which each stored file goes.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,13 +10,13 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use zeroize::Zeroizing;
 
-use super::store::SIZE;
-use crate::tool::Deadline;
-use crate::{Error, tool};
+use crate::error::Error;
+use crate::message;
+use crate::process::{Deadline, environment};
 
 /// What the command in this variable makes of the octets; nothing where none is set.
 pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    let Some(line) = tool::environment(variable) else { return Ok(None) };
+    let Some(line) = environment::variable(variable) else { return Ok(None) };
     let failed = |wrong: &str| Error::unavailable(format!("{variable}: {wrong}"));
     let mut command = Command::new("sh");
     command.args(["-c", &line]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -25,7 +25,7 @@ pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opt
     if grouped {
         command.process_group(0);
     }
-    let mut child = command.spawn().map_err(|error| failed(&tool::reason(&error)))?;
+    let mut child = command.spawn().map_err(|error| failed(&message::reason(&error)))?;
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(failed("cannot be spoken to"));
     };
@@ -33,13 +33,13 @@ pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opt
     // A command that reads nothing ends by itself; its status says whether that was right.
     thread::spawn(move || drop(stdin.write_all(&octets)));
     let reader = thread::spawn(move || {
-        let mut answer = Zeroizing::new(Vec::with_capacity(64 * 1024));
-        stdout.take(SIZE + 1).read_to_end(&mut answer).map(|_| answer)
+        let mut result = Zeroizing::new(Vec::with_capacity(64 * 1024));
+        stdout.take(SIZE + 1).read_to_end(&mut result).map(|_| result)
     });
     let status = loop {
-        match child.try_wait().map_err(|error| failed(&tool::reason(&error)))? {
+        match child.try_wait().map_err(|error| failed(&message::reason(&error)))? {
             Some(status) if reader.is_finished() => break status,
-            _ if deadline.left().is_zero() => {
+            _ if deadline.is_over() => {
                 end(&mut child, grouped);
                 return Err(failed(&format!("not done within {} s", deadline.seconds())));
             }
@@ -48,7 +48,7 @@ pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opt
     };
     match reader.join() {
         _ if !status.success() => Err(failed(&format!("the command failed ({status})"))),
-        Ok(Ok(answer)) if !answer.is_empty() && answer.len() as u64 <= SIZE => Ok(Some(answer)),
+        Ok(Ok(result)) if !result.is_empty() && result.len() as u64 <= SIZE => Ok(Some(result)),
         _ => Err(failed("the command gave nothing, or too much")),
     }
 }
@@ -64,3 +64,6 @@ fn end(child: &mut Child, grouped: bool) {
 
 /// How often the command's end is looked for.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// Octets of a stored file: a document, and what sealing adds.
+pub const SIZE: u64 = 4 * 1024 * 1024;

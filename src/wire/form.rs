@@ -44,11 +44,6 @@ pub fn decode(text: &str) -> Option<String> {
     String::from_utf8(octets).ok()
 }
 
-/// Whether the text holds nothing but visible ASCII and spaces: VSCHAR of RFC 6749 appendix A.
-pub fn is_visible(text: &str) -> bool {
-    text.bytes().all(|octet| matches!(octet, 0x20..=0x7e))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

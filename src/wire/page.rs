@@ -1,14 +1,14 @@
-//! HTML answers: one self-contained page each, with the headers that keep a code where it is (RFC 9700 section 4.2.4).
+//! HTML responses: one self-contained page each, with the headers that keep a code where it is (RFC 9700 section 4.2.4).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::request::phrase;
+use crate::wire::request::phrase;
 
 /// A page: a status, a title, and what stands under it as HTML.
 pub struct Html<'a> {
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
     /// `good`, `bad` or `plain`: the colour of the mark.
     pub mood: &'a str,
@@ -23,7 +23,7 @@ pub struct Html<'a> {
 }
 
 impl Html<'_> {
-    /// The whole answer, head and body.
+    /// The whole response, head and body.
     pub fn response(&self) -> Vec<u8> {
         let Html { status, mood, mark, title, content, headers } = self;
         let body = format!(

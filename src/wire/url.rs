@@ -4,47 +4,85 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
-use crate::{Error, Kind, tool};
+use crate::document::Document;
+use crate::error::Error;
+use crate::process::environment;
 
 /// An absolute http or https URL without userinfo and fragment, checked once.
 #[derive(Clone)]
 pub struct Url {
     text: String,
     uri: Uri,
+    port: Option<u16>,
+}
+
+/// Why a text is no URL to use; whose text it is decides what kind of failure that is.
+pub struct Unusable {
+    wrong: &'static str,
+    hint: Option<String>,
+    is_plain_http: bool,
+}
+
+impl Unusable {
+    /// A text of which this is wrong.
+    pub fn new(wrong: &'static str) -> Unusable {
+        Unusable { wrong, hint: None, is_plain_http: false }
+    }
+
+    /// The same, with a cure.
+    pub fn hint(self, hint: String) -> Unusable {
+        Unusable { hint: Some(hint), ..self }
+    }
+
+    /// The failure of an option's or argument's value: status 2, or 4 for plain http.
+    pub fn of_argument(self, subject: &str) -> Error {
+        let error = Error::usage(format!("{subject}: {}", self.wrong));
+        self.told(if subject.starts_with('-') { error } else { error.about(subject) })
+    }
+
+    /// The failure of a member: of the user's document as of an argument, of a response status 4.
+    pub fn of_member(self, document: &Document, name: &str) -> Error {
+        let error = document.wrong(name, self.wrong);
+        // What helps the user with a value of their own does not help with a server's.
+        if document.is_response() { error } else { self.told(error) }
+    }
+
+    fn told(self, error: Error) -> Error {
+        let error = if self.is_plain_http { error.as_untrusted() } else { error };
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
 }
 
 impl Url {
-    /// The URL in this text. `subject` (a member or a flag) begins the message of what is wrong with it.
-    pub fn parse(subject: &str, text: &str) -> Result<Url, Error> {
-        let wrong = |wrong: &str| {
-            let mut error = Error::usage(format!("{subject}: {wrong}"));
-            error.report.member = Some(subject.to_owned()).filter(|name| !name.starts_with('-'));
-            error
-        };
+    /// The URL in this text.
+    pub fn parse(text: &str) -> Result<Url, Unusable> {
         if !text.bytes().all(|octet| octet.is_ascii_graphic()) {
-            return Err(wrong("not a URL: it has a space, a control character or a letter outside ASCII"));
+            return Err(Unusable::new("not a URL: it has a space, a control character or a letter outside ASCII"));
         }
         if text.contains('#') {
-            return Err(wrong("must not have a fragment (#)"));
+            return Err(Unusable::new("must not have a fragment (#)"));
         }
-        let uri: Uri = text.parse().map_err(|_| wrong("not a URL"))?;
-        let authority = uri.authority().map_or(String::new(), ToString::to_string);
+        let uri: Uri = text.parse().map_err(|_| Unusable::new("not a URL"))?;
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
         if authority.contains(['@', '\\']) {
-            return Err(wrong("must not have a user name or password"));
+            return Err(Unusable::new("must not have a user name or password"));
         }
-        let url = Url { text: text.to_owned(), uri };
-        if url.host().is_empty() || !is_host(url.host()) || !is_port(&authority) {
-            return Err(wrong("not an absolute URL with a host"));
-        }
+        let Some((_, port)) = host_and_port(authority).filter(|(host, _)| *host == uri.host().unwrap_or_default())
+        else {
+            return Err(Unusable::new("not an absolute URL with a host"));
+        };
+        let url = Url { text: text.to_owned(), uri, port };
         match url.uri.scheme_str() {
             Some("https") => Ok(url),
             Some("http") if url.is_local() => Ok(url),
             Some("http") => {
-                let mut error = wrong(PLAIN);
-                error.kind = Kind::Untrusted;
-                Err(error.hint("PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080"))
+                let hint = "PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
+                Err(Unusable { wrong: PLAIN_HTTP, hint: Some(hint.to_owned()), is_plain_http: true })
             }
-            _ => Err(wrong("must begin with https://")),
+            _ => Err(Unusable::new("must begin with https://")),
         }
     }
 
@@ -69,9 +107,23 @@ impl Url {
         self.text.get(..length).unwrap_or_default()
     }
 
+    /// Scheme and host, as they were given: everything before the port.
+    pub fn without_port(&self) -> &str {
+        let origin = self.origin();
+        match self.port {
+            Some(_) => origin.rsplit_once(':').map_or(origin, |(before, _)| before),
+            None => origin,
+        }
+    }
+
     /// The path as it was given; empty where there is none.
     pub fn path(&self) -> &str {
         self.without_query().get(self.origin().len()..).unwrap_or_default()
+    }
+
+    /// What follows the origin, as it was given: path and query.
+    pub fn after_origin(&self) -> &str {
+        self.text.get(self.origin().len()..).unwrap_or_default()
     }
 
     /// The query without its `?`.
@@ -86,7 +138,7 @@ impl Url {
 
     /// The port, where one is named.
     pub fn port(&self) -> Option<u16> {
-        self.uri.port_u16()
+        self.port
     }
 
     /// Whether the scheme is https.
@@ -103,11 +155,28 @@ impl Url {
 
     /// Whether the host is this machine, or a test host that `PKCE_HTTP_HOSTS` names.
     pub fn is_local(&self) -> bool {
-        let named = tool::environment("PKCE_HTTP_HOSTS").unwrap_or_default();
+        let named = environment::variable("PKCE_HTTP_HOSTS").unwrap_or_default();
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
         let mut names = named.split([',', ' ']).filter(|name| !name.is_empty());
         self.is_loopback() || names.any(|name| name == authority || name == self.host())
     }
+}
+
+/// The host and the port of an authority: a host and an optional `:digits`, and nothing else (RFC 3986 section 3.2). The
+/// port is one that a request can go to or a listener can be given.
+fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let end = match authority.find(']') {
+        Some(bracket) => bracket + 1,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, rest) = authority.split_at_checked(end)?;
+    let port = match rest.strip_prefix(':') {
+        Some(digits) if digits.bytes().all(|octet| octet.is_ascii_digit()) => Some(digits.parse().ok()?),
+        Some(_) => return None,
+        None if rest.is_empty() => None,
+        None => return None,
+    };
+    is_host(host).then_some((host, port))
 }
 
 /// A host that reads the same to everybody: no octal, hexadecimal or shortened IPv4 address, no stray bracket.
@@ -118,15 +187,7 @@ fn is_host(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     let number = last.starts_with("0x") || last.bytes().all(|octet| octet.is_ascii_digit());
     let name = host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._".contains(&octet));
-    name && (!number || host.parse::<Ipv4Addr>().is_ok())
-}
-
-/// Whether what follows the host is nothing, or a port that a request can go to or a listener can be given.
-fn is_port(authority: &str) -> bool {
-    let after_host = authority.rsplit(']').next().unwrap_or(authority);
-    after_host
-        .rsplit_once(':')
-        .is_none_or(|(_, port)| port.bytes().all(|octet| octet.is_ascii_digit()) && port.parse::<u16>().is_ok())
+    name && !host.is_empty() && (!number || host.parse::<Ipv4Addr>().is_ok())
 }
 
 fn v6(host: &str) -> Option<Ipv6Addr> {
@@ -134,7 +195,7 @@ fn v6(host: &str) -> Option<Ipv6Addr> {
 }
 
 /// What is wrong with plain http.
-pub const PLAIN: &str = "plain http is allowed to this machine alone; use https";
+pub const PLAIN_HTTP: &str = "plain http is allowed to this machine alone; use https";
 
 #[cfg(test)]
 mod tests {
@@ -152,7 +213,7 @@ mod tests {
             for text in list {
                 let text = text.as_str().unwrap();
                 let allowed = decided.unwrap_or_else(|| ALLOWED.contains(&text));
-                assert_eq!(Url::parse("url", text).is_ok(), allowed, "{text}");
+                assert_eq!(Url::parse(text).is_ok(), allowed, "{text}");
             }
         }
     }
@@ -160,7 +221,7 @@ mod tests {
     #[test]
     fn parts_a_url_where_it_was_given() {
         let parts = |text: &str| {
-            let url = Url::parse("url", text).ok().unwrap();
+            let url = Url::parse(text).ok().unwrap();
             let query = url.query().map(str::to_owned);
             (url.origin().to_owned(), url.path().to_owned(), query)
         };
@@ -168,5 +229,30 @@ mod tests {
         assert_eq!(parts("https://a.b"), ("https://a.b".into(), "".into(), None));
         assert_eq!(parts("https://a.b?x/y"), ("https://a.b".into(), "".into(), some("x/y")));
         assert_eq!(parts("https://a.b:1/c//d?e?f"), ("https://a.b:1".into(), "/c//d".into(), some("e?f")));
+    }
+
+    #[test]
+    fn takes_a_host_and_an_optional_port_for_an_authority_and_nothing_else() {
+        for (authority, expected) in [
+            ("a.b", Some(("a.b", None))),
+            ("a.b:8080", Some(("a.b", Some(8080)))),
+            ("127.0.0.1:00", Some(("127.0.0.1", Some(0)))),
+            ("[::1]:0", Some(("[::1]", Some(0)))),
+            ("[0:0:0:0:0:0:0:1]", Some(("[0:0:0:0:0:0:0:1]", None))),
+            ("a.b:", None),
+            ("a.b:65536", None),
+            ("a.b:+1", None),
+            ("a.b:1:2", None),
+            ("[::1]attacker.example:0", None),
+            ("[::1]:0:1", None),
+            ("host:0FF[0::]:8080", None),
+            ("a[::1]", None),
+            ("", None),
+            (":80", None),
+        ] {
+            assert_eq!(host_and_port(authority), expected, "{authority}");
+        }
+        assert!(Url::parse("http://[::1]attacker.example:0/cb").is_err());
+        assert!(Url::parse("https://host:0FF[0::]:8080/").is_err());
     }
 }

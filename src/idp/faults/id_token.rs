@@ -4,9 +4,9 @@ use ring::{digest, hmac};
 use serde_json::{Value, json};
 
 use super::{Effect, Kind, Place, remove};
+use crate::id_token::jws::{decoded, encoded};
 use crate::idp::keys::{Alg, Key};
 use crate::idp::now;
-use crate::jws::{decoded, encoded};
 
 const fn claims(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
     Kind::new(name, Place::IdToken, status, does, Effect::Claims(change))

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::{Effect, Kind, Pairs, Place};
-use crate::form;
 use crate::idp::grants::Laxity;
+use crate::wire::form;
 
 /// All kinds.
 pub fn kinds() -> Vec<Kind> {

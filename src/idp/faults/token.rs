@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{with_head, with_text};
 use super::{Effect, Kind, Place, remove};
-use crate::form;
 use crate::idp::grants::Laxity;
 use crate::idp::parameters::Parameters;
 use crate::idp::server::Answer;
+use crate::wire::form;
 
 /// All kinds.
 pub fn kinds() -> Vec<Kind> {

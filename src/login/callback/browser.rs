@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use crate::tool;
+use crate::process::environment;
 
 /// The ways to open a browser that are left, and the one that runs.
 pub struct Browser {
@@ -28,7 +28,7 @@ pub enum Opened {
 impl Browser {
     /// Starts the first of `$BROWSER`'s programs that can be started, else the system's own.
     pub fn open(url: &str) -> (Browser, Opened) {
-        let left = match tool::environment("BROWSER") {
+        let left = match environment::variable("BROWSER") {
             Some(list) => list.split(':').filter_map(|entry| command(entry, url)).collect(),
             None => open::commands(url).into(),
         };

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use super::page::Page;
-use super::{Expected, Outcome};
-use crate::request::{Head, Request, SIZE};
-use crate::url::Url;
-use crate::{Error, tool};
+use super::redirect::{Expected, Outcome};
+use crate::error::Error;
+use crate::message;
+use crate::wire::request::{Head, Request, SIZE};
+use crate::wire::url::Url;
 
 /// The sockets of one login.
 pub struct Listener {
@@ -38,7 +39,7 @@ impl Listener {
             match bind_all(&addresses, wanted) {
                 Ok(sockets) => break sockets,
                 Err(error) if tries == 0 => {
-                    let error = Error::unavailable(format!("{host}:{wanted}: {}", tool::reason(&error)));
+                    let error = Error::unavailable(format!("{host}:{wanted}: {}", message::reason(&error)));
                     return Err(error.hint("port 0 in the redirect URI takes any free port"));
                 }
                 Err(_) => {}

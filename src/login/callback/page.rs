@@ -1,7 +1,7 @@
 //! The pages that the browser shows: self-contained, safe, and plain about what they know.
 
-use crate::page::Html;
-use crate::{Error, Kind};
+use crate::error::{Error, Kind};
+use crate::wire::page::Html;
 
 /// A page for one end of a login, or for a request that is none.
 pub struct Page {
@@ -21,7 +21,7 @@ impl Page {
 
     /// The redirect came and ends the login.
     pub fn failed(error: &Error) -> Page {
-        match (error.kind, error.report.error.as_deref()) {
+        match (error.kind(), error.code()) {
             (Kind::Untrusted, _) => {
                 let text = "What came back is not the answer that this sign-in must get, so it was not used. \
                             The terminal says what is wrong. If it happens again, tell whoever runs the server.";
@@ -64,7 +64,7 @@ impl Page {
         Page { status, mood, mark, title, text: text.to_owned() }
     }
 
-    /// The whole answer. None of its text comes from the request.
+    /// The whole response. None of its text comes from the request.
     pub fn response(&self) -> Vec<u8> {
         let html = Html {
             status: self.status,

@@ -1,38 +1,36 @@
 //! The wait for the redirect: browser, listener, terminal, file, signals and the clock, in one loop.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, IsTerminal};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::OFlags;
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use signal_hook::low_level::emulate_default_handler;
-use zeroize::Zeroizing;
 
 use super::browser::{Browser, Opened};
 use super::listener::{Listener, Reply};
 use super::page::Page;
+use super::redirect::{self, Expected, Outcome};
+use super::response_file::ResponseFile;
 use super::terminal::Terminal;
-use super::{Expected, Outcome};
-use crate::url::Url;
-use crate::{Error, document, signals, tool};
+use crate::error::Error;
+use crate::message;
+use crate::process::{Deadline, environment, reader, signals};
+use crate::wire::url::Url;
 
 /// Everything that the redirect may come from, and that may end the wait for it.
 pub struct Wait {
-    deadline: Instant,
-    timeout: Duration,
+    deadline: Deadline,
     signals: SignalDelivery<UnixStream, SignalOnly>,
     listener: Option<Listener>,
     terminal: Option<Terminal>,
     browser: Option<Browser>,
-    response: Option<Response>,
+    response: Option<ResponseFile>,
     spinner: ProgressBar,
 }
 
@@ -40,8 +38,8 @@ pub struct Wait {
 type Code = (String, Option<String>);
 
 impl Wait {
-    /// A wait that ends after this time.
-    pub fn new(timeout: Duration) -> Result<Wait, Error> {
+    /// A wait that ends at this deadline.
+    pub fn new(deadline: Deadline) -> Result<Wait, Error> {
         let signals = UnixStream::pair().and_then(|(read, write)| {
             let heard =
                 [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP].into_iter().filter(|signal| !signals::is_ignored(*signal));
@@ -49,9 +47,8 @@ impl Wait {
             SignalDelivery::with_pipe(read, write, SignalOnly, handled)
         });
         Ok(Wait {
-            deadline: Instant::now() + timeout,
-            timeout,
-            signals: signals.map_err(|error| Error::unavailable(format!("signals: {}", tool::reason(&error))))?,
+            deadline,
+            signals: signals.map_err(|error| Error::unavailable(format!("signals: {}", message::reason(&error))))?,
             listener: None,
             terminal: None,
             browser: None,
@@ -68,13 +65,9 @@ impl Wait {
         Ok(port)
     }
 
-    /// Takes the redirect URL from a file that a script writes: a regular one, a FIFO, a descriptor's name.
+    /// Takes the redirect URL from a file that a script writes.
     pub fn read(&mut self, file: &Path) -> Result<(), Error> {
-        let mut options = File::options();
-        // A FIFO opens at once that way, whether or not somebody writes to it yet.
-        let opened = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(file);
-        let file = opened.map_err(|error| Error::usage(format!("--response-file: {}", tool::reason(&error))))?;
-        self.response = Some(Response { file, text: Zeroizing::new(Vec::new()) });
+        self.response = Some(ResponseFile::open(file)?);
         Ok(())
     }
 
@@ -155,11 +148,11 @@ impl Wait {
                 return Some(Err(error));
             }
         }
-        if let Err(error) = tool::still_read() {
+        if let Err(error) = reader::check() {
             return Some(Err(error));
         }
-        if Instant::now() >= self.deadline {
-            let error = self.in_vain(&format!("no redirect within {} s", self.timeout.as_secs()));
+        if self.deadline.is_over() {
+            let error = self.in_vain(&format!("no redirect within {} s", self.deadline.seconds()));
             return Some(Err(error.hint("--timeout SECONDS waits longer")));
         }
         None
@@ -169,8 +162,8 @@ impl Wait {
     fn sleep(&mut self) {
         self.take_terminal();
         let listener = self.listener.as_ref();
-        let deadlines = listener.and_then(Listener::next_deadline).into_iter().chain([self.deadline]);
-        let until = deadlines.min().unwrap_or(self.deadline);
+        let deadlines = listener.and_then(Listener::next_deadline).into_iter().chain([self.deadline.end()]);
+        let until = deadlines.min().unwrap_or(self.deadline.end());
         let wait = until.saturating_duration_since(Instant::now());
         let wait = if self.spinner.is_hidden() { wait } else { wait.min(FRAME) };
         // Milliseconds are cut off, and one more is slept, so as not to turn in circles before the time.
@@ -180,7 +173,7 @@ impl Wait {
             vec![PollFd::new(self.signals.get_read(), PollFlags::IN), PollFd::new(&stdout, PollFlags::empty())];
         fds.extend(self.listener.iter().flat_map(Listener::interests));
         fds.extend(self.terminal.iter().filter_map(Terminal::interest));
-        fds.extend(self.response.iter().map(|response| PollFd::new(&response.file, PollFlags::IN)));
+        fds.extend(self.response.iter().map(ResponseFile::interest));
         let _ = rustix::event::poll(&mut fds, Some(&wait));
         drop(fds);
         self.spinner.tick();
@@ -192,7 +185,7 @@ impl Wait {
         let (page, ended) = match outcome {
             Outcome::Code(code, iss) => (Page::arrived(), Ok((code, iss))),
             Outcome::Failed(error) => (Page::failed(&error), Err(error)),
-            Outcome::Ignored(why) => (Page::ignored(why), Err(super::untrusted(why))),
+            Outcome::Ignored(why) => (Page::ignored(why), Err(redirect::untrusted(why))),
         };
         if let Some(reply) = reply {
             reply.send(&page);
@@ -216,7 +209,7 @@ impl Wait {
             return Ok(());
         }
         // A script that drives the login knows why it gave up: the server may have shown it a page that says so.
-        if opened == Opened::Ended && tool::environment("BROWSER").is_some() {
+        if opened == Opened::Ended && environment::variable("BROWSER").is_some() {
             let error = self.in_vain("the program of BROWSER ended in failure, and there is no terminal");
             return Err(error.hint("run it by hand with the URL above; it may say why"));
         }
@@ -241,17 +234,17 @@ impl Wait {
         if self.listener.is_some() && self.terminal.is_some() {
             waits.push_str("; or paste the address that it ends up at");
         }
-        let dull =
-            tool::environment("NO_COLOR").is_some() || tool::environment("TERM").is_none_or(|term| term == "dumb");
+        let dull = environment::variable("NO_COLOR").is_some()
+            || environment::variable("TERM").is_none_or(|term| term == "dumb");
         match dull || !io::stderr().is_terminal() {
-            true if self.terminal.is_some() => tool::note(&waits),
+            true if self.terminal.is_some() => message::note(&waits),
             true => {}
             false => self.spinner = ProgressBar::new_spinner().with_message(waits),
         }
     }
 
     fn note(&self, text: &str) {
-        self.spinner.suspend(|| tool::note(text));
+        self.spinner.suspend(|| message::note(text));
     }
 
     /// Ctrl-Z: the shell gets its terminal as it was, and we take it again when we go on.
@@ -280,45 +273,6 @@ impl Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         self.spinner.finish_and_clear();
-    }
-}
-
-/// The file that the redirect URL comes in.
-struct Response {
-    file: File,
-    text: Zeroizing<Vec<u8>>,
-}
-
-impl Response {
-    /// The redirect, when its line is whole; it is the only one, so one that does not fit is a failure.
-    fn outcome(&mut self, expected: &Expected) -> Result<Option<Outcome>, Error> {
-        // A FIFO that nobody has opened for writing yet would read as ended; poll knows better.
-        let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
-        if !matches!(rustix::event::poll(&mut fds, Some(&Timespec::default())), Ok(1..)) {
-            return Ok(None);
-        }
-        let mut buffer = Zeroizing::new([0; 4096]);
-        let ended = loop {
-            match self.file.read(buffer.as_mut_slice()) {
-                Ok(0) => break true,
-                Ok(count) => self.text.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::usage(format!("--response-file: {}", tool::reason(&error)))),
-            }
-            if self.text.len() > document::SIZE {
-                return Err(Error::usage(format!("--response-file: {}", document::too_large())));
-            }
-        };
-        if !ended && !self.text.contains(&b'\n') {
-            return Ok(None);
-        }
-        if self.text.is_empty() {
-            return Err(Error::usage("--response-file: empty"));
-        }
-        let text = String::from_utf8_lossy(&self.text);
-        let line = text.lines().next().unwrap_or_default();
-        Ok(Some(expected.pasted(line)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The only place that opens an outbound connection: one HTTP request, its answer whole, never sent twice.
+//! The only place that opens an outbound connection: one HTTP request, its response whole, never sent twice.
 
 mod proxy;
 
@@ -13,11 +13,14 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
-use crate::url::Url;
-use crate::{Document, Error, document, tool};
+use crate::document::{self, Document};
+use crate::error::Error;
+use crate::message;
+use crate::process::{Deadline, environment};
+use crate::wire::url::Url;
 
-/// An answer, whatever its status.
-pub struct Answer {
+/// A response, whatever its status.
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// The media type, without its parameters, in lower case; empty where none was sent.
@@ -28,15 +31,16 @@ pub struct Answer {
     pub body: Zeroizing<Vec<u8>>,
 }
 
-impl Answer {
-    /// The JSON object in the body, or what is wrong with it.
-    pub fn object(&self) -> Result<Document, String> {
+impl Response {
+    /// The JSON object in the body; `subject` begins the message of what is wrong with it.
+    pub fn object(&self, subject: &str) -> Result<Document, Error> {
         let is_page = self.body.trim_ascii_start().starts_with(b"<");
-        Document::parse(&self.body).map_err(|wrong| if is_page { PAGE.to_owned() } else { wrong })
+        let parsed = Document::parse_response(subject, &self.body);
+        parsed.map_err(|error| if is_page { Error::untrusted(format!("{subject}: {PAGE}")) } else { error })
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 pub struct Failure {
     /// What went wrong, with the host as its subject.
     pub error: Error,
@@ -54,27 +58,26 @@ pub struct Content<'a> {
     pub authorization: Option<&'a str>,
 }
 
-/// All requests of one step; they share its time.
+/// All requests of one step; they share its deadline.
 pub struct Client {
-    deadline: Instant,
-    timeout: Duration,
+    deadline: Deadline,
 }
 
 impl Client {
-    /// A client whose requests all end within this time.
-    pub fn new(timeout: Duration) -> Client {
-        Client { deadline: Instant::now() + timeout, timeout }
+    /// A client whose requests all end by this deadline.
+    pub fn new(deadline: Deadline) -> Client {
+        Client { deadline }
     }
 
-    /// The answer to a GET.
-    pub fn get(&self, url: &Url) -> Result<Answer, Error> {
+    /// The response to a GET.
+    pub fn get(&self, url: &Url) -> Result<Response, Error> {
         let sent = Cell::new(false);
         let request = ureq::http::Request::get(url.as_str()).header("Accept", ACCEPT);
         self.send(url, "GET", request.body(SendBody::none()), &sent).map_err(|failure| failure.error)
     }
 
-    /// The answer to a POST; it is sent once, whatever happens.
-    pub fn post(&self, url: &Url, content: &Content) -> Result<Answer, Failure> {
+    /// The response to a POST; it is sent once, whatever happens.
+    pub fn post(&self, url: &Url, content: &Content) -> Result<Response, Failure> {
         let sent = Cell::new(false);
         let mut request = ureq::http::Request::post(url.as_str())
             .header("Accept", ACCEPT)
@@ -89,11 +92,11 @@ impl Client {
 
     /// Waits, where that leaves time for another request.
     pub fn pause(&self, time: Duration) -> bool {
-        let left = self.deadline.saturating_duration_since(Instant::now()) > time;
-        if left {
+        let is_time = self.deadline.remaining() > time;
+        if is_time {
             thread::sleep(time);
         }
-        left
+        is_time
     }
 
     fn send(
@@ -102,35 +105,31 @@ impl Client {
         method: &str,
         request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
         sent: &Cell<bool>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let started = Instant::now();
-        let answer = self.answer(url, request);
-        trace(method, url, started, &answer);
-        answer.map_err(|mut error| {
-            error.report.message = format!("{}: {}", url.host(), error.report.message);
-            let sent = sent.get();
-            Failure { error, sent }
-        })
+        let response = self.response(url, request);
+        trace(method, url, started, &response);
+        response.map_err(|error| Failure { error: error.within(url.host()), sent: sent.get() })
     }
 
-    fn answer(
+    fn response(
         &self,
         url: &Url,
         request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Response, Error> {
         let request = request.map_err(|_| Error::usage("the request cannot be written"))?;
-        let answer = self.agent(url)?.run(request).map_err(|error| self.failure(&error))?;
+        let response = self.agent(url)?.run(request).map_err(|error| self.failure(&error))?;
         let header = |name: &str| {
-            let value = answer.headers().get(name)?.to_str().ok()?;
+            let value = response.headers().get(name)?.to_str().ok()?;
             Some(value.to_owned())
         };
         let media_type = header("content-type").unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        Ok(Answer {
-            status: answer.status().as_u16(),
+        Ok(Response {
+            status: response.status().as_u16(),
             media_type,
             location: header("location"),
-            body: self.body(answer.into_body())?,
+            body: self.body(response.into_body())?,
         })
     }
 
@@ -146,15 +145,15 @@ impl Client {
     }
 
     fn agent(&self, url: &Url) -> Result<Agent, Error> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let remaining = self.deadline.remaining();
+        if remaining.is_zero() {
             return Err(self.late());
         }
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_idle_connections(0)
-            .timeout_global(Some(left))
+            .timeout_global(Some(remaining))
             .user_agent(concat!("pkce-tools/", env!("CARGO_PKG_VERSION")))
             .proxy(proxy::choice(url)?);
         if url.is_https() {
@@ -167,7 +166,7 @@ impl Client {
     }
 
     fn late(&self) -> Error {
-        Error::unavailable(format!("no answer within {} s", self.timeout.as_secs_f64().ceil()))
+        Error::unavailable(format!("no answer within {} s", self.deadline.seconds()))
     }
 
     fn failure(&self, error: &ureq::Error) -> Error {
@@ -181,7 +180,7 @@ impl Client {
             ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
                 Some(error) => unsafe_tls(error),
                 None if error.kind() == io::ErrorKind::InvalidData => Error::untrusted(BROKEN),
-                None => Error::unavailable(tool::reason(error)),
+                None => Error::unavailable(message::reason(error)),
             },
             _ => Error::untrusted(BROKEN),
         }
@@ -226,17 +225,17 @@ fn roots() -> Result<Vec<Certificate<'static>>, Error> {
 }
 
 /// One line a request, where `PKCE_TRACE=1` asks for it; nothing in it is secret.
-fn trace(method: &str, url: &Url, started: Instant, answer: &Result<Answer, Error>) {
-    if tool::environment("PKCE_TRACE").is_none_or(|on| on != "1") {
+fn trace(method: &str, url: &Url, started: Instant, response: &Result<Response, Error>) {
+    if environment::variable("PKCE_TRACE").is_none_or(|on| on != "1") {
         return;
     }
     let took = started.elapsed().as_millis();
-    let url = tool::printable(url.without_query());
-    let got = match answer {
-        Ok(answer) => format!("{}, {} bytes", answer.status, answer.body.len()),
+    let url = message::printable(url.without_query());
+    let got = match response {
+        Ok(response) => format!("{}, {} bytes", response.status, response.body.len()),
         Err(_) => "no answer".to_owned(),
     };
-    tool::say(&format!("{}: trace: {method} {url}: {got}, {took} ms", tool::name()));
+    message::say(&format!("{}: trace: {method} {url}: {got}, {took} ms", message::name()));
 }
 
 const ACCEPT: &str = "application/json";
@@ -245,7 +244,7 @@ const PAGE: &str = "a page and no JSON (of a proxy, or of a network's own login?
 
 const BROKEN: &str = "the answer is not HTTP";
 
-/// Octets for an answer at first: a large token answer fits.
+/// Octets for a response at first: a large token response fits.
 const START: usize = 64 * 1024;
 
 /// Where systems keep all certificates in one file.

@@ -4,19 +4,20 @@ use std::net::IpAddr;
 
 use ureq::Proxy;
 
-use crate::url::Url;
-use crate::{Error, tool};
+use crate::error::Error;
+use crate::process::environment;
+use crate::wire::url::Url;
 
 /// The proxy for this URL, if any.
 pub fn choice(url: &Url) -> Result<Option<Proxy>, Error> {
     let names: &[&str] = match url.is_https() {
         true => &["HTTPS_PROXY", "https_proxy"],
         // A CGI program's HTTP_PROXY is the visitor's `Proxy` header; the lower-case name can't be forged that way.
-        false if tool::environment("REQUEST_METHOD").is_some() => &["http_proxy"],
+        false if environment::variable("REQUEST_METHOD").is_some() => &["http_proxy"],
         false => &["HTTP_PROXY", "http_proxy"],
     };
     let names = names.iter().chain(&["ALL_PROXY", "all_proxy"]);
-    let named = names.copied().find_map(|name| Some((name, tool::environment(name)?)));
+    let named = names.copied().find_map(|name| Some((name, environment::variable(name)?)));
     let Some((name, proxy)) = named.filter(|_| !url.is_loopback() && !is_excepted(url)) else {
         return Ok(None);
     };
@@ -26,7 +27,7 @@ pub fn choice(url: &Url) -> Result<Option<Proxy>, Error> {
 }
 
 fn is_excepted(url: &Url) -> bool {
-    let list = ["NO_PROXY", "no_proxy"].into_iter().find_map(tool::environment);
+    let list = ["NO_PROXY", "no_proxy"].into_iter().find_map(environment::variable);
     let list = list.unwrap_or_default();
     let port = url.port().unwrap_or(if url.is_https() { 443 } else { 80 });
     list.split([',', ' ']).filter(|entry| !entry.is_empty()).any(|entry| excepts(entry, url.host(), port))

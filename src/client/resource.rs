@@ -1,0 +1,20 @@
+//! The resources that a token is for: RFC 8707 section 2.
+
+use crate::document::Document;
+use crate::error::Error;
+
+/// The document's resources: absolute URIs without a fragment; none where none is named.
+pub fn resources(document: &Document) -> Result<Vec<String>, Error> {
+    let resources = document.texts("resource")?.unwrap_or_default();
+    match resources.iter().all(|resource| is_resource(resource)) {
+        true => Ok(resources),
+        false => Err(document.wrong("resource", "must be an absolute URI without a fragment")),
+    }
+}
+
+fn is_resource(text: &str) -> bool {
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let absolute = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet));
+    absolute && !rest.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic()) && !text.contains('#')
+}

@@ -1,0 +1,59 @@
+//! The scope: RFC 6749 section 3.3.
+
+use crate::document::Document;
+use crate::error::Error;
+
+/// A scope as it is asked for or stored: one or more names, in their order.
+#[derive(Clone)]
+pub struct Scope(String);
+
+impl Scope {
+    /// The scope in an option's value.
+    pub fn parse(text: &str) -> Result<Scope, Error> {
+        if is_scope(text) {
+            Ok(Scope(text.to_owned()))
+        } else {
+            Err(Error::usage(format!("scope: {SCOPE}")).about("scope"))
+        }
+    }
+
+    /// The scope of the document, if any.
+    pub fn from_document(document: &Document) -> Result<Option<Scope>, Error> {
+        match document.text("scope")?.filter(|scope| !scope.is_empty()) {
+            Some(scope) if !is_scope(&scope) => Err(document.wrong("scope", SCOPE)),
+            scope => Ok(scope.map(Scope)),
+        }
+    }
+
+    /// The names with single spaces between them.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the name is among them.
+    pub fn contains(&self, name: &str) -> bool {
+        contains(&self.0, name)
+    }
+}
+
+/// Whether a scope that may not be well-formed, such as a stored one of an odd server, has this name.
+pub fn contains(scope: &str, name: &str) -> bool {
+    scope.split(' ').any(|other| other == name)
+}
+
+/// Whether both have the same names, in whatever order; GitHub and Slack have commas between them.
+pub fn is_same(one: &str, other: &str) -> bool {
+    let sorted = |scope: &str| {
+        let mut names: Vec<String> = scope.split([' ', ',']).map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    sorted(one) == sorted(other)
+}
+
+fn is_scope(text: &str) -> bool {
+    let token = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    text.split(' ').all(|name| !name.is_empty() && name.bytes().all(token))
+}
+
+const SCOPE: &str = "must be names with single spaces between them, without \" and \\";

@@ -1,0 +1,115 @@
+//! The table of the document's members: who adds each, and who removes it.
+
+/// A member of the document that some tool knows.
+pub struct Member {
+    /// The name, as the RFCs and the IANA OAuth registries have it; a few are ours.
+    pub name: &'static str,
+    /// The tool that adds it.
+    pub added_by: &'static str,
+    /// Whether only some servers' metadata has it.
+    pub is_optional: bool,
+    /// Whether an exchange spends it, and removes it.
+    pub is_spent: bool,
+    /// Whether it belongs to one login, and a new one begins without it.
+    pub is_of_login: bool,
+}
+
+/// The member of this name.
+pub fn named(name: &str) -> Option<&'static Member> {
+    MEMBERS.iter().find(|member| member.name == name)
+}
+
+/// Whether `tool` adds the member of this name.
+pub fn is_added_by(tool: &str, name: &str) -> bool {
+    named(name).is_some_and(|member| member.added_by == tool)
+}
+
+/// Whether the member is one of a token response's own, which replace those of an earlier one as a set.
+pub fn is_token(name: &str) -> bool {
+    name != TOKEN_ANSWER_MEMBERS && is_added_by("pkce-exchange", name)
+}
+
+/// The names of the members that fit.
+pub fn names(fits: impl Fn(&Member) -> bool) -> Vec<&'static str> {
+    MEMBERS.iter().filter(|member| fits(member)).map(|member| member.name).collect()
+}
+
+const fn member(added_by: &'static str, name: &'static str) -> Member {
+    Member { name, added_by, is_optional: false, is_spent: false, is_of_login: false }
+}
+
+impl Member {
+    const fn optional(self) -> Member {
+        Member { is_optional: true, ..self }
+    }
+
+    const fn spent(self) -> Member {
+        Member { is_spent: true, ..self }
+    }
+
+    const fn of_login(self) -> Member {
+        Member { is_of_login: true, ..self }
+    }
+}
+
+/// The names that a token response has added beyond this table; a new login removes them as well.
+pub const TOKEN_ANSWER_MEMBERS: &str = "token_answer_members";
+
+/// The cure where there is no refresh token (OpenID Connect Core section 11).
+pub const NO_REFRESH_TOKEN: &str =
+    "a server gives one where offline_access is in the scope, most with --prompt consent";
+
+/// All members, in the order of a login.
+pub const MEMBERS: &[Member] = &[
+    member("pkce-discover", "issuer"),
+    member("pkce-discover", "authorization_endpoint"),
+    member("pkce-discover", "token_endpoint"),
+    member("pkce-discover", "jwks_uri").optional(),
+    member("pkce-discover", "revocation_endpoint").optional(),
+    member("pkce-discover", "registration_endpoint").optional(),
+    member("pkce-discover", "pushed_authorization_request_endpoint").optional(),
+    member("pkce-discover", "userinfo_endpoint"),
+    member("pkce-discover", "end_session_endpoint"),
+    member("pkce-discover", "code_challenge_methods_supported"),
+    member("pkce-discover", "id_token_signing_alg_values_supported"),
+    member("pkce-discover", "token_endpoint_auth_methods_supported"),
+    member("pkce-discover", "authorization_response_iss_parameter_supported"),
+    member("pkce-discover", "require_pushed_authorization_requests"),
+    member("pkce-register", "client_secret"),
+    member("pkce-register", "token_endpoint_auth_method"),
+    member("pkce-gen", "code_verifier").spent(),
+    member("pkce-gen", "code_challenge").spent(),
+    member("pkce-gen", "code_challenge_method").spent(),
+    member("pkce-gen", "state").spent(),
+    member("pkce-gen", "nonce"),
+    member("pkce-url", "client_id"),
+    member("pkce-url", "redirect_uri").spent(),
+    member("pkce-url", "scope"),
+    member("pkce-url", "resource"),
+    member("pkce-url", "max_age"),
+    member("pkce-url", "acr_values"),
+    member("pkce-url", "authorization_url").spent().of_login(),
+    member("pkce-callback", "code").spent().of_login(),
+    member("pkce-callback", "iss").spent().of_login(),
+    member("pkce-exchange", "access_token").of_login(),
+    member("pkce-exchange", "token_type").of_login(),
+    member("pkce-exchange", "expires_in").of_login(),
+    member("pkce-exchange", "expires_at").of_login(),
+    member("pkce-exchange", "id_token").of_login(),
+    member("pkce-exchange", "refresh_token").of_login(),
+    member("pkce-exchange", TOKEN_ANSWER_MEMBERS).of_login(),
+    member("pkce-verify", "id_token_claims").of_login(),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_each_name_once() {
+        let mut names = names(|_| true);
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), MEMBERS.len());
+    }
+}

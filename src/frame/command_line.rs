@@ -1,0 +1,74 @@
+//! The command line: the option that all tools share, and what is wrong with one that cannot be read.
+
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Arg;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::output::{stdout, unwritten};
+use crate::error::Error;
+use crate::message;
+
+/// The option of all tools that print documents.
+pub fn raw_argument() -> Arg {
+    Arg::new(RAW)
+        .short('r')
+        .long(RAW)
+        .value_name("MEMBER")
+        .help("Print that member alone, as text, instead of the document")
+}
+
+/// Whether a command line that could not be read asks for what is no document, where no failure line may be printed.
+pub fn is_bare(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.any(|argument| {
+        let argument = argument.to_string_lossy();
+        argument.starts_with("-r") || argument.starts_with("--raw") || argument == "--header" || argument == "--"
+    })
+}
+
+/// Help and version are printed; anything else that clap says is a usage error.
+pub fn asked_or_wrong(error: &clap::Error) -> Result<ExitCode, Error> {
+    if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return Err(usage_error(error));
+    }
+    let text = error.render().to_string();
+    stdout()?.write_all(text.as_bytes()).map_err(|error| unwritten(&error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is wrong with the command line, in our words: never the value itself, since it may be a secret.
+pub fn usage_error(error: &clap::Error) -> Error {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    };
+    let named = context(ContextKind::InvalidArg).unwrap_or_default();
+    let flag = named.split([' ', '=']).next().filter(|word| word.starts_with('-'));
+    let wrong = match error.kind() {
+        ErrorKind::UnknownArgument if flag.is_some() => "no such option".to_owned(),
+        ErrorKind::UnknownArgument => "too many".to_owned(),
+        ErrorKind::MissingRequiredArgument => format!("{named} is missing"),
+        ErrorKind::ArgumentConflict => "cannot be used here, or not twice".to_owned(),
+        ErrorKind::InvalidUtf8 => "not UTF-8".to_owned(),
+        ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_none_or(|value| value.is_empty()) => {
+            "needs a value".to_owned()
+        }
+        ErrorKind::InvalidValue => match error.get(ContextKind::ValidValue) {
+            Some(ContextValue::Strings(values)) => format!("must be one of {}", values.join(", ")),
+            _ => "not a value it takes".to_owned(),
+        },
+        _ => error.source().map_or("cannot be read".to_owned(), ToString::to_string),
+    };
+    let hint = match context(ContextKind::SuggestedArg) {
+        Some(suggested) => format!("did you mean {suggested}?"),
+        None => format!("'{} --help' lists what it takes", message::name()),
+    };
+    Error::usage(format!("{}: {wrong}", flag.unwrap_or("arguments"))).hint(hint)
+}
+
+/// The name of the option of `raw_argument`.
+pub const RAW: &str = "raw";

@@ -1,0 +1,93 @@
+//! A failure, told: on standard error to a person or a program, on standard output to the next tool.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
+
+use super::output::stdout;
+use crate::document::Document;
+use crate::document::members::{self, NO_REFRESH_TOKEN};
+use crate::error::{Error, Kind};
+use crate::message;
+
+/// Writes the message to standard error, unless another tool says it.
+pub fn say(error: &Error) {
+    if error.is_silent() {
+        return;
+    }
+    message::say(&if message::is_json() { json(error) } else { text(error) });
+}
+
+/// Writes the failure line where a next tool reads it: to a pipe or a socket, and nowhere else.
+pub fn write_line(error: &Error) {
+    let Ok(mut stdout) = stdout() else { return };
+    if is_read_by_a_tool(&stdout) {
+        let tool = error.tool().unwrap_or(message::name());
+        let line = format!("!{} {} {tool}\n", error.kind().status(), error.kind().name());
+        let _ = stdout.write_all(line.as_bytes());
+    }
+}
+
+/// The failure in a line `!STATUS KIND TOOL`, as a tool before this one wrote it.
+pub fn parse_line(line: &[u8]) -> Option<Error> {
+    let line = std::str::from_utf8(line).ok()?.strip_prefix('!')?;
+    let mut words = line.trim_end_matches('\n').split(' ');
+    let (status, kind, tool) = (words.next()?, words.next()?, words.next()?);
+    let kind = Kind::ALL.into_iter().find(|known| known.name() == kind)?;
+    let plain = tool.bytes().all(|octet| octet == b'-' || octet.is_ascii_lowercase());
+    if !plain || words.next().is_some() || status != kind.status().to_string() {
+        return None;
+    }
+    Some(Error::new(kind, "").passed_on_from(tool))
+}
+
+fn is_read_by_a_tool(stdout: &File) -> bool {
+    let kind = stdout.metadata().map(|metadata| metadata.file_type());
+    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
+}
+
+/// One line, and one more with a hint where there is one.
+fn text(error: &Error) -> String {
+    let message = message::printable(error.message());
+    let hint = error.cure().map(str::to_owned).or_else(|| error.missing_member().and_then(who_adds));
+    match hint {
+        Some(hint) => format!("{}: {message}\nhint: {}", message::name(), message::printable(&hint)),
+        None => format!("{}: {message}", message::name()),
+    }
+}
+
+/// One line of JSON.
+fn json(error: &Error) -> String {
+    let mut line = Document::default();
+    line.set("tool", message::name());
+    line.set_number("status", error.kind().status().into());
+    line.set("kind", error.kind().name());
+    line.set("message", &message::printable(error.message()));
+    let said = error.said();
+    for (name, text) in [
+        ("member", error.member()),
+        ("error", said.error.as_deref()),
+        ("error_description", said.description.as_deref()),
+        ("error_uri", said.uri.as_deref()),
+    ] {
+        line.set_given(name, text.map(message::printable).as_deref());
+    }
+    if let Some(status) = error.response_status() {
+        line.set_number("http_status", status.into());
+    }
+    line.line().trim_end().to_owned()
+}
+
+/// The tool or the option that adds a missing member.
+fn who_adds(name: &str) -> Option<String> {
+    let member = members::named(name)?;
+    let this = message::name();
+    match member.added_by {
+        _ if name == "refresh_token" => Some(NO_REFRESH_TOKEN.to_owned()),
+        "pkce-url" if this == "pkce-url" => Some(format!("--{} names it", name.replace('_', "-"))),
+        tool if tool == this => None,
+        // Not every server has every endpoint.
+        tool if member.is_optional => Some(format!("{tool} adds it, where the server names one")),
+        tool => Some(format!("{tool} adds it")),
+    }
+}

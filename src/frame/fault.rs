@@ -1,0 +1,24 @@
+//! A fault of the tool itself: it says where, never what, and leaves no secret behind.
+
+use std::panic;
+
+use super::failure;
+use crate::error::{Error, Kind};
+
+/// Keeps secrets out of core files, and of other programs' sight, and has a panic end as a failure.
+pub fn guard() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    #[cfg(not(target_os = "linux"))]
+    let _ = rustix::process::setrlimit(
+        rustix::process::Resource::Core,
+        rustix::process::Rlimit { current: Some(0), maximum: Some(0) },
+    );
+    panic::set_hook(Box::new(|fault| {
+        let place = fault.location().map(ToString::to_string).unwrap_or_default();
+        let error = Error::new(Kind::Fault, format!("internal error at {place}: please report it"));
+        failure::say(&error);
+        failure::write_line(&error);
+        std::process::exit(Kind::Fault.status().into());
+    }));
+}

@@ -1,0 +1,138 @@
+//! Standard input: one document, or a stream of them.
+
+use std::cell::OnceCell;
+use std::io::{self, BufRead, IsTerminal};
+
+use zeroize::Zeroizing;
+
+use super::failure;
+use super::output::Output;
+use crate::document::{self, Document};
+use crate::error::Error;
+use crate::message;
+
+/// Standard input, not read yet: what a step does before it asks for the document is done before that is there.
+pub struct Input<'a> {
+    output: Option<&'a Output>,
+    read: &'a OnceCell<Document>,
+}
+
+impl Input<'_> {
+    /// The input of a step; `read` takes a copy of the document, and `output` is where a document will go.
+    pub(super) fn new<'a>(read: &'a OnceCell<Document>, output: Option<&'a Output>) -> Input<'a> {
+        Input { output, read }
+    }
+
+    /// The one document; a second one is refused, and so is one for an output that nobody reads any more.
+    pub fn document(self) -> Result<Document, Error> {
+        let document = only()?;
+        if let Some(output) = self.output {
+            output.ready()?;
+        }
+        Ok(self.read.get_or_init(|| document).clone())
+    }
+}
+
+/// The document in this file, or on standard input for `-`.
+pub fn document(file: &str) -> Result<Document, Error> {
+    if file == "-" { only() } else { Document::from_file(file, file) }
+}
+
+/// The one document on standard input; a second one is refused before anything is done.
+fn only() -> Result<Document, Error> {
+    let mut documents = Documents::from_stdin();
+    let document = documents.next()?.ok_or_else(empty)?;
+    match documents.next()? {
+        None => Ok(document),
+        Some(_) => Err(unreadable("more than one document")),
+    }
+}
+
+/// The documents on standard input, one after the other; what lies between them is white space.
+pub struct Documents {
+    stdin: io::StdinLock<'static>,
+}
+
+impl Documents {
+    /// Those of this process.
+    pub fn from_stdin() -> Documents {
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            message::note("reading a document from the terminal; Ctrl-D ends it");
+        }
+        Documents { stdin: stdin.lock() }
+    }
+
+    /// The next one, where there is one.
+    pub fn next(&mut self) -> Result<Option<Document>, Error> {
+        let octets = self.octets().map_err(|error| unreadable(&message::reason(&error)))?;
+        match octets.first() {
+            None => Ok(None),
+            Some(b'{') => Document::parse(&octets).map(Some).map_err(|wrong| unreadable(&wrong)),
+            Some(_) => Err(failure::parse_line(&octets).unwrap_or_else(|| unreadable("not a JSON object"))),
+        }
+    }
+
+    /// The octets of the next object, or of the start of the line that is none; no more than the limit and one.
+    fn octets(&mut self) -> io::Result<Zeroizing<Vec<u8>>> {
+        let mut octets = Zeroizing::new(Vec::new());
+        let mut scan = Scan::default();
+        loop {
+            let chunk = self.stdin.fill_buf()?;
+            let end = chunk.iter().position(|octet| scan.ends_at(*octet));
+            let used = end.map_or(chunk.len(), |end| end + 1);
+            octets.extend_from_slice(chunk.get(..used).unwrap_or_default());
+            let done = end.is_some() || used == 0 || octets.len() > document::SIZE;
+            self.stdin.consume(used);
+            if octets.iter().all(|octet| WHITE.contains(octet)) {
+                octets.clear();
+            }
+            if done {
+                let start = octets.iter().position(|octet| !WHITE.contains(octet));
+                octets.drain(..start.unwrap_or_default());
+                return Ok(octets);
+            }
+        }
+    }
+}
+
+/// Finds the last octet of a value: of an object its closing brace, of anything else the end of its line.
+#[derive(Default)]
+struct Scan {
+    depth: usize,
+    started: bool,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Scan {
+    fn ends_at(&mut self, octet: u8) -> bool {
+        if self.depth == 0 {
+            let object = octet == b'{' && !self.started;
+            self.started |= !WHITE.contains(&octet);
+            self.depth = object.into();
+            return self.started && !object && octet == b'\n';
+        }
+        match octet {
+            _ if self.escaped => self.escaped = false,
+            b'\\' => self.escaped = self.in_string,
+            b'"' => self.in_string = !self.in_string,
+            b'{' if !self.in_string => self.depth += 1,
+            b'}' if !self.in_string => self.depth -= 1,
+            _ => {}
+        }
+        self.depth == 0
+    }
+}
+
+/// The failure of a tool that must have a document, and has none.
+pub fn empty() -> Error {
+    unreadable("empty (did the step before fail?)")
+}
+
+fn unreadable(wrong: &str) -> Error {
+    Error::usage(format!("standard input: {wrong}"))
+}
+
+/// White space between JSON values (RFC 8259 section 2).
+const WHITE: [u8; 4] = *b" \t\r\n";

@@ -1,0 +1,102 @@
+//! Standard output: where the documents go, each in one write.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use crate::document::Document;
+use crate::error::Error;
+use crate::message;
+use crate::process::reader;
+
+/// Where the documents go.
+pub struct Output {
+    raw: Option<String>,
+    stdout: File,
+}
+
+impl Output {
+    /// Standard output, for documents or for this member of each alone.
+    pub(super) fn new(raw: Option<String>) -> Result<Output, Error> {
+        Ok(Output { raw, stdout: stdout()? })
+    }
+
+    /// Prints the document, or the one member asked for.
+    pub fn print(&self, document: &Document) -> Result<(), Error> {
+        let text = match &self.raw {
+            Some(member) => raw(document, member)?,
+            None => document.line(),
+        };
+        self.write(&text)
+    }
+
+    /// Prints lines of text.
+    pub fn print_lines(&self, lines: &[impl AsRef<str>]) -> Result<(), Error> {
+        if self.raw.is_some() {
+            return Err(Error::usage("--raw: there is no document to take a member from"));
+        }
+        let text: Zeroizing<String> = Zeroizing::new(lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect());
+        self.write(&text)
+    }
+
+    /// Ends what reads from here: it sees the end of the output, while the tool goes on.
+    pub fn close(self) -> Result<(), Error> {
+        let nowhere = File::options().write(true).open("/dev/null");
+        let closed = nowhere.and_then(|nowhere| Ok(rustix::stdio::dup2_stdout(nowhere)?));
+        closed.map_err(|error| unwritten(&error))
+    }
+
+    /// Whether somebody can still read what will be printed, so that nothing is spent in vain.
+    pub fn ready(&self) -> Result<(), Error> {
+        if is_closed(&self.stdout) {
+            return Err(Error::unavailable("standard output: closed"));
+        }
+        reader::check()
+    }
+
+    fn write(&self, text: &str) -> Result<(), Error> {
+        self.ready()?;
+        (&self.stdout).write_all(text.as_bytes()).map_err(|error| unwritten(&error))
+    }
+}
+
+/// Standard output without a buffer of its own, so that what is printed is printed in one write.
+pub fn stdout() -> Result<File, Error> {
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    stdout.map(File::from).map_err(|error| unwritten(&error))
+}
+
+/// The failure to write to standard output.
+pub fn unwritten(error: &io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::BrokenPipe => reader::gone(),
+        _ => Error::unavailable(format!("standard output: {}", message::reason(error))),
+    }
+}
+
+/// The member alone, as text and a newline.
+fn raw(document: &Document, member: &str) -> Result<Zeroizing<String>, Error> {
+    let json = document.json(member).ok_or_else(|| document.wrong(member, "missing"))?;
+    let mut text = match json.starts_with('"') {
+        true => Zeroizing::new(document.need(member)?),
+        false => Zeroizing::new(json.to_owned()),
+    };
+    if text.chars().any(char::is_control) {
+        return Err(document.wrong(member, "has a control character"));
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// Whether standard output was closed at the start: the standard library then opens /dev/null there, for reading and
+/// writing, where a shell's `>/dev/null` is for writing alone.
+fn is_closed(stdout: &File) -> bool {
+    let both_ways = rustix::fs::fcntl_getfl(stdout).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
+    let null = std::fs::metadata("/dev/null").map(|metadata| metadata.rdev());
+    let device = stdout.metadata().map(|metadata| metadata.rdev());
+    both_ways && matches!((null, device), (Ok(null), Ok(device)) if null == device)
+}

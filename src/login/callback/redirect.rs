@@ -1,0 +1,166 @@
+//! What a redirect turns out to be: RFC 6749 section 4.1.2, RFC 9207.
+
+use crate::client::oauth_error;
+use crate::document::{Document, VISIBLE, is_visible};
+use crate::error::Error;
+use crate::message;
+use crate::wire::form;
+
+/// What the redirect of this login must bring.
+pub struct Expected {
+    /// The redirect URI, on the port that was found where it has port 0.
+    pub redirect_uri: String,
+    state: String,
+    issuer: Option<String>,
+    iss_required: bool,
+    allow_bare_code: bool,
+}
+
+/// What a redirect turns out to be.
+pub enum Outcome {
+    /// It does not belong to this login: a reason in words, and the wait goes on.
+    Ignored(&'static str),
+    /// The code, and the issuer where the redirect names it.
+    Code(String, Option<String>),
+    /// It belongs to this login, and ends it.
+    Failed(Error),
+}
+
+impl Expected {
+    /// What the document's request asks for.
+    pub fn of(document: &Document, redirect_uri: String, allow_bare_code: bool) -> Result<Expected, Error> {
+        let state = document.need("state")?;
+        if state.is_empty() {
+            return Err(document.wrong("state", "must not be empty"));
+        }
+        let issuer = document.text("issuer")?;
+        if issuer.is_none() {
+            message::note("the document has no issuer, so it cannot be checked whose redirect this will be");
+        }
+        Ok(Expected {
+            redirect_uri,
+            state,
+            issuer,
+            iss_required: document.flag("authorization_response_iss_parameter_supported")?,
+            allow_bare_code,
+        })
+    }
+
+    /// The redirect with this query.
+    pub fn outcome(&self, query: &str) -> Outcome {
+        let values = |name: &str| -> Vec<Option<String>> {
+            form::pairs(query)
+                .filter(|(other, _)| form::decode(other).as_deref() == Some(name))
+                .map(|(_, value)| form::decode(value))
+                .collect()
+        };
+        match values("state").as_slice() {
+            [Some(state)] if *state == self.state => {}
+            [] => return Outcome::Ignored("it has no state"),
+            _ => return Outcome::Ignored("it has another state"),
+        }
+        let iss = match values("iss").as_slice() {
+            [] => None,
+            [Some(iss)] => Some(iss.clone()),
+            _ => return failed("iss: there twice, or not readable"),
+        };
+        if let Err(error) = self.check_iss(iss.as_deref()) {
+            return Outcome::Failed(error);
+        }
+        match (values("error").as_slice(), values("code").as_slice()) {
+            ([Some(code)], []) => {
+                let about = |name| values(name).into_iter().next().flatten().filter(|text| !text.is_empty());
+                let subject = "authorization endpoint";
+                Outcome::Failed(oauth_error::refusal(subject, code, about("error_description"), about("error_uri")))
+            }
+            ([], [Some(code)]) if code.is_empty() || !is_visible(code) => failed(&format!("code: {VISIBLE}")),
+            ([], [Some(_)]) if FRONT_CHANNEL_TOKENS.iter().any(|name| !values(name).is_empty()) => {
+                failed("there are tokens in it, which only the token endpoint may give")
+            }
+            ([], [Some(code)]) => Outcome::Code(code.clone(), iss),
+            ([], []) => failed("code: missing"),
+            ([], _) => failed("code: there twice, or not readable"),
+            _ => failed("error: beside a code, or not readable"),
+        }
+    }
+
+    /// The redirect that a person pasted: its URL, its query, `CODE#STATE`, or the code where that is allowed.
+    pub fn pasted(&self, text: &str) -> Outcome {
+        let text = text.trim_matches(|character: char| character.is_whitespace() || "\"'<>".contains(character));
+        if let Some((before, after)) = text.split_once('?') {
+            let same = before == self.redirect_uri || before.strip_suffix('/') == Some(&self.redirect_uri);
+            if !before.is_empty() && !same {
+                return Outcome::Ignored("it is not the address that this login leads back to");
+            }
+            return self.outcome(after.split('#').next().unwrap_or_default());
+        }
+        if text.contains('=') && text.contains('&') {
+            return self.outcome(text);
+        }
+        if let Some((code, state)) = text.split_once('#').filter(|(before, _)| !before.contains("://")) {
+            return self.outcome(&form::encoded([("code", code), ("state", state)]));
+        }
+        if text.is_empty() || text.contains("://") || !text.bytes().all(|octet| octet.is_ascii_graphic()) {
+            return Outcome::Ignored("it has no code");
+        }
+        if self.allow_bare_code {
+            message::note("a bare code: its state and issuer could not be checked");
+            return Outcome::Code(text.to_owned(), None);
+        }
+        Outcome::Ignored("it is a code without its state; paste the whole address (or use --allow-bare-code)")
+    }
+
+    /// `iss` is the issuer that was asked, to the letter (RFC 9207 section 2.4).
+    fn check_iss(&self, iss: Option<&str>) -> Result<(), Error> {
+        match (&self.issuer, iss) {
+            (Some(issuer), Some(iss)) if issuer != iss => Err(untrusted("iss: not the issuer that was asked")),
+            (_, None) if self.iss_required => Err(untrusted("iss: missing, and the server says that it sends it")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn failed(wrong: &str) -> Outcome {
+    Outcome::Failed(untrusted(wrong))
+}
+
+/// A redirect of which this is wrong.
+pub fn untrusted(wrong: &str) -> Error {
+    Error::untrusted(format!("redirect: {wrong}"))
+}
+
+/// What belongs to other flows, and may not come with a code.
+const FRONT_CHANNEL_TOKENS: [&str; 3] = ["access_token", "id_token", "response"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_a_person_may_paste() {
+        let expected = |allow_bare_code| Expected {
+            redirect_uri: "https://app.example/callback".to_owned(),
+            state: "st".to_owned(),
+            issuer: None,
+            iss_required: false,
+            allow_bare_code,
+        };
+        let code = |text: &str, allow_bare_code| match expected(allow_bare_code).pasted(text) {
+            Outcome::Code(code, _) => code,
+            Outcome::Ignored(_) => "ignored".to_owned(),
+            Outcome::Failed(_) => "failed".to_owned(),
+        };
+        assert_eq!(code("https://app.example/callback?code=a&state=st", false), "a");
+        assert_eq!(code("  \"https://app.example/callback/?code=a&state=st#_=_\"\r", false), "a");
+        assert_eq!(code("?code=a&state=st", false), "a");
+        assert_eq!(code("code=a&state=st", false), "a");
+        assert_eq!(code("a#st", false), "a");
+        assert_eq!(code("a#other", false), "ignored");
+        assert_eq!(code("https://evil.example/callback?code=a&state=st", false), "ignored");
+        assert_eq!(code("https://app.example/callback?error=access_denied&state=st", false), "failed");
+        assert_eq!(code("a", false), "ignored");
+        assert_eq!(code("a", true), "a");
+        assert_eq!(code("a b", true), "ignored");
+        assert_eq!(code("", true), "ignored");
+    }
+}

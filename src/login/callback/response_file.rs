@@ -1,0 +1,72 @@
+//! The file in which a script that drove the browser writes the redirect URL.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use super::redirect::{Expected, Outcome};
+use crate::document;
+use crate::error::Error;
+use crate::message;
+
+/// A regular file, a FIFO, or a descriptor's name.
+pub struct ResponseFile {
+    file: File,
+    text: Zeroizing<Vec<u8>>,
+}
+
+impl ResponseFile {
+    /// Opens the file.
+    pub fn open(path: &Path) -> Result<ResponseFile, Error> {
+        let mut options = File::options();
+        // A FIFO opens at once that way, whether or not somebody writes to it yet.
+        let opened = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
+        let file = opened.map_err(|error| wrong(&message::reason(&error)))?;
+        Ok(ResponseFile { file, text: Zeroizing::new(Vec::new()) })
+    }
+
+    /// What to poll for.
+    pub fn interest(&self) -> PollFd<'_> {
+        PollFd::new(&self.file, PollFlags::IN)
+    }
+
+    /// The redirect, when its line is whole; it is the only one, so one that does not fit is a failure.
+    pub fn outcome(&mut self, expected: &Expected) -> Result<Option<Outcome>, Error> {
+        // A FIFO that nobody has opened for writing yet would read as ended; poll knows better.
+        let mut fds = [self.interest()];
+        if !matches!(rustix::event::poll(&mut fds, Some(&Timespec::default())), Ok(1..)) {
+            return Ok(None);
+        }
+        let mut buffer = Zeroizing::new([0; 4096]);
+        let ended = loop {
+            match self.file.read(buffer.as_mut_slice()) {
+                Ok(0) => break true,
+                Ok(count) => self.text.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(wrong(&message::reason(&error))),
+            }
+            if self.text.len() > document::SIZE {
+                return Err(wrong(&document::too_large()));
+            }
+        };
+        if !ended && !self.text.contains(&b'\n') {
+            return Ok(None);
+        }
+        if self.text.is_empty() {
+            return Err(wrong("empty"));
+        }
+        let text = String::from_utf8_lossy(&self.text);
+        let line = text.lines().next().unwrap_or_default();
+        Ok(Some(expected.pasted(line)))
+    }
+}
+
+fn wrong(wrong: &str) -> Error {
+    Error::usage(format!("--response-file: {wrong}"))
+}

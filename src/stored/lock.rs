@@ -1,0 +1,210 @@
+//! The right to change what is stored under a name, and all that may be done with it.
+
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+use super::seal;
+use super::store::{NO_LINK, Name, Store, loose, shown};
+use crate::client::pkce;
+use crate::document::Document;
+use crate::error::Error;
+use crate::process::{Deadline, environment};
+
+/// The lock of one name, until this is dropped. Its file is never removed: who waits for it has it open.
+pub struct Lock<'a> {
+    store: &'a Store,
+    name: &'a Name,
+    _file: File,
+}
+
+/// A file for a new document that has its room on the disk already.
+pub struct Reserved {
+    file: NamedTempFile,
+}
+
+impl<'a> Lock<'a> {
+    /// Waits for the lock of this name.
+    pub fn acquire(store: &'a Store, name: &'a Name, deadline: &Deadline) -> Result<Lock<'a>, Error> {
+        let path = store.path(name, "lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_LINK);
+        let file = options.open(&path).map_err(|error| store.refused(&path, &error))?;
+        let owner = file.metadata().map_err(|error| store.failed(&path, &error))?;
+        if !owner.is_file() || owner.uid() != rustix::process::geteuid().as_raw() {
+            return Err(loose(&path, "not a file of its own"));
+        }
+        // Whatever the umask took away.
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| store.failed(&path, &error))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { store, name, _file: file }),
+                Err(TryLockError::WouldBlock) if !deadline.is_over() => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    let wrong = format!("{}: held by another process for {} s", shown(&path), deadline.seconds());
+                    return Err(Error::unavailable(wrong));
+                }
+                Err(TryLockError::Error(error)) => return Err(store.failed(&path, &error)),
+            }
+        }
+    }
+
+    /// Room for what this document will become, with the command of `PKCE_SEAL` tried out on it: what can fail, fails now.
+    pub fn prepare(&self, document: &Document, deadline: &Deadline) -> Result<Reserved, Error> {
+        let sealed = self.sealed(document, deadline)?;
+        self.reserve(sealed.len() * 2 + ROOM)
+    }
+
+    /// Writes the document into the room that was prepared for it.
+    pub fn fill(&self, reserved: Reserved, document: &Document, deadline: &Deadline) -> Result<(), Error> {
+        let sealed = self.sealed(document, deadline)?;
+        self.put(reserved, &sealed)
+    }
+
+    /// Writes the document: the file is the old one or the new one, whole, at any moment.
+    pub fn write(&self, document: &Document, deadline: &Deadline) -> Result<(), Error> {
+        let sealed = self.sealed(document, deadline)?;
+        let reserved = self.reserve(0)?;
+        self.put(reserved, &sealed)
+    }
+
+    /// What is written of the document.
+    fn sealed(&self, document: &Document, deadline: &Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if environment::variable("PKCE_OPEN").is_some() && environment::variable("PKCE_SEAL").is_none() {
+            return Err(Error::usage("PKCE_SEAL: not set, though PKCE_OPEN is; nothing is kept unsealed"));
+        }
+        let line = document.line();
+        let sealed = seal::through("PKCE_SEAL", line.as_bytes(), deadline)?;
+        Ok(sealed.unwrap_or_else(|| Zeroizing::new(line.as_bytes().to_vec())))
+    }
+
+    /// Whether a refresh of this token was begun, and not ended.
+    pub fn is_recorded(&self, token: &str) -> bool {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(NO_LINK).open(self.store.path(self.name, "pending"));
+        let mut digest = String::new();
+        let read = file.and_then(|file| file.take(ROOM as u64).read_to_string(&mut digest));
+        read.is_ok() && digest.trim_end() == pkce::challenge(token)
+    }
+
+    /// Records that the refresh of this token is begun: its digest, on the disk before it is sent.
+    pub fn record(&self, token: &str) -> Result<(), Error> {
+        let path = self.store.path(self.name, "pending");
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(NO_LINK);
+        let mut file = options.open(&path).map_err(|error| self.store.refused(&path, &error))?;
+        let text = format!("{}\n", pkce::challenge(token));
+        let own = file.set_permissions(Permissions::from_mode(0o600));
+        let written = own
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| self.store.sync());
+        written.map_err(|error| self.store.failed(&path, &error))
+    }
+
+    /// Removes the record.
+    pub fn forget(&self) -> Result<(), Error> {
+        self.unlink(&self.store.path(self.name, "pending")).map(drop)
+    }
+
+    /// Removes what is stored, and all that belongs to it; whether there was something.
+    pub fn remove(&self) -> Result<bool, Error> {
+        let removed = self.unlink(&self.store.path(self.name, "json"))?;
+        self.forget()?;
+        self.clear()?;
+        Ok(removed)
+    }
+
+    fn unlink(&self, path: &Path) -> Result<bool, Error> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            removed => {
+                removed.and_then(|()| self.store.sync()).map_err(|error| self.store.failed(path, &error))?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Takes over a new document that a killed process has written whole, and not renamed: it is later than what is
+    /// stored, since whoever writes clears away what was left before.
+    pub fn recover(&self, deadline: &Deadline) -> Result<(), Error> {
+        for left in self.left()? {
+            if self.store.file(&left, deadline).is_ok_and(|kept| kept.is_some()) {
+                let path = self.store.path(self.name, "json");
+                let synced = File::open(&left).and_then(|file| file.sync_all());
+                let moved = synced.and_then(|()| fs::rename(&left, &path)).and_then(|()| self.store.sync());
+                moved.map_err(|error| self.store.failed(&path, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Clears away the new files that killed processes have left.
+    fn clear(&self) -> Result<(), Error> {
+        self.left()?.into_iter().for_each(|left| drop(fs::remove_file(left)));
+        Ok(())
+    }
+
+    /// The new files that killed processes have left.
+    fn left(&self) -> Result<Vec<PathBuf>, Error> {
+        let prefix = self.prefix();
+        let is_left = |file: &str| {
+            let end = file.strip_prefix(&prefix).unwrap_or_default();
+            end.len() == RANDOM && end.bytes().all(|octet| octet.is_ascii_alphanumeric())
+        };
+        let entries = fs::read_dir(&self.store.directory)
+            .map_err(|error| self.store.failed(&self.store.directory, &error))?
+            .flatten();
+        let left = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left));
+        Ok(left.map(|entry| entry.path()).collect())
+    }
+
+    /// A new file with room for so many octets.
+    fn reserve(&self, size: usize) -> Result<Reserved, Error> {
+        self.clear()?;
+        let failed = |error: io::Error| self.store.failed(&self.store.path(self.name, "json"), &error);
+        let mut file = tempfile::Builder::new()
+            .prefix(&self.prefix())
+            .rand_bytes(RANDOM)
+            .permissions(Permissions::from_mode(0o600))
+            .tempfile_in(&self.store.directory)
+            .map_err(failed)?;
+        file.as_file().set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+        file.write_all(&vec![0; size]).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        Ok(Reserved { file })
+    }
+
+    /// How a new file's name begins.
+    fn prefix(&self) -> String {
+        format!(".{}.json.", self.name.0)
+    }
+
+    fn put(&self, reserved: Reserved, octets: &[u8]) -> Result<(), Error> {
+        let path = self.store.path(self.name, "json");
+        let failed = |error: io::Error| self.store.failed(&path, &error);
+        let mut file = reserved.file;
+        io::Seek::rewind(&mut file).map_err(failed)?;
+        // Shortened first: a process that is killed here leaves what is no document, or the whole of it.
+        file.as_file().set_len(octets.len() as u64).and_then(|()| file.write_all(octets)).map_err(failed)?;
+        // The clock's own time: a file system's may be some milliseconds behind.
+        let modified = file.as_file().set_modified(SystemTime::now());
+        modified.and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        self.store.sync().map_err(failed)
+    }
+}
+
+/// Random characters in the name of a new file, before it is renamed.
+const RANDOM: usize = 8;
+
+/// Octets that a refreshed document may grow by.
+const ROOM: usize = 64 * 1024;
+
+/// How often the lock is tried.
+const PAUSE: Duration = Duration::from_millis(10);
