@@ -28,7 +28,7 @@ const SECTIONS: [&str; 10] = [
     "SECURITY CONSIDERATIONS",
 ];
 
-/// The page that tells what all tools share.
+/// The page that describes what all tools share.
 const SHARED: &str = "pkce-tools.7";
 
 /// The source of a page, named as its file.
@@ -111,7 +111,7 @@ fn lists_the_options_of_the_help_each_once_and_no_other() {
     for tool in tools() {
         let documented = documented(&source(&format!("{tool}.1")));
         let once: BTreeSet<String> = documented.iter().cloned().collect();
-        assert_eq!(once.len(), documented.len(), "{tool}: an option is there twice: {documented:?}");
+        assert_eq!(once.len(), documented.len(), "{tool}: an option is listed more than once: {documented:?}");
         let offered = offered(&tool);
         assert!(offered.contains("--help") && offered.contains("-h"), "{tool}: {offered:?}");
         assert_eq!(once, offered, "{tool}");
@@ -163,5 +163,38 @@ fn names_every_tool_on_the_page_of_what_they_share() {
     let named = references(&section(&page, "SEE ALSO"));
     for tool in tools() {
         assert!(named.contains(&format!("{tool}.1")), "{tool}");
+    }
+}
+
+/// The sentence in one of its places, compared without the case of its first letter and a final full stop.
+fn sentence(text: &str) -> String {
+    let text = text.trim().trim_end_matches('.');
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[test]
+fn describes_each_tool_with_the_same_sentence_everywhere() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let shared = source(SHARED);
+    let list = section(&shared, "DESCRIPTION");
+    for tool in tools() {
+        let page = source(&format!("{tool}.1"));
+        let code = std::fs::read_to_string(root().join(format!("src/bin/{tool}.rs"))).unwrap();
+        let help = run(&tool, &["--help"], "").stdout;
+        let row = readme.lines().find_map(|line| line.strip_prefix(&format!("| `{tool}` | ")));
+        let item = list.iter().position(|line| *line == format!(".It Xr {tool} 1"));
+        let places = [
+            ("the page's .Nd", after(&page, "Nd").first().copied()),
+            ("the first line of the source", code.lines().next().and_then(|line| line.strip_prefix("//!"))),
+            ("the first line of --help", help.lines().next()),
+            ("the table in README.md", row.and_then(|row| row.split(" | ").next())),
+            ("the list in pkce-tools(7)", item.and_then(|item| list.get(item + 1)).copied()),
+        ];
+        let expected = sentence(places[0].1.unwrap_or_default());
+        assert!(!expected.is_empty(), "{tool}");
+        for (place, text) in places {
+            assert_eq!(text.map(sentence), Some(expected.clone()), "{tool}: {place}");
+        }
     }
 }
