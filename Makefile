@@ -1,11 +1,11 @@
-# The house's own commands. PREFIX, DESTDIR, BINDIR and MANDIR say where `make install` puts things.
+# Build, test and install. PREFIX, DESTDIR, BINDIR and MANDIR set where `make install` puts the files.
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 CARGO ?= cargo
 
-# No list of tools stands anywhere: the folder of their sources is it.
+# The tools are the files in src/bin; there is no other list.
 TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
 PAGES := $(wildcard man/*.1 man/*.7)
 BUILT := $(addprefix target/release/,$(TOOLS))
@@ -14,7 +14,7 @@ FAST := $(abspath target/debug)
 all: toolchain
 	$(CARGO) build --release --locked
 
-# What cannot be done without, said plainly where it is missing.
+# Fail with a clear message if a required program is missing.
 toolchain:
 	@command -v $(CARGO) >/dev/null || { \
 	  echo "make: cargo is missing: install Rust 1.89 or later (https://rustup.rs, or your system's package)" >&2; exit 1; }
@@ -32,26 +32,26 @@ lint: toolchain
 
 check: test lint
 
-# From nothing to tokens, with nobody there: builds, starts pkce-idp, runs the whole pipeline in it.
+# Build, start pkce-idp, and run a complete, unattended login in it.
 demo: toolchain
 	$(CARGO) build --locked --bins
 	@PATH="$(FAST):$$PATH" sh examples/demo.sh
 
-# The same pipeline against servers and browsers that others wrote.
+# Test against independent servers and browsers.
 interop: toolchain
 	$(CARGO) build --locked --bins
 	PATH="$(FAST):$$PATH" bash tests/interop/run.sh
 
-# Start-up, memory and size beside what people use today, in one run.
+# Compare startup time, memory and size with other tools.
 bench: all
 	PATH="$(abspath target/release):$$PATH" bash tests/bench/run.sh
 
-# More cases than a day's test has: the property tests, each with many times the cases; a thousand processes killed.
+# Run the property tests with many more cases, and kill a thousand processes.
 fuzz: toolchain
 	PROPTEST_CASES=20000 $(CARGO) test --release --locked --test properties
 	PKCE_KILLS=1000 $(CARGO) test --release --locked --test kill -- --nocapture
 
-# Known weaknesses of the crates we use.
+# Check the dependencies for known vulnerabilities.
 audit:
 	@command -v cargo-audit >/dev/null || { echo "make: cargo-audit is missing: cargo install cargo-audit" >&2; exit 1; }
 	$(CARGO) audit

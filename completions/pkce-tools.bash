@@ -1,6 +1,6 @@
-# Completion of the pkce tools' options in bash; where no option is begun, the names that are kept, the kinds of fault
-# after --fault, or a file's name.
-# Options are read from the tool's own --help, so that they are always those that it takes.
+# Completion of the pkce tools' options in bash. Other words complete to the names of stored logins, the faults after
+# --fault, or file names.
+# The options are read from the tool's own --help, so that they are always correct.
 
 _pkce_tools_options() {
   local IFS=$' \t\n' line word
@@ -15,7 +15,7 @@ _pkce_tools_options() {
 _pkce_tools() {
   local IFS=$'\n' begun=${COMP_WORDS[COMP_CWORD]} at
   COMPREPLY=()
-  # What follows -- belongs to another command.
+  # The words after -- belong to another command.
   for ((at = 1; at < COMP_CWORD; at++)); do
     [[ ${COMP_WORDS[at]} == -- ]] && return
   done
@@ -28,5 +28,5 @@ _pkce_tools() {
   fi
 }
 
-# bash-completion loads this file by a tool's name; the others on the PATH are made known in one go.
+# bash-completion loads this file by the name of one tool; this registers all tools on the PATH.
 complete -o default -F _pkce_tools "${BASH_SOURCE[0]##*/}" $(compgen -c pkce-)
