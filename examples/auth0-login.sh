@@ -1,19 +1,20 @@
 #!/bin/sh
-# Logs a person in at Auth0, and prints the document with the tokens.
+# Logs in to Auth0 and prints the document with the tokens.
 #
-# At Auth0: an application of type Native, whose Token Endpoint Authentication Method is None, with the callback URL
-# below among its Allowed Callback URLs. Here, in the environment or in a file .env of lines NAME=VALUE:
+# At Auth0, create an application of type Native, set its Token Endpoint Authentication Method to None, and add the
+# callback URL below to its Allowed Callback URLs. Set these variables in the environment, or in a file .env with lines
+# NAME=VALUE:
 #
 #   AUTH0_URL           https://YOUR_TENANT.auth0.com
 #   AUTH0_CLIENT_ID     the application's Client ID
-#   AUTH0_CALLBACK_URL  where the browser is sent back to (http://localhost:3000); on this machine it is listened
-#                       for, and a web page elsewhere (callback.html is one) shows what to paste here
-#   AUTH0_CONNECTION    the connection to log in with (Username-Password-Authentication); empty lets the person choose
+#   AUTH0_CALLBACK_URL  the redirect URI (default: http://localhost:3000). If it is on this machine, the script listens
+#                       there; otherwise it must be a web page, such as callback.html, that shows the URL to paste here
+#   AUTH0_CONNECTION    the connection (default: Username-Password-Authentication); if empty, the user can choose
 #
-# A failing step hands its status on, so the status of the pipeline is this script's, without pipefail.
+# The tools pass a failure down the pipeline, so this script exits with the status of the failed step without pipefail.
 set -eu
 
-# The value in .env, which is read and never run; quotes around it are taken off.
+# Prints a value from .env without surrounding quotes. The file is read, but never executed.
 from_file() {
   [ -r .env ] || return 0
   sed -n "s/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}$1=//p" .env | tail -n 1 |
@@ -36,10 +37,10 @@ for needed in "AUTH0_URL=$url" "AUTH0_CLIENT_ID=$client_id"; do
   fi
 done
 
-# Auth0's issuer ends in a slash, and an issuer is compared to the letter.
+# Auth0's issuer ends in a slash, and the issuer must match exactly.
 issuer=${url%/}/
 
-# The callback page shows the whole address, whose state is checked, and the code alone, whose state cannot be.
+# The callback page shows the whole URL, and the code alone, whose state cannot be checked.
 case $callback_url in
   http://localhost* | http://127.* | "http://[::1]"*) set -- ;;
   *) set -- --paste --allow-bare-code ;;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Calls an API with the access token that is kept under a name; the token is in no program's arguments. Where the API
-# refuses it (401) before its time is over, once more with a new one.
+# Calls an API with the access token of a stored login, without the token in any program's arguments. If the API
+# responds with 401, it calls once more with a new token.
 #
 #   sh call-api.sh NAME URL [CURL_OPTION...]
 set -eu
@@ -15,7 +15,7 @@ shift 2
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
-# curl reads the header from its standard input; what it prints here is the answer's status.
+# curl reads the header from standard input, and prints the HTTP status.
 call() {
   refresh=$1
   shift

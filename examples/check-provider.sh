@@ -1,16 +1,17 @@
 #!/bin/sh
-# Checks how strict an authorization server is with PKCE, codes and refresh tokens, by logging in to it: five times,
-# and twice more where it does not refuse at once what it should refuse. Prints a table of pass, fail, not offered and
-# not checked, or one JSON object.
+# Checks how strict an authorization server is with PKCE, authorization codes and refresh tokens. To do this, it logs in
+# five times, and up to twice more if the server does not refuse an invalid request at once. Prints a table with the
+# results pass, fail, not offered and not checked, or one JSON object.
 #
 #   PKCE_CLIENT_ID=cli sh check-provider.sh [--json] ISSUER [PKCE_URL_OPTION...]
 #
-# The client is registered with the redirect URI http://127.0.0.1/callback on any port (else name one that is, as in
-# --redirect-uri http://127.0.0.1:8080/callback). Where PKCE_CLIENT_ID is not set, one is registered, if the server
-# does that. PKCE_CLIENT_SECRET_FILE names the file of a secret, PKCE_SCOPE is what to ask for (openid offline_access),
-# and BROWSER may be a script that logs a test account in, such as ci/browser.sh. What is given is revoked at the end.
+# The client must be registered with the redirect URI http://127.0.0.1/callback on any port; otherwise pass a registered
+# one, such as --redirect-uri http://127.0.0.1:8080/callback. If PKCE_CLIENT_ID is not set, a client is registered, if
+# the server supports that. PKCE_CLIENT_SECRET_FILE names a file with the client secret. PKCE_SCOPE is the scope to
+# request (default: openid offline_access). BROWSER can be a script that signs in with a test account, such as
+# ci/browser.sh. All issued tokens are revoked at the end.
 #
-# Ends with 0 where nothing failed, with 1 where something did, with 3 where a check could not be made.
+# The exit status is 0 if no check failed, 1 if one failed, and 3 if one could not be made.
 set -eu
 umask 077
 
@@ -33,22 +34,22 @@ trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
 : >"$folder/said"
 
-# What the options leave open.
+# Defaults.
 export PKCE_SCOPE="${PKCE_SCOPE:-openid offline_access}"
 case " $* " in *' --prompt'*) ;; *) set -- --prompt consent "$@" ;; esac
 
-# Notes what a check came to: its name, the result, and what there is to say.
+# Records the result of a check: name, result, detail.
 result() {
   jq -nc --arg check "$1" --arg result "$2" --arg detail "${3:-}" '$ARGS.named' >>"$folder/results"
 }
 
-# What the step that failed said, without its name.
+# The message of the step that failed, without the name of the tool.
 said() {
   sed -n '1s/^[a-z-]*: //p' "$folder/said"
 }
 
-# Whether the step that ended so was refused for what it sent. A person who cancels, a server that fails and an answer
-# that is lost are no refusal: they would make a pass of what was never looked at.
+# Whether the server refused the request of the step with this status. A user who cancels, a server that fails and a
+# response that is lost are not a refusal: they would turn a check that was never made into a pass.
 is_refusal() {
   case "$1 $(said)" in
     *' authorization endpoint: '*)
@@ -61,7 +62,7 @@ is_refusal() {
   esac
 }
 
-# The result of something that a server must refuse.
+# Records the result of a request that the server must refuse.
 refused() {
   if [ "$2" -eq 0 ]; then
     result "$1" fail "$3"
@@ -72,7 +73,7 @@ refused() {
   fi
 }
 
-# The result of something that must succeed.
+# Records the result of a step that must succeed.
 succeeded() {
   case "$2 $(said)" in
     0\ *) result "$1" pass ;;
@@ -83,7 +84,7 @@ succeeded() {
   esac
 }
 
-# Takes back what was given, prints the table, and ends. What is not in it yet could not be checked.
+# Revokes the issued tokens, prints the results and exits. Checks without a result could not be made.
 finish() {
   for given in "$folder"/given-*; do
     [ ! -e "$given" ] || pkce-revoke <"$given" >/dev/null 2>&1 || :
@@ -106,7 +107,8 @@ finish() {
   exit 0
 }
 
-# The request of a new login, changed by a jq filter, and pushed where the server wants that; in the file request.
+# Creates the request of a new login in the file request: changed by a jq filter, and pushed if the server requires
+# that.
 request() {
   filter=$1
   shift
@@ -116,7 +118,7 @@ request() {
   elif [ "$filter" = . ]; then
     pkce-push <"$folder/made" >"$folder/request" 2>"$folder/said"
   else
-    # pkce-push takes no request without a challenge.
+    # pkce-push rejects a request without a challenge.
     post pushed_authorization_request_endpoint '.authorization_url | split("?")[1]' <"$folder/made" || return
     answered request_uri || return
     jq -c --slurpfile answer "$folder/answer" '.authorization_url =
@@ -125,7 +127,7 @@ request() {
   fi
 }
 
-# Sends an endpoint of the document a form that a jq filter makes of it. Codes and secrets go by standard input.
+# Posts a form, made from the document by a jq filter, to an endpoint. Codes and secrets are passed on standard input.
 post() {
   jq -r --arg endpoint "$1" --rawfile file "${PKCE_CLIENT_SECRET_FILE:-/dev/null}" '
     (.client_secret // ($file | rtrimstr("\n") | rtrimstr("\r"))) as $secret
@@ -137,7 +139,7 @@ post() {
       elif $method == "client_secret_basic" then "user = \("\(.client_id | @uri):\($secret | @uri)" | @json)"
       else empty end' |
     (
-      # No answer is to fill the disk: 1 MiB, in blocks of 512 octets.
+      # Limit the size of the response to 1 MiB, in blocks of 512 bytes.
       trap '' XFSZ
       ulimit -f 2048
       exec curl --config - --silent --show-error --max-time 30 --header 'Accept: application/json' \
@@ -145,10 +147,10 @@ post() {
     ) || return 3
 }
 
-# Whether the answer has this member; an OAuth error is a refusal.
+# Whether the response has this member; an OAuth error is a refusal.
 answered() {
-  echo 'curl: the answer is neither a success nor invalid_grant or invalid_request' >"$folder/said"
-  # Of an empty answer some versions of jq say nothing, and end well.
+  echo 'curl: the response is neither a success nor invalid_grant or invalid_request' >"$folder/said"
+  # Some versions of jq print nothing for an empty response, and succeed.
   [ -s "$folder/answer" ] || return 4
   ! jq -e --arg member "$1" 'has($member)' "$folder/answer" >/dev/null 2>&1 || return 0
   jq -e '.error | IN("invalid_grant", "invalid_request")' "$folder/answer" >/dev/null 2>&1 || return 4
@@ -156,8 +158,8 @@ answered() {
   return 1
 }
 
-# The login, up to its code; in the file code. What pkce-callback says is for the person, and its error is noted too
-# where that costs no terminal, at which the redirect may be pasted.
+# Logs in up to the authorization code, in the file code. The user sees the output of pkce-callback. Its error is also
+# recorded, unless standard error is a terminal, where the redirect can be pasted.
 code() {
   login=$((${login:-0} + 1))
   echo "check-provider: login $login: $1" >&2
@@ -175,12 +177,12 @@ code() {
   fi
   case $ended in
     3) echo 'pkce-callback: no redirect came' >"$folder/said" ;;
-    4) echo 'pkce-callback: the redirect is not to be trusted' >"$folder/said" ;;
+    4) echo 'pkce-callback: the redirect failed a check' >"$folder/said" ;;
   esac
   return "$ended"
 }
 
-# The same for a check, which cannot be made without it.
+# Does the same for a check, which cannot be made without a code.
 code_for() {
   check=$1
   shift
@@ -189,18 +191,18 @@ code_for() {
   return 1
 }
 
-# The tokens for the code, in the file of this name.
+# Exchanges the code in the first file for tokens in the second.
 exchange() {
   pkce-exchange <"$folder/$1" >"$folder/$2" 2>"$folder/said" && keep "$2"
 }
 
-# A copy for the end.
+# Keeps a copy of the tokens, to revoke them at the end.
 keep() {
   kept=$((${kept:-0} + 1))
   cp "$folder/$1" "$folder/given-$kept"
 }
 
-# The tokens for the code without a verifier, which pkce-exchange always sends.
+# Exchanges the code without a verifier, which pkce-exchange always sends.
 exchange_without_verifier() {
   post token_endpoint '{ grant_type: "authorization_code", client_id, code, redirect_uri }
     | to_entries | map("\(.key)=\(.value | @uri)") | join("&")' <"$folder/code" || return
@@ -209,10 +211,10 @@ exchange_without_verifier() {
   keep tokens
 }
 
-# Whether the server refuses the request before any login: by an error page, or by an error that it sends the browser
-# back with.
+# Whether the server refuses the request before the user signs in: with an error page, or with a redirect that reports
+# an error.
 refused_at_once() {
-  # Port 0 is for pkce-callback to replace; no server lets it in.
+  # Servers reject port 0, which pkce-callback replaces.
   jq -r '"url = \(.authorization_url | sub("%3A0%2F"; "%3A8080%2F") | @json)"' "$folder/request" |
     curl --config - --silent --globoff --max-time 30 --output /dev/null \
       --write-out '%{http_code} %{redirect_url}\n' >"$folder/answer" || return
@@ -224,7 +226,7 @@ refused_at_once() {
   fi
 }
 
-# A request that PKCE does not protect as it should: the check, how to get tokens for its code, the request's filter.
+# Checks a request without proper PKCE: name of the check, command that exchanges its code, filter for the request.
 unprotected() {
   check=$1 exchange=$2 filter=$3
   shift 3
@@ -235,7 +237,7 @@ unprotected() {
   elif [ "$status" -eq 0 ]; then
     { code "$check" && $exchange; } || status=$?
   fi
-  refused "$check" "$status" 'tokens were given'
+  refused "$check" "$status" 'tokens were issued'
 }
 
 status=0
@@ -245,21 +247,21 @@ if [ "$status" -eq 2 ]; then
   exit 2
 fi
 succeeded discovery "$status"
-[ "$status" -eq 0 ] || finish 'there is no metadata'
+[ "$status" -eq 0 ] || finish 'no metadata was found'
 
 if jq -e '.code_challenge_methods_supported // [] | index("S256")' "$folder/idp.json" >/dev/null; then
   result S256_advertised pass
 else
-  result S256_advertised fail 'code_challenge_methods_supported does not name it'
+  result S256_advertised fail 'code_challenge_methods_supported does not list it'
 fi
 
-# A request that is pushed must name its port.
+# A pushed request must specify its port.
 if jq -e '.require_pushed_authorization_requests == true' "$folder/idp.json" >/dev/null; then
   port=$(jq -n 'now * 1000000 % 20000 + 10000 | floor')
   case " $* " in *' --redirect-uri'*) ;; *) set -- --redirect-uri "http://127.0.0.1:$port/callback" "$@" ;; esac
 fi
 
-# A login is to go on where iss is missing, so that the rest can be checked.
+# Continue without iss, so that the other checks can be made.
 jq -c 'del(.authorization_response_iss_parameter_supported)' "$folder/idp.json" >"$folder/client.json"
 if [ -z "${PKCE_CLIENT_ID:-}" ]; then
   if ! pkce-gen "$folder/client.json" | pkce-url --client-id none "$@" |
@@ -270,17 +272,17 @@ if [ -z "${PKCE_CLIENT_ID:-}" ]; then
   mv "$folder/registered" "$folder/client.json"
 fi
 
-# A login as it should be. Where it fails, so will each of the next.
+# A correct login. If it fails, the others will too.
 status=0
-{ request . "$@" && code 'as it should be' && exchange code tokens; } || status=$?
+{ request . "$@" && code 'a correct request' && exchange code tokens; } || status=$?
 [ "$status" -ne 2 ] || exit 2
 succeeded login "$status"
-[ "$status" -eq 0 ] || finish 'the login did not succeed'
+[ "$status" -eq 0 ] || finish 'the login failed'
 
 if jq -e 'has("iss")' "$folder/code" >/dev/null; then
   result iss_sent pass
 elif jq -e '.authorization_response_iss_parameter_supported == true' "$folder/idp.json" >/dev/null; then
-  result iss_sent fail 'it is missing, and the metadata says that it is sent'
+  result iss_sent fail 'missing, although the metadata says that it is sent'
 else
   result iss_sent not_offered
 fi
@@ -295,9 +297,9 @@ fi
 
 status=0
 exchange code tokens || status=$?
-refused replay_refused "$status" 'the code was taken twice'
+refused replay_refused "$status" 'the code was accepted twice'
 
-# What curl is answered says something only where it is let in with a good request; and a pushed one is for one use.
+# A response to curl is only meaningful if curl can send a correct request, and a pushed request can be used only once.
 answers_curl=true
 { request . "$@" && ! grep -q 'request_uri=' "$folder/request" && ! refused_at_once; } || answers_curl=false
 
@@ -314,26 +316,26 @@ if code_for wrong_verifier_refused "$@"; then
   jq -cs '.[0] + (.[1] | { code_verifier })' "$folder/code" "$folder/other" >"$folder/wrong"
   status=0
   exchange wrong tokens || status=$?
-  refused wrong_verifier_refused "$status" 'tokens were given'
+  refused wrong_verifier_refused "$status" 'tokens were issued'
 fi
 
 if code_for missing_verifier_refused "$@"; then
   status=0
   exchange_without_verifier || status=$?
-  refused missing_verifier_refused "$status" 'tokens were given'
+  refused missing_verifier_refused "$status" 'tokens were issued'
 fi
 
-{ code_for rotation "$@" && exchange code first; } || finish 'the login did not succeed'
+{ code_for rotation "$@" && exchange code first; } || finish 'the login failed'
 if ! jq -e 'has("refresh_token")' "$folder/first" >/dev/null; then
   for check in rotation reuse_refused reuse_ends_the_grant; do
-    result "$check" not_offered 'no refresh token was given'
+    result "$check" not_offered 'no refresh token was issued'
   done
 else
   status=0
   pkce-refresh <"$folder/first" >"$folder/second" 2>"$folder/said" || status=$?
   if [ "$status" -ne 0 ]; then
     succeeded rotation "$status"
-    finish 'the refresh did not succeed'
+    finish 'the refresh failed'
   fi
   keep second
   if jq -es '.[0].refresh_token != .[1].refresh_token' "$folder/first" "$folder/second" >/dev/null; then
@@ -341,20 +343,20 @@ else
     status=0
     pkce-refresh <"$folder/first" >"$folder/third" 2>"$folder/said" || status=$?
     [ "$status" -ne 0 ] || keep third
-    refused reuse_refused "$status" 'the old refresh token was taken again'
+    refused reuse_refused "$status" 'the old refresh token was accepted again'
     status=0
     pkce-refresh <"$folder/second" >"$folder/third" 2>"$folder/said" || status=$?
     [ "$status" -ne 0 ] || keep third
-    refused reuse_ends_the_grant "$status" 'the new refresh token is still good'
+    refused reuse_ends_the_grant "$status" 'the new refresh token is still valid'
   else
-    # RFC 9700 section 4.14.2 asks for rotation where the client has nothing else to show.
+    # RFC 9700 section 4.14.2 requires rotation for clients that do not authenticate.
     if [ -n "${PKCE_CLIENT_SECRET_FILE:-}" ] || jq -e 'has("client_secret")' "$folder/first" >/dev/null; then
       result rotation not_offered 'the client has a secret'
     else
-      result rotation fail 'the refresh token stays the same'
+      result rotation fail 'the refresh token is not replaced'
     fi
-    result reuse_refused not_offered 'the refresh token stays the same'
-    result reuse_ends_the_grant not_offered 'the refresh token stays the same'
+    result reuse_refused not_offered 'the refresh token is not replaced'
+    result reuse_ends_the_grant not_offered 'the refresh token is not replaced'
   fi
 fi
 
@@ -362,7 +364,7 @@ if ! jq -e 'has("revocation_endpoint")' "$folder/idp.json" >/dev/null; then
   result revocation not_offered
   finish
 fi
-{ code_for revocation "$@" && exchange code last; } || finish 'the login did not succeed'
+{ code_for revocation "$@" && exchange code last; } || finish 'the login failed'
 status=0
 pkce-revoke <"$folder/last" >"$folder/revoked" 2>"$folder/said" || status=$?
 if [ "$status" -ne 0 ]; then
@@ -370,16 +372,16 @@ if [ "$status" -ne 0 ]; then
 elif jq -e 'has("refresh_token")' "$folder/last" >/dev/null; then
   pkce-refresh <"$folder/last" >"$folder/third" 2>"$folder/said" || status=$?
   [ "$status" -ne 0 ] || keep third
-  refused revocation "$status" 'the refresh token is still good'
+  refused revocation "$status" 'the refresh token is still valid'
 else
-  # An endpoint that takes the token says with 401 that it takes it no more.
+  # An endpoint that accepted the token responds with 401 once it is revoked.
   jq -r '"url = \(.userinfo_endpoint | @json)", "header = \("Authorization: Bearer " + .access_token | @json)"' \
     "$folder/last" |
     curl --config - --silent --max-time 30 --output /dev/null --write-out '%{http_code}' >"$folder/answer" || :
   case $(cat "$folder/answer") in
     401) result revocation pass 'userinfo endpoint: 401' ;;
-    200) result revocation fail 'the access token is still good' ;;
-    *) result revocation not_checked 'there is no refresh token, and no answer of a userinfo endpoint' ;;
+    200) result revocation fail 'the access token is still valid' ;;
+    *) result revocation not_checked 'no refresh token, and no response from a userinfo endpoint' ;;
   esac
 fi
 finish

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The whole login, step by step, against pkce-idp on this machine, with nobody there. Needs the tools on the PATH, and
-# nothing that a POSIX system does not have.
+# A complete, unattended login to pkce-idp on this machine, step by step. Needs only the tools on the PATH and a POSIX
+# system.
 set -eu
 
 if [ "${1:-}" != --inside ]; then
@@ -12,7 +12,7 @@ if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
   bold=$(printf '\033[1m') dim=$(printf '\033[2m') plain=$(printf '\033[0m')
 fi
 
-# The members of a one-line document, one a line: name, tab, value. Commas inside strings and arrays part nothing.
+# Prints the members of a document, one per line: name, tab, value.
 members() {
   awk '{
     depth = 0; text = ""; inside = 0
@@ -34,7 +34,7 @@ members() {
   }'
 }
 
-# Says which members a step added, and which it took away; of what somebody else could use, the first letters alone.
+# Prints the members that a step added or removed; of secrets, only the first characters.
 compare() {
   { printf '%s\n' "$1" | members; printf '=\n'; printf '%s\n' "$2" | members; } |
     awk -F '\t' -v dim="$dim" -v plain="$plain" '
@@ -51,7 +51,7 @@ compare() {
     '
 }
 
-# Runs one step, as it would stand in the pipeline, and shows what it did.
+# Runs one step as in the pipeline, and shows what it did.
 step() {
   printf '\n%s%s%s\n   %s\n' "$bold" "$2" "$plain" "$1"
   next=$(printf '%s\n' "$document" | eval "$2")
@@ -59,22 +59,22 @@ step() {
   document=$next
 }
 
-printf '%s\n' "A server for tests listens at $PKCE_ISSUER"
-printf '%s\n' "Each step reads a document and writes it on: + is what it adds, - what it takes away."
+printf '%s\n' "A test server listens at $PKCE_ISSUER"
+printf '%s\n' "Each step reads a document, extends it and passes it on: + is an added member, - a removed one."
 
 document='{}'
-step "what the server is" "pkce-discover"
-step "the secrets of this login" "pkce-gen -"
-step "the URL that a browser is to open" "pkce-url --scope 'openid offline_access' --prompt consent"
-step "the browser, and the code it brings back" "pkce-callback"
-step "the tokens for the code" "pkce-exchange"
-step "the ID token, checked with the server's keys" "pkce-verify"
+step "Fetch the server's metadata" "pkce-discover"
+step "Generate the secrets of this login" "pkce-gen -"
+step "Add the authorization URL" "pkce-url --scope 'openid offline_access' --prompt consent"
+step "Open the browser and receive the authorization code" "pkce-callback"
+step "Exchange the code for tokens" "pkce-exchange"
+step "Verify the ID token with the server's keys" "pkce-verify"
 
-printf '\n%sWho logged in%s, as the ID token says that pkce-verify has checked\n' "$bold" "$plain"
+printf '\n%sWho logged in%s, according to the verified ID token\n' "$bold" "$plain"
 printf '%s\n' "$document" | pkce-verify -r id_token_claims | members |
   while IFS=$(printf '\t') read -r name value; do printf '   %s %s\n' "$name" "$value"; done
 
-printf '\n%sLogged in.%s The same as one pipeline:\n\n' "$bold" "$plain"
+printf '\n%sLogged in.%s The same login as one pipeline:\n\n' "$bold" "$plain"
 cat <<'PIPELINE'
    pkce-idp --auto-approve -- sh -c '
      pkce-discover | pkce-gen - | pkce-url --scope openid | pkce-callback | pkce-exchange | pkce-verify'

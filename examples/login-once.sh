@@ -1,10 +1,10 @@
 #!/bin/sh
-# Sees to it that somebody is logged in: does nothing where a valid token is kept (or one can be had by a refresh), logs
-# in where that is over, and stops on anything else. What comes after it in a script can count on pkce-token.
+# Makes sure that there is a stored login with a valid token: refreshes the token if needed, logs in if that is not
+# possible, and stops on any other failure. After it has succeeded, a script can use pkce-token.
 #
 #   PKCE_ISSUER=https://id.example.com PKCE_CLIENT_ID=cli sh login-once.sh [NAME]
 #
-# PKCE_SCOPE is what to ask for (openid offline_access).
+# PKCE_SCOPE is the scope to request (default: openid offline_access).
 set -eu
 
 name=${1:-work}
@@ -14,15 +14,15 @@ status=0
 said=$(pkce-token "$name" 2>&1 >/dev/null) || status=$?
 case $status in
   0) exit 0 ;;
-  5) ;; # nothing is kept, or it is of no more use: only a login helps
+  5) ;; # no stored login, or it has expired: log in
   *)
-    # A server that cannot be reached, a file that cannot be opened: a login over it would lose what is kept.
+    # A server that cannot be reached, or a file that cannot be opened: a new login would replace the stored one.
     printf '%s\n' "$said" >&2
     exit "$status"
     ;;
 esac
 
-# The kept document knows server and client; the first time they have to be found.
+# A stored document contains the server and the client; for the first login, fetch the server's metadata.
 begin() {
   if pkce-load | grep -Fqx "$name"; then pkce-load "$name"; else pkce-discover; fi
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Ends what login-once.sh began: the server takes the tokens back, then the kept document goes. Where the server cannot
-# be reached, or cannot revoke, the document stays, and this ends with the status of pkce-revoke; the document alone is
-# removed by: pkce-store --remove NAME
+# Revokes the tokens of a stored login and removes it. If the server cannot be reached or cannot revoke the tokens, the
+# login stays stored, and the exit status is that of pkce-revoke. To remove the stored login without revoking its
+# tokens, run: pkce-store --remove NAME
 #
 #   sh logout.sh [NAME]
 set -eu
@@ -9,10 +9,10 @@ set -eu
 name=${1:-work}
 
 if ! pkce-load | grep -Fqx "$name"; then
-  echo "logout: $name: nothing is kept under this name" >&2
+  echo "logout: $name: no stored login of this name" >&2
   exit 0
 fi
-# After a revocation by hand there may be no token left.
+# The tokens may have been revoked already.
 if pkce-load "$name" | grep -Eq '"(access|refresh)_token":'; then
   pkce-load "$name" | pkce-revoke >/dev/null
 fi

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Logs in to an MCP server, or any API that says who protects it (RFC 9728), with nothing known but its URL, and prints
-# the document with the tokens. The client is registered once, and kept for the next login.
+# Logs in to an MCP server or another API whose metadata names its authorization server (RFC 9728), given only its URL,
+# and prints the document with the tokens. The client is registered once and saved for later logins.
 #
 #   sh mcp-login.sh https://mcp.example.com/mcp [CLIENT_FILE] > tokens.json
 set -eu
@@ -10,10 +10,10 @@ if [ $# -lt 1 ]; then
   echo "usage: mcp-login.sh URL [CLIENT_FILE]" >&2
   exit 2
 fi
-# One client a server: the URL names its file.
+# One client per server: the name of its file is made from the URL.
 client=${2:-$(printf %s "$1" | tr -c 'A-Za-z0-9.-' _).client.json}
 
-# This login's client is the registered one, whatever is set for others.
+# Use the registered client, not the one in the environment.
 unset PKCE_CLIENT_ID
 
 if [ ! -s "$client" ]; then

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Calls many URLs at once with the token that is kept under a name. Each job asks for the token itself; where it has to
-# be refreshed, one of them does it, and the others wait for that one.
+# Calls many URLs at once with the token of a stored login. Each job runs pkce-token; if a refresh is needed, one of
+# them does it, and the others wait for the new token.
 #
 #   sh parallel.sh NAME URL...
 set -eu
@@ -18,7 +18,7 @@ for url in "$@"; do
   jobs="$jobs $!"
 done
 
-# The status of the first that failed is this script's.
+# Exit with the status of the first job that failed.
 status=0
 for job in $jobs; do
   ended=0

@@ -82,9 +82,9 @@ fn finds_what_a_server_is_lax_about() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    let none = "no refresh token was given";
-    let same = "the refresh token stays the same";
-    let neither = "the answer is neither a success nor invalid_grant or invalid_request";
+    let none = "no refresh token was issued";
+    let same = "the refresh token is not replaced";
+    let neither = "the response is neither a success nor invalid_grant or invalid_request";
     let mut lax: HashSet<String> = run("pkce-idp", &["--list-faults"], "")
         .stdout
         .lines()
@@ -97,17 +97,17 @@ fn finds_what_a_server_is_lax_about() {
             vec!["no-pkce"],
             1,
             vec![
-                "fail: plain refused tokens were given".to_owned(),
-                "fail: missing challenge refused tokens were given".to_owned(),
-                "fail: wrong verifier refused tokens were given".to_owned(),
-                "fail: missing verifier refused tokens were given".to_owned(),
+                "fail: plain refused tokens were issued".to_owned(),
+                "fail: missing challenge refused tokens were issued".to_owned(),
+                "fail: wrong verifier refused tokens were issued".to_owned(),
+                "fail: missing verifier refused tokens were issued".to_owned(),
             ],
         ),
-        (vec!["plain"], 1, vec!["fail: plain refused tokens were given".to_owned()]),
-        (vec!["no-challenge"], 1, vec!["fail: missing challenge refused tokens were given".to_owned()]),
-        (vec!["any-verifier"], 1, vec!["fail: wrong verifier refused tokens were given".to_owned()]),
-        (vec!["no-verifier"], 1, vec!["fail: missing verifier refused tokens were given".to_owned()]),
-        (vec!["replay"], 1, vec!["fail: replay refused the code was taken twice".to_owned()]),
+        (vec!["plain"], 1, vec!["fail: plain refused tokens were issued".to_owned()]),
+        (vec!["no-challenge"], 1, vec!["fail: missing challenge refused tokens were issued".to_owned()]),
+        (vec!["any-verifier"], 1, vec!["fail: wrong verifier refused tokens were issued".to_owned()]),
+        (vec!["no-verifier"], 1, vec!["fail: missing verifier refused tokens were issued".to_owned()]),
+        (vec!["replay"], 1, vec!["fail: replay refused the code was accepted twice".to_owned()]),
         (vec!["no-iss"], 0, vec!["not offered: iss sent".to_owned()]),
         (
             vec!["no-refresh"],
@@ -129,20 +129,20 @@ fn finds_what_a_server_is_lax_about() {
             vec!["reuse"],
             1,
             vec![
-                "fail: reuse refused the old refresh token was taken again".to_owned(),
-                "fail: reuse ends the grant the new refresh token is still good".to_owned(),
+                "fail: reuse refused the old refresh token was accepted again".to_owned(),
+                "fail: reuse ends the grant the new refresh token is still valid".to_owned(),
             ],
         ),
-        (vec!["no-revocation"], 1, vec!["fail: revocation the refresh token is still good".to_owned()]),
+        (vec!["no-revocation"], 1, vec!["fail: revocation the refresh token is still valid".to_owned()]),
         (
             vec!["metadata-no-pkce"],
             1,
-            vec!["fail: S256 advertised code_challenge_methods_supported does not name it".to_owned()],
+            vec!["fail: S256 advertised code_challenge_methods_supported does not list it".to_owned()],
         ),
         (
             vec!["redirect-iss-missing"],
             1,
-            vec!["fail: iss sent it is missing, and the metadata says that it is sent".to_owned()],
+            vec!["fail: iss sent missing, although the metadata says that it is sent".to_owned()],
         ),
         (vec!["id_token-aud-other"], 1, vec!["fail: id token id_token: aud: not this client".to_owned()]),
         (vec!["metadata-no-revocation"], 0, vec!["not offered: revocation".to_owned()]),
@@ -156,9 +156,9 @@ fn finds_what_a_server_is_lax_about() {
             1,
             vec![
                 "fail: rotation token endpoint: invalid_grant: told to say so".to_owned(),
-                "not checked: reuse refused the refresh did not succeed".to_owned(),
-                "not checked: reuse ends the grant the refresh did not succeed".to_owned(),
-                "not checked: revocation the refresh did not succeed".to_owned(),
+                "not checked: reuse refused the refresh failed".to_owned(),
+                "not checked: reuse ends the grant the refresh failed".to_owned(),
+                "not checked: revocation the refresh failed".to_owned(),
             ],
         ),
         (vec!["metadata-pushed"], 0, vec![]),
@@ -198,7 +198,7 @@ fn finds_what_a_server_is_lax_about() {
         (
             vec!["metadata-pushed", "no-challenge"],
             1,
-            vec!["fail: missing challenge refused tokens were given".to_owned()],
+            vec!["fail: missing challenge refused tokens were issued".to_owned()],
         ),
     ];
     thread::scope(|scope| {
@@ -261,7 +261,7 @@ fn says_what_could_not_be_checked_where_nothing_can() {
         let left = CHECKS.iter().filter(|check| !checks.contains(check));
         left.map(|check| format!("not checked: {check} {why}")).collect()
     };
-    let (metadata, login) = ("there is no metadata", "the login did not succeed");
+    let (metadata, login) = ("no metadata was found", "the login failed");
     let before = ["discovery", "S256 advertised", "login"];
     for (fault, status, first, rest) in [
         (
@@ -284,7 +284,7 @@ fn says_what_could_not_be_checked_where_nothing_can() {
             without(&before, login),
         ),
         ("redirect-state-other@1", 3, "not checked: login no redirect came", without(&before, login)),
-        ("redirect-code-twice@1", 1, "fail: login the redirect is not to be trusted", without(&before, login)),
+        ("redirect-code-twice@1", 1, "fail: login the redirect failed a check", without(&before, login)),
         ("token-503@1", 3, "not checked: login token endpoint: the server answered 503", without(&before, login)),
         (
             "token-type-mac@1",

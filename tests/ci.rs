@@ -106,7 +106,7 @@ fn refuses_to_mask_where_no_runner_reads_along() {
     if lacks(&["dash"]) {
         return;
     }
-    let message = "mask: environment: neither GITHUB_ACTIONS nor TF_BUILD is set; elsewhere the masks would show the \
+    let message = "mask: environment: neither GITHUB_ACTIONS nor TF_BUILD is set; elsewhere the masks would reveal the \
                    secrets\n";
     let folder = Folder::new("ci-nowhere");
     for shell in SHELLS {
@@ -366,7 +366,7 @@ fn says_why_it_cannot_log_in() {
     }
     let no_browser = "pkce-callback: the program of BROWSER ended in failure, and there is no terminal";
     let hint = "hint: run it by hand with the URL above; it may say why";
-    let wrong = "browser: page 2: the same form came back; are name and password right?";
+    let wrong = "browser: page 2: the same form came back (wrong name or password?)";
     let no_form = Server::start(|seen| {
         let host = format!("http://{}", seen.header("Host").unwrap());
         match seen.target.starts_with("/.well-known/") {
@@ -377,8 +377,8 @@ fn says_why_it_cannot_log_in() {
             false => answer(200, "text/html", "<form action=\"/search\"><input name=\"q\"></form>"),
         }
     });
-    let account = "browser: TEST_ACCOUNT_FILE: no file with the name and the password of the test account";
-    let none = "browser: page 1: no form that it can fill in";
+    let account = "browser: TEST_ACCOUNT_FILE: must be a file with the name and password of an account";
+    let none = "browser: page 1: no supported form found";
     for shell in SHELLS {
         for (server, given, message) in [
             (&keycloak(), "someone\nwrong\n", wrong),
@@ -781,7 +781,7 @@ fn says_where_a_check_cannot_be_made() {
     for odd in ["confidential", "silent"] {
         let output = refuses("dash", &provider(odd));
         let message = [
-            "refuses: token endpoint: neither tokens nor invalid_grant or invalid_request",
+            "refuses: token endpoint: the response has neither tokens nor invalid_grant or invalid_request",
             "refuses: a missing verifier: could not be checked",
         ];
         assert_eq!((output.status, said(&output)), (4, message.to_vec()), "{output:?}");

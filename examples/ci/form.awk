@@ -1,9 +1,9 @@
-# Fills in a page's first form that is to be posted, and prints the request, as curl reads it. Its first line is a
-# comment that tells one form from another: where it goes to, and its fields.
+# Fills in the first form with method POST on a page, and prints the request as a curl config file. The first line is a
+# comment that identifies the form: its URL and its fields.
 #
 #   awk -f form.awk ACCOUNT ADDRESS RS='<' PAGE
 #
-# ACCOUNT has two lines, name and password; ADDRESS is where the page was found.
+# ACCOUNT has two lines, name and password; ADDRESS has the URL of the page.
 
 BEGIN {
   for (n = 1; n < 256; n++) {
@@ -16,7 +16,7 @@ BEGIN {
 FNR == 1 { file++ }
 file < 3 { sub(/\r$/, ""); known[file, FNR] = $0; next }
 
-# A record is a tag and the text behind it.
+# A record is a tag and the text after it.
 /^(!--|script)/ { skipped = /^!/ ? "-->" : "/script" }
 skipped != "" { if (index($0, skipped)) skipped = ""; next }
 { match($0, /^\/?[A-Za-z]+/); tag = tolower(substr($0, 1, RLENGTH)); attributes(substr($0, RLENGTH + 1)) }
@@ -26,7 +26,7 @@ open && (tag == "input" || tag == "button") && !("disabled" in has) {
   type = tolower(has["type"])
   if (type == "" && tag == "button") type = "submit"
   if (type ~ /^(button|reset|image|file)$/) next
-  # The text on a button stands behind its tag.
+  # The text of a button follows its tag.
   if (type == "submit" && tolower(has["name"] " " has["value"] " " $0) ~ /cancel|deny|decline|reject|abort/) next
   if (type == "submit" && pressed++) next
   if (type ~ /^(checkbox|radio)$/ && !("checked" in has)) next
@@ -40,7 +40,7 @@ open && (tag == "input" || tag == "button") && !("disabled" in has) {
 END {
   if (!form) exit 1
   url = absolute(action, known[2, 1])
-  # A line end would begin another option of curl's; browsers leave it out too.
+  # A line break would start another curl option; browsers remove it too.
   gsub(/[\001-\037\177]/, "", url)
   path = url
   sub(/[?#].*/, "", path)

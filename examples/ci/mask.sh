@@ -1,15 +1,15 @@
 #!/bin/sh
-# Has the log of a CI job mask each secret of a document, and hands the document on as it is:
+# Makes the log of a CI job mask each secret of a document, and passes the document on unchanged:
 #
 #   ... | pkce-callback | sh mask.sh | pkce-exchange | sh mask.sh | pkce-verify | ...
 #
-# The runners of GitHub Actions and Azure Pipelines take commands from standard error as well as from standard output;
-# they keep such a line out of the log, and put *** for its value from then on. So standard error must be the job's own.
-# Anywhere else these lines would be the leak, and there it refuses to run.
+# The runners of GitHub Actions and Azure Pipelines read commands from standard error as well as from standard output.
+# They remove such a line from the log, and print *** instead of its value from then on. So standard error must be that
+# of the job. Without such a runner, these lines would reveal the secrets, and the script refuses to run.
 { set +x; } 2>/dev/null
 set -eu
 
-# A failure line goes to a pipe, as the tools' own does, and nowhere else.
+# Like the tools, writes a failure line to a pipe only.
 hand_on() {
   if [ -p /dev/stdout ] || [ -S /dev/stdout ]; then printf '%s\n' "$1"; fi
 }
@@ -25,11 +25,11 @@ if [ "${GITHUB_ACTIONS:-}" = true ]; then
 elif [ "${TF_BUILD:-}" = True ]; then
   command='##vso[task.setsecret]' percent='%AZP25'
 else
-  fail 'environment: neither GITHUB_ACTIONS nor TF_BUILD is set; elsewhere the masks would show the secrets'
+  fail 'environment: neither GITHUB_ACTIONS nor TF_BUILD is set; elsewhere the masks would reveal the secrets'
 fi
 command -v jq >/dev/null || fail 'jq: not found'
 
-# The dot keeps the newlines at the end. printf is the shell's own, so that no argument list has the document.
+# The dot preserves trailing newlines. printf is a shell builtin, so no argument list contains the document.
 document=$(cat; printf .)
 document=${document%.}
 case $document in
@@ -46,8 +46,8 @@ case $document in
   *) fail 'standard input: empty (did the step before fail?)' ;;
 esac
 
-# All that stands under a secret's name, at any depth. A value of several lines is masked as a whole and line by line,
-# since the log is looked through by lines. jq's own message could quote the document.
+# All values with the name of a secret, at any depth. A value of several lines is masked as a whole and line by line,
+# because the log is searched line by line. Messages of jq are discarded, because they may quote the document.
 masks=$(
   printf %s "$document" | jq -nr --stream --arg command "$command" --arg percent "$percent" '
     def secret: ascii_downcase | rtrimstr("s")
@@ -60,6 +60,6 @@ masks=$(
   ' 2>/dev/null
 ) || fail 'standard input: not a JSON object'
 
-# First the masks, since what comes after may print a secret at once; and on a line of their own, whatever stands there.
+# Print the masks first, because the next program may print a secret at once, and start them on a new line.
 [ -z "$masks" ] || printf '\n%s\n' "$masks" >&2
 printf %s "$document"

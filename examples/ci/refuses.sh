@@ -1,11 +1,11 @@
 #!/bin/sh
-# Checks that a server enforces PKCE (RFC 7636, 4.6) and takes a code once (RFC 6749, 4.1.2), by three logins of a
-# public client, each with one thing wrong. Where the server accepts what it must refuse, that is revoked, and this ends
-# with 1; where a check cannot be made, with the status of the step that failed.
+# Checks that a server enforces PKCE (RFC 7636, 4.6) and accepts a code only once (RFC 6749, 4.1.2): three logins of a
+# public client, each with one thing wrong. If the server issues tokens that it must refuse, they are revoked and the
+# exit status is 1. If a check cannot be made, the exit status is that of the step that failed.
 #
 #   BROWSER='sh browser.sh' sh refuses.sh idp.json [PKCE_URL_OPTION...]
 #
-# idp.json is what pkce-discover printed. Client and scope are PKCE_CLIENT_ID and PKCE_SCOPE, as for pkce-url.
+# idp.json is the output of pkce-discover. PKCE_CLIENT_ID and PKCE_SCOPE are the client and the scope, as for pkce-url.
 set -eu
 umask 077
 
@@ -20,7 +20,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# A login up to its code. Values go through files and pipes alone, so that no trace has them.
+# Logs in up to the authorization code. Values only pass through files and pipes, so that set -x does not print them.
 login() {
   pkce-gen "$idp" | pkce-url "$@" | pkce-callback --timeout 60 >"$folder/code"
   mask "$folder/code"
@@ -32,10 +32,10 @@ mask() {
 
 revoke() {
   mask "$1"
-  pkce-revoke <"$1" >/dev/null 2>&1 || echo 'refuses: note: what the server gave could not be revoked' >&2
+  pkce-revoke <"$1" >/dev/null 2>&1 || echo 'refuses: note: the tokens could not be revoked' >&2
 }
 
-# Runs the exchange that must be refused: 1 and 5 are a refusal.
+# Runs an exchange that must be refused: status 1 and 5 mean a refusal.
 exchange() {
   status=0
   pkce-exchange >"$folder/tokens" 2>"$folder/said" || status=$?
@@ -43,7 +43,7 @@ exchange() {
 
 accepted=0
 judge() {
-  # An answer that was lost, or a server that failed, has refused nothing.
+  # A lost response, or a server that failed, is not a refusal.
   if [ "$status" -eq 5 ] && grep 'may be spent$' "$folder/said" | grep -qv ' the server answered 4'; then status=3; fi
   case $status in
     1 | 5) echo "refused: $1" ;;
@@ -65,25 +65,25 @@ jq -c '.code_verifier = "another-verifier-than-the-one-of-the-challenge"' "$fold
 exchange <"$folder/wrong"
 judge 'a wrong verifier'
 
-# pkce-exchange always sends a verifier. Only an answer about the grant says something about PKCE.
+# pkce-exchange always sends a verifier, so use curl. Only an error about the grant proves that PKCE is enforced.
 login "$@"
 status=0
 jq -r '{grant_type: "authorization_code", client_id, code, redirect_uri} | to_entries
   | map("\(.key)=\(.value | @uri)") | join("&")' "$folder/code" |
   (
-    # No answer is to fill the disk: 1 MiB, in blocks of 512 octets.
+    # Limit the size of the response to 1 MiB, in blocks of 512 bytes.
     trap '' XFSZ
     ulimit -f 2048
     exec curl --silent --show-error --max-time 30 --header 'Accept: application/json' --data @- \
       --output "$folder/answer" "$(jq -r .token_endpoint "$folder/code")" 2>"$folder/said"
   ) || status=3
 if [ "$status" -eq 0 ]; then
-  echo 'refuses: token endpoint: neither tokens nor invalid_grant or invalid_request' >"$folder/said"
+  echo 'refuses: token endpoint: the response has neither tokens nor invalid_grant or invalid_request' >"$folder/said"
   status=$(
     jq 'if has("access_token") then 0 elif .error | IN("invalid_grant", "invalid_request") then 1 else 4 end' \
       "$folder/answer" 2>/dev/null
   ) || status=4
-  # Of an empty answer some versions of jq say nothing, and end well.
+  # Some versions of jq print nothing for an empty response, and succeed.
   status=${status:-4}
   jq -cs add "$folder/code" "$folder/answer" >"$folder/tokens" 2>/dev/null || :
 fi
