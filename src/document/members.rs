@@ -105,6 +105,36 @@ pub const MEMBERS: &[Member] = &[
 mod tests {
     use super::*;
 
+    /// The rows of the member list in pkce-tools(7): a tool and its members.
+    fn documented() -> Vec<(String, Vec<String>)> {
+        let page = include_str!("../../man/pkce-tools.7");
+        let list = page.split(".Ss The document\n").nth(1).unwrap().split(".El").next().unwrap();
+        let rows = list.split("\n.It ").skip(1).map(|row| row.split_once('\n').unwrap());
+        let members = |lines: &str| {
+            let lines = lines.lines().filter_map(|line| line.strip_prefix(".Va "));
+            let names = lines.flat_map(|line| line.split([' ', ',']));
+            names.filter(|name| name.contains(|c: char| c.is_alphanumeric())).map(str::to_owned).collect()
+        };
+        rows.map(|(tool, lines)| (tool.trim_start_matches("Xr ").replace(" 1", ""), members(lines))).collect()
+    }
+
+    #[test]
+    fn is_what_the_manual_says() {
+        let documented = documented();
+        for member in MEMBERS {
+            let named = documented
+                .iter()
+                .any(|(tool, names)| *tool == member.added_by && names.iter().any(|name| name == member.name));
+            assert!(named, "pkce-tools(7) does not list {} at {}", member.name, member.added_by);
+        }
+        for (tool, names) in &documented {
+            assert!(!names.is_empty(), "{tool}");
+            for name in names {
+                assert!(super::named(name).is_some(), "pkce-tools(7) lists {name} at {tool}");
+            }
+        }
+    }
+
     #[test]
     fn has_each_name_once() {
         let mut names = names(|_| true);
