@@ -1,4 +1,4 @@
-//! Gets the code: opens the browser and waits for the redirect.
+//! Open the browser and wait for the redirect with the authorization code.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,20 +10,20 @@ use pkce_tools::login::callback::{self, Options};
 use pkce_tools::process::arguments;
 use pkce_tools::{Document, Error};
 
-/// Open the browser and wait for the redirect that brings the code.
+/// Open the browser and wait for the redirect with the authorization code.
 #[derive(Parser)]
 #[command(name = "pkce-callback", version)]
 struct Args {
-    /// Open no browser: print the URL, and wait
+    /// Do not open a browser: print the URL and wait
     #[arg(long)]
     no_browser: bool,
-    /// Ask for the redirect URL at the terminal, where it does not lead to this machine
+    /// Read the redirect URL from the terminal, where the redirect does not lead to this machine
     #[arg(long, conflicts_with = "response_file")]
     paste: bool,
-    /// Take a code that comes without its state
+    /// Accept a pasted code without its state
     #[arg(long)]
     allow_bare_code: bool,
-    /// Read the redirect URL from this file, as a script that drove the browser wrote it
+    /// Read the redirect URL from this file, written by a script that drives the browser
     #[arg(long, value_name = "FILE")]
     response_file: Option<PathBuf>,
     /// Give up after this time

@@ -1,4 +1,4 @@
-//! Finds out what a server is: its endpoints and what it supports.
+//! Fetch an authorization server's metadata.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use pkce_tools::{Document, Error, frame};
 #[derive(Parser)]
 #[command(name = "pkce-discover", version)]
 struct Args {
-    /// The issuer's URL (else $PKCE_ISSUER)
+    /// The issuer's URL (default: $PKCE_ISSUER)
     #[arg(value_name = "ISSUER", conflicts_with = "resource")]
     issuer: Option<String>,
-    /// Start from the URL of a protected resource, as of an API or an MCP server
+    /// Start from the URL of a protected resource, such as an API or an MCP server
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
-    /// Print the whole metadata, not only what the tools use
+    /// Print the whole metadata, not only the members that the tools use
     #[arg(long)]
     all: bool,
     /// Give up after this time

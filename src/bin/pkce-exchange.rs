@@ -1,4 +1,4 @@
-//! Exchanges the code for tokens.
+//! Exchange the authorization code for tokens.
 
 use std::process::ExitCode;
 
@@ -9,14 +9,14 @@ use pkce_tools::frame::{self, Input};
 use pkce_tools::login::token;
 use pkce_tools::{Document, Error};
 
-/// Exchange the document's code for tokens.
+/// Exchange the authorization code for tokens.
 #[derive(Parser)]
 #[command(name = "pkce-exchange", version)]
 struct Args {
-    /// Where the server gives tokens
+    /// The server's token endpoint
     #[arg(long, value_name = "URL")]
     token_endpoint: Option<String>,
-    /// How to write the request: form or json
+    /// Format of the request body: form or json
     #[arg(long, value_name = "FORMAT", default_value = "form", hide_possible_values = true)]
     format: Format,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Begins a login: makes its verifier, challenge, state and nonce.
+//! Start a login: generate the code verifier, challenge, state and nonce.
 
 use std::process::ExitCode;
 
@@ -7,20 +7,20 @@ use pkce_tools::client::pkce;
 use pkce_tools::process::arguments;
 use pkce_tools::{Document, Error, frame};
 
-/// Make a code verifier with its S256 challenge, a state and a nonce.
+/// Start a login: generate the code verifier, challenge, state and nonce.
 #[derive(Parser)]
 #[command(name = "pkce-gen", version)]
 struct Args {
-    /// Documents to merge, the later over the earlier; - is standard input
+    /// Documents to merge; a later one overrides an earlier one, - is standard input
     #[arg(value_name = "FILE")]
     files: Vec<String>,
-    /// Random octets of the verifier: 32 to 96, for 43 to 128 characters
+    /// Random octets in the code verifier: 32 to 96, for 43 to 128 characters
     #[arg(long, value_name = "N", default_value = "32", value_parser = |text: &str| arguments::number(text, 32, 96))]
     bytes: u64,
-    /// Make this many documents, one a line
+    /// Generate this many documents, one per line
     #[arg(long, value_name = "N", default_value = "1", value_parser = |text: &str| arguments::number(text, 1, 1_000_000_000))]
     count: u64,
-    /// Keep the document's own code_verifier
+    /// Keep the document's code_verifier and compute its challenge
     #[arg(long)]
     keep_verifier: bool,
 }

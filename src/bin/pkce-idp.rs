@@ -1,4 +1,4 @@
-//! Runs an authorization server on this machine, to try the tools and to test scripts.
+//! Run an authorization server on this machine for testing.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,38 +10,38 @@ use pkce_tools::frame::{self, Output};
 use pkce_tools::idp::{self, Alg, Fault, Idp, Setup};
 use pkce_tools::process::arguments;
 
-/// Run an authorization server on this machine, for tests: it lets everybody in, and keeps nothing.
+/// Run an authorization server on this machine for testing.
 #[derive(Parser)]
 #[command(name = "pkce-idp", version)]
 struct Args {
-    /// Listen on this port of 127.0.0.1; 0 is any free one
+    /// Listen on this port of 127.0.0.1; 0 is any free port
     #[arg(long, value_name = "N", default_value = "0")]
     port: u16,
-    /// Ask nobody: everybody is logged in as alice or as login_hint says, and agrees
+    /// Show no pages: sign everybody in as alice, or as login_hint says, and grant every request
     #[arg(long)]
     auto_approve: bool,
-    /// Let the client be sent back here too; may repeat
+    /// Register this redirect URI too; may be repeated
     #[arg(long, value_name = "URI")]
     redirect_uri: Vec<String>,
-    /// End the issuer's URL with this: / or a path
+    /// End the issuer's URL with this path, such as /
     #[arg(long, value_name = "PATH", default_value = "")]
     issuer_path: String,
-    /// Sign ID tokens with this: RS256, PS256, ES256, ES384 or EdDSA
+    /// Sign ID tokens with this algorithm: RS256, PS256, ES256, ES384 or EdDSA
     #[arg(long, value_name = "ALG", default_value = "ES256", hide_possible_values = true)]
     alg: Alg,
-    /// Sign with a new key after each of these times
+    /// Replace the signing key at this interval
     #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds)]
     rotate_keys: Option<Duration>,
-    /// Misbehave: KIND always, or KIND@N at the Nth occasion alone; may repeat
+    /// Misbehave on request: KIND always, KIND@N only the Nth time; may be repeated
     #[arg(long, value_name = "KIND", value_parser = Fault::parse)]
     fault: Vec<Fault>,
-    /// Run no server: print the kinds of fault, and what a good client does
+    /// Print all kinds of fault and what a good client does, and run no server
     #[arg(long, conflicts_with_all = ["command", "visit", "fault"])]
     list_faults: bool,
-    /// Run no server: open this URL as a browser would, and follow redirects on this machine
+    /// Open this URL as a browser would, following redirects on this machine, and run no server
     #[arg(long, value_name = "URL", conflicts_with = "command")]
     visit: Option<String>,
-    /// What to run while the server listens
+    /// The command to run while the server listens
     #[arg(value_name = "COMMAND", last = true)]
     command: Vec<OsString>,
 }

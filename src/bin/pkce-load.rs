@@ -1,4 +1,4 @@
-//! Prints a kept document, or the names of all.
+//! Print a stored login, or the names of all.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use pkce_tools::frame::{self, Output};
 use pkce_tools::process::{Deadline, arguments};
 use pkce_tools::stored::store::{Name, Store, not_stored};
 
-/// Print the document that is kept under a name; without one, the names.
+/// Print a stored login, or the names of all.
 #[derive(Parser)]
 #[command(name = "pkce-load", version)]
 struct Args {
-    /// What the document is called
+    /// The name of the stored login
     #[arg(value_name = "NAME", value_parser = Name::parse)]
     name: Option<Name>,
     /// Give up on PKCE_OPEN after this time

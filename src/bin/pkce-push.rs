@@ -1,4 +1,4 @@
-//! Pushes the authorization request, and puts a short URL in its place.
+//! Push the authorization request to the server and shorten the URL.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use pkce_tools::frame::{self, Input};
 use pkce_tools::login::push;
 use pkce_tools::{Document, Error};
 
-/// Push the request of the document's authorization URL to the server, and keep a short URL in its place.
+/// Push the authorization request to the server and shorten the URL.
 #[derive(Parser)]
 #[command(name = "pkce-push", version)]
 struct Args {

@@ -1,4 +1,4 @@
-//! Gets new tokens for the refresh token.
+//! Exchange the refresh token for new tokens.
 
 use std::process::ExitCode;
 
@@ -8,14 +8,14 @@ use pkce_tools::frame::{self, Input};
 use pkce_tools::login::token;
 use pkce_tools::{Document, Error};
 
-/// Get new tokens for the document's refresh token.
+/// Exchange the refresh token for new tokens.
 #[derive(Parser)]
 #[command(name = "pkce-refresh", version)]
 struct Args {
-    /// Ask for less than was granted, names with spaces between them
+    /// Request only these scopes of the granted ones, separated by spaces
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
-    /// Ask for a token for this one of the document's resources
+    /// Request a token for this one of the document's resources
     #[arg(long, value_name = "URI")]
     resource: Option<String>,
     #[command(flatten)]

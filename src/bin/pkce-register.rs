@@ -1,4 +1,4 @@
-//! Registers a client at a server that does not know it yet.
+//! Register a client with an authorization server.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,20 +11,20 @@ use pkce_tools::login::registration;
 use pkce_tools::process::arguments;
 use pkce_tools::{Document, Error};
 
-/// Register a client at the document's server, and add its client_id.
+/// Register a client with an authorization server.
 #[derive(Parser)]
 #[command(name = "pkce-register", version)]
 struct Args {
-    /// What the server shall call the client where it asks a person
+    /// The client's name, as the server shows it to the user
     #[arg(long, value_name = "NAME", value_parser = arguments::line)]
     client_name: Option<String>,
-    /// Where the server sends the person back to; port 0 is any free port
+    /// The redirect URI; port 0 is any free port
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
-    /// What the client may ask for, names with spaces between them
+    /// The scopes that the client may request, separated by spaces
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
-    /// Read the token that the server gave for registering from this file
+    /// Read the initial access token from this file
     #[arg(long, value_name = "FILE")]
     access_token_file: Option<PathBuf>,
     /// Give up after this time

@@ -1,4 +1,4 @@
-//! Takes the tokens back.
+//! Revoke the tokens.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use pkce_tools::frame::{self, Input};
 use pkce_tools::login::revocation;
 use pkce_tools::{Document, Error};
 
-/// Revoke the document's tokens, and take them out of it.
+/// Revoke the tokens.
 #[derive(Parser)]
 #[command(name = "pkce-revoke", version)]
 struct Args {

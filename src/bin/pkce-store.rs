@@ -1,4 +1,4 @@
-//! Keeps the document for later.
+//! Store a login under a name.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use pkce_tools::stored::lock::Lock;
 use pkce_tools::stored::store::{Name, Store, not_stored};
 use pkce_tools::{Document, Error, message};
 
-/// Keep the document under a name.
+/// Store a login under a name.
 #[derive(Parser)]
 #[command(name = "pkce-store", version)]
 struct Args {
-    /// What the document is called
+    /// The name of the stored login
     #[arg(value_name = "NAME", value_parser = Name::parse)]
     name: Name,
-    /// Keep nothing, read nothing: remove what is kept
+    /// Remove the stored login; read no document
     #[arg(long)]
     remove: bool,
     /// Give up after this time

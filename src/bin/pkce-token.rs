@@ -1,4 +1,4 @@
-//! Gives a valid access token, to standard output or to a command.
+//! Print a valid access token for a stored login, or pass it to a command.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -12,28 +12,28 @@ use pkce_tools::stored::access_token::{self, Freshness};
 use pkce_tools::stored::bearer;
 use pkce_tools::stored::store::Name;
 
-/// Give the access token of a kept document, refreshed where it must be.
+/// Print a valid access token for a stored login, or pass it to a command.
 #[derive(Parser)]
 #[command(name = "pkce-token", version)]
 struct Args {
-    /// What the document is called
+    /// The name of the stored login
     #[arg(value_name = "NAME", value_parser = Name::parse)]
     name: Name,
-    /// How long the token must live
+    /// How long the token must remain valid
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, u32::MAX.into()))]
     min_ttl: u64,
-    /// Refresh it, since an API refused it
+    /// Refresh the token, since an API refused it
     #[arg(long)]
     refresh: bool,
-    /// Print the header line for a request instead of a document
+    /// Print the Authorization header line instead of a document
     #[arg(long, conflicts_with_all = ["command", "raw"])]
     header: bool,
-    /// Give COMMAND the header on this descriptor, and leave it its standard input
+    /// Pass the header to COMMAND on this descriptor instead of its standard input
     #[arg(long, value_name = "N", requires = "command", value_parser = |text: &str| arguments::number(text, 3, 255))]
     fd: Option<u64>,
     #[command(flatten)]
     caller: Caller,
-    /// What to run with the header on its standard input
+    /// The command to run with the header on its standard input
     #[arg(value_name = "COMMAND", last = true, conflicts_with = "raw")]
     command: Vec<OsString>,
 }

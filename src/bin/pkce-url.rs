@@ -1,4 +1,4 @@
-//! Adds the authorization URL to the document.
+//! Add the authorization URL to the document.
 
 use std::process::ExitCode;
 
@@ -13,34 +13,34 @@ use pkce_tools::{Document, Error, frame};
 #[derive(Parser)]
 #[command(name = "pkce-url", version)]
 struct Args {
-    /// The client's name at the server (else the document's, else $PKCE_CLIENT_ID)
+    /// The client identifier (default: the document's, else $PKCE_CLIENT_ID)
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// Where the server sends the person back to; port 0 is any free port
+    /// The redirect URI; port 0 is any free port
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
-    /// What is asked for, names with spaces between them (else the document's, else $PKCE_SCOPE)
+    /// The requested scopes, separated by spaces (default: the document's, else $PKCE_SCOPE)
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
-    /// Where the server asks the person
+    /// The server's authorization endpoint
     #[arg(long, value_name = "URL")]
     authorization_endpoint: Option<String>,
-    /// The API that the token is for; may repeat
+    /// The resource that the token is for, such as an API's URL; may be repeated
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
-    /// Whether to ask the person: none, login, consent, select_account
+    /// Which prompts the server shows: none, login, consent, select_account
     #[arg(long, value_name = "PROMPT")]
     prompt: Option<String>,
-    /// Whom to expect, as an address or a name
+    /// The user who is expected to sign in, such as a mail address
     #[arg(long, value_name = "NAME")]
     login_hint: Option<String>,
-    /// How long ago the person may have logged in
+    /// How long ago the user may have signed in
     #[arg(long, value_name = "SECONDS", value_parser = |text: &str| arguments::number(text, 0, u32::MAX.into()))]
     max_age: Option<u64>,
-    /// How the person shall be authenticated
+    /// How the user must be authenticated
     #[arg(long, value_name = "VALUES")]
     acr_values: Option<String>,
-    /// Another parameter of the request; may repeat
+    /// Another parameter of the request; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parameter)]
     param: Vec<(String, String)>,
 }

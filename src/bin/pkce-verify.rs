@@ -1,4 +1,4 @@
-//! Checks the ID token, and adds its claims.
+//! Verify the ID token and add its claims.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,23 +9,23 @@ use pkce_tools::id_token::jwks::Keys;
 use pkce_tools::process::arguments;
 use pkce_tools::{Document, Error, frame};
 
-/// Check the document's ID token, and add its claims.
+/// Verify the ID token and add its claims.
 #[derive(Parser)]
 #[command(name = "pkce-verify", version)]
 struct Args {
-    /// Take the server's keys from this file, and ask nobody
+    /// Read the server's keys from this file instead of fetching them
     #[arg(long, value_name = "FILE")]
     jwks: Option<String>,
-    /// How far clocks may be apart
+    /// How far the clocks may differ
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, DAY))]
     leeway: u64,
-    /// Let the token be for this one too; may repeat
+    /// Accept this audience beside the client; may be repeated
     #[arg(long, value_name = "AUDIENCE")]
     trust_audience: Vec<String>,
-    /// Check as if it were this time, in Unix seconds; for tests
+    /// Check at this time in Unix seconds instead of now, for tests
     #[arg(long, value_name = "SECONDS", value_parser = |text: &str| arguments::number(text, 0, u64::MAX >> 1))]
     now: Option<u64>,
-    /// Give up on the server's keys after this time
+    /// Give up fetching the server's keys after this time
     #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "30")]
     timeout: Duration,
 }

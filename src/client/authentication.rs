@@ -20,10 +20,10 @@ use crate::wire::form;
 /// The options of all tools that call the token endpoint, or one that is like it.
 #[derive(clap::Args)]
 pub struct Caller {
-    /// Read the client's secret from this file
+    /// Read the client secret from this file
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
-    /// How the client shows who it is: none, client_secret_basic or client_secret_post
+    /// Client authentication: none, client_secret_basic or client_secret_post
     #[arg(long, value_name = "METHOD", hide_possible_values = true)]
     auth_method: Option<AuthMethod>,
     /// Give up after this time

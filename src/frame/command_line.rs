@@ -18,7 +18,7 @@ pub fn raw_argument() -> Arg {
         .short('r')
         .long(RAW)
         .value_name("MEMBER")
-        .help("Print that member alone, as text, instead of the document")
+        .help("Print only this member, as text, instead of the document")
 }
 
 /// Whether a command line that could not be read asks for what is no document, where no failure line may be printed.
