@@ -179,11 +179,11 @@ impl Error {
         self.or_login_required().adding(&format!("{what} may be spent"))
     }
 
-    /// The same, where `what` is lost with it: then a failure that would have been one to try again asks for a login, and
-    /// it is said in any case.
-    pub fn losing(mut self, what: &str) -> Error {
+    /// The same, with what is lost by it: a failure that could have been tried again then requires a login, and it is
+    /// never silent.
+    pub fn losing(mut self, lost: &str) -> Error {
         self.report.is_silent = false;
-        self.or_login_required().adding(&format!("{what} that the server gave cannot be had again"))
+        self.or_login_required().adding(lost)
     }
 
     /// The kind, and with it the exit status.

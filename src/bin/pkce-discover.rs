@@ -38,7 +38,7 @@ fn step(args: &Args) -> Result<Document, Error> {
         Some(resource) => metadata::for_resource(&client, &identifier("resource", resource)?)?,
         None => {
             let issuer = args.issuer.clone().or_else(|| environment::variable("PKCE_ISSUER"));
-            let missing = || Error::usage("issuer: missing").hint("name it, or set PKCE_ISSUER");
+            let missing = || Error::usage("issuer: missing").hint("give it as an argument, or set PKCE_ISSUER");
             metadata::for_issuer(&client, &identifier("issuer", &issuer.ok_or_else(missing)?)?)?
         }
     };

@@ -62,8 +62,8 @@ fn note_changes(before: &Document, after: &Document) {
     let issuer = |document: &Document| document.text("issuer").ok().flatten();
     let sub = |document: &Document| document.object("id_token_claims").ok().flatten()?.text("sub").ok().flatten();
     if issuer(before) != issuer(after) {
-        message::note("another issuer than that of the document before");
+        message::note("the issuer differs from the one stored before");
     } else if sub(before) != sub(after) {
-        message::note("another person (sub) than that of the document before");
+        message::note("the user (sub) differs from the one stored before");
     }
 }

@@ -101,8 +101,9 @@ impl Authentication {
                 Ok(if basic { Authentication::Basic(secret) } else { Authentication::Post(secret) })
             }
             (Some(_), None) => {
-                let error = document.wrong("client_secret", "missing, and the client's method needs it");
-                Err(error.hint("--client-secret-file names the file that holds it"))
+                let error =
+                    document.wrong("client_secret", "missing, but the client's authentication method requires it");
+                Err(error.hint("name its file with --client-secret-file"))
             }
         }
     }
@@ -114,7 +115,7 @@ fn method(document: &Document, caller: &Caller) -> Result<Option<AuthMethod>, Er
         return Ok(caller.auth_method);
     }
     let Some(name) = document.text("token_endpoint_auth_method")? else { return Ok(None) };
-    let wrong = || document.wrong("token_endpoint_auth_method", "not one that is known here");
+    let wrong = || document.wrong("token_endpoint_auth_method", "not supported");
     let method = AuthMethod::named(&name).ok_or_else(wrong)?;
     // Who names a file with a secret wants it sent, whatever the document says of a client without one.
     Ok(Some(method).filter(|method| caller.client_secret_file.is_none() || *method != AuthMethod::None))
@@ -144,7 +145,7 @@ pub fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
     Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
 }
 
-const ONE_LINE: &str = "must hold one line of text";
+const ONE_LINE: &str = "must contain one line of text";
 
 /// Octets of a secret; what is longer is another file, named by mistake.
 const SECRET_SIZE: usize = 64 * 1024;

@@ -37,4 +37,4 @@ impl Endpoint {
 }
 
 /// What is wrong where a remote server could make us call something on this machine.
-pub const ELSEWHERE: &str = "a server elsewhere must not name one on this machine";
+pub const ELSEWHERE: &str = "a remote server must not point to this machine";

@@ -20,7 +20,7 @@ impl Identifier {
             return Err(Unusable::new("must not have a query (?)"));
         }
         if let Some((before, _)) = text.split_once("/.well-known/") {
-            let unusable = Unusable::new("the URL of metadata, not of what it describes");
+            let unusable = Unusable::new("the URL of a metadata document, not of the server or resource");
             return Err(unusable.hint(format!("try {before}")));
         }
         Ok(Identifier(url))
@@ -58,9 +58,9 @@ pub fn for_issuer(client: &Client, issuer: &Identifier) -> Result<Document, Erro
         }
     }
     match metadata.texts("code_challenge_methods_supported")? {
-        None => message::note("the metadata does not say that the server supports PKCE"),
+        None => message::note("the server's metadata does not mention PKCE"),
         Some(methods) if methods.iter().any(|method| method == pkce::METHOD) => {}
-        Some(_) => message::note("the metadata says that the server does not support PKCE with S256"),
+        Some(_) => message::note("according to its metadata, the server does not support PKCE with S256"),
     }
     Ok(metadata)
 }
@@ -70,7 +70,7 @@ pub fn for_resource(client: &Client, resource: &Identifier) -> Result<Document, 
     let response = client.get(&resource.inserted("oauth-protected-resource")?)?;
     let protected = read("resource metadata", &response)?;
     if protected.need("resource")? != resource.0.as_str() {
-        return Err(protected.wrong("resource", "not the one that was asked for"));
+        return Err(protected.wrong("resource", "not the requested resource"));
     }
     let servers = protected.texts("authorization_servers")?;
     let Some(issuer) = servers.and_then(|servers| servers.into_iter().next()) else {
@@ -97,12 +97,12 @@ pub fn read(subject: &str, response: &Response) -> Result<Document, Error> {
     let status = response.status;
     let error = match status {
         200 => return response.object(subject),
-        429 | 500..=599 => Error::unavailable(format!("{subject}: the server answered {status}")),
+        429 | 500..=599 => Error::unavailable(format!("{subject}: the server responded with {status}")),
         // Only 200 brings metadata or keys (RFC 8414 section 3.2); another success is no answer at all.
-        201..=299 => Error::untrusted(format!("{subject}: the server answered {status}")),
-        300..=399 => Error::untrusted(format!("{subject}: a redirect ({status}), which is not followed")),
-        404 => Error::refused(format!("{subject}: there is none (404)")),
-        _ => Error::refused(format!("{subject}: the server answered {status}")),
+        201..=299 => Error::untrusted(format!("{subject}: the server responded with {status}")),
+        300..=399 => Error::untrusted(format!("{subject}: redirect ({status}) not followed")),
+        404 => Error::refused(format!("{subject}: not found (404)")),
+        _ => Error::refused(format!("{subject}: the server responded with {status}")),
     };
     Err(error.http_status(status))
 }
@@ -122,12 +122,12 @@ fn well_known(text: &str) -> Result<Url, Error> {
 }
 
 fn other_issuer(asked: &str, named: &str) -> Error {
-    let error = Error::untrusted("metadata: issuer: not the one that was asked for");
+    let error = Error::untrusted("metadata: issuer: not the requested issuer");
     if asked.strip_suffix('/') == Some(named) || named.strip_suffix('/') == Some(asked) {
-        return error.hint(format!("only a final / differs: {} {named}", message::name()));
+        return error.hint(format!("only the trailing slash differs; use: {} {named}", message::name()));
     }
     if named.contains('{') {
-        return error.hint("it is a pattern for many tenants: ask for the issuer of yours");
+        return error.hint("the metadata names a template for all tenants; use your tenant's own issuer");
     }
     error
 }

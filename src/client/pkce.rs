@@ -46,7 +46,7 @@ pub fn random(octets: usize) -> Result<Zeroizing<String>, Error> {
     let mut entropy = Zeroizing::new(vec![0; octets]);
     SysRng
         .try_fill_bytes(&mut entropy)
-        .map_err(|_| Error::unavailable("random numbers: the operating system gives none"))?;
+        .map_err(|_| Error::unavailable("random numbers: not available from the operating system"))?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&entropy)))
 }
 

@@ -127,11 +127,9 @@ impl Post<'_> {
         };
         let status = response.status;
         let error_code = read.as_ref().ok().and_then(error_code);
-        let responded = |kind| Error::new(kind, format!("{}: the server answered {status}", self.subject));
+        let responded = |kind| Error::new(kind, format!("{}: the server responded with {status}", self.subject));
         let error = match (status, read) {
-            (300..=399, _) => {
-                Error::untrusted(format!("{}: a redirect ({status}), which is not followed", self.subject))
-            }
+            (300..=399, _) => Error::untrusted(format!("{}: redirect ({status}) not followed", self.subject)),
             (429 | 503, _) => responded(Kind::Unavailable),
             (500..=599, _) => self.maybe_spent(responded(Kind::Unavailable)),
             (_, Ok(object)) if error_code.is_some() => self.refused(&error_code.unwrap_or_default(), &object),
@@ -143,7 +141,7 @@ impl Post<'_> {
             (401, _) => responded(Kind::Refused),
             (200..=299, _) => self.maybe_spent(responded(Kind::Untrusted)),
             _ => {
-                let wrong = format!("{}: the server answered {status} without an OAuth error", self.subject);
+                let wrong = format!("{}: the server responded with {status} without an OAuth error", self.subject);
                 match self.spends {
                     Some(_) => self.maybe_spent(Error::unavailable(wrong)),
                     None => Error::refused(wrong),
@@ -175,9 +173,9 @@ impl Post<'_> {
         let mut object = Document::empty_response(self.subject);
         for (name, value) in form::pairs(text.trim_end()) {
             let decoded = form::decode(name).zip(form::decode(value));
-            let (name, value) = decoded.ok_or_else(|| wrong("a form with a broken escape"))?;
+            let (name, value) = decoded.ok_or_else(|| wrong("a form with an invalid escape sequence"))?;
             if object.has(&name) {
-                return Err(object.wrong(&name, "there twice"));
+                return Err(object.wrong(&name, "duplicate"));
             }
             object.set(&name, &value);
         }
@@ -189,7 +187,7 @@ impl Post<'_> {
 fn error_code(object: &Document) -> Option<String> {
     if object.json("ok") == Some("false") || object.json("error").is_some_and(|error| error.starts_with('"')) {
         let code = object.text("error").ok().flatten().filter(|code| !code.is_empty());
-        return Some(code.unwrap_or_else(|| "an error without a name".to_owned()));
+        return Some(code.unwrap_or_else(|| "unnamed error".to_owned()));
     }
     None
 }
@@ -227,7 +225,7 @@ const MIN_REDACTED: usize = 8;
 /// The errors of a server that wants DPoP (RFC 9449 sections 5 and 8).
 const DPOP_ERRORS: [&str; 2] = ["use_dpop_nonce", "invalid_dpop_proof"];
 
-const DPOP: &str = "the server wants DPoP (RFC 9449), which no tool here can do";
+const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";
 
-const PUBLIC_CLIENT: &str = "a client without a secret must be registered with token_endpoint_auth_method none; \
-                             one with a secret needs --client-secret-file";
+const PUBLIC_CLIENT: &str = "register a client without a secret with token_endpoint_auth_method none; \
+                             for one with a secret use --client-secret-file";

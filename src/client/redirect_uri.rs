@@ -28,7 +28,10 @@ impl RedirectUri {
         let url = Url::parse(text).map_err(|wrong| wrong.of_member(document, "redirect_uri").without_hint())?;
         let names = form::pairs(url.query().unwrap_or_default()).filter_map(|(name, _)| form::decode(name));
         if names.into_iter().any(|name| RESPONSE_PARAMETERS.contains(&name.as_str())) {
-            return Err(document.wrong("redirect_uri", "its query must not have what the server's answer adds to it"));
+            return Err(document.wrong(
+                "redirect_uri",
+                "its query must not contain a parameter of the response (code, state, iss, error)",
+            ));
         }
         if !url.is_https() && !url.is_loopback() {
             return Err(document.wrong("redirect_uri", PLAIN_HTTP).as_untrusted());

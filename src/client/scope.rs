@@ -56,4 +56,4 @@ fn is_scope(text: &str) -> bool {
     text.split(' ').all(|name| !name.is_empty() && name.bytes().all(token))
 }
 
-const SCOPE: &str = "must be names with single spaces between them, without \" and \\";
+const SCOPE: &str = "must be names separated by single spaces, without \" and \\";

@@ -57,7 +57,7 @@ pub const TOKEN_ANSWER_MEMBERS: &str = "token_answer_members";
 
 /// The cure where there is no refresh token (OpenID Connect Core section 11).
 pub const NO_REFRESH_TOKEN: &str =
-    "a server gives one where offline_access is in the scope, most with --prompt consent";
+    "servers issue one if the scope includes offline_access; most require --prompt consent as well";
 
 /// All members, in the order of a login.
 pub const MEMBERS: &[Member] = &[

@@ -296,11 +296,11 @@ pub fn is_visible(text: &str) -> bool {
 fn object(text: &str) -> Result<BTreeMap<String, &RawValue>, String> {
     let members: Members = serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => "not a JSON object".to_owned(),
-        serde_json::error::Category::Eof => "not a JSON object: it ends too early".to_owned(),
+        serde_json::error::Category::Eof => "not a JSON object: unexpected end".to_owned(),
         _ => format!("not JSON at line {}, column {}", error.line(), error.column()),
     })?;
     match members.twice {
-        Some(name) => Err(format!("{name}: there twice")),
+        Some(name) => Err(format!("{name}: duplicate")),
         None => Ok(members.once),
     }
 }
@@ -313,7 +313,7 @@ fn check(value: &RawValue, depth: usize) -> Result<(), String> {
         Some(b'[') => serde_json::from_str(json).map_err(|_| "not JSON".to_owned())?,
         Some(b'"') => {
             let text: Result<Cow<str>, _> = serde_json::from_str(json);
-            return text.map(drop).map_err(|_| "a string that is not Unicode".to_owned());
+            return text.map(drop).map_err(|_| "invalid Unicode in a string".to_owned());
         }
         _ => return Ok(()),
     };
@@ -387,7 +387,7 @@ pub const SIZE: usize = 1024 * 1024;
 const DEPTH: usize = 64;
 
 /// What is wrong with a text that is empty or has other characters.
-pub const VISIBLE: &str = "must be visible ASCII characters, one at least";
+pub const VISIBLE: &str = "must be one or more visible ASCII characters";
 
 #[cfg(test)]
 mod tests {
@@ -434,7 +434,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_unicode() {
-        assert_eq!(line(r#"{"a":"\ud800"}"#), "a: a string that is not Unicode");
+        assert_eq!(line(r#"{"a":"\ud800"}"#), "a: invalid Unicode in a string");
         assert_eq!(Document::parse(b"{\"a\":\"\xff\"}").err(), Some("not UTF-8".to_owned()));
     }
 }

@@ -52,20 +52,20 @@ pub fn usage_error(error: &clap::Error) -> Error {
         ErrorKind::UnknownArgument if flag.is_some() => "no such option".to_owned(),
         ErrorKind::UnknownArgument => "too many".to_owned(),
         ErrorKind::MissingRequiredArgument => format!("{named} is missing"),
-        ErrorKind::ArgumentConflict => "cannot be used here, or not twice".to_owned(),
+        ErrorKind::ArgumentConflict => "repeated, or conflicts with another option".to_owned(),
         ErrorKind::InvalidUtf8 => "not UTF-8".to_owned(),
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_none_or(|value| value.is_empty()) => {
-            "needs a value".to_owned()
+            "requires a value".to_owned()
         }
         ErrorKind::InvalidValue => match error.get(ContextKind::ValidValue) {
             Some(ContextValue::Strings(values)) => format!("must be one of {}", values.join(", ")),
-            _ => "not a value it takes".to_owned(),
+            _ => "invalid value".to_owned(),
         },
-        _ => error.source().map_or("cannot be read".to_owned(), ToString::to_string),
+        _ => error.source().map_or("invalid".to_owned(), ToString::to_string),
     };
     let hint = match context(ContextKind::SuggestedArg) {
         Some(suggested) => format!("did you mean {suggested}?"),
-        None => format!("'{} --help' lists what it takes", message::name()),
+        None => format!("see '{} --help'", message::name()),
     };
     Error::usage(format!("{}: {wrong}", flag.unwrap_or("arguments"))).hint(hint)
 }

@@ -84,10 +84,10 @@ fn who_adds(name: &str) -> Option<String> {
     let this = message::name();
     match member.added_by {
         _ if name == "refresh_token" => Some(NO_REFRESH_TOKEN.to_owned()),
-        "pkce-url" if this == "pkce-url" => Some(format!("--{} names it", name.replace('_', "-"))),
+        "pkce-url" if this == "pkce-url" => Some(format!("set it with --{}", name.replace('_', "-"))),
         tool if tool == this => None,
         // Not every server has every endpoint.
-        tool if member.is_optional => Some(format!("{tool} adds it, where the server names one")),
+        tool if member.is_optional => Some(format!("{tool} adds it if the server names one")),
         tool => Some(format!("{tool} adds it")),
     }
 }

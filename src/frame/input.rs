@@ -58,7 +58,7 @@ impl Documents {
     pub fn from_stdin() -> Documents {
         let stdin = io::stdin();
         if stdin.is_terminal() {
-            message::note("reading a document from the terminal; Ctrl-D ends it");
+            message::note("reading a document from the terminal; end it with Ctrl-D");
         }
         Documents { stdin: stdin.lock() }
     }

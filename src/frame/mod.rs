@@ -141,8 +141,8 @@ fn lost(error: Error, before: Option<&Document>, after: &Document) -> Error {
     let old = |name: &str| before.and_then(|before| before.json(name));
     let is_new = |name: &str| after.has(name) && old(name) != after.json(name);
     match () {
-        () if is_new("access_token") => error.losing("the tokens"),
-        () if is_new("code") => error.losing("the code"),
+        () if is_new("access_token") => error.losing("the tokens issued by the server are lost"),
+        () if is_new("code") => error.losing("the code issued by the server is lost"),
         () => error,
     }
 }

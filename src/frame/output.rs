@@ -37,7 +37,7 @@ impl Output {
     /// Prints lines of text.
     pub fn print_lines(&self, lines: &[impl AsRef<str>]) -> Result<(), Error> {
         if self.raw.is_some() {
-            return Err(Error::usage("--raw: there is no document to take a member from"));
+            return Err(Error::usage("--raw: not available, since no document is printed"));
         }
         let text: Zeroizing<String> = Zeroizing::new(lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect());
         self.write(&text)
@@ -86,7 +86,7 @@ fn raw(document: &Document, member: &str) -> Result<Zeroizing<String>, Error> {
         false => Zeroizing::new(json.to_owned()),
     };
     if text.chars().any(char::is_control) {
-        return Err(document.wrong(member, "has a control character"));
+        return Err(document.wrong(member, "contains a control character"));
     }
     text.push('\n');
     Ok(text)

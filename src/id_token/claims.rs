@@ -46,7 +46,7 @@ fn absent(document: Document, refreshed: bool) -> Result<Document, Error> {
     // A nonce is sent with `openid` alone, and stays where the server has answered with a scope of its own.
     let asked = scope::contains(&scope, "openid") || document.has("nonce");
     match document.has("access_token") && asked {
-        true => Err(untrusted("missing, though openid was asked for")),
+        true => Err(untrusted("missing, although openid was requested")),
         false => document.need("id_token").map(|_| document),
     }
 }
@@ -55,13 +55,13 @@ fn absent(document: Document, refreshed: bool) -> Result<Document, Error> {
 fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
     let typ = jws.header.text("typ")?;
     if typ.is_some_and(|typ| !TYPES.iter().any(|known| typ.eq_ignore_ascii_case(known))) {
-        return Err(jws.header.wrong("typ", "another kind of token"));
+        return Err(jws.header.wrong("typ", "not the type of an ID token"));
     }
     let algorithms = document.texts("id_token_signing_alg_values_supported")?;
     let algorithms = algorithms.unwrap_or_else(|| vec!["RS256".to_owned()]);
     if !algorithms.iter().any(|name| name == jws.algorithm.name) {
-        let error = jws.header.wrong("alg", "not one that the server says it signs with");
-        return Err(error.hint("id_token_signing_alg_values_supported lists them; without it, it is RS256 alone"));
+        let error = jws.header.wrong("alg", "not one of the server's signing algorithms");
+        return Err(error.hint("id_token_signing_alg_values_supported lists them; the default is RS256 alone"));
     }
     Ok(())
 }
@@ -94,16 +94,16 @@ impl Check<'_> {
         }
         let sub = claims.need("sub")?;
         if sub.is_empty() || sub.chars().count() > SUBJECT {
-            return Err(claims.wrong("sub", "must have from 1 to 255 characters"));
+            return Err(claims.wrong("sub", "must have 1 to 255 characters"));
         }
         let client_id = document.need_visible("client_id")?;
         let audience = claims.texts("aud")?.ok_or_else(|| claims.wrong("aud", "missing"))?;
         if !audience.iter().any(|name| *name == *client_id) {
-            return Err(claims.wrong("aud", "not this client"));
+            return Err(claims.wrong("aud", "does not include this client"));
         }
         if audience.iter().any(|name| *name != *client_id && !self.policy.trusted_audiences.contains(name)) {
-            let error = claims.wrong("aud", "others beside this client");
-            return Err(error.hint("--trust-audience names one that may be there"));
+            let error = claims.wrong("aud", "includes others besides this client");
+            return Err(error.hint("allow an audience with --trust-audience"));
         }
         match claims.text("azp")? {
             Some(party) if party != *client_id => Err(claims.wrong("azp", "not this client")),
@@ -115,10 +115,10 @@ impl Check<'_> {
         let claims = &self.claims;
         let now = self.now();
         let leeway = self.policy.leeway as f64;
-        let clock = |name: &str, wrong: &str| claims.wrong(name, wrong).hint("is this machine's clock right?");
+        let clock = |name: &str, wrong: &str| claims.wrong(name, wrong).hint("check this machine's clock");
         let need = |name: &str| self.time(name)?.ok_or_else(|| claims.wrong(name, "missing"));
         if now >= need("exp")? + leeway {
-            return Err(clock("exp", "it has expired"));
+            return Err(clock("exp", "expired"));
         }
         if need("iat")? > now + leeway {
             return Err(clock("iat", "in the future"));
@@ -141,7 +141,7 @@ impl Check<'_> {
             (Some(_), None) if refreshed => Ok(()),
             (Some(_), None) => Err(claims.wrong("nonce", "missing")),
             (Some(_), Some(_)) => Err(claims.wrong("nonce", "not the one that was sent")),
-            (None, Some(_)) => Err(claims.wrong("nonce", "none was sent")),
+            (None, Some(_)) => Err(claims.wrong("nonce", "present, but none was sent")),
         }
     }
 
@@ -150,7 +150,7 @@ impl Check<'_> {
         let token = document.text("access_token")?;
         match claims.text("at_hash")?.zip(token) {
             Some((hash, token)) if hash != self.jws.algorithm.half_hash(&token) => {
-                Err(claims.wrong("at_hash", "not that of the access token"))
+                Err(claims.wrong("at_hash", "does not match the access token"))
             }
             _ => Ok(()),
         }
@@ -161,13 +161,14 @@ impl Check<'_> {
         let Check { document, claims, .. } = self;
         if let Some(age) = document.seconds("max_age")? {
             let login =
-                self.time("auth_time")?.ok_or_else(|| claims.wrong("auth_time", "missing, and max_age needs it"))?;
+                self.time("auth_time")?.ok_or_else(|| claims.wrong("auth_time", "missing, but required by max_age"))?;
             if self.now() - login > age as f64 + self.policy.leeway as f64 {
                 return Err(claims.wrong("auth_time", "longer ago than max_age"));
             }
         }
         if let Some(values) = document.text("acr_values")?.filter(|values| !values.is_empty()) {
-            let acr = claims.text("acr")?.ok_or_else(|| claims.wrong("acr", "missing, and acr_values asked for it"))?;
+            let acr =
+                claims.text("acr")?.ok_or_else(|| claims.wrong("acr", "missing, but requested with acr_values"))?;
             if !values.split(' ').any(|value| value == acr) {
                 return Err(claims.wrong("acr", "not one of acr_values"));
             }
@@ -178,7 +179,7 @@ impl Check<'_> {
     /// A refreshed token is still of the same login (OpenID Connect Core section 12.2).
     fn check_earlier(&self, earlier: &Document) -> Result<(), Error> {
         let claims = &self.claims;
-        let changed = |name: &str| Err(claims.wrong(name, "not that of the login before"));
+        let changed = |name: &str| Err(claims.wrong(name, "changed since the login"));
         for name in ["iss", "sub", "azp"] {
             if earlier.text(name)? != claims.text(name)? {
                 return changed(name);

@@ -79,9 +79,9 @@ enum Wrong {
 impl Wrong {
     fn words(&self) -> &'static str {
         match self {
-            Wrong::Kid => "kid: the server has no signing key of this name",
-            Wrong::Key => "alg: the server has no key for it",
-            Wrong::Signature => "signature: not made with the server's key",
+            Wrong::Kid => "kid: no such signing key in the server's JWKS",
+            Wrong::Key => "alg: no key for it in the server's JWKS",
+            Wrong::Signature => "signature: does not verify with the server's key",
         }
     }
 }
@@ -95,7 +95,7 @@ impl KeySet {
         let keys = keys.into_iter().filter_map(|key| Document::parse(key.get().as_bytes()).ok());
         let keys: Vec<Document> = keys.collect();
         if keys.iter().any(|key| key.has("d")) {
-            message::note("JWKS: a private key is in it, for everybody to sign with");
+            message::note("JWKS: contains a private key, so anyone can sign tokens");
         }
         Ok(KeySet(keys.iter().filter_map(|key| Key::parse(key).ok().flatten()).collect()))
     }
@@ -173,7 +173,7 @@ fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
             read => break read?,
         };
         if pause == FIRST_PAUSE && io::stderr().is_terminal() {
-            message::note(&format!("{}; asking again", error.message()));
+            message::note(&format!("{}; retrying", error.message()));
         }
         if !client.pause(pause) {
             return Err(error);

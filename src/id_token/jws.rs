@@ -31,8 +31,8 @@ impl Jws<'_> {
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, signature] = parts[..] else {
             return Err(untrusted(match parts.len() {
-                5 => "encrypted, which no tool here can read",
-                _ => "not three parts with dots between them",
+                5 => "encrypted, which is not supported",
+                _ => "not three parts separated by dots",
             }));
         };
         let decode = |part: &str, name| decoded(part).ok_or_else(|| untrusted(&format!("{name}: not base64url")));
@@ -91,9 +91,9 @@ impl Algorithm {
     pub fn named(name: &str) -> Result<&'static Algorithm, &'static str> {
         ALGORITHMS.iter().find(|algorithm| algorithm.name == name).ok_or(match name {
             "ES512" => "ES512 is not supported",
-            "HS256" | "HS384" | "HS512" => "a MAC does not prove who made it",
-            _ if name.eq_ignore_ascii_case("none") => "not signed",
-            _ => "not one that is known here",
+            "HS256" | "HS384" | "HS512" => "HMAC does not prove who signed",
+            _ if name.eq_ignore_ascii_case("none") => "unsigned",
+            _ => "not supported",
         })
     }
 

@@ -27,7 +27,7 @@ pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Er
             return Err(twice(name));
         }
         if value.is_empty() {
-            return Err(Error::usage(format!("{name}: an empty parameter cannot be sent")));
+            return Err(Error::usage(format!("{name}: must not be empty")));
         }
         check(name, value, &taken)?;
         taken.push(name.clone());
@@ -36,7 +36,7 @@ pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Er
     let query = form::encoded(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
     let url = with_query(endpoint, &query);
     if url.len() > LONG {
-        message::note("the URL is longer than 8,000 characters; some servers cut it, and pkce-push makes it short");
+        message::note("the URL is longer than 8,000 characters, which some servers truncate; pkce-push shortens it");
     }
     Ok(url)
 }
@@ -90,7 +90,7 @@ fn challenge(document: &Document) -> Result<String, Error> {
         return Err(document.wrong("code_challenge_method", "must be S256"));
     }
     if document.has("code_verifier") && pkce::challenge(&pkce::verifier(document)?) != challenge {
-        return Err(document.wrong("code_challenge", "not that of the document's code_verifier"));
+        return Err(document.wrong("code_challenge", "does not match the document's code_verifier"));
     }
     let methods = document.texts("code_challenge_methods_supported")?;
     if methods.is_some_and(|methods| !methods.iter().any(|method| method == pkce::METHOD)) {
@@ -105,13 +105,13 @@ fn check(name: &str, value: &str, taken: &[String]) -> Result<(), Error> {
         return Err(twice(name));
     }
     if name == "response_mode" && value != "query" {
-        return Err(Error::usage("response_mode: must be query: the redirect brings the code in its query"));
+        return Err(Error::usage("response_mode: must be query"));
     }
     Ok(())
 }
 
 fn twice(name: &str) -> Error {
-    Error::usage(format!("{name}: a parameter that cannot be added, or is there already"))
+    Error::usage(format!("{name}: reserved, or already in the request"))
 }
 
 /// What replaces the request, or must not be seen by the browser.

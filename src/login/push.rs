@@ -17,15 +17,17 @@ pub fn push(mut document: Document, caller: &Caller) -> Result<Document, Error> 
     let pairs = request(&document, authorization.url(), &url)?;
     let value = |name: &str| pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
     if value("request_uri").is_some() {
-        return Err(document.wrong("authorization_url", "its request was pushed already"));
+        return Err(document.wrong("authorization_url", "already pushed"));
     }
     let client_id = document.need_visible("client_id")?;
     if value("client_id") != Some(&client_id) || value("code_challenge").is_none() {
-        return Err(document.wrong("authorization_url", "not a request of the document's client with a code_challenge"));
+        return Err(
+            document.wrong("authorization_url", "not a request of the document's client, or without a code_challenge")
+        );
     }
     let redirect_uri = value("redirect_uri").and_then(|uri| RedirectUri::parse(uri, &document).ok());
     if redirect_uri.is_some_and(|uri| uri.has_port_0()) {
-        let error = document.wrong("redirect_uri", "port 0 can't be pushed, since the port is not known yet");
+        let error = document.wrong("redirect_uri", "port 0 cannot be pushed, since the port is not known yet");
         return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));
     }
     let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -26,7 +26,7 @@ pub fn register(
     let body = request(&document, client_name, &redirect_uri)?.line();
     let token = access_token_file.map(|file| secret("--access-token-file", file)).transpose()?;
     if token.as_ref().is_some_and(|token| !is_visible(token)) {
-        return Err(Error::usage("--access-token-file: must hold visible ASCII characters alone"));
+        return Err(Error::usage("--access-token-file: must contain visible ASCII characters only"));
     }
     let authorization = token.as_ref().map(|token| format!("Bearer {}", **token));
     let post = Post {
@@ -39,7 +39,7 @@ pub fn register(
     let client_id = response.need_visible("client_id")?;
     let redirect_uris = response.texts("redirect_uris")?;
     if redirect_uris.is_some_and(|uris| !uris.contains(&redirect_uri)) {
-        message::note("the server registered another redirect URI than the one that was asked for");
+        message::note("the server registered a redirect URI other than the requested one");
     }
     // What was there of another client goes with it.
     document.remove(&["client_id", "client_secret", "token_endpoint_auth_method"]);
@@ -68,7 +68,7 @@ fn adopt_secret(document: &mut Document, response: &Document, endpoint: &Endpoin
     match (method.as_deref().map(AuthMethod::named), secret) {
         (Some(Some(AuthMethod::None)), _) | (None, None) => return Ok(()),
         (Some(None), _) => {
-            let wrong = "the server wants the client to show who it is in a way that is not known here";
+            let wrong = "the server requires a client authentication method that is not supported";
             return Err(Error::refused(wrong).within(&endpoint.subject()));
         }
         (Some(_), None) => return Err(response.wrong("client_secret", "missing")),
@@ -78,7 +78,7 @@ fn adopt_secret(document: &mut Document, response: &Document, endpoint: &Endpoin
         }
     }
     if response.json("client_secret_expires_at").is_some_and(|time| time != "0" && time != "null") {
-        message::note("the client's secret expires; then a new client must be registered");
+        message::note("the client secret expires; register a new client then");
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ pub fn revoke(mut document: Document, caller: &Caller) -> Result<Document, Error
         let call = Call { endpoint, format: Format::Form, pairs: &pairs, spends: None };
         match call.deliver(&document, caller, &deadline) {
             Err(error) if revoked && error.code() == Some("unsupported_token_type") => {
-                message::note("the server revokes no access tokens; this one ends by itself");
+                message::note("the server does not revoke access tokens; this one expires by itself");
                 continue;
             }
             // Some servers say so where RFC 7009 section 2.2 asks for 200: the token is gone.

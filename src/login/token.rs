@@ -50,12 +50,12 @@ pub fn refresh(
     if let (Some(scope), Some(granted)) = (scope, &granted)
         && !scope.split(' ').all(|name| scope::contains(granted, name))
     {
-        message::note("--scope asks for more than was granted");
+        message::note("--scope requests more than was granted");
     }
     let mut resources = resources(&document)?;
     if let Some(resource) = resource {
         if !resources.is_empty() && !resources.iter().any(|granted| granted == resource) {
-            return Err(Error::usage("--resource: not one of the document's"));
+            return Err(Error::usage("--resource: not one of the document's resources"));
         }
         resources = vec![resource.to_owned()];
     }
@@ -91,7 +91,7 @@ fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
     if let (Some(asked), Some(granted)) = (asked, &granted)
         && !scope::is_same(asked, granted)
     {
-        message::note("the server granted another scope than the one asked for");
+        message::note("the server granted a scope other than the requested one");
     }
     let has_refresh_token = tokens.has("refresh_token");
     let has_scope = tokens.has("scope");
@@ -119,7 +119,7 @@ fn checked(mut tokens: Document, received: SystemTime) -> Result<Document, Error
     }
     tokens.need("access_token")?;
     if !tokens.need("token_type")?.eq_ignore_ascii_case("Bearer") {
-        return Err(tokens.wrong("token_type", "not Bearer, and no other type was asked for"));
+        return Err(tokens.wrong("token_type", "not Bearer, the only supported type"));
     }
     if let Some(scopes) = tokens.texts("scope")? {
         tokens.set("scope", &scopes.join(" "));

@@ -62,7 +62,7 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     match store.read(name, &caller.deadline()) {
         Ok(Some(again)) if is_new(&again)? => Ok(again.document),
         _ if usable => {
-            message::note("the token lives for less than --min-ttl, and cannot be refreshed");
+            message::note("the token expires within --min-ttl and cannot be refreshed");
             Ok(document)
         }
         _ => Err(error),
@@ -98,7 +98,7 @@ fn refreshed(
         };
         check_person(claims.as_ref(), &after)?;
         // The tokens are at stake, so this has a time of its own.
-        lock.fill(reserved, &after, &caller.deadline()).map_err(|error| error.losing("the new tokens"))?;
+        lock.fill(reserved, &after, &caller.deadline()).map_err(|error| error.losing(NEW_TOKENS_LOST))?;
         lock.forget()?;
         Ok(after)
     })
@@ -112,7 +112,7 @@ fn check_person(claims: Option<&Document>, after: &Document) -> Result<(), Error
     };
     let new = Jws::parse(&id_token)?.claims()?;
     match ["iss", "sub"].into_iter().find(|name| claims.text(name).ok() != new.text(name).ok()) {
-        Some(name) => Err(new.wrong(name, "not that of the login; the refreshed tokens are not kept")),
+        Some(name) => Err(new.wrong(name, "differs from that of the login; the refreshed tokens are not stored")),
         None => Ok(()),
     }
 }
@@ -127,4 +127,6 @@ fn valid_for(document: &Document, seconds: u64) -> Result<bool, Error> {
     Ok(end > now.saturating_add(seconds))
 }
 
-const CUT_OFF: &str = "an earlier refresh was cut off before its answer was kept, and had spent it";
+const NEW_TOKENS_LOST: &str = "the new tokens issued by the server are lost";
+
+const CUT_OFF: &str = "an earlier refresh was interrupted before its response was stored, and had spent the token";

@@ -17,7 +17,7 @@ use crate::message;
 pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
     let token = document.need_visible("access_token")?;
     if document.text("token_type")?.is_some_and(|name| !name.eq_ignore_ascii_case("Bearer")) {
-        return Err(document.wrong("token_type", "not Bearer, so there is no header for it").as_untrusted());
+        return Err(document.wrong("token_type", "not Bearer, so no header can be made for it").as_untrusted());
     }
     Ok(Zeroizing::new(format!("Authorization: Bearer {}", *token)))
 }
@@ -68,7 +68,7 @@ fn at(reader: OwnedFd, number: u64) -> Result<OwnedFd, Error> {
         false => rustix::io::fcntl_dupfd_cloexec(&reader, number).map_err(|_| wrong("cannot be opened"))?,
     };
     if at.as_raw_fd() != number {
-        return Err(wrong("in use by what started this; another number may be free"));
+        return Err(wrong("already open; try another number"));
     }
     rustix::io::fcntl_setfd(&at, FdFlags::empty()).map_err(|_| wrong("cannot be opened"))?;
     Ok(at)

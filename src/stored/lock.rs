@@ -38,7 +38,7 @@ impl<'a> Lock<'a> {
         let file = options.open(&path).map_err(|error| store.refused(&path, &error))?;
         let owner = file.metadata().map_err(|error| store.failed(&path, &error))?;
         if !owner.is_file() || owner.uid() != rustix::process::geteuid().as_raw() {
-            return Err(loose(&path, "not a file of its own"));
+            return Err(loose(&path, "not a regular file of your own"));
         }
         // Whatever the umask took away.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| store.failed(&path, &error))?;
@@ -47,7 +47,7 @@ impl<'a> Lock<'a> {
                 Ok(()) => return Ok(Lock { store, name, _file: file }),
                 Err(TryLockError::WouldBlock) if !deadline.is_over() => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    let wrong = format!("{}: held by another process for {} s", shown(&path), deadline.seconds());
+                    let wrong = format!("{}: locked by another process for {} s", shown(&path), deadline.seconds());
                     return Err(Error::unavailable(wrong));
                 }
                 Err(TryLockError::Error(error)) => return Err(store.failed(&path, &error)),
@@ -77,7 +77,7 @@ impl<'a> Lock<'a> {
     /// What is written of the document.
     fn sealed(&self, document: &Document, deadline: &Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
         if environment::variable("PKCE_OPEN").is_some() && environment::variable("PKCE_SEAL").is_none() {
-            return Err(Error::usage("PKCE_SEAL: not set, though PKCE_OPEN is; nothing is kept unsealed"));
+            return Err(Error::usage("PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed"));
         }
         let line = document.line();
         let sealed = seal::through("PKCE_SEAL", line.as_bytes(), deadline)?;

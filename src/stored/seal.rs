@@ -27,7 +27,7 @@ pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opt
     }
     let mut child = command.spawn().map_err(|error| failed(&message::reason(&error)))?;
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(failed("cannot be spoken to"));
+        return Err(failed("no pipe to the command"));
     };
     let octets = Zeroizing::new(octets.to_vec());
     // A command that reads nothing ends by itself; its status says whether that was right.
@@ -41,7 +41,7 @@ pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opt
             Some(status) if reader.is_finished() => break status,
             _ if deadline.is_over() => {
                 end(&mut child, grouped);
-                return Err(failed(&format!("not done within {} s", deadline.seconds())));
+                return Err(failed(&format!("not finished within {} s", deadline.seconds())));
             }
             _ => thread::sleep(PAUSE),
         }
@@ -49,7 +49,7 @@ pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opt
     match reader.join() {
         _ if !status.success() => Err(failed(&format!("the command failed ({status})"))),
         Ok(Ok(result)) if !result.is_empty() && result.len() as u64 <= SIZE => Ok(Some(result)),
-        _ => Err(failed("the command gave nothing, or too much")),
+        _ => Err(failed("the command wrote nothing, or too much")),
     }
 }
 

@@ -52,7 +52,7 @@ impl Store {
         match fs::symlink_metadata(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::unavailable(format!("{}: {}", shown(&directory), message::reason(&error)))),
-            Ok(metadata) if !metadata.is_dir() => Err(loose(&directory, "not a folder of its own")),
+            Ok(metadata) if !metadata.is_dir() => Err(loose(&directory, "not a directory")),
             Ok(metadata) => {
                 check(&directory, &metadata, "700")?;
                 Ok(Some(Store { directory }))
@@ -70,7 +70,7 @@ impl Store {
             // Whatever the umask took away.
             fs::set_permissions(&directory, Permissions::from_mode(0o700)).map_err(failed)?;
         }
-        Store::open()?.ok_or_else(|| Error::unavailable(format!("{}: gone again", shown(&directory))))
+        Store::open()?.ok_or_else(|| Error::unavailable(format!("{}: removed by another process", shown(&directory))))
     }
 
     /// The names that are kept, sorted.
@@ -100,20 +100,18 @@ impl Store {
         };
         let metadata = file.metadata().map_err(|error| self.failed(path, &error))?;
         if !metadata.is_file() || metadata.nlink() > 1 {
-            return Err(loose(path, "not a file of its own"));
+            return Err(loose(path, "not a regular file of your own"));
         }
         check(path, &metadata, "600")?;
         let mut octets = Zeroizing::new(Vec::new());
         let read = file.take(SIZE).read_to_end(&mut octets);
         read.map_err(|error| self.failed(path, &error))?;
         let opened = seal::through("PKCE_OPEN", &octets, deadline).map_err(|error| {
-            error
-                .within(&shown(path))
-                .hint("what is kept stays as it is; PKCE_OPEN must open what PKCE_SEAL has sealed")
+            error.within(&shown(path)).hint("the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed")
         })?;
         let wrong = |wrong: &str| {
             let error = Error::untrusted(format!("{}: {wrong}", shown(path)));
-            error.hint("PKCE_OPEN opens what PKCE_SEAL has sealed; pkce-store --remove clears it away")
+            error.hint("PKCE_OPEN must open what PKCE_SEAL sealed; pkce-store --remove removes the file")
         };
         let document = Document::parse(&opened.unwrap_or(octets)).map_err(|reason| wrong(&reason))?;
         let written = metadata.modified().map_err(|error| self.failed(path, &error))?;
@@ -146,7 +144,7 @@ impl Store {
 
 /// Nothing is kept under this name: only a login helps.
 pub fn not_stored(name: &Name) -> Error {
-    Error::login_required(format!("{}: nothing is kept under this name", name.0))
+    Error::login_required(format!("{}: nothing is stored under this name", name.0))
 }
 
 /// Where the documents are: `$PKCE_HOME`, else in the state folder of the XDG Base Directory Specification.
@@ -161,18 +159,18 @@ fn directory() -> Result<PathBuf, Error> {
     }
     match named("HOME") {
         Some(home) => Ok(home.join(".local/state/pkce")),
-        None => Err(Error::usage("HOME: not set").hint("PKCE_HOME names the folder for the kept documents")),
+        None => Err(Error::usage("HOME: not set").hint("set PKCE_HOME to the directory for stored logins")),
     }
 }
 
 /// Somebody else's file, or one that somebody else may read: what is in it may be known, or forged.
 fn check(path: &Path, metadata: &fs::Metadata, mode: &str) -> Result<(), Error> {
     if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(loose(path, "another user owns it"));
+        return Err(loose(path, "owned by another user"));
     }
     if metadata.mode() & 0o077 != 0 {
-        let error = loose(path, "others may use it");
-        return Err(error.hint(format!("look at what is in it, then: chmod {mode} {}", shown(path))));
+        let error = loose(path, "accessible to other users");
+        return Err(error.hint(format!("check its content, then run: chmod {mode} {}", shown(path))));
     }
     Ok(())
 }

@@ -60,7 +60,7 @@ impl Url {
     /// The URL in this text.
     pub fn parse(text: &str) -> Result<Url, Unusable> {
         if !text.bytes().all(|octet| octet.is_ascii_graphic()) {
-            return Err(Unusable::new("not a URL: it has a space, a control character or a letter outside ASCII"));
+            return Err(Unusable::new("not a URL: contains a space, a control character or a non-ASCII character"));
         }
         if text.contains('#') {
             return Err(Unusable::new("must not have a fragment (#)"));
@@ -79,7 +79,7 @@ impl Url {
             Some("https") => Ok(url),
             Some("http") if url.is_local() => Ok(url),
             Some("http") => {
-                let hint = "PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
+                let hint = "for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
                 Err(Unusable { wrong: PLAIN_HTTP, hint: Some(hint.to_owned()), is_plain_http: true })
             }
             _ => Err(Unusable::new("must begin with https://")),
@@ -195,7 +195,7 @@ fn v6(host: &str) -> Option<Ipv6Addr> {
 }
 
 /// What is wrong with plain http.
-pub const PLAIN_HTTP: &str = "plain http is allowed to this machine alone; use https";
+pub const PLAIN_HTTP: &str = "plain http is only allowed to this machine; use https";
 
 #[cfg(test)]
 mod tests {

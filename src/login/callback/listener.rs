@@ -40,7 +40,7 @@ impl Listener {
                 Ok(sockets) => break sockets,
                 Err(error) if tries == 0 => {
                     let error = Error::unavailable(format!("{host}:{wanted}: {}", message::reason(&error)));
-                    return Err(error.hint("port 0 in the redirect URI takes any free port"));
+                    return Err(error.hint("use port 0 in the redirect URI for any free port"));
                 }
                 Err(_) => {}
             }
@@ -161,7 +161,7 @@ struct Connection {
     stream: TcpStream,
     octets: Vec<u8>,
     unsent: Vec<u8>,
-    answered: bool,
+    responded: bool,
     deadline: Instant,
 }
 
@@ -178,14 +178,14 @@ impl Connection {
             stream,
             octets: Vec::new(),
             unsent: Vec::new(),
-            answered: false,
+            responded: false,
             deadline: Instant::now() + CONNECTION,
         }
     }
 
     /// Reads what is there, and writes what can be written.
     fn proceed(&mut self, authority: &str, path: &str, expected: &Expected) -> Progress {
-        if !self.answered {
+        if !self.responded {
             let head = match self.read() {
                 Ok(true) => Head::parse(&self.octets),
                 Ok(false) => return Progress::Open,
@@ -198,21 +198,21 @@ impl Connection {
                     Some(page) => page,
                     None => match expected.outcome(&request.query) {
                         Outcome::Ignored(why) => {
-                            self.answer(&Page::ignored(why));
+                            self.respond(&Page::ignored(why));
                             return Progress::Ignored(why);
                         }
                         ended => return Progress::Ended(ended),
                     },
                 },
             };
-            self.answer(&page);
+            self.respond(&page);
         }
         self.write()
     }
 
-    fn answer(&mut self, page: &Page) {
+    fn respond(&mut self, page: &Page) {
         self.unsent = page.response();
-        self.answered = true;
+        self.responded = true;
     }
 
     /// Reads once; whether there is something new.

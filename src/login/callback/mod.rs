@@ -42,7 +42,7 @@ pub fn receive(mut document: Document, options: &Options) -> Result<Document, Er
     let redirect_uri = RedirectUri::from_document(&document)?;
     let listens = !options.paste && options.response_file.is_none();
     if !listens && redirect_uri.has_port_0() {
-        let error = document.wrong("redirect_uri", "port 0 is for a listener, and there is none here");
+        let error = document.wrong("redirect_uri", "port 0 cannot be used without a listener");
         return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));
     }
     let mut expected = Expected::of(&document, redirect_uri.as_str().to_owned(), options.allow_bare_code)?;
@@ -53,8 +53,8 @@ pub fn receive(mut document: Document, options: &Options) -> Result<Document, Er
         wait.ask()?;
     } else {
         let Some(url) = redirect_uri.loopback() else {
-            let error = document.wrong("redirect_uri", "not on this machine, so nothing can listen there");
-            return Err(error.hint("--paste asks for the address that the browser ends up at"));
+            let error = document.wrong("redirect_uri", "not on this machine, so pkce-callback cannot listen there");
+            return Err(error.hint("use --paste to paste the address that the browser ends at"));
         };
         let port = wait.listen(url)?;
         if redirect_uri.has_port_0() {
@@ -67,7 +67,7 @@ pub fn receive(mut document: Document, options: &Options) -> Result<Document, Er
         wait.accept_paste();
     }
     let opened = document.need("authorization_url")?;
-    message::say(&format!("{}: to log in, open this URL in a browser:\n{opened}", message::name()));
+    message::say(&format!("{}: to sign in, open this URL in a browser:\n{opened}", message::name()));
     if options.response_file.is_none() && !options.no_browser {
         wait.open(&opened)?;
     }
@@ -83,7 +83,7 @@ fn authorization_url(document: &Document) -> Result<Url, Error> {
     let url = endpoint.url();
     let pushed = form::pairs(url.query().unwrap_or_default()).any(|(name, _)| name == "request_uri");
     if document.flag("require_pushed_authorization_requests")? && !pushed {
-        let error = document.wrong("authorization_url", "the server takes only requests that were pushed to it");
+        let error = document.wrong("authorization_url", "the server accepts pushed requests only");
         return Err(error.hint("put pkce-push between pkce-url and pkce-callback"));
     }
     Ok(url.clone())
@@ -106,9 +106,8 @@ fn with_redirect_uri(document: &Document, url: &str, old: &str, new: &str) -> Re
     match found {
         true => Ok(format!("{endpoint}?{}", pairs.join("&"))),
         false => {
-            let error =
-                document.wrong("authorization_url", "does not have the document's redirect_uri with its port 0");
-            Err(error.hint("a pushed request needs a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"))
+            let error = document.wrong("authorization_url", "does not contain the document's redirect_uri with port 0");
+            Err(error.hint("a pushed request requires a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"))
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct Page {
 impl Page {
     /// The redirect came and is right; that the login succeeded is not known yet.
     pub fn arrived() -> Page {
-        let text = "The sign-in has reached the terminal, which goes on from here. You can close this page.";
+        let text = "The sign-in has reached the terminal and continues there. You can close this page.";
         Page::new(200, "good", "&#10003;", "Back to the terminal", text)
     }
 
@@ -23,13 +23,12 @@ impl Page {
     pub fn failed(error: &Error) -> Page {
         match (error.kind(), error.code()) {
             (Kind::Untrusted, _) => {
-                let text = "What came back is not the answer that this sign-in must get, so it was not used. \
-                            The terminal says what is wrong. If it happens again, tell whoever runs the server.";
+                let text = "The response did not pass a security check, so it was not used. The terminal says what \
+                            is wrong. If this happens again, tell the operator of the server.";
                 Page::new(400, "bad", "!", "This sign-in was stopped", text)
             }
             (_, Some("access_denied")) => {
-                let text = "Access was denied, so nothing was signed in. \
-                            You can close this page; the terminal knows (access_denied).";
+                let text = "Access was denied (access_denied). The terminal has been told. You can close this page.";
                 Page::new(200, "bad", "&#215;", "You are not signed in", text)
             }
             _ => {
@@ -42,8 +41,8 @@ impl Page {
     /// A redirect of another login, or of none.
     pub fn ignored(why: &str) -> Page {
         let text = format!(
-            "This page does not belong to the sign-in that the terminal waits for: {why}. \
-             Nothing was changed; the terminal goes on waiting. Use the address that it printed last."
+            "This response does not belong to the sign-in that the terminal is waiting for: {why}. \
+             Nothing was changed, and the terminal is still waiting. Use the address that it printed last."
         );
         Page::new(400, "bad", "?", "Not this sign-in", &text)
     }
@@ -52,10 +51,10 @@ impl Page {
     pub fn bad(status: u16) -> Page {
         let text = match status {
             // A server that answers with a form (response_mode=form_post) sends the person here with it.
-            405 => "A sign-in must come back in a page's address (response_mode=query), and not in a form (405). \
-                    Nothing was changed; the terminal goes on waiting."
+            405 => "The response must arrive in the page's address (response_mode=query), not in a form (405). \
+                    Nothing was changed, and the terminal is still waiting."
                 .to_owned(),
-            _ => format!("Nothing is here but the end of a sign-in, and this is not it ({status})."),
+            _ => format!("This address accepts only the redirect at the end of a sign-in ({status})."),
         };
         Page::new(status, "bad", "?", "Nothing here", &text)
     }

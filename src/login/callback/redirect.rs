@@ -35,7 +35,7 @@ impl Expected {
         }
         let issuer = document.text("issuer")?;
         if issuer.is_none() {
-            message::note("the document has no issuer, so it cannot be checked whose redirect this will be");
+            message::note("the document has no issuer, so the redirect's issuer cannot be checked");
         }
         Ok(Expected {
             redirect_uri,
@@ -57,12 +57,12 @@ impl Expected {
         match values("state").as_slice() {
             [Some(state)] if *state == self.state => {}
             [] => return Outcome::Ignored("it has no state"),
-            _ => return Outcome::Ignored("it has another state"),
+            _ => return Outcome::Ignored("its state does not match"),
         }
         let iss = match values("iss").as_slice() {
             [] => None,
             [Some(iss)] => Some(iss.clone()),
-            _ => return failed("iss: there twice, or not readable"),
+            _ => return failed("iss: duplicate or malformed"),
         };
         if let Err(error) = self.check_iss(iss.as_deref()) {
             return Outcome::Failed(error);
@@ -75,12 +75,12 @@ impl Expected {
             }
             ([], [Some(code)]) if code.is_empty() || !is_visible(code) => failed(&format!("code: {VISIBLE}")),
             ([], [Some(_)]) if FRONT_CHANNEL_TOKENS.iter().any(|name| !values(name).is_empty()) => {
-                failed("there are tokens in it, which only the token endpoint may give")
+                failed("contains tokens, which only the token endpoint may issue")
             }
             ([], [Some(code)]) => Outcome::Code(code.clone(), iss),
             ([], []) => failed("code: missing"),
-            ([], _) => failed("code: there twice, or not readable"),
-            _ => failed("error: beside a code, or not readable"),
+            ([], _) => failed("code: duplicate or malformed"),
+            _ => failed("error: together with a code, or malformed"),
         }
     }
 
@@ -90,7 +90,7 @@ impl Expected {
         if let Some((before, after)) = text.split_once('?') {
             let same = before == self.redirect_uri || before.strip_suffix('/') == Some(&self.redirect_uri);
             if !before.is_empty() && !same {
-                return Outcome::Ignored("it is not the address that this login leads back to");
+                return Outcome::Ignored("it is not this login's redirect URI");
             }
             return self.outcome(after.split('#').next().unwrap_or_default());
         }
@@ -113,8 +113,10 @@ impl Expected {
     /// `iss` is the issuer that was asked, to the letter (RFC 9207 section 2.4).
     fn check_iss(&self, iss: Option<&str>) -> Result<(), Error> {
         match (&self.issuer, iss) {
-            (Some(issuer), Some(iss)) if issuer != iss => Err(untrusted("iss: not the issuer that was asked")),
-            (_, None) if self.iss_required => Err(untrusted("iss: missing, and the server says that it sends it")),
+            (Some(issuer), Some(iss)) if issuer != iss => Err(untrusted("iss: not the document's issuer")),
+            (_, None) if self.iss_required => {
+                Err(untrusted("iss: missing, although the server's metadata promises it"))
+            }
             _ => Ok(()),
         }
     }

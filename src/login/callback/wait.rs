@@ -73,8 +73,7 @@ impl Wait {
 
     /// Takes the redirect URL from the terminal alone.
     pub fn ask(&mut self) -> Result<(), Error> {
-        let none =
-            || Error::usage("--paste: there is no terminal to paste at").hint("--response-file takes it from a file");
+        let none = || Error::usage("--paste: no terminal").hint("use --response-file to read the address from a file");
         self.terminal = Some(Terminal::open().ok_or_else(none)?);
         self.take_terminal();
         Ok(())
@@ -132,7 +131,7 @@ impl Wait {
         }
         while let Some(line) = self.terminal.as_mut().and_then(Terminal::line) {
             match expected.pasted(&line) {
-                Outcome::Ignored(why) => self.note(&format!("what was pasted is not used: {why}")),
+                Outcome::Ignored(why) => self.note(&format!("the pasted text was ignored: {why}")),
                 outcome => return Some(self.end(outcome, None)),
             }
         }
@@ -153,7 +152,7 @@ impl Wait {
         }
         if self.deadline.is_over() {
             let error = self.in_vain(&format!("no redirect within {} s", self.deadline.seconds()));
-            return Some(Err(error.hint("--timeout SECONDS waits longer")));
+            return Some(Err(error.hint("wait longer with --timeout SECONDS")));
         }
         None
     }
@@ -205,13 +204,13 @@ impl Wait {
             return Ok(());
         }
         if io::stderr().is_terminal() || self.terminal.is_some() {
-            self.note("no browser could be opened here: open the URL above in one, wherever you are");
+            self.note("no browser could be opened: open the URL above in any browser");
             return Ok(());
         }
         // A script that drives the login knows why it gave up: the server may have shown it a page that says so.
         if opened == Opened::Ended && environment::variable("BROWSER").is_some() {
-            let error = self.in_vain("the program of BROWSER ended in failure, and there is no terminal");
-            return Err(error.hint("run it by hand with the URL above; it may say why"));
+            let error = self.in_vain("the BROWSER program failed, and there is no terminal");
+            return Err(error.hint("run it with the URL above to see why"));
         }
         let error = Error::unavailable("no browser could be opened, and there is no terminal");
         Err(error.hint("set BROWSER to a program that drives the login, or use --no-browser"))
@@ -220,7 +219,7 @@ impl Wait {
     /// The end of a wait for nothing, with why a redirect that came was none to use.
     fn in_vain(&self, wrong: &str) -> Error {
         match self.listener.as_ref().and_then(Listener::ignored) {
-            Some(why) => Error::unavailable(format!("{wrong}; a redirect that came was not used: {why}")),
+            Some(why) => Error::unavailable(format!("{wrong}; a redirect was received and ignored: {why}")),
             None => Error::unavailable(wrong),
         }
     }
@@ -229,10 +228,10 @@ impl Wait {
         let mut waits = match (&self.listener, &self.response) {
             (Some(_), _) => "waiting for the browser".to_owned(),
             (_, Some(_)) => "waiting for the response file".to_owned(),
-            _ => "paste the address that the browser ends up at, and press Enter".to_owned(),
+            _ => "paste the address that the browser ends at, and press Enter".to_owned(),
         };
         if self.listener.is_some() && self.terminal.is_some() {
-            waits.push_str("; or paste the address that it ends up at");
+            waits.push_str("; or paste the address that it ends at");
         }
         let dull = environment::variable("NO_COLOR").is_some()
             || environment::variable("TERM").is_none_or(|term| term == "dumb");

@@ -117,7 +117,7 @@ impl Client {
         url: &Url,
         request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
     ) -> Result<Response, Error> {
-        let request = request.map_err(|_| Error::usage("the request cannot be written"))?;
+        let request = request.map_err(|_| Error::usage("invalid request"))?;
         let response = self.agent(url)?.run(request).map_err(|error| self.failure(&error))?;
         let header = |name: &str| {
             let value = response.headers().get(name)?.to_str().ok()?;
@@ -139,7 +139,7 @@ impl Client {
         let mut reader = body.as_reader().take(document::SIZE as u64 + 1);
         reader.read_to_end(&mut octets).map_err(|error| self.failure(&ureq::Error::from(error)))?;
         if octets.len() > document::SIZE {
-            return Err(Error::untrusted(format!("the answer is {}", document::too_large())));
+            return Err(Error::untrusted(format!("the response is {}", document::too_large())));
         }
         Ok(octets)
     }
@@ -166,7 +166,7 @@ impl Client {
     }
 
     fn late(&self) -> Error {
-        Error::unavailable(format!("no answer within {} s", self.deadline.seconds()))
+        Error::unavailable(format!("no response within {} s", self.deadline.seconds()))
     }
 
     fn failure(&self, error: &ureq::Error) -> Error {
@@ -174,7 +174,7 @@ impl Client {
             ureq::Error::Timeout(_) => self.late(),
             ureq::Error::HostNotFound => Error::unavailable("no such host"),
             ureq::Error::ConnectionFailed => Error::unavailable("cannot be reached"),
-            ureq::Error::ConnectProxyFailed(_) => Error::unavailable("the proxy does not connect to it"),
+            ureq::Error::ConnectProxyFailed(_) => Error::unavailable("the proxy did not connect"),
             ureq::Error::Rustls(error) => unsafe_tls(error),
             ureq::Error::Tls(reason) => Error::untrusted(*reason),
             ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
@@ -201,7 +201,7 @@ impl Read for Watched<'_> {
 }
 
 fn unsafe_tls(error: &rustls::Error) -> Error {
-    Error::untrusted(format!("TLS: {error}")).hint("SSL_CERT_FILE names a file with the certificates to trust")
+    Error::untrusted(format!("TLS: {error}")).hint("set SSL_CERT_FILE to a file with the certificates to trust")
 }
 
 /// The machine's certificates: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` where one is set, else of the first bundle
@@ -218,8 +218,8 @@ fn roots() -> Result<Vec<Certificate<'static>>, Error> {
     };
     let CertificateResult { certs, .. } = loaded;
     if certs.is_empty() {
-        let error = Error::unavailable("no certificates to check the server's with");
-        return Err(error.hint("install ca-certificates, or name a file in SSL_CERT_FILE"));
+        let error = Error::unavailable("no trusted certificates found");
+        return Err(error.hint("install ca-certificates, or set SSL_CERT_FILE"));
     }
     Ok(certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
 }
@@ -233,16 +233,16 @@ fn trace(method: &str, url: &Url, started: Instant, response: &Result<Response, 
     let url = message::printable(url.without_query());
     let got = match response {
         Ok(response) => format!("{}, {} bytes", response.status, response.body.len()),
-        Err(_) => "no answer".to_owned(),
+        Err(_) => "no response".to_owned(),
     };
     message::say(&format!("{}: trace: {method} {url}: {got}, {took} ms", message::name()));
 }
 
 const ACCEPT: &str = "application/json";
 
-const PAGE: &str = "a page and no JSON (of a proxy, or of a network's own login?)";
+const PAGE: &str = "HTML, not JSON (proxy or captive portal?)";
 
-const BROKEN: &str = "the answer is not HTTP";
+const BROKEN: &str = "the response is not valid HTTP";
 
 /// Octets for a response at first: a large token response fits.
 const START: usize = 64 * 1024;

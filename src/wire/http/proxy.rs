@@ -21,9 +21,7 @@ pub fn choice(url: &Url) -> Result<Option<Proxy>, Error> {
     let Some((name, proxy)) = named.filter(|_| !url.is_loopback() && !is_excepted(url)) else {
         return Ok(None);
     };
-    Proxy::new(&proxy)
-        .map(Some)
-        .map_err(|_| Error::usage(format!("{name}: not a proxy's URL, as in http://proxy:3128")))
+    Proxy::new(&proxy).map(Some).map_err(|_| Error::usage(format!("{name}: not a proxy URL such as http://proxy:3128")))
 }
 
 fn is_excepted(url: &Url) -> bool {
