@@ -418,10 +418,10 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_name_that_comes_twice_at_any_depth() {
-        assert_eq!(line(r#"{"a":1,"a":1}"#), "a: there twice");
-        assert_eq!(line(r#"{"a":1,"\u0061":1}"#), "a: there twice");
-        assert_eq!(line(r#"{"x":[{"b":1,"b":2}]}"#), "x: b: there twice");
+    fn refuses_a_duplicate_member_at_any_depth() {
+        assert_eq!(line(r#"{"a":1,"a":1}"#), "a: duplicate");
+        assert_eq!(line(r#"{"a":1,"\u0061":1}"#), "a: duplicate");
+        assert_eq!(line(r#"{"x":[{"b":1,"b":2}]}"#), "x: b: duplicate");
     }
 
     #[test]
