@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::answer::{with_head, with_text};
+use super::response::{with_head, with_text};
 use super::{Effect, Kind, Place, remove};
 use crate::idp::grants::Laxity;
 use crate::idp::parameters::Parameters;

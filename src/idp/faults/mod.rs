@@ -1,9 +1,9 @@
 //! What the server does wrong where it is told to, so that a script's ways to fail can be tried.
 
-mod answer;
 mod id_token;
 mod metadata;
 mod redirect;
+mod response;
 mod token;
 
 use std::borrow::Cow;
@@ -155,8 +155,8 @@ impl Effect {
     pub fn damaged(&self, answer: Answer) -> Answer {
         match self {
             Effect::Octets(change) => answer.changed(change),
-            Effect::Text(change) => answer.changed(|octets| answer::with_text(octets, change)),
-            Effect::Object(change) => answer.changed(|octets| answer::with_object(octets, change)),
+            Effect::Text(change) => answer.changed(|octets| response::with_text(octets, change)),
+            Effect::Object(change) => answer.changed(|octets| response::with_object(octets, change)),
             Effect::Parameters(change) => answer.changed(|octets| redirect::with_parameters(octets, change)),
             Effect::Denied(error) => {
                 answer.changed(|octets| redirect::with_parameters(octets, |pairs| redirect::deny(pairs, error)))
@@ -239,7 +239,7 @@ fn advice(place: Place, status: u8) -> &'static str {
 
 /// All kinds: what each endpoint can do, then what is of its own, in the order of a login.
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
-    let mut kinds = answer::kinds();
+    let mut kinds = response::kinds();
     kinds.extend_from_slice(metadata::KINDS);
     kinds.extend(redirect::kinds());
     kinds.extend(token::kinds());
