@@ -2,31 +2,31 @@
 
 use serde_json::{Value, json};
 
-use super::server::Answer;
+use super::server::Response;
 use super::{Person, Service};
 use crate::wire::request::Request;
 
 impl Service {
     /// Something to call with an access token: OpenID Connect Core section 5.3, RFC 6750.
-    pub fn userinfo(&self, request: &Request) -> Answer {
+    pub fn userinfo(&self, request: &Request) -> Response {
         match bearer(request).map(|token| self.state().grants.holder(token)) {
-            Some(Some((person, _))) => Answer::json(200, &told(&person)),
-            Some(None) => Answer::empty(401).with("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"),
-            None => Answer::empty(401).with("WWW-Authenticate: Bearer\r\n"),
+            Some(Some((person, _))) => Response::json(200, &told(&person)),
+            Some(None) => Response::empty(401).with("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"),
+            None => Response::empty(401).with("WWW-Authenticate: Bearer\r\n"),
         }
     }
 
     /// A protected resource with metadata of its own, as an MCP server is: RFC 9728 section 5.1, RFC 8707.
-    pub fn resource(&self, request: &Request) -> Answer {
+    pub fn resource(&self, request: &Request) -> Response {
         let resource = format!("{}{RESOURCE}", self.base);
         let metadata = format!("resource_metadata=\"http://{}{}\"", self.authority, self.resource_metadata_path());
         match bearer(request).map(|token| self.state().grants.holder(token)) {
-            Some(Some((person, resources))) if resources.contains(&resource) => Answer::json(200, &told(&person)),
+            Some(Some((person, resources))) if resources.contains(&resource) => Response::json(200, &told(&person)),
             Some(_) => {
                 let header = format!("WWW-Authenticate: Bearer error=\"invalid_token\", {metadata}\r\n");
-                Answer::empty(401).with(&header)
+                Response::empty(401).with(&header)
             }
-            None => Answer::empty(401).with(&format!("WWW-Authenticate: Bearer {metadata}\r\n")),
+            None => Response::empty(401).with(&format!("WWW-Authenticate: Bearer {metadata}\r\n")),
         }
     }
 

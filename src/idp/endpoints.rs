@@ -8,7 +8,7 @@ use serde_json::json;
 use super::faults::{Effect, Place};
 use super::grants::{self, Authorization, Tokens};
 use super::parameters::Parameters;
-use super::server::Answer;
+use super::server::Response;
 use super::{PUSHED, Pushed, Service, drop_nulls, now};
 use crate::client::pkce;
 use crate::document::Document;
@@ -18,23 +18,23 @@ use crate::wire::request::Request;
 
 impl Service {
     /// The pushed authorization request endpoint: RFC 9126 section 2.
-    pub fn push(&self, request: &Request, body: &[u8]) -> Answer {
+    pub fn push(&self, request: &Request, body: &[u8]) -> Response {
         let parameters = match self.called(request, body) {
             Ok(parameters) => parameters,
-            Err(answer) => return answer,
+            Err(response) => return response,
         };
         let one = |name| parameters.one(name).unwrap_or_default();
         let mut state = self.state();
         if !state.clients.allows(one("client_id"), one("redirect_uri")) {
-            return Answer::error(400, "invalid_request", "redirect_uri is not registered for this client");
+            return Response::error(400, "invalid_request", "redirect_uri is not registered for this client");
         }
         if let Err((error, description)) = Authorization::of(&parameters, &self.lax) {
-            return Answer::error(400, error, description);
+            return Response::error(400, error, description);
         }
-        let Ok(id) = pkce::random(32) else { return Answer::failed() };
+        let Ok(id) = pkce::random(32) else { return Response::failed() };
         let request_uri = format!("urn:ietf:params:oauth:request_uri:{}", *id);
         state.pushed.insert(request_uri.clone(), Pushed { parameters, until: Instant::now() + PUSHED });
-        Answer::json(201, &json!({ "request_uri": request_uri, "expires_in": PUSHED.as_secs() }))
+        Response::json(201, &json!({ "request_uri": request_uri, "expires_in": PUSHED.as_secs() }))
     }
 
     /// The request that this client pushed, once (RFC 9126 section 4).
@@ -45,24 +45,24 @@ impl Service {
     }
 
     /// The registration endpoint: RFC 7591 section 3.
-    pub fn register(&self, request: &Request, body: &[u8]) -> Answer {
+    pub fn register(&self, request: &Request, body: &[u8]) -> Response {
         let is_json = request.header("Content-Type").is_some_and(|media_type| {
             media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
         });
         let Some(metadata) = Document::parse(body).ok().filter(|_| is_json) else {
-            return Answer::error(400, "invalid_client_metadata", "the body must be a JSON object");
+            return Response::error(400, "invalid_client_metadata", "the body must be a JSON object");
         };
         match self.state().clients.register(&metadata) {
-            Ok(client) => Answer::json(201, &client),
-            Err((error, description)) => Answer::error(400, error, description),
+            Ok(client) => Response::json(201, &client),
+            Err((error, description)) => Response::error(400, error, description),
         }
     }
 
     /// The token endpoint: RFC 6749 section 3.2.
-    pub fn token(&self, request: &Request, body: &[u8], faults: &[Effect]) -> Answer {
+    pub fn token(&self, request: &Request, body: &[u8], faults: &[Effect]) -> Response {
         let parameters = match self.called(request, body) {
             Ok(parameters) => parameters,
-            Err(answer) => return answer,
+            Err(response) => return response,
         };
         let granted = match parameters.one("grant_type") {
             Some("authorization_code") => self.state().grants.exchange(&parameters),
@@ -72,16 +72,16 @@ impl Service {
         };
         let tokens = match granted {
             Ok(tokens) => tokens,
-            Err((error, description)) => return Answer::error(400, error, description),
+            Err((error, description)) => return Response::error(400, error, description),
         };
         let id_token = match tokens.scope.iter().any(|name| name == "openid") {
             true => match self.id_token(&tokens, faults) {
                 Ok(id_token) => Some(id_token),
-                Err(_) => return Answer::failed(),
+                Err(_) => return Response::failed(),
             },
             false => None,
         };
-        let mut answer = json!({
+        let mut response = json!({
             "access_token": tokens.access_token,
             "token_type": "Bearer",
             "expires_in": grants::ACCESS.as_secs(),
@@ -89,8 +89,8 @@ impl Service {
             "refresh_token": tokens.refresh_token,
             "id_token": id_token,
         });
-        drop_nulls(&mut answer);
-        Answer::json(200, &answer)
+        drop_nulls(&mut response);
+        Response::json(200, &response)
     }
 
     /// An ID token (OpenID Connect Core section 2).
@@ -123,30 +123,30 @@ impl Service {
     }
 
     /// Revocation: RFC 7009.
-    pub fn revoke(&self, request: &Request, body: &[u8]) -> Answer {
+    pub fn revoke(&self, request: &Request, body: &[u8]) -> Response {
         let parameters = match self.called(request, body) {
             Ok(parameters) => parameters,
-            Err(answer) => return answer,
+            Err(response) => return response,
         };
         match parameters.one("token") {
             Some(token) => self.state().grants.revoke(token, parameters.one("client_id").unwrap_or_default()),
-            None => return Answer::error(400, "invalid_request", "token is missing"),
+            None => return Response::error(400, "invalid_request", "token is missing"),
         }
-        Answer::empty(200)
+        Response::empty(200)
     }
 
     /// The parameters of a public client's call: in a form, or in JSON as Auth0 takes it.
-    fn called(&self, request: &Request, body: &[u8]) -> Result<Parameters, Answer> {
+    fn called(&self, request: &Request, body: &[u8]) -> Result<Parameters, Response> {
         let read = sent(request, body);
-        let parameters = read.map_err(|wrong| Answer::error(400, "invalid_request", wrong))?;
+        let parameters = read.map_err(|wrong| Response::error(400, "invalid_request", wrong))?;
         if !request.query.is_empty() {
-            return Err(Answer::error(400, "invalid_request", "parameters belong in the body"));
+            return Err(Response::error(400, "invalid_request", "parameters belong in the body"));
         }
         let authenticates = request.has("Authorization") || parameters.one("client_secret").is_some();
         let known = parameters.one("client_id").is_some_and(|client_id| self.state().clients.knows(client_id));
         if authenticates || !known {
-            let answer = Answer::error(401, "invalid_client", "no such client, or it is one without a secret");
-            return Err(answer.with("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
+            let response = Response::error(401, "invalid_client", "no such client, or it is one without a secret");
+            return Err(response.with("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
         }
         Ok(parameters)
     }

@@ -38,7 +38,7 @@ use faults::{Effect, Faults, Place};
 use grants::{Authorization, Grants, Laxities, Laxity};
 use keys::Keys;
 use parameters::Parameters;
-use server::Answer;
+use server::Response;
 
 /// How the server is set up.
 pub struct Setup {
@@ -58,7 +58,7 @@ pub struct Setup {
     pub faults: Vec<Fault>,
 }
 
-/// A server that listens, and does not answer yet.
+/// A server that listens, and does not respond yet.
 pub struct Idp {
     listener: TcpListener,
     service: Service,
@@ -160,25 +160,25 @@ impl Service {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer to a request, and what is wrong with it.
-    fn answer(&self, request: &Request, body: &[u8]) -> Answer {
+    /// The response to a request, and what is wrong with it.
+    fn respond(&self, request: &Request, body: &[u8]) -> Response {
         let host = request.header("Host").unwrap_or_default();
         if host.replacen("localhost:", "127.0.0.1:", 1) != self.authority {
-            return Answer::page(pages::problem(421, "That is not this server's name."));
+            return Response::page(pages::problem(421, "That is not this server's name."));
         }
         let endpoint = self.endpoint(request);
         let mut faults = endpoint.map(|place| self.faults.strike(place)).unwrap_or_default();
         if endpoint == Some(Place::Token) && endpoints::is_refresh(request, body) {
             faults.extend(self.faults.strike(Place::Refresh));
         }
-        if let Some(answer) = faults.iter().find_map(|fault| fault.instead(&String::from_utf8_lossy(body))) {
-            return answer;
+        if let Some(response) = faults.iter().find_map(|fault| fault.instead(&String::from_utf8_lossy(body))) {
+            return response;
         }
-        let answer = self.right_answer(request, endpoint, body, &faults);
-        if answer.is_redirect() {
+        let response = self.route(request, endpoint, body, &faults);
+        if response.is_redirect() {
             faults.extend(self.faults.strike(Place::Redirect));
         }
-        faults.iter().fold(answer, |answer, fault| fault.damaged(answer))
+        faults.iter().fold(response, |response, fault| fault.damaged(response))
     }
 
     /// The endpoint that this is a request for; none for a page, and for what is no endpoint.
@@ -208,12 +208,12 @@ impl Service {
         path.strip_prefix('/').filter(|path| path.starts_with('/')).unwrap_or(path)
     }
 
-    fn right_answer(&self, request: &Request, endpoint: Option<Place>, body: &[u8], faults: &[Effect]) -> Answer {
+    fn route(&self, request: &Request, endpoint: Option<Place>, body: &[u8], faults: &[Effect]) -> Response {
         match (request.method.as_str(), endpoint, self.path(request)) {
-            ("GET", Some(Place::Metadata), _) => Answer::json(200, &self.metadata()),
-            ("GET", Some(Place::Resource), _) => Answer::json(200, &self.resource_metadata()),
+            ("GET", Some(Place::Metadata), _) => Response::json(200, &self.metadata()),
+            ("GET", Some(Place::Resource), _) => Response::json(200, &self.resource_metadata()),
             ("GET", Some(Place::Keys), _) => {
-                self.keys.jwks().map_or_else(|_| Answer::failed(), |keys| Answer::json(200, &keys))
+                self.keys.jwks().map_or_else(|_| Response::failed(), |keys| Response::json(200, &keys))
             }
             ("GET", Some(Place::Authorization), _) => self.authorize(&request.query, request),
             ("POST", Some(Place::Authorization), _) => self.authorize(&String::from_utf8_lossy(body), request),
@@ -226,9 +226,9 @@ impl Service {
             ("GET", None, "/userinfo") => self.userinfo(request),
             ("GET" | "POST", None, RESOURCE) => self.resource(request),
             (_, Some(_), _) | (_, None, "/login" | "/consent" | "/userinfo" | RESOURCE) => {
-                Answer::page(pages::problem(405, "That is not how this is asked for."))
+                Response::page(pages::problem(405, "That is not how this is asked for."))
             }
-            _ => Answer::page(pages::problem(404, "There is nothing here.")),
+            _ => Response::page(pages::problem(404, "There is nothing here.")),
         }
     }
 
@@ -262,27 +262,27 @@ impl Service {
     }
 
     /// The authorization endpoint: RFC 6749 section 3.1, OpenID Connect Core section 3.1.2.
-    fn authorize(&self, query: &str, request: &Request) -> Answer {
+    fn authorize(&self, query: &str, request: &Request) -> Response {
         let parameters = match Parameters::of_form(query) {
             Ok(parameters) => parameters,
-            Err(wrong) => return Answer::page(pages::problem(400, wrong)),
+            Err(wrong) => return Response::page(pages::problem(400, wrong)),
         };
         let client_id = parameters.one("client_id").unwrap_or_default();
         if !self.state().clients.knows(client_id) {
-            return Answer::page(pages::problem(400, "No client of that client_id is registered here."));
+            return Response::page(pages::problem(400, "No client of that client_id is registered here."));
         }
         let parameters = match parameters.one("request_uri") {
             Some(request_uri) => match self.pushed(request_uri, client_id) {
                 Some(pushed) => pushed,
                 None => {
-                    return Answer::page(pages::problem(400, "That request was not pushed, or is used or too old."));
+                    return Response::page(pages::problem(400, "That request was not pushed, or is used or too old."));
                 }
             },
             None => parameters,
         };
         let redirect_uri = parameters.one("redirect_uri").unwrap_or_default();
         if !self.state().clients.allows(parameters.one("client_id").unwrap_or_default(), redirect_uri) {
-            return Answer::page(pages::problem(400, "That redirect_uri is not registered for this client."));
+            return Response::page(pages::problem(400, "That redirect_uri is not registered for this client."));
         }
         let back = Back { redirect_uri, state: parameters.one("state"), issuer: self.iss() };
         let authorization = match Authorization::of(&parameters, &self.lax) {
@@ -310,39 +310,39 @@ impl Service {
     }
 
     /// Shows the login page, or the consent page to somebody who is logged in.
-    fn ask(&self, authorization: Authorization, person: Option<Person>, cookie: Option<&str>) -> Answer {
-        let Ok(id) = pkce::random(32) else { return Answer::failed() };
+    fn ask(&self, authorization: Authorization, person: Option<Person>, cookie: Option<&str>) -> Response {
+        let Ok(id) = pkce::random(32) else { return Response::failed() };
         let page = match &person {
             None => pages::login(&self.base, &id),
             Some(person) => pages::consent(&self.base, &id, &person.name, &authorization.scope, cookie),
         };
         self.state().asked.insert(id.to_string(), Asked { authorization, person });
-        Answer::page(page)
+        Response::page(page)
     }
 
-    fn login(&self, body: &[u8]) -> Answer {
+    fn login(&self, body: &[u8]) -> Response {
         let text = String::from_utf8_lossy(body);
         let parameters = Parameters::of_form(&text).unwrap_or_default();
         let name = parameters.one("name").unwrap_or_default().trim();
         let asked = parameters.one("id").and_then(|id| self.state().asked.remove(id));
         let Some(asked) = asked else {
-            return Answer::page(pages::problem(400, "That login has ended, or was never begun."));
+            return Response::page(pages::problem(400, "That login has ended, or was never begun."));
         };
         if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
             return self.ask(asked.authorization, None, None);
         }
-        let Ok(session) = pkce::random(32) else { return Answer::failed() };
+        let Ok(session) = pkce::random(32) else { return Response::failed() };
         let person = Person { name: name.to_owned(), auth_time: now() };
         self.state().sessions.insert(session.to_string(), person.clone());
         self.ask(asked.authorization, Some(person), Some(&session))
     }
 
-    fn consent(&self, body: &[u8]) -> Answer {
+    fn consent(&self, body: &[u8]) -> Response {
         let text = String::from_utf8_lossy(body);
         let parameters = Parameters::of_form(&text).unwrap_or_default();
         let asked = parameters.one("id").and_then(|id| self.state().asked.remove(id));
         let Some(Asked { authorization, person: Some(person) }) = asked else {
-            return Answer::page(pages::problem(400, "That login has ended, or was never begun."));
+            return Response::page(pages::problem(400, "That login has ended, or was never begun."));
         };
         if parameters.one("answer") == Some("allow") {
             return self.grant(authorization, person);
@@ -353,10 +353,10 @@ impl Service {
     }
 
     /// Sends the browser back with a code.
-    fn grant(&self, authorization: Authorization, person: Person) -> Answer {
+    fn grant(&self, authorization: Authorization, person: Person) -> Response {
         let back = |authorization: &Authorization| (authorization.redirect_uri.clone(), authorization.state.clone());
         let (redirect_uri, state) = back(&authorization);
-        let Ok(code) = self.state().grants.code(authorization, person) else { return Answer::failed() };
+        let Ok(code) = self.state().grants.code(authorization, person) else { return Response::failed() };
         let back = Back { redirect_uri: &redirect_uri, state: state.as_deref(), issuer: self.iss() };
         back.with(&[("code", &code)])
     }
@@ -370,16 +370,16 @@ struct Back<'a> {
 }
 
 impl Back<'_> {
-    fn error(&self, error: &str, description: &str) -> Answer {
+    fn error(&self, error: &str, description: &str) -> Response {
         self.with(&[("error", error), ("error_description", description)])
     }
 
-    fn with(&self, pairs: &[(&str, &str)]) -> Answer {
+    fn with(&self, pairs: &[(&str, &str)]) -> Response {
         let mut pairs = pairs.to_vec();
         pairs.extend(self.state.map(|state| ("state", state)));
         pairs.extend(self.issuer.map(|issuer| ("iss", issuer)));
         let joint = if self.redirect_uri.contains('?') { '&' } else { '?' };
-        Answer::redirect(&format!("{}{joint}{}", self.redirect_uri, *form::encoded(pairs)))
+        Response::redirect(&format!("{}{joint}{}", self.redirect_uri, *form::encoded(pairs)))
     }
 }
 

@@ -11,13 +11,13 @@ use super::{Service, pages};
 use crate::document::SIZE;
 use crate::wire::request::{Head, phrase};
 
-/// A whole answer.
-pub struct Answer {
+/// A whole response.
+pub struct Response {
     octets: Vec<u8>,
     delivery: Delivery,
 }
 
-/// How an answer goes out.
+/// How a response goes out.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Delivery {
     /// At once.
@@ -30,44 +30,44 @@ pub enum Delivery {
     Endless,
 }
 
-impl Answer {
+impl Response {
     /// A page that is written already.
-    pub fn page(page: Vec<u8>) -> Answer {
-        Answer { octets: page, delivery: Delivery::Whole }
+    pub fn page(page: Vec<u8>) -> Response {
+        Response { octets: page, delivery: Delivery::Whole }
     }
 
     /// A JSON object.
-    pub fn json(status: u16, body: &Value) -> Answer {
-        Answer::text(status, "application/json", &body.to_string())
+    pub fn json(status: u16, body: &Value) -> Response {
+        Response::text(status, "application/json", &body.to_string())
     }
 
     /// A text of this media type.
-    pub fn text(status: u16, media_type: &str, body: &str) -> Answer {
-        Answer::plain(status, &format!("Content-Type: {media_type}\r\n"), body)
+    pub fn text(status: u16, media_type: &str, body: &str) -> Response {
+        Response::plain(status, &format!("Content-Type: {media_type}\r\n"), body)
     }
 
     /// An OAuth error (RFC 6749 section 5.2).
-    pub fn error(status: u16, error: &str, description: &str) -> Answer {
-        Answer::json(status, &json!({ "error": error, "error_description": description }))
+    pub fn error(status: u16, error: &str, description: &str) -> Response {
+        Response::json(status, &json!({ "error": error, "error_description": description }))
     }
 
     /// A redirect of the browser; 303, so that a form's content is not sent on (RFC 9700 section 4.12).
-    pub fn redirect(location: &str) -> Answer {
-        Answer::plain(303, &format!("Location: {location}\r\n"), "")
+    pub fn redirect(location: &str) -> Response {
+        Response::plain(303, &format!("Location: {location}\r\n"), "")
     }
 
     /// No content.
-    pub fn empty(status: u16) -> Answer {
-        Answer::plain(status, "", "")
+    pub fn empty(status: u16) -> Response {
+        Response::plain(status, "", "")
     }
 
     /// A failure of the server itself.
-    pub fn failed() -> Answer {
-        Answer::error(500, "server_error", "the server failed")
+    pub fn failed() -> Response {
+        Response::error(500, "server_error", "the server failed")
     }
 
     /// The same, with one more header line.
-    pub fn with(mut self, header: &str) -> Answer {
+    pub fn with(mut self, header: &str) -> Response {
         let end = self.octets.windows(2).position(|pair| pair == b"\r\n").map_or(0, |line| line + 2);
         self.octets.splice(end..end, header.bytes());
         self
@@ -79,13 +79,13 @@ impl Answer {
     }
 
     /// The same with other octets.
-    pub fn changed(self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Answer {
-        Answer { octets: change(self.octets), ..self }
+    pub fn changed(self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Response {
+        Response { octets: change(self.octets), ..self }
     }
 
     /// The same, going out in another way.
-    pub fn delivered(self, delivery: Delivery) -> Answer {
-        Answer { delivery, ..self }
+    pub fn delivered(self, delivery: Delivery) -> Response {
+        Response { delivery, ..self }
     }
 
     fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
@@ -109,13 +109,13 @@ impl Answer {
         }
     }
 
-    fn plain(status: u16, headers: &str, body: &str) -> Answer {
+    fn plain(status: u16, headers: &str, body: &str) -> Response {
         let head = format!(
             "HTTP/1.1 {status} {}\r\n{headers}Content-Length: {}\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n",
             phrase(status),
             body.len()
         );
-        Answer::page(format!("{head}{body}").into_bytes())
+        Response::page(format!("{head}{body}").into_bytes())
     }
 }
 
@@ -135,13 +135,13 @@ pub fn serve(listener: &TcpListener, service: &Service) -> ! {
 fn converse(mut stream: TcpStream, service: &Service) {
     let _ = stream.set_read_timeout(Some(CONNECTION));
     let _ = stream.set_write_timeout(Some(CONNECTION));
-    let Ok(answer) = answered(&mut stream, service) else { return };
-    if answer.send(&mut stream).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
+    let Ok(response) = respond(&mut stream, service) else { return };
+    if response.send(&mut stream).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
         let _ = stream.read(&mut [0; 1024]);
     }
 }
 
-fn answered(stream: &mut TcpStream, service: &Service) -> io::Result<Answer> {
+fn respond(stream: &mut TcpStream, service: &Service) -> io::Result<Response> {
     let mut octets = Vec::new();
     let mut buffer = [0; 4096];
     let mut more = |octets: &mut Vec<u8>| -> io::Result<()> {
@@ -156,18 +156,18 @@ fn answered(stream: &mut TcpStream, service: &Service) -> io::Result<Answer> {
     let (request, head) = loop {
         match Head::parse(&octets) {
             Head::Whole(request, length) => break (request, length),
-            Head::Bad(status) => return Ok(Answer::page(pages::problem(status, "That is not a request."))),
+            Head::Bad(status) => return Ok(Response::page(pages::problem(status, "That is not a request."))),
             Head::Partial => more(&mut octets)?,
         }
     };
     let length = request.header("Content-Length").unwrap_or("0").parse().unwrap_or(usize::MAX);
     if length > SIZE || request.has("Transfer-Encoding") {
-        return Ok(Answer::page(pages::problem(413, "That is more than a request has.")));
+        return Ok(Response::page(pages::problem(413, "That is more than a request has.")));
     }
     while octets.len() < head + length {
         more(&mut octets)?;
     }
-    Ok(service.answer(&request, octets.get(head..head + length).unwrap_or_default()))
+    Ok(service.respond(&request, octets.get(head..head + length).unwrap_or_default()))
 }
 
 /// How long a connection may pause.

@@ -15,8 +15,8 @@ pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
         if !url.is_loopback() {
             return Err(Error::untrusted("--visit: leads away from this machine"));
         }
-        let answer = client.get(&url)?;
-        let next = match (answer.status, answer.location) {
+        let response = client.get(&url)?;
+        let next = match (response.status, response.location) {
             (200, _) => return Ok(()),
             (301 | 302 | 303 | 307 | 308, Some(location)) => location,
             (status, _) => return Err(Error::new(Kind::Refused, format!("--visit: answered {status}"))),

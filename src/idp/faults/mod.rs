@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use super::grants::{Laxities, Laxity};
-use super::server::{Answer, Delivery};
+use super::server::{Delivery, Response};
 
 /// A fault as it is asked for: `KIND`, or `KIND@N` for the Nth request alone.
 #[derive(Clone)]
@@ -109,18 +109,18 @@ pub enum Place {
 #[derive(Clone, Copy)]
 pub enum Effect {
     /// This is answered, and the request has no other effect.
-    Instead(fn() -> Answer),
+    Instead(fn() -> Response),
     /// An OAuth error with this status is answered, and the request has no other effect.
     Error(u16, &'static str),
     /// An OAuth error whose description repeats the request.
     Echo,
-    /// The octets of the answer are others.
+    /// The octets of the response are others.
     Octets(fn(Vec<u8>) -> Vec<u8>),
     /// The body of a success is another text.
     Text(fn(&str) -> String),
     /// The object of a success is another one.
     Object(fn(&mut Value)),
-    /// The answer goes out in another way.
+    /// The response goes out in another way.
     Delivered(Delivery),
     /// The redirect has other parameters.
     Parameters(fn(&mut Pairs)),
@@ -142,28 +142,28 @@ pub enum Effect {
 
 impl Effect {
     /// What is answered to a request with this body before anything else is done about it, if anything is.
-    pub fn instead(&self, body: &str) -> Option<Answer> {
+    pub fn instead(&self, body: &str) -> Option<Response> {
         match self {
-            Effect::Instead(answer) => Some(answer()),
+            Effect::Instead(response) => Some(response()),
             Effect::Error(status, error) => Some(token::refused(*status, error)),
             Effect::Echo => Some(token::echoed(body)),
             _ => None,
         }
     }
 
-    /// The answer, damaged.
-    pub fn damaged(&self, answer: Answer) -> Answer {
+    /// The response, damaged.
+    pub fn damaged(&self, response: Response) -> Response {
         match self {
-            Effect::Octets(change) => answer.changed(change),
-            Effect::Text(change) => answer.changed(|octets| response::with_text(octets, change)),
-            Effect::Object(change) => answer.changed(|octets| response::with_object(octets, change)),
-            Effect::Parameters(change) => answer.changed(|octets| redirect::with_parameters(octets, change)),
+            Effect::Octets(change) => response.changed(change),
+            Effect::Text(change) => response.changed(|octets| response::with_text(octets, change)),
+            Effect::Object(change) => response.changed(|octets| response::with_object(octets, change)),
+            Effect::Parameters(change) => response.changed(|octets| redirect::with_parameters(octets, change)),
             Effect::Denied(error) => {
-                answer.changed(|octets| redirect::with_parameters(octets, |pairs| redirect::deny(pairs, error)))
+                response.changed(|octets| redirect::with_parameters(octets, |pairs| redirect::deny(pairs, error)))
             }
-            Effect::Location(change) => answer.changed(|octets| redirect::with_location(octets, change)),
-            Effect::Delivered(delivery) => answer.delivered(*delivery),
-            _ => answer,
+            Effect::Location(change) => response.changed(|octets| redirect::with_location(octets, change)),
+            Effect::Delivered(delivery) => response.delivered(*delivery),
+            _ => response,
         }
     }
 

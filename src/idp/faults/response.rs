@@ -1,4 +1,4 @@
-//! What can be wrong with the answer of any endpoint: RFC 9110, RFC 9112, RFC 8259.
+//! What can be wrong with the response of any endpoint: RFC 9110, RFC 9112, RFC 8259.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Effect, Kind, Place};
 use crate::document::SIZE;
-use crate::idp::server::{Answer, Delivery};
+use crate::idp::server::{Delivery, Response};
 
 /// The kinds for each endpoint: `token-503` is the shape 503 at the token endpoint.
 pub fn kinds() -> Vec<Kind> {
@@ -18,7 +18,7 @@ pub fn kinds() -> Vec<Kind> {
     ENDPOINTS.iter().flat_map(|endpoint| SHAPES.iter().filter_map(move |shape| named(endpoint, shape))).collect()
 }
 
-/// The answer with another text in its body.
+/// The response with another text in its body.
 pub fn with_text(octets: Vec<u8>, change: impl FnOnce(&str) -> String) -> Vec<u8> {
     let text = String::from_utf8_lossy(&octets);
     match text.split_once("\r\n\r\n") {
@@ -27,7 +27,7 @@ pub fn with_text(octets: Vec<u8>, change: impl FnOnce(&str) -> String) -> Vec<u8
     }
 }
 
-/// The answer with another object in its body.
+/// The response with another object in its body.
 pub fn with_object(octets: Vec<u8>, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     with_text(octets, |body| match serde_json::from_str(body) {
         Ok(mut object @ Value::Object(_)) => {
@@ -45,7 +45,7 @@ fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
     [format!("{head}\r\n{LENGTH} {}\r\n\r\n", body.len()).as_bytes(), body].concat()
 }
 
-/// The answer with its head changed; errors are changed too, since a client reads them just so.
+/// The response with its head changed; errors are changed too, since a client reads them just so.
 pub fn with_head(octets: Vec<u8>, change: impl FnOnce(&str) -> String) -> Vec<u8> {
     match split(&octets) {
         Some((head, body)) => [change(head).as_bytes(), b"\r\n\r\n", body].concat(),
@@ -62,7 +62,7 @@ fn is_success(head: &str) -> bool {
     head.starts_with("HTTP/1.1 200 ") || head.starts_with("HTTP/1.1 201 ")
 }
 
-/// The answer in pieces (RFC 9112 section 7.1), the last of which ends as `end` says.
+/// The response in pieces (RFC 9112 section 7.1), the last of which ends as `end` says.
 fn in_chunks(octets: Vec<u8>, end: &str) -> Vec<u8> {
     let Some((head, body)) = split(&octets) else { return octets };
     let head = replaced(head, LENGTH, "Transfer-Encoding: chunked");
@@ -86,7 +86,7 @@ fn headed(octets: Vec<u8>, line: &str) -> Vec<u8> {
     with_head(octets, |head| format!("{head}\r\n{line}"))
 }
 
-/// A way to answer, and how each kind of endpoint's client ends: one that is asked by GET, the token endpoint, one that
+/// A shape of response, and how each kind of endpoint's client ends: one that is asked by GET, the token endpoint, one that
 /// takes a POST, the one for revocation, the one for browsers.
 struct Shape {
     name: &'static str,
@@ -194,36 +194,38 @@ static SHAPES: &[Shape] = &[
         "redirect",
         [4, 4, 4, 4, 3],
         "sends its client elsewhere",
-        Effect::Instead(|| Answer::empty(307).with("Location: /elsewhere\r\n")),
+        Effect::Instead(|| Response::empty(307).with("Location: /elsewhere\r\n")),
     ),
     shape(
         "html",
         [4, 4, 4, 0, 3],
         "answers with a page, as a hotel's network does",
-        Effect::Instead(|| Answer::text(200, "text/html", "<!doctype html><title>Welcome</title><p>Accept our terms")),
+        Effect::Instead(|| {
+            Response::text(200, "text/html", "<!doctype html><title>Welcome</title><p>Accept our terms")
+        }),
     ),
     shape(
         "empty",
         [4, 4, 4, 0, NONE],
         "answers with nothing",
-        Effect::Instead(|| Answer::text(200, "application/json", "")),
+        Effect::Instead(|| Response::text(200, "application/json", "")),
     ),
-    shape("204", [4, 4, 4, 0, NONE], "answers 204", Effect::Instead(|| Answer::empty(204))),
-    shape("206", [4, 4, 4, 4, NONE], "answers 206", Effect::Instead(|| Answer::empty(206))),
-    shape("304", [4, 4, 4, 4, NONE], "answers 304", Effect::Instead(|| Answer::empty(304))),
-    shape("400", [1, 5, 1, 1, 3], "answers 400 without a word", Effect::Instead(|| Answer::empty(400))),
+    shape("204", [4, 4, 4, 0, NONE], "answers 204", Effect::Instead(|| Response::empty(204))),
+    shape("206", [4, 4, 4, 4, NONE], "answers 206", Effect::Instead(|| Response::empty(206))),
+    shape("304", [4, 4, 4, 4, NONE], "answers 304", Effect::Instead(|| Response::empty(304))),
+    shape("400", [1, 5, 1, 1, 3], "answers 400 without a word", Effect::Instead(|| Response::empty(400))),
     shape(
         "401",
         [1, 1, 1, 1, 3],
         "answers 401, and asks for passwords twice",
         Effect::Instead(|| {
-            Answer::empty(401).with("WWW-Authenticate: Basic realm=\"a\"\r\nWWW-Authenticate: Digest realm=\"b\"\r\n")
+            Response::empty(401).with("WWW-Authenticate: Basic realm=\"a\"\r\nWWW-Authenticate: Digest realm=\"b\"\r\n")
         }),
     ),
-    shape("404", [1, 5, 1, 1, 3], "answers 404", Effect::Instead(|| Answer::empty(404))),
-    shape("429", [3, 3, 3, 3, 3], "answers 429", Effect::Instead(|| Answer::empty(429).with("Retry-After: 1\r\n"))),
-    shape("500", [3, 5, 3, 3, 3], "answers 500", Effect::Instead(|| Answer::text(500, "text/plain", "oops"))),
-    shape("503", [3, 3, 3, 3, 3], "answers 503", Effect::Instead(|| Answer::empty(503).with("Retry-After: 1\r\n"))),
+    shape("404", [1, 5, 1, 1, 3], "answers 404", Effect::Instead(|| Response::empty(404))),
+    shape("429", [3, 3, 3, 3, 3], "answers 429", Effect::Instead(|| Response::empty(429).with("Retry-After: 1\r\n"))),
+    shape("500", [3, 5, 3, 3, 3], "answers 500", Effect::Instead(|| Response::text(500, "text/plain", "oops"))),
+    shape("503", [3, 3, 3, 3, 3], "answers 503", Effect::Instead(|| Response::empty(503).with("Retry-After: 1\r\n"))),
     shape(
         "truncated",
         [4, 4, 4, NONE, NONE],

@@ -1,4 +1,4 @@
-//! What can be wrong with a token answer: RFC 6749 sections 5.1, 5.2 and 6.
+//! What can be wrong with a token response: RFC 6749 sections 5.1, 5.2 and 6.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::response::{with_head, with_text};
 use super::{Effect, Kind, Place, remove};
 use crate::idp::grants::Laxity;
 use crate::idp::parameters::Parameters;
-use crate::idp::server::Answer;
+use crate::idp::server::Response;
 use crate::wire::form;
 
 /// All kinds.
@@ -24,15 +24,15 @@ pub fn kinds() -> Vec<Kind> {
 }
 
 /// An OAuth error (RFC 6749 section 5.2).
-pub fn refused(status: u16, error: &str) -> Answer {
-    Answer::error(status, error, "told to say so")
+pub fn refused(status: u16, error: &str) -> Response {
+    Response::error(status, error, "told to say so")
 }
 
 /// An error whose description repeats what must not be told.
-pub fn echoed(body: &str) -> Answer {
+pub fn echoed(body: &str) -> Response {
     let parameters = Parameters::of_form(body).unwrap_or_default();
     let told = ["code", "code_verifier", "refresh_token"].map(|name| parameters.one(name).unwrap_or_default());
-    Answer::error(400, "invalid_grant", &format!("not this one: {}", told.join(" ")))
+    Response::error(400, "invalid_grant", &format!("not this one: {}", told.join(" ")))
 }
 
 const fn token(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
@@ -43,11 +43,11 @@ const fn refresh(name: &'static str, status: u8, does: &'static str, change: fn(
     Kind::new(name, Place::Refresh, status, does, Effect::Object(change))
 }
 
-const fn instead(name: &'static str, status: u8, does: &'static str, answer: fn() -> Answer) -> Kind {
-    Kind::new(name, Place::Token, status, does, Effect::Instead(answer))
+const fn instead(name: &'static str, status: u8, does: &'static str, response: fn() -> Response) -> Kind {
+    Kind::new(name, Place::Token, status, does, Effect::Instead(response))
 }
 
-/// The answer's members as the pairs of a form.
+/// The response's members as the pairs of a form.
 fn as_form(octets: Vec<u8>) -> Vec<u8> {
     let octets = with_head(octets, |head| head.replace("application/json", "application/x-www-form-urlencoded"));
     with_text(octets, |text| {
@@ -61,7 +61,7 @@ fn as_form(octets: Vec<u8>) -> Vec<u8> {
     })
 }
 
-/// RFC 6749 section 5.2 and RFC 8707 section 2, with the status of the answer and that of a good client.
+/// RFC 6749 section 5.2 and RFC 8707 section 2, with the status of the response and that of a good client.
 const ERRORS: [(&str, u16, u8); 7] = [
     ("invalid_request", 400, 1),
     ("invalid_client", 401, 1),
@@ -96,20 +96,20 @@ static KINDS: &[Kind] = &[
     ),
     Kind::new("token-error-echo", Place::Token, 5, "repeats in its description what it was sent", Effect::Echo),
     instead("token-error-escapes", 5, "describes its error with a terminal's escapes and line ends", || {
-        Answer::error(400, "invalid_grant", "\u{1b}]0;owned\u{7}\u{1b}[31m\r\nAADSTS70008\r\nTrace ID: 0")
+        Response::error(400, "invalid_grant", "\u{1b}]0;owned\u{7}\u{1b}[31m\r\nAADSTS70008\r\nTrace ID: 0")
     }),
     instead("token-error-number", 4, "answers with an error that is a number, and tokens", || {
-        Answer::json(200, &json!({ "error": 5, "access_token": "a", "token_type": "Bearer" }))
+        Response::json(200, &json!({ "error": 5, "access_token": "a", "token_type": "Bearer" }))
     }),
     instead("token-error-empty", 1, "answers with an error that is empty, and tokens", || {
-        Answer::json(200, &json!({ "error": "", "access_token": "a", "token_type": "Bearer" }))
+        Response::json(200, &json!({ "error": "", "access_token": "a", "token_type": "Bearer" }))
     }),
     instead("token-not-ok", 1, "answers with \"ok\":false and status 200, as Slack does", || {
-        Answer::json(200, &json!({ "ok": false, "error": "invalid_code" }))
+        Response::json(200, &json!({ "ok": false, "error": "invalid_code" }))
     }),
     Kind::new("token-form", Place::Token, 0, "answers with a form, as GitHub does", Effect::Octets(as_form)),
     instead("token-plain-form", 4, "answers with a form that it does not call one", || {
-        Answer::text(200, "text/plain", "access_token=from-a-form&expires=3600")
+        Response::text(200, "text/plain", "access_token=from-a-form&expires=3600")
     }),
     token("token-type-missing", 4, "does not say of what type the token is", |object| remove(object, "token_type")),
     token("token-type-lower", 0, "writes bearer small", |object| object["token_type"] = json!("bearer")),
