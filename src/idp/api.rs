@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::server::Response;
-use super::{Person, Service};
+use super::Service;
+use super::person::Person;
+use super::response::Response;
 use crate::wire::request::Request;
 
 impl Service {
@@ -11,8 +12,8 @@ impl Service {
     pub fn userinfo(&self, request: &Request) -> Response {
         match bearer(request).map(|token| self.state().grants.holder(token)) {
             Some(Some((person, _))) => Response::json(200, &told(&person)),
-            Some(None) => Response::empty(401).with("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"),
-            None => Response::empty(401).with("WWW-Authenticate: Bearer\r\n"),
+            Some(None) => Response::empty(401).with_headers("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n"),
+            None => Response::empty(401).with_headers("WWW-Authenticate: Bearer\r\n"),
         }
     }
 
@@ -24,9 +25,9 @@ impl Service {
             Some(Some((person, resources))) if resources.contains(&resource) => Response::json(200, &told(&person)),
             Some(_) => {
                 let header = format!("WWW-Authenticate: Bearer error=\"invalid_token\", {metadata}\r\n");
-                Response::empty(401).with(&header)
+                Response::empty(401).with_headers(&header)
             }
-            None => Response::empty(401).with(&format!("WWW-Authenticate: Bearer {metadata}\r\n")),
+            None => Response::empty(401).with_headers(&format!("WWW-Authenticate: Bearer {metadata}\r\n")),
         }
     }
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::grants::Refusal;
-use super::now;
+use super::clock::now;
+use super::members::without_nulls;
+use super::refusal::Refusal;
 use crate::client::pkce;
 use crate::document::Document;
 use crate::wire::url::Url;
@@ -54,7 +55,7 @@ impl Clients {
         let random = pkce::random(16).map_err(|_| ("server_error", "no random numbers"))?;
         let client_id = random.to_string();
         self.0.insert(client_id.clone(), redirect_uris.clone());
-        let mut client = json!({
+        Ok(without_nulls(json!({
             "client_id": client_id,
             "client_id_issued_at": now(),
             "redirect_uris": redirect_uris,
@@ -63,9 +64,7 @@ impl Clients {
             "response_types": response_types,
             "client_name": metadata.text("client_name").ok().flatten(),
             "scope": metadata.text("scope").ok().flatten(),
-        });
-        super::drop_nulls(&mut client);
-        Ok(client)
+        })))
     }
 }
 

@@ -5,11 +5,14 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::authorization_request::AuthorizationRequest;
+use super::clock::now;
 use super::faults::{Effect, Place};
-use super::grants::{self, Authorization, Tokens};
+use super::grants::{self, Tokens};
+use super::members::without_nulls;
 use super::parameters::Parameters;
-use super::server::Response;
-use super::{PUSHED, Pushed, Service, drop_nulls, now};
+use super::response::Response;
+use super::{PUSHED, Pushed, Service};
 use crate::client::pkce;
 use crate::document::Document;
 use crate::error::Error;
@@ -28,10 +31,10 @@ impl Service {
         if !state.clients.allows(one("client_id"), one("redirect_uri")) {
             return Response::error(400, "invalid_request", "redirect_uri is not registered for this client");
         }
-        if let Err((error, description)) = Authorization::of(&parameters, &self.lax) {
+        if let Err((error, description)) = AuthorizationRequest::parse(&parameters, &self.lax) {
             return Response::error(400, error, description);
         }
-        let Ok(id) = pkce::random(32) else { return Response::failed() };
+        let Ok(id) = pkce::random(32) else { return Response::server_error() };
         let request_uri = format!("urn:ietf:params:oauth:request_uri:{}", *id);
         state.pushed.insert(request_uri.clone(), Pushed { parameters, until: Instant::now() + PUSHED });
         Response::json(201, &json!({ "request_uri": request_uri, "expires_in": PUSHED.as_secs() }))
@@ -77,11 +80,11 @@ impl Service {
         let id_token = match tokens.scope.iter().any(|name| name == "openid") {
             true => match self.id_token(&tokens, faults) {
                 Ok(id_token) => Some(id_token),
-                Err(_) => return Response::failed(),
+                Err(_) => return Response::server_error(),
             },
             false => None,
         };
-        let mut response = json!({
+        let tokens = json!({
             "access_token": tokens.access_token,
             "token_type": "Bearer",
             "expires_in": grants::ACCESS.as_secs(),
@@ -89,13 +92,12 @@ impl Service {
             "refresh_token": tokens.refresh_token,
             "id_token": id_token,
         });
-        drop_nulls(&mut response);
-        Response::json(200, &response)
+        Response::json(200, &without_nulls(tokens))
     }
 
     /// An ID token (OpenID Connect Core section 2).
     fn id_token(&self, tokens: &Tokens, refresh: &[Effect]) -> Result<String, Error> {
-        let mut claims = json!({
+        let claims = json!({
             "iss": self.issuer,
             "sub": tokens.person.name,
             "aud": tokens.client_id,
@@ -107,7 +109,7 @@ impl Service {
             "nonce": tokens.nonce,
             "acr": tokens.acr,
         });
-        drop_nulls(&mut claims);
+        let mut claims = without_nulls(claims);
         let mut faults = self.faults.strike(Place::IdToken);
         faults.extend(refresh);
         self.keys.signing(|key| {
@@ -146,7 +148,7 @@ impl Service {
         let known = parameters.one("client_id").is_some_and(|client_id| self.state().clients.knows(client_id));
         if authenticates || !known {
             let response = Response::error(401, "invalid_client", "no such client, or it is one without a secret");
-            return Err(response.with("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
+            return Err(response.with_headers("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
         }
         Ok(parameters)
     }

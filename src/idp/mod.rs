@@ -2,21 +2,29 @@
 //! whoever asks is let in by any name, and nothing is kept.
 
 mod api;
+mod authorization_request;
 mod clients;
+mod clock;
+mod code_challenge;
 mod endpoints;
 mod faults;
 mod grants;
 mod inside;
 mod keys;
+mod laxity;
+mod members;
 mod pages;
 mod parameters;
+mod person;
+mod refusal;
+mod response;
 mod server;
 mod visit;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -33,12 +41,16 @@ pub use keys::Alg;
 pub use visit::visit;
 
 use api::RESOURCE;
+use authorization_request::AuthorizationRequest;
 use clients::Clients;
+use clock::now;
 use faults::{Effect, Faults, Place};
-use grants::{Authorization, Grants, Laxities, Laxity};
+use grants::Grants;
 use keys::Keys;
+use laxity::{Laxities, Laxity};
 use parameters::Parameters;
-use server::Response;
+use person::Person;
+use response::Response;
 
 /// How the server is set up.
 pub struct Setup {
@@ -144,15 +156,8 @@ struct Pushed {
 }
 
 struct Asked {
-    authorization: Authorization,
+    authorization: AuthorizationRequest,
     person: Option<Person>,
-}
-
-#[derive(Clone)]
-struct Person {
-    name: String,
-    /// When they logged in, in Unix seconds.
-    auth_time: u64,
 }
 
 impl Service {
@@ -164,7 +169,7 @@ impl Service {
     fn respond(&self, request: &Request, body: &[u8]) -> Response {
         let host = request.header("Host").unwrap_or_default();
         if host.replacen("localhost:", "127.0.0.1:", 1) != self.authority {
-            return Response::page(pages::problem(421, "That is not this server's name."));
+            return Response::written(pages::problem(421, "That is not this server's name."));
         }
         let endpoint = self.endpoint(request);
         let mut faults = endpoint.map(|place| self.faults.strike(place)).unwrap_or_default();
@@ -213,7 +218,7 @@ impl Service {
             ("GET", Some(Place::Metadata), _) => Response::json(200, &self.metadata()),
             ("GET", Some(Place::Resource), _) => Response::json(200, &self.resource_metadata()),
             ("GET", Some(Place::Keys), _) => {
-                self.keys.jwks().map_or_else(|_| Response::failed(), |keys| Response::json(200, &keys))
+                self.keys.jwks().map_or_else(|_| Response::server_error(), |keys| Response::json(200, &keys))
             }
             ("GET", Some(Place::Authorization), _) => self.authorize(&request.query, request),
             ("POST", Some(Place::Authorization), _) => self.authorize(&String::from_utf8_lossy(body), request),
@@ -226,9 +231,9 @@ impl Service {
             ("GET", None, "/userinfo") => self.userinfo(request),
             ("GET" | "POST", None, RESOURCE) => self.resource(request),
             (_, Some(_), _) | (_, None, "/login" | "/consent" | "/userinfo" | RESOURCE) => {
-                Response::page(pages::problem(405, "That is not how this is asked for."))
+                Response::written(pages::problem(405, "That is not how this is asked for."))
             }
-            _ => Response::page(pages::problem(404, "There is nothing here.")),
+            _ => Response::written(pages::problem(404, "There is nothing here.")),
         }
     }
 
@@ -265,27 +270,30 @@ impl Service {
     fn authorize(&self, query: &str, request: &Request) -> Response {
         let parameters = match Parameters::of_form(query) {
             Ok(parameters) => parameters,
-            Err(wrong) => return Response::page(pages::problem(400, wrong)),
+            Err(wrong) => return Response::written(pages::problem(400, wrong)),
         };
         let client_id = parameters.one("client_id").unwrap_or_default();
         if !self.state().clients.knows(client_id) {
-            return Response::page(pages::problem(400, "No client of that client_id is registered here."));
+            return Response::written(pages::problem(400, "No client of that client_id is registered here."));
         }
         let parameters = match parameters.one("request_uri") {
             Some(request_uri) => match self.pushed(request_uri, client_id) {
                 Some(pushed) => pushed,
                 None => {
-                    return Response::page(pages::problem(400, "That request was not pushed, or is used or too old."));
+                    return Response::written(pages::problem(
+                        400,
+                        "That request was not pushed, or is used or too old.",
+                    ));
                 }
             },
             None => parameters,
         };
         let redirect_uri = parameters.one("redirect_uri").unwrap_or_default();
         if !self.state().clients.allows(parameters.one("client_id").unwrap_or_default(), redirect_uri) {
-            return Response::page(pages::problem(400, "That redirect_uri is not registered for this client."));
+            return Response::written(pages::problem(400, "That redirect_uri is not registered for this client."));
         }
         let back = Back { redirect_uri, state: parameters.one("state"), issuer: self.iss() };
-        let authorization = match Authorization::of(&parameters, &self.lax) {
+        let authorization = match AuthorizationRequest::parse(&parameters, &self.lax) {
             Ok(authorization) => authorization,
             Err((error, description)) => return back.error(error, description),
         };
@@ -310,14 +318,14 @@ impl Service {
     }
 
     /// Shows the login page, or the consent page to somebody who is logged in.
-    fn ask(&self, authorization: Authorization, person: Option<Person>, cookie: Option<&str>) -> Response {
-        let Ok(id) = pkce::random(32) else { return Response::failed() };
+    fn ask(&self, authorization: AuthorizationRequest, person: Option<Person>, cookie: Option<&str>) -> Response {
+        let Ok(id) = pkce::random(32) else { return Response::server_error() };
         let page = match &person {
             None => pages::login(&self.base, &id),
             Some(person) => pages::consent(&self.base, &id, &person.name, &authorization.scope, cookie),
         };
         self.state().asked.insert(id.to_string(), Asked { authorization, person });
-        Response::page(page)
+        Response::written(page)
     }
 
     fn login(&self, body: &[u8]) -> Response {
@@ -326,12 +334,12 @@ impl Service {
         let name = parameters.one("name").unwrap_or_default().trim();
         let asked = parameters.one("id").and_then(|id| self.state().asked.remove(id));
         let Some(asked) = asked else {
-            return Response::page(pages::problem(400, "That login has ended, or was never begun."));
+            return Response::written(pages::problem(400, "That login has ended, or was never begun."));
         };
         if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
             return self.ask(asked.authorization, None, None);
         }
-        let Ok(session) = pkce::random(32) else { return Response::failed() };
+        let Ok(session) = pkce::random(32) else { return Response::server_error() };
         let person = Person { name: name.to_owned(), auth_time: now() };
         self.state().sessions.insert(session.to_string(), person.clone());
         self.ask(asked.authorization, Some(person), Some(&session))
@@ -342,7 +350,7 @@ impl Service {
         let parameters = Parameters::of_form(&text).unwrap_or_default();
         let asked = parameters.one("id").and_then(|id| self.state().asked.remove(id));
         let Some(Asked { authorization, person: Some(person) }) = asked else {
-            return Response::page(pages::problem(400, "That login has ended, or was never begun."));
+            return Response::written(pages::problem(400, "That login has ended, or was never begun."));
         };
         if parameters.one("answer") == Some("allow") {
             return self.grant(authorization, person);
@@ -353,10 +361,11 @@ impl Service {
     }
 
     /// Sends the browser back with a code.
-    fn grant(&self, authorization: Authorization, person: Person) -> Response {
-        let back = |authorization: &Authorization| (authorization.redirect_uri.clone(), authorization.state.clone());
+    fn grant(&self, authorization: AuthorizationRequest, person: Person) -> Response {
+        let back =
+            |authorization: &AuthorizationRequest| (authorization.redirect_uri.clone(), authorization.state.clone());
         let (redirect_uri, state) = back(&authorization);
-        let Ok(code) = self.state().grants.code(authorization, person) else { return Response::failed() };
+        let Ok(code) = self.state().grants.code(authorization, person) else { return Response::server_error() };
         let back = Back { redirect_uri: &redirect_uri, state: state.as_deref(), issuer: self.iss() };
         back.with(&[("code", &code)])
     }
@@ -383,21 +392,9 @@ impl Back<'_> {
     }
 }
 
-/// Takes the members away that are null: what is not there is not sent.
-fn drop_nulls(object: &mut Value) {
-    if let Some(members) = object.as_object_mut() {
-        members.retain(|_, value| !value.is_null());
-    }
-}
-
 fn session_cookie(cookies: &str) -> Option<&str> {
     let name = format!("{COOKIE}=");
     cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(&name))
-}
-
-/// Now, in Unix seconds.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The client that is registered from the start.

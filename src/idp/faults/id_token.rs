@@ -3,10 +3,11 @@
 use ring::{digest, hmac};
 use serde_json::{Value, json};
 
-use super::{Effect, Kind, Place, remove};
+use super::{Effect, Kind, Place};
 use crate::id_token::jws::{decoded, encoded};
+use crate::idp::clock::now;
 use crate::idp::keys::{Alg, Key};
-use crate::idp::now;
+use crate::idp::members::remove;
 
 const fn claims(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
     Kind::new(name, Place::IdToken, status, does, Effect::Claims(change))

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Effect, Kind, Place, remove};
+use super::{Effect, Kind, Place};
+use crate::idp::members::remove;
 
 const fn metadata(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
     Kind::new(name, Place::Metadata, status, does, Effect::Object(change))

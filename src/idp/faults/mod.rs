@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
-use super::grants::{Laxities, Laxity};
-use super::server::{Delivery, Response};
+use super::laxity::{Laxities, Laxity};
+use super::response::{Delivery, Response};
 
 /// A fault as it is asked for: `KIND`, or `KIND@N` for the Nth request alone.
 #[derive(Clone)]
@@ -216,11 +216,6 @@ impl Kind {
 
 const fn lax(name: &'static str, laxity: Laxity, does: &'static str) -> Kind {
     Kind::new(name, Place::Everywhere, 0, does, Effect::Lax(laxity))
-}
-
-/// Takes a member away.
-fn remove(object: &mut Value, name: &str) {
-    object.as_object_mut().and_then(|members| members.remove(name));
 }
 
 /// What a good client is to do.

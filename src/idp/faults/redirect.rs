@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Effect, Kind, Pairs, Place};
-use crate::idp::grants::Laxity;
+use crate::idp::laxity::Laxity;
 use crate::wire::form;
 
 /// All kinds.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Effect, Kind, Place};
 use crate::document::SIZE;
-use crate::idp::server::{Delivery, Response};
+use crate::idp::response::{Delivery, Response};
 
 /// The kinds for each endpoint: `token-503` is the shape 503 at the token endpoint.
 pub fn kinds() -> Vec<Kind> {
@@ -194,7 +194,7 @@ static SHAPES: &[Shape] = &[
         "redirect",
         [4, 4, 4, 4, 3],
         "sends its client elsewhere",
-        Effect::Instead(|| Response::empty(307).with("Location: /elsewhere\r\n")),
+        Effect::Instead(|| Response::empty(307).with_headers("Location: /elsewhere\r\n")),
     ),
     shape(
         "html",
@@ -219,13 +219,24 @@ static SHAPES: &[Shape] = &[
         [1, 1, 1, 1, 3],
         "answers 401, and asks for passwords twice",
         Effect::Instead(|| {
-            Response::empty(401).with("WWW-Authenticate: Basic realm=\"a\"\r\nWWW-Authenticate: Digest realm=\"b\"\r\n")
+            Response::empty(401)
+                .with_headers("WWW-Authenticate: Basic realm=\"a\"\r\nWWW-Authenticate: Digest realm=\"b\"\r\n")
         }),
     ),
     shape("404", [1, 5, 1, 1, 3], "answers 404", Effect::Instead(|| Response::empty(404))),
-    shape("429", [3, 3, 3, 3, 3], "answers 429", Effect::Instead(|| Response::empty(429).with("Retry-After: 1\r\n"))),
+    shape(
+        "429",
+        [3, 3, 3, 3, 3],
+        "answers 429",
+        Effect::Instead(|| Response::empty(429).with_headers("Retry-After: 1\r\n")),
+    ),
     shape("500", [3, 5, 3, 3, 3], "answers 500", Effect::Instead(|| Response::text(500, "text/plain", "oops"))),
-    shape("503", [3, 3, 3, 3, 3], "answers 503", Effect::Instead(|| Response::empty(503).with("Retry-After: 1\r\n"))),
+    shape(
+        "503",
+        [3, 3, 3, 3, 3],
+        "answers 503",
+        Effect::Instead(|| Response::empty(503).with_headers("Retry-After: 1\r\n")),
+    ),
     shape(
         "truncated",
         [4, 4, 4, NONE, NONE],

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::response::{with_head, with_text};
-use super::{Effect, Kind, Place, remove};
-use crate::idp::grants::Laxity;
+use super::{Effect, Kind, Place};
+use crate::idp::laxity::Laxity;
+use crate::idp::members::remove;
 use crate::idp::parameters::Parameters;
-use crate::idp::server::Response;
+use crate::idp::response::Response;
 use crate::wire::form;
 
 /// All kinds.

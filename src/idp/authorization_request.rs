@@ -1,0 +1,92 @@
+//! The authorization request: RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1.
+
+use super::code_challenge;
+use super::laxity::Laxities;
+use super::parameters::Parameters;
+use super::refusal::Refusal;
+
+/// A valid authorization request.
+#[derive(Clone)]
+pub struct AuthorizationRequest {
+    /// The client that sent it.
+    pub client_id: String,
+    /// Where the response goes.
+    pub redirect_uri: String,
+    /// Returned to the client unchanged.
+    pub state: Option<String>,
+    /// The requested scope, value by value.
+    pub scope: Vec<String>,
+    /// `none`, `login`, `consent`, `select_account`.
+    pub prompt: Vec<String>,
+    /// The greatest age of the login, in seconds.
+    pub max_age: Option<u64>,
+    /// The name of the person who is expected to sign in.
+    pub login_hint: Option<String>,
+    /// How the person should sign in; the first is reported as `acr`.
+    pub acr_values: Vec<String>,
+    /// Copied into the ID token.
+    pub nonce: Option<String>,
+    /// The S256 code challenge; none where a lax server requires none.
+    pub code_challenge: Option<String>,
+    /// The protected resources that the tokens are for (RFC 8707).
+    pub resources: Vec<String>,
+}
+
+impl AuthorizationRequest {
+    /// The request in these parameters.
+    pub fn parse(parameters: &Parameters, laxities: &Laxities) -> Result<AuthorizationRequest, Refusal> {
+        let text = |name| parameters.one(name).map(str::to_owned);
+        let words = |name| -> Vec<String> {
+            let text = parameters.one(name).unwrap_or_default();
+            text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        match parameters.one("response_type") {
+            Some("code") => {}
+            Some(_) => return Err(("unsupported_response_type", "only code is given here")),
+            None => return Err(("invalid_request", "response_type is missing")),
+        }
+        for (name, error) in [("request", "request_not_supported"), ("request_uri", "invalid_request")] {
+            if parameters.one(name).is_some() {
+                return Err((error, "the request must be in the parameters"));
+            }
+        }
+        if parameters.one("response_mode").is_some_and(|mode| mode != "query") {
+            return Err(("invalid_request", "response_mode must be query"));
+        }
+        let code_challenge = code_challenge::requested(parameters, laxities)?;
+        let scope = words("scope");
+        let token = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if !scope.iter().all(|name| name.bytes().all(token)) {
+            return Err(("invalid_scope", "scope has a character that it must not have"));
+        }
+        let prompt = words("prompt");
+        if prompt.len() > 1 && prompt.iter().any(|word| word == "none") {
+            return Err(("invalid_request", "prompt none must stand alone"));
+        }
+        let max_age = parameters.one("max_age").map(str::parse).transpose();
+        Ok(AuthorizationRequest {
+            client_id: text("client_id").unwrap_or_default(),
+            redirect_uri: text("redirect_uri").unwrap_or_default(),
+            state: text("state"),
+            scope,
+            prompt,
+            max_age: max_age.map_err(|_| ("invalid_request", "max_age is not a number of seconds"))?,
+            login_hint: text("login_hint").filter(|name| !name.is_empty()),
+            acr_values: words("acr_values"),
+            nonce: text("nonce"),
+            code_challenge,
+            resources: parameters.all("resource").map(str::to_owned).collect(),
+        })
+    }
+
+    /// Whether `prompt` has this value.
+    pub fn prompts(&self, value: &str) -> bool {
+        self.prompt.iter().any(|prompt| prompt == value)
+    }
+
+    /// The scope that is granted: `offline_access` only with `prompt=consent` (OpenID Connect Core section 11).
+    pub fn granted_scope(&self) -> Vec<String> {
+        let consent = self.prompts("consent");
+        self.scope.iter().filter(|name| *name != "offline_access" || consent).cloned().collect()
+    }
+}
