@@ -1,13 +1,17 @@
-//! What can be wrong with an ID token and with the keys: OpenID Connect Core section 3.1.3.7, RFC 7515, RFC 7517, RFC 8725.
+//! What can be wrong with an ID token: OpenID Connect Core section 3.1.3.7, RFC 7515, RFC 8725.
 
-use ring::{digest, hmac};
 use serde_json::{Value, json};
 
-use super::{Effect, Kind, Place};
+use super::effect::Effect;
+use super::forgery::{asn1, confused, forged, other_header, other_signature, parts, unsigned_rsa};
+use super::kind::{Kind, Place};
 use crate::id_token::jws::{decoded, encoded};
 use crate::idp::clock::now;
-use crate::idp::keys::{Alg, Key};
 use crate::idp::members::remove;
+
+const fn response(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
+    Kind::new(name, Place::Token, status, does, Effect::Object(change))
+}
 
 const fn claims(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
     Kind::new(name, Place::IdToken, status, does, Effect::Claims(change))
@@ -25,117 +29,13 @@ const fn signed(name: &'static str, status: u8, does: &'static str, change: fn(&
     Kind::new(name, Place::IdToken, status, does, Effect::Signed(change))
 }
 
-const fn keys(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
-    Kind::new(name, Place::Keys, status, does, Effect::Object(change))
-}
-
-/// The three parts of a token.
-fn parts(token: &str) -> (&str, &str, &str) {
-    let (input, signature) = token.rsplit_once('.').unwrap_or_default();
-    let (header, payload) = input.split_once('.').unwrap_or_default();
-    (header, payload, signature)
-}
-
-/// The token's header with other members, encoded.
-fn other_header(token: &str, change: impl FnOnce(&mut Value)) -> String {
-    let mut header = serde_json::from_slice(&decoded(parts(token).0).unwrap_or_default()).unwrap_or_default();
-    change(&mut header);
-    encoded(header.to_string())
-}
-
-/// The token with other octets for its signature.
-fn other_signature(token: &str, change: impl FnOnce(&mut Vec<u8>)) -> String {
-    let (header, payload, signature) = parts(token);
-    let mut octets = decoded(signature).unwrap_or_default();
-    change(&mut octets);
-    format!("{header}.{payload}.{}", encoded(octets))
-}
-
-/// The token as a thief would make it, who has no key of the server's: signed with another one, after the header was
-/// given what shall make that one believed.
-fn forged(token: &str, change: impl FnOnce(&mut Value, &Value)) -> String {
-    let Ok(forger) = Key::new(Alg::Es256) else { return token.to_owned() };
-    let header = other_header(token, |header| {
-        header["alg"] = json!(Alg::Es256.name());
-        change(header, &forger.jwk());
-    });
-    let input = format!("{header}.{}", parts(token).1);
-    let signature = forger.signature(&input).unwrap_or_default();
-    format!("{input}.{signature}")
-}
-
-/// The token with the MAC of its first two parts, the server's public key taken for a secret.
-fn confused(token: &str, jwk: &Value) -> String {
-    let input = format!("{}.{}", other_header(token, |header| header["alg"] = json!("HS256")), parts(token).1);
-    let key = hmac::Key::new(hmac::HMAC_SHA256, jwk.to_string().as_bytes());
-    format!("{input}.{}", encoded(hmac::sign(&key, input.as_bytes())))
-}
-
-/// The token as anybody can sign it where the exponent of an RSA key is 1: the padded digest (RFC 8017 section 9.2) is
-/// its own signature.
-fn signed_by_nobody(token: &str) -> String {
-    let input = format!("{}.{}", other_header(token, |header| header["alg"] = json!("RS256")), parts(token).1);
-    let digest = digest::digest(&digest::SHA256, input.as_bytes());
-    let padding = vec![0xff; MODULUS - SHA256_INFO.len() - digest.as_ref().len() - 3];
-    let signature = [&[0, 1], padding.as_slice(), &[0], &SHA256_INFO, digest.as_ref()].concat();
-    format!("{input}.{}", encoded(signature))
-}
-
-/// An ECDSA signature as other protocols write it: two ASN.1 integers (RFC 3279 section 2.2.3).
-fn asn1(octets: &mut Vec<u8>) {
-    let (r, s) = octets.split_at(octets.len() / 2);
-    let integer = |octets: &[u8]| -> Vec<u8> {
-        let digits: Vec<u8> = octets.iter().copied().skip_while(|octet| *octet == 0).collect();
-        let sign = if digits.first().is_none_or(|first| *first >= 0x80) { vec![0] } else { Vec::new() };
-        let length = u8::try_from(sign.len() + digits.len()).unwrap_or_default();
-        [vec![2, length], sign, digits].concat()
-    };
-    let both = [integer(r), integer(s)].concat();
-    *octets = [vec![0x30, u8::try_from(both.len()).unwrap_or_default()], both].concat();
-}
-
-fn first_kid(set: &Value) -> Option<&str> {
-    set.pointer("/keys/0/kid")?.as_str()
-}
-
-/// Each key of the set, changed.
-fn each(set: &mut Value, change: impl FnMut(&mut Value)) {
-    set["keys"].as_array_mut().into_iter().flatten().for_each(change);
-}
-
-/// Octets of an RSA modulus of 2048 bits.
-const MODULUS: usize = 256;
-
-/// What says that a digest is one of SHA-256 (RFC 8017 section 9.2, note 1).
-const SHA256_INFO: [u8; 19] = [0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
-
 /// All kinds.
 pub static KINDS: &[Kind] = &[
-    Kind::new(
-        "id_token-missing",
-        Place::Token,
-        4,
-        "gives no ID token",
-        Effect::Object(|object| remove(object, "id_token")),
-    ),
-    Kind::new(
-        "id_token-number",
-        Place::Token,
-        4,
-        "gives a number for an ID token",
-        Effect::Object(|object| {
-            object["id_token"] = json!(5);
-        }),
-    ),
-    Kind::new(
-        "id_token-access_token",
-        Place::Token,
-        4,
-        "gives an access token for an ID token",
-        Effect::Object(|object| {
-            object["id_token"] = object["access_token"].clone();
-        }),
-    ),
+    response("id_token-missing", 4, "gives no ID token", |object| remove(object, "id_token")),
+    response("id_token-number", 4, "gives a number for an ID token", |object| object["id_token"] = json!(5)),
+    response("id_token-access_token", 4, "gives an access token for an ID token", |object| {
+        object["id_token"] = object["access_token"].clone();
+    }),
     claims("id_token-iss-other", 4, "names another issuer in the ID token", |claims| {
         claims["iss"] = json!("https://other.example")
     }),
@@ -283,7 +183,7 @@ pub static KINDS: &[Kind] = &[
         json!({ "protected": header, "payload": payload, "signature": signature }).to_string()
     }),
     signed("id_token-exponent-1", 4, "signs as everybody can whose RSA key has the exponent 1", |token, _| {
-        signed_by_nobody(token)
+        unsigned_rsa(token)
     }),
     signed("id_token-space", 4, "puts a space behind the ID token", |token, _| format!("{token} ")),
     signed("id_token-loose-bits", 4, "ends the signature with bits that stand for nothing", |token, _| {
@@ -295,40 +195,5 @@ pub static KINDS: &[Kind] = &[
         let (header, rest) = token.split_once('.').unwrap_or_default();
         let header = String::from_utf8(decoded(header).unwrap_or_default()).unwrap_or_default();
         format!("{}.{rest}", encoded(header.replacen('{', "{\"alg\":\"none\",", 1)))
-    }),
-    keys("jwks-none", 4, "shows no key", |set| set["keys"] = json!([])),
-    keys("jwks-no-keys", 4, "shows something else than keys", |set| remove(set, "keys")),
-    keys("jwks-encryption", 4, "shows its key for encryption alone", |set| each(set, |key| key["use"] = json!("enc"))),
-    keys("jwks-operations", 4, "shows its key for other operations", |set| {
-        each(set, |key| key["key_ops"] = json!(["encrypt"]));
-    }),
-    keys("jwks-off-curve", 4, "shows a point that is not on the curve", |set| {
-        each(set, |key| key["x"] = json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"));
-    }),
-    keys("jwks-standard-base64", 4, "pads the parts of its key", |set| {
-        each(set, |key| key["x"] = json!(format!("{}=", key["x"].as_str().unwrap_or_default())));
-    }),
-    keys("jwks-private", 0, "shows its private key to everybody", |set| each(set, |key| key["d"] = json!("AAAA"))),
-    keys("jwks-no-alg", 0, "does not say what its key is for, as Entra does", |set| {
-        each(set, |key| {
-            remove(key, "alg");
-            remove(key, "use");
-        });
-    }),
-    keys("jwks-two", 0, "shows two keys of one name, the right one last", |set| {
-        let Ok(other) = Key::new(Alg::Es256) else { return };
-        let mut other = other.jwk();
-        other.as_object_mut().into_iter().for_each(|key| drop(key.insert("kid".to_owned(), json!(first_kid(set)))));
-        set["keys"].as_array_mut().into_iter().for_each(|keys| keys.insert(0, other.clone()));
-    }),
-    keys("jwks-exponent-1", 0, "shows an RSA key beside its own, with the exponent 1", |set| {
-        let name = first_kid(set);
-        let key = json!({ "kty": "RSA", "n": encoded([0xff; MODULUS]), "e": encoded([1]), "kid": name });
-        set["keys"].as_array_mut().into_iter().for_each(|keys| keys.push(key.clone()));
-    }),
-    keys("jwks-noise", 0, "shows keys that nobody knows", |set| {
-        let noise = json!([5, { "kty": "XYZ" }, { "kty": "EC", "crv": "P-256" }, { "kty": "oct", "k": "AAAA" }]);
-        let noise = noise.as_array().cloned().unwrap_or_default();
-        set["keys"].as_array_mut().into_iter().for_each(|keys| keys.extend_from_slice(&noise));
     }),
 ];

@@ -1,8 +1,9 @@
-//! What can be wrong with what a server says of itself: RFC 8414, RFC 9728, OpenID Connect Discovery 1.0.
+//! What can be wrong with metadata: RFC 8414, RFC 9728, OpenID Connect Discovery 1.0.
 
 use serde_json::{Value, json};
 
-use super::{Effect, Kind, Place};
+use super::effect::Effect;
+use super::kind::{Kind, Place};
 use crate::idp::members::remove;
 
 const fn metadata(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
@@ -13,15 +14,7 @@ const fn resource(name: &'static str, status: u8, does: &'static str, change: fn
     Kind::new(name, Place::Resource, status, does, Effect::Object(change))
 }
 
-const fn registration(name: &'static str, status: u8, does: &'static str, effect: Effect) -> Kind {
-    Kind::new(name, Place::Registration, status, does, effect)
-}
-
-const fn push(name: &'static str, status: u8, does: &'static str, effect: Effect) -> Kind {
-    Kind::new(name, Place::Push, status, does, effect)
-}
-
-/// Changes a member's text.
+/// Changes the text of a member.
 fn text(object: &mut Value, name: &str, change: impl FnOnce(&str) -> String) {
     let changed = object[name].as_str().map(change);
     object[name] = json!(changed);
@@ -117,40 +110,4 @@ pub static KINDS: &[Kind] = &[
     metadata("metadata-null", 0, "says null of what it does not have", |object| {
         object["end_session_endpoint"] = Value::Null;
     }),
-    registration(
-        "register-no-client_id",
-        4,
-        "registers a client without a name",
-        Effect::Object(|object| {
-            remove(object, "client_id");
-        }),
-    ),
-    registration(
-        "register-metadata",
-        0,
-        "sets endpoints and a scope of its own",
-        Effect::Object(|object| {
-            object["token_endpoint"] = json!("https://other.example/token");
-            object["issuer"] = json!("https://other.example");
-        }),
-    ),
-    registration("register-refused", 1, "registers nobody", Effect::Error(403, "access_denied")),
-    registration("register-redirect_uri", 1, "takes no redirect URI", Effect::Error(400, "invalid_redirect_uri")),
-    push(
-        "push-no-request_uri",
-        4,
-        "keeps the request, and does not say under what name",
-        Effect::Object(|object| {
-            remove(object, "request_uri");
-        }),
-    ),
-    push("push-refused", 1, "takes no request", Effect::Error(400, "invalid_request")),
-    push(
-        "push-unknown",
-        3,
-        "does not know the request that was pushed",
-        Effect::Object(|object| {
-            object["request_uri"] = json!("urn:ietf:params:oauth:request_uri:other");
-        }),
-    ),
 ];

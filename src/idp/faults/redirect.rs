@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Effect, Kind, Pairs, Place};
+use super::effect::Effect;
+use super::kind::{Kind, Place};
+use super::location::{Pairs, add, deny, raw, remove, set};
 use crate::idp::laxity::Laxity;
-use crate::wire::form;
 
 /// All kinds.
 pub fn kinds() -> Vec<Kind> {
@@ -18,57 +19,6 @@ pub fn kinds() -> Vec<Kind> {
     ERRORS.into_iter().map(error).chain(KINDS.iter().cloned()).collect()
 }
 
-/// An error in the place of the code (RFC 6749 section 4.1.2.1).
-pub fn deny(pairs: &mut Pairs, error: &str) {
-    pairs.retain(|(name, _)| name != "code");
-    set(pairs, "error", error);
-    set(pairs, "error_description", "told to say so");
-}
-
-/// The redirect with other parameters.
-pub fn with_parameters(octets: Vec<u8>, change: impl FnOnce(&mut Pairs)) -> Vec<u8> {
-    with_location(octets, |location| {
-        let (base, query) = location.split_once('?').unwrap_or((location, ""));
-        let decoded = |text| form::decode(text).unwrap_or_default();
-        let mut pairs = form::pairs(query).map(|(name, value)| (decoded(name), decoded(value))).collect();
-        change(&mut pairs);
-        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        format!("{base}?{}", *form::encoded(pairs))
-    })
-}
-
-/// The redirect to another URL.
-pub fn with_location(octets: Vec<u8>, change: impl FnOnce(&str) -> String) -> Vec<u8> {
-    let text = String::from_utf8_lossy(&octets);
-    let Some((before, rest)) = text.split_once(LOCATION) else { return octets };
-    let (location, after) = rest.split_once("\r\n").unwrap_or((rest, ""));
-    format!("{before}{LOCATION}{}\r\n{after}", change(location)).into_bytes()
-}
-
-/// Sets the parameter, in its place where it is there.
-fn set(pairs: &mut Pairs, name: &str, value: &str) {
-    match pairs.iter_mut().find(|(other, _)| other == name) {
-        Some((_, old)) => value.clone_into(old),
-        None => pairs.push((name.to_owned(), value.to_owned())),
-    }
-}
-
-fn remove(pairs: &mut Pairs, name: &str) {
-    pairs.retain(|(other, _)| other != name);
-}
-
-/// Adds a parameter, whether it is there or not.
-fn add(pairs: &mut Pairs, name: &str, value: &str) {
-    pairs.push((name.to_owned(), value.to_owned()));
-}
-
-/// Writes the parameter's value into the query as it stands.
-fn raw(location: &str, name: &str, value: &str) -> String {
-    let (base, query) = location.split_once('?').unwrap_or((location, ""));
-    let pairs = form::pairs(query).map(|(other, old)| format!("{other}={}", if other == name { value } else { old }));
-    format!("{base}?{}", pairs.collect::<Vec<_>>().join("&"))
-}
-
 const fn parameters(name: &'static str, status: u8, does: &'static str, change: fn(&mut Pairs)) -> Kind {
     Kind::new(name, Place::Redirect, status, does, Effect::Parameters(change))
 }
@@ -77,10 +27,8 @@ const fn location(name: &'static str, status: u8, does: &'static str, change: fn
     Kind::new(name, Place::Redirect, status, does, Effect::Location(change))
 }
 
-const LOCATION: &str = "Location: ";
-
-/// RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6, RFC 8707 section 2, and one of a server's own; with
-/// the status of each.
+/// The errors of RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6 and RFC 8707 section 2, and one that
+/// no specification has; with the exit status of each.
 const ERRORS: [(&str, u8); 18] = [
     ("invalid_request", 1),
     ("unauthorized_client", 1),

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
-use super::{Effect, Kind, Place};
+use super::effect::Effect;
+use super::kind::{Kind, Place};
+use super::message::{LENGTH, headed, in_chunks, replaced, split, with_body, with_head};
 use crate::document::SIZE;
 use crate::idp::response::{Delivery, Response};
 
-/// The kinds for each endpoint: `token-503` is the shape 503 at the token endpoint.
+/// All kinds: each shape at each endpoint, such as `token-503`.
 pub fn kinds() -> Vec<Kind> {
     let named = |(place, prefix, column): &(Place, &str, usize), shape: &Shape| {
         let status = *shape.statuses.get(*column)?;
@@ -18,76 +18,8 @@ pub fn kinds() -> Vec<Kind> {
     ENDPOINTS.iter().flat_map(|endpoint| SHAPES.iter().filter_map(move |shape| named(endpoint, shape))).collect()
 }
 
-/// The response with another text in its body.
-pub fn with_text(octets: Vec<u8>, change: impl FnOnce(&str) -> String) -> Vec<u8> {
-    let text = String::from_utf8_lossy(&octets);
-    match text.split_once("\r\n\r\n") {
-        Some((head, body)) if is_success(head) => with_body(head, change(body).as_bytes()),
-        _ => octets,
-    }
-}
-
-/// The response with another object in its body.
-pub fn with_object(octets: Vec<u8>, change: impl FnOnce(&mut Value)) -> Vec<u8> {
-    with_text(octets, |body| match serde_json::from_str(body) {
-        Ok(mut object @ Value::Object(_)) => {
-            change(&mut object);
-            object.to_string()
-        }
-        _ => body.to_owned(),
-    })
-}
-
-/// A head whose length fits the body that follows.
-fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
-    let lines = head.split("\r\n").filter(|line| !line.starts_with(LENGTH));
-    let head = lines.collect::<Vec<_>>().join("\r\n");
-    [format!("{head}\r\n{LENGTH} {}\r\n\r\n", body.len()).as_bytes(), body].concat()
-}
-
-/// The response with its head changed; errors are changed too, since a client reads them just so.
-pub fn with_head(octets: Vec<u8>, change: impl FnOnce(&str) -> String) -> Vec<u8> {
-    match split(&octets) {
-        Some((head, body)) => [change(head).as_bytes(), b"\r\n\r\n", body].concat(),
-        None => octets,
-    }
-}
-
-fn split(octets: &[u8]) -> Option<(&str, &[u8])> {
-    let end = octets.windows(4).position(|four| four == b"\r\n\r\n")?;
-    Some((std::str::from_utf8(octets.get(..end)?).ok()?, octets.get(end + 4..)?))
-}
-
-fn is_success(head: &str) -> bool {
-    head.starts_with("HTTP/1.1 200 ") || head.starts_with("HTTP/1.1 201 ")
-}
-
-/// The response in pieces (RFC 9112 section 7.1), the last of which ends as `end` says.
-fn in_chunks(octets: Vec<u8>, end: &str) -> Vec<u8> {
-    let Some((head, body)) = split(&octets) else { return octets };
-    let head = replaced(head, LENGTH, "Transfer-Encoding: chunked");
-    let (first, second) = body.split_at(body.len() / 2);
-    let mut chunked = format!("{head}\r\n\r\n").into_bytes();
-    for chunk in [first, second].into_iter().filter(|chunk| !chunk.is_empty()) {
-        chunked.extend(format!("{:x};piece=of-it\r\n", chunk.len()).into_bytes());
-        chunked.extend([chunk, b"\r\n"].concat());
-    }
-    chunked.extend(end.as_bytes());
-    chunked
-}
-
-/// The head with another line in the place of the one that begins so.
-fn replaced(head: &str, start: &str, line: &str) -> String {
-    let lines = head.split("\r\n").map(|old| if old.starts_with(start) { line } else { old });
-    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\r\n")
-}
-
-fn headed(octets: Vec<u8>, line: &str) -> Vec<u8> {
-    with_head(octets, |head| format!("{head}\r\n{line}"))
-}
-
-/// A shape of response, and how each kind of endpoint's client ends: one that is asked by GET, the token endpoint, one that
-/// takes a POST, the one for revocation, the one for browsers.
+/// A fault that several endpoints have, with the exit status for each class of endpoint: GET, token, other POST,
+/// revocation, authorization.
 struct Shape {
     name: &'static str,
     does: &'static str,
@@ -99,7 +31,7 @@ const fn shape(name: &'static str, statuses: [u8; 5], does: &'static str, effect
     Shape { name, does, statuses, effect }
 }
 
-/// Where such things go wrong, as their kinds' names begin, and which column of statuses is theirs.
+/// The endpoints, with the prefix of their kinds' names and their class.
 const ENDPOINTS: [(Place, &str, usize); 8] = [
     (Place::Resource, "resource", 0),
     (Place::Metadata, "metadata", 0),
@@ -111,10 +43,8 @@ const ENDPOINTS: [(Place, &str, usize); 8] = [
     (Place::Revocation, "revoke", 3),
 ];
 
-/// There is no such kind there.
+/// The class of endpoint does not have this kind.
 const NONE: u8 = u8::MAX;
-
-const LENGTH: &str = "Content-Length:";
 
 /// `{}` in gzip (RFC 1952).
 const GZIP: [u8; 22] =

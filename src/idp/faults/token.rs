@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::response::{with_head, with_text};
-use super::{Effect, Kind, Place};
+use super::effect::Effect;
+use super::kind::{Kind, Place};
+use super::message::{with_head, with_text};
 use crate::idp::laxity::Laxity;
 use crate::idp::members::remove;
-use crate::idp::parameters::Parameters;
 use crate::idp::response::Response;
 use crate::wire::form;
 
@@ -24,31 +24,15 @@ pub fn kinds() -> Vec<Kind> {
     ERRORS.into_iter().map(error).chain(KINDS.iter().cloned()).collect()
 }
 
-/// An OAuth error (RFC 6749 section 5.2).
-pub fn refused(status: u16, error: &str) -> Response {
-    Response::error(status, error, "told to say so")
-}
-
-/// An error whose description repeats what must not be told.
-pub fn echoed(body: &str) -> Response {
-    let parameters = Parameters::of_form(body).unwrap_or_default();
-    let told = ["code", "code_verifier", "refresh_token"].map(|name| parameters.one(name).unwrap_or_default());
-    Response::error(400, "invalid_grant", &format!("not this one: {}", told.join(" ")))
-}
-
 const fn token(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
     Kind::new(name, Place::Token, status, does, Effect::Object(change))
-}
-
-const fn refresh(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
-    Kind::new(name, Place::Refresh, status, does, Effect::Object(change))
 }
 
 const fn instead(name: &'static str, status: u8, does: &'static str, response: fn() -> Response) -> Kind {
     Kind::new(name, Place::Token, status, does, Effect::Instead(response))
 }
 
-/// The response's members as the pairs of a form.
+/// The response with its JSON object as a form.
 fn as_form(octets: Vec<u8>) -> Vec<u8> {
     let octets = with_head(octets, |head| head.replace("application/json", "application/x-www-form-urlencoded"));
     with_text(octets, |text| {
@@ -62,7 +46,7 @@ fn as_form(octets: Vec<u8>) -> Vec<u8> {
     })
 }
 
-/// RFC 6749 section 5.2 and RFC 8707 section 2, with the status of the response and that of a good client.
+/// The errors of RFC 6749 section 5.2 and RFC 8707 section 2, with the HTTP status and the exit status of each.
 const ERRORS: [(&str, u16, u8); 7] = [
     ("invalid_request", 400, 1),
     ("invalid_client", 401, 1),
@@ -183,55 +167,4 @@ static KINDS: &[Kind] = &[
         object["id_token_claims"] = json!({ "sub": "somebody" });
         object["expires_at"] = json!(9_999_999_999_u64);
     }),
-    Kind::new("refresh-refused", Place::Refresh, 5, "refuses every refresh", Effect::Error(400, "invalid_grant")),
-    refresh("refresh-no-token", 0, "replaces the refresh token, and does not send the new one", |object| {
-        remove(object, "refresh_token");
-    }),
-    refresh("refresh-no-id_token", 0, "gives no ID token at a refresh", |object| remove(object, "id_token")),
-    refresh("refresh-no-scope", 0, "does not say at a refresh what it grants", |object| remove(object, "scope")),
-    Kind::new(
-        "refresh-other-sub",
-        Place::Refresh,
-        4,
-        "refreshes with the ID token of somebody else",
-        Effect::Claims(|claims| {
-            claims["sub"] = json!("somebody-else");
-        }),
-    ),
-    Kind::new(
-        "refresh-other-iss",
-        Place::Refresh,
-        4,
-        "refreshes with the ID token of another server",
-        Effect::Claims(|claims| {
-            claims["iss"] = json!("https://other.example");
-        }),
-    ),
-    Kind::new(
-        "refresh-other-login",
-        Place::Refresh,
-        4,
-        "refreshes with the ID token of another login",
-        Effect::Claims(|claims| {
-            claims["auth_time"] = json!(1);
-        }),
-    ),
-    Kind::new(
-        "refresh-other-azp",
-        Place::Refresh,
-        4,
-        "refreshes with an ID token that another client asked for",
-        Effect::Claims(|claims| {
-            claims["azp"] = json!("other");
-        }),
-    ),
-    Kind::new(
-        "refresh-no-nonce",
-        Place::Refresh,
-        0,
-        "refreshes with an ID token without the nonce",
-        Effect::Claims(|claims| {
-            remove(claims, "nonce");
-        }),
-    ),
 ];

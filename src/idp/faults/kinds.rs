@@ -1,0 +1,45 @@
+//! All kinds of fault, and what `--list-faults` prints of them.
+
+use std::sync::LazyLock;
+
+use super::kind::{Kind, Place};
+use super::{id_token, jwks, laxity, metadata, push, redirect, refresh, registration, response, token};
+
+/// The lines of `--list-faults`: name, exit status of a pipeline that meets it, what the server does, what a correct
+/// client does then.
+pub fn list() -> Vec<String> {
+    let advice = |kind: &Kind| advice(kind.place, kind.status);
+    let line = |kind: &Kind| format!("{:<33} {}  {} -> {}", kind.name, kind.status, kind.does, advice(kind));
+    KINDS.iter().map(line).collect()
+}
+
+/// What a correct client does.
+fn advice(place: Place, status: u8) -> &'static str {
+    match (place, status) {
+        (Place::Everywhere, 0) => "go on; examples/check-provider.sh finds it",
+        (_, 0) => "go on",
+        (_, 1) => "stop, and show what the server says",
+        (_, 2) => "stop, and name what is missing",
+        (Place::Redirect, 3) => "leave it, and wait for one that is right",
+        (_, 3) => "stop; nothing is spent, so try again later",
+        (_, 4) => "stop, and use nothing of it",
+        _ => "stop; only a new login helps",
+    }
+}
+
+/// All kinds: first those that every endpoint has, then the particular ones in the order of a login.
+pub static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    [
+        response::kinds(),
+        metadata::KINDS.to_vec(),
+        registration::KINDS.to_vec(),
+        push::KINDS.to_vec(),
+        redirect::kinds(),
+        token::kinds(),
+        refresh::KINDS.to_vec(),
+        id_token::KINDS.to_vec(),
+        jwks::KINDS.to_vec(),
+        laxity::KINDS.to_vec(),
+    ]
+    .concat()
+});

@@ -1,0 +1,22 @@
+//! What can be wrong with a pushed authorization request: RFC 9126.
+
+use serde_json::{Value, json};
+
+use super::effect::Effect;
+use super::kind::{Kind, Place};
+use crate::idp::members::remove;
+
+const fn pushed(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
+    Kind::new(name, Place::Push, status, does, Effect::Object(change))
+}
+
+/// All kinds.
+pub static KINDS: &[Kind] = &[
+    pushed("push-no-request_uri", 4, "keeps the request, and does not say under what name", |object| {
+        remove(object, "request_uri");
+    }),
+    Kind::new("push-refused", Place::Push, 1, "takes no request", Effect::Error(400, "invalid_request")),
+    pushed("push-unknown", 3, "does not know the request that was pushed", |object| {
+        object["request_uri"] = json!("urn:ietf:params:oauth:request_uri:other");
+    }),
+];

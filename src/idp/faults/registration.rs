@@ -1,0 +1,26 @@
+//! What can be wrong with a registration: RFC 7591.
+
+use serde_json::{Value, json};
+
+use super::effect::Effect;
+use super::kind::{Kind, Place};
+use crate::idp::members::remove;
+
+const fn registered(name: &'static str, status: u8, does: &'static str, change: fn(&mut Value)) -> Kind {
+    Kind::new(name, Place::Registration, status, does, Effect::Object(change))
+}
+
+const fn refused(name: &'static str, status: u8, does: &'static str, effect: Effect) -> Kind {
+    Kind::new(name, Place::Registration, status, does, effect)
+}
+
+/// All kinds.
+pub static KINDS: &[Kind] = &[
+    registered("register-no-client_id", 4, "registers a client without a name", |object| remove(object, "client_id")),
+    registered("register-metadata", 0, "sets endpoints and a scope of its own", |object| {
+        object["token_endpoint"] = json!("https://other.example/token");
+        object["issuer"] = json!("https://other.example");
+    }),
+    refused("register-refused", 1, "registers nobody", Effect::Error(403, "access_denied")),
+    refused("register-redirect_uri", 1, "takes no redirect URI", Effect::Error(400, "invalid_redirect_uri")),
+];
