@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::authorization_request::AuthorizationRequest;
+use super::body::Body;
 use super::clock::now;
 use super::faults::{Effect, Place};
 use super::grants::{self, Tokens};
@@ -14,14 +15,13 @@ use super::parameters::Parameters;
 use super::response::Response;
 use super::{PUSHED, Pushed, Service};
 use crate::client::pkce;
-use crate::document::Document;
 use crate::error::Error;
 use crate::id_token::jws::encoded;
 use crate::wire::request::Request;
 
 impl Service {
     /// The pushed authorization request endpoint: RFC 9126 section 2.
-    pub fn push(&self, request: &Request, body: &[u8]) -> Response {
+    pub fn push(&self, request: &Request, body: Body) -> Response {
         let parameters = match self.called(request, body) {
             Ok(parameters) => parameters,
             Err(response) => return response,
@@ -48,11 +48,8 @@ impl Service {
     }
 
     /// The registration endpoint: RFC 7591 section 3.
-    pub fn register(&self, request: &Request, body: &[u8]) -> Response {
-        let is_json = request.header("Content-Type").is_some_and(|media_type| {
-            media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
-        });
-        let Some(metadata) = Document::parse(body).ok().filter(|_| is_json) else {
+    pub fn register(&self, body: Body) -> Response {
+        let Some(metadata) = body.object() else {
             return Response::error(400, "invalid_client_metadata", "the body must be a JSON object");
         };
         match self.state().clients.register(&metadata) {
@@ -62,7 +59,7 @@ impl Service {
     }
 
     /// The token endpoint: RFC 6749 section 3.2.
-    pub fn token(&self, request: &Request, body: &[u8], faults: &[Effect]) -> Response {
+    pub fn token(&self, request: &Request, body: Body, faults: &[Effect]) -> Response {
         let parameters = match self.called(request, body) {
             Ok(parameters) => parameters,
             Err(response) => return response,
@@ -125,7 +122,7 @@ impl Service {
     }
 
     /// Revocation: RFC 7009.
-    pub fn revoke(&self, request: &Request, body: &[u8]) -> Response {
+    pub fn revoke(&self, request: &Request, body: Body) -> Response {
         let parameters = match self.called(request, body) {
             Ok(parameters) => parameters,
             Err(response) => return response,
@@ -138,9 +135,8 @@ impl Service {
     }
 
     /// The parameters of a public client's call: in a form, or in JSON as Auth0 takes it.
-    fn called(&self, request: &Request, body: &[u8]) -> Result<Parameters, Response> {
-        let read = sent(request, body);
-        let parameters = read.map_err(|wrong| Response::error(400, "invalid_request", wrong))?;
+    fn called(&self, request: &Request, body: Body) -> Result<Parameters, Response> {
+        let parameters = body.parameters().map_err(|wrong| Response::error(400, "invalid_request", wrong))?;
         if !request.query.is_empty() {
             return Err(Response::error(400, "invalid_request", "parameters belong in the body"));
         }
@@ -151,19 +147,5 @@ impl Service {
             return Err(response.with_headers("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
         }
         Ok(parameters)
-    }
-}
-
-/// Whether this is a request for new tokens in the place of old ones (RFC 6749 section 6).
-pub fn is_refresh(request: &Request, body: &[u8]) -> bool {
-    sent(request, body).is_ok_and(|parameters| parameters.one("grant_type") == Some("refresh_token"))
-}
-
-fn sent(request: &Request, body: &[u8]) -> Result<Parameters, &'static str> {
-    let media_type = request.header("Content-Type").unwrap_or_default();
-    match media_type.split(';').next().unwrap_or_default().trim() {
-        "application/x-www-form-urlencoded" => Parameters::of_form(&String::from_utf8_lossy(body)),
-        "application/json" => Parameters::of_json(body),
-        _ => Err("the body must be a form"),
     }
 }

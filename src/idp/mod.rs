@@ -3,6 +3,7 @@
 
 mod api;
 mod authorization_request;
+mod body;
 mod clients;
 mod clock;
 mod code_challenge;
@@ -42,6 +43,7 @@ pub use visit::visit;
 
 use api::RESOURCE;
 use authorization_request::AuthorizationRequest;
+use body::Body;
 use clients::Clients;
 use clock::now;
 use faults::{Effect, Faults, Place};
@@ -166,17 +168,18 @@ impl Service {
     }
 
     /// The response to a request, and what is wrong with it.
-    fn respond(&self, request: &Request, body: &[u8]) -> Response {
+    fn respond(&self, request: &Request, octets: &[u8]) -> Response {
         let host = request.header("Host").unwrap_or_default();
         if host.replacen("localhost:", "127.0.0.1:", 1) != self.authority {
             return Response::written(pages::problem(421, "That is not this server's name."));
         }
+        let body = Body::parse(request, octets);
         let endpoint = self.endpoint(request);
         let mut faults = endpoint.map(|place| self.faults.strike(place)).unwrap_or_default();
-        if endpoint == Some(Place::Token) && endpoints::is_refresh(request, body) {
+        if endpoint == Some(Place::Token) && body.parameter("grant_type") == Some("refresh_token") {
             faults.extend(self.faults.strike(Place::Refresh));
         }
-        if let Some(response) = faults.iter().find_map(|fault| fault.instead(&String::from_utf8_lossy(body))) {
+        if let Some(response) = faults.iter().find_map(|fault| fault.instead(&body)) {
             return response;
         }
         let response = self.route(request, endpoint, body, &faults);
@@ -213,19 +216,19 @@ impl Service {
         path.strip_prefix('/').filter(|path| path.starts_with('/')).unwrap_or(path)
     }
 
-    fn route(&self, request: &Request, endpoint: Option<Place>, body: &[u8], faults: &[Effect]) -> Response {
+    fn route(&self, request: &Request, endpoint: Option<Place>, body: Body, faults: &[Effect]) -> Response {
         match (request.method.as_str(), endpoint, self.path(request)) {
             ("GET", Some(Place::Metadata), _) => Response::json(200, &self.metadata()),
             ("GET", Some(Place::Resource), _) => Response::json(200, &self.resource_metadata()),
             ("GET", Some(Place::Keys), _) => {
                 self.keys.jwks().map_or_else(|_| Response::server_error(), |keys| Response::json(200, &keys))
             }
-            ("GET", Some(Place::Authorization), _) => self.authorize(&request.query, request),
-            ("POST", Some(Place::Authorization), _) => self.authorize(&String::from_utf8_lossy(body), request),
+            ("GET", Some(Place::Authorization), _) => self.authorize(Parameters::of_form(&request.query), request),
+            ("POST", Some(Place::Authorization), _) => self.authorize(body.form(), request),
             ("POST", Some(Place::Token), _) => self.token(request, body, faults),
             ("POST", Some(Place::Revocation), _) => self.revoke(request, body),
             ("POST", Some(Place::Push), _) => self.push(request, body),
-            ("POST", Some(Place::Registration), _) => self.register(request, body),
+            ("POST", Some(Place::Registration), _) => self.register(body),
             ("POST", None, "/login") => self.login(body),
             ("POST", None, "/consent") => self.consent(body),
             ("GET", None, "/userinfo") => self.userinfo(request),
@@ -267,8 +270,8 @@ impl Service {
     }
 
     /// The authorization endpoint: RFC 6749 section 3.1, OpenID Connect Core section 3.1.2.
-    fn authorize(&self, query: &str, request: &Request) -> Response {
-        let parameters = match Parameters::of_form(query) {
+    fn authorize(&self, parameters: Result<Parameters, &'static str>, request: &Request) -> Response {
+        let parameters = match parameters {
             Ok(parameters) => parameters,
             Err(wrong) => return Response::written(pages::problem(400, wrong)),
         };
@@ -328,9 +331,8 @@ impl Service {
         Response::written(page)
     }
 
-    fn login(&self, body: &[u8]) -> Response {
-        let text = String::from_utf8_lossy(body);
-        let parameters = Parameters::of_form(&text).unwrap_or_default();
+    fn login(&self, body: Body) -> Response {
+        let parameters = body.form().unwrap_or_default();
         let name = parameters.one("name").unwrap_or_default().trim();
         let asked = parameters.one("id").and_then(|id| self.state().asked.remove(id));
         let Some(asked) = asked else {
@@ -345,9 +347,8 @@ impl Service {
         self.ask(asked.authorization, Some(person), Some(&session))
     }
 
-    fn consent(&self, body: &[u8]) -> Response {
-        let text = String::from_utf8_lossy(body);
-        let parameters = Parameters::of_form(&text).unwrap_or_default();
+    fn consent(&self, body: Body) -> Response {
+        let parameters = body.form().unwrap_or_default();
         let asked = parameters.one("id").and_then(|id| self.state().asked.remove(id));
         let Some(Asked { authorization, person: Some(person) }) = asked else {
             return Response::written(pages::problem(400, "That login has ended, or was never begun."));

@@ -16,8 +16,7 @@ impl Parameters {
     }
 
     /// Those of a JSON object.
-    pub fn of_json(body: &[u8]) -> Result<Parameters, &'static str> {
-        let object = Document::parse(body).map_err(|_| "the body is not a JSON object")?;
+    pub fn of_object(object: &Document) -> Result<Parameters, &'static str> {
         let mut pairs = Vec::new();
         for name in object.names() {
             let values = object.texts(name).map_err(|_| "a parameter is not a string")?;

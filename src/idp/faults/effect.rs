@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::location::{self, Pairs, SIMULATED};
 use super::message;
+use crate::idp::body::Body;
 use crate::idp::laxity::Laxity;
-use crate::idp::parameters::Parameters;
 use crate::idp::response::{Delivery, Response};
 
 /// What a fault changes.
@@ -45,7 +45,7 @@ pub enum Effect {
 
 impl Effect {
     /// The response to a request with this body that replaces the right one, if any.
-    pub fn instead(&self, body: &str) -> Option<Response> {
+    pub fn instead(&self, body: &Body) -> Option<Response> {
         match self {
             Effect::Instead(response) => Some(response()),
             Effect::Error(status, error) => Some(Response::error(*status, error, SIMULATED)),
@@ -97,8 +97,7 @@ impl Effect {
 }
 
 /// An OAuth error whose description repeats the secrets of a token request.
-fn echo(body: &str) -> Response {
-    let parameters = Parameters::of_form(body).unwrap_or_default();
-    let secrets = ["code", "code_verifier", "refresh_token"].map(|name| parameters.one(name).unwrap_or_default());
+fn echo(body: &Body) -> Response {
+    let secrets = ["code", "code_verifier", "refresh_token"].map(|name| body.parameter(name).unwrap_or_default());
     Response::error(400, "invalid_grant", &format!("not this one: {}", secrets.join(" ")))
 }
