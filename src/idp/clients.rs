@@ -1,4 +1,4 @@
-//! The clients: public ones alone, one from the start, others by dynamic registration (RFC 7591).
+//! The clients, all of them public: one from the start, others by dynamic registration (RFC 7591).
 
 use std::collections::HashMap;
 
@@ -16,22 +16,23 @@ use crate::wire::url::Url;
 pub struct Clients(HashMap<String, Vec<String>>);
 
 impl Clients {
-    /// One client.
-    pub fn with(client_id: &str, redirect_uris: Vec<String>) -> Clients {
-        Clients(HashMap::from([(client_id.to_owned(), redirect_uris)]))
+    /// One client, with these redirect URIs in addition to those on this machine.
+    pub fn new(redirect_uris: Vec<String>) -> Clients {
+        let loopback = LOOPBACK.map(str::to_owned);
+        Clients(HashMap::from([(CLIENT_ID.to_owned(), loopback.into_iter().chain(redirect_uris).collect())]))
     }
 
-    /// Whether there is a client of this name.
+    /// Whether this client is registered.
     pub fn knows(&self, client_id: &str) -> bool {
         self.0.contains_key(client_id)
     }
 
-    /// Whether the client may be sent back there.
+    /// Whether this redirect URI is registered for the client.
     pub fn allows(&self, client_id: &str, redirect_uri: &str) -> bool {
         self.0.get(client_id).is_some_and(|known| known.iter().any(|known| is_registered(known, redirect_uri)))
     }
 
-    /// Registers a client with this metadata (RFC 7591 section 2), and gives what it is told (section 3.2.1).
+    /// Registers a client with this metadata (RFC 7591 section 2), and gives its registration (section 3.2.1).
     pub fn register(&mut self, metadata: &Document) -> Result<Value, Refusal> {
         let texts = |name: &str, default: &str| -> Result<Vec<String>, Refusal> {
             let texts = metadata.texts(name).map_err(|_| (INVALID, "a list is not one of strings"))?;
@@ -74,7 +75,7 @@ fn is_native(uri: &str) -> bool {
     own || Url::parse(uri).is_ok_and(|url| url.is_https() || url.is_loopback())
 }
 
-/// Whether the redirect URI is the registered one; on this machine with any port (RFC 8252 section 7.3).
+/// Whether the redirect URI is the registered one; a loopback one may have any port (RFC 8252 section 7.3).
 fn is_registered(known: &str, given: &str) -> bool {
     let (Ok(known_url), Ok(given_url)) = (Url::parse(known), Url::parse(given)) else {
         return known == given;
@@ -87,5 +88,11 @@ fn is_registered(known: &str, given: &str) -> bool {
         && known_url.query() == given_url.query();
     known == given || alike
 }
+
+/// The client that is registered from the start.
+pub const CLIENT_ID: &str = "pkce-tools";
+
+/// Its redirect URIs on this machine, with any port.
+const LOOPBACK: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"];
 
 const INVALID: &str = "invalid_client_metadata";

@@ -9,15 +9,16 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{CLIENT_ID, Idp};
+use super::clients::CLIENT_ID;
+use super::server::Idp;
 use crate::error::{Error, Kind};
 use crate::message;
 
 /// Runs the command while the server answers, and gives the command's status.
 pub fn run(idp: Idp, program: &OsString, words: &[OsString]) -> Result<ExitCode, Error> {
     let mut command = Command::new(program);
-    command.args(words).env("PKCE_ISSUER", &idp.service.issuer).env("PKCE_CLIENT_ID", CLIENT_ID);
-    if idp.service.auto_approve {
+    command.args(words).env("PKCE_ISSUER", idp.issuer()).env("PKCE_CLIENT_ID", CLIENT_ID);
+    if idp.auto_approves() {
         command.env("BROWSER", format!("{} --visit %s", this_program()));
     }
     let failed = |error| Error::usage(format!("{}: {}", program.to_string_lossy(), message::reason(&error)));

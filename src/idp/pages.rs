@@ -1,10 +1,10 @@
-//! The pages of login and consent.
+//! The pages that a person sees: login, consent, and what is wrong.
 
-use super::COOKIE;
+use super::response::Response;
 use crate::wire::page::{Html, escaped};
 
-/// Asks for a name.
-pub fn login(base: &str, id: &str) -> Vec<u8> {
+/// Asks for the person's name.
+pub fn login(base: &str, id: &str) -> Response {
     let content = format!(
         "<p>This is a server for tests: any name will do, and nothing is kept.</p>\n\
          <form method=\"post\" action=\"{}/login\">\n<input type=\"hidden\" name=\"id\" value=\"{}\">\n\
@@ -14,17 +14,17 @@ pub fn login(base: &str, id: &str) -> Vec<u8> {
         escaped(base),
         escaped(id)
     );
-    Html { status: 200, mood: "plain", mark: "&#9919;", title: "Log in", content: &content, headers: "" }.response()
+    page(200, "plain", "&#9919;", "Log in", &content)
 }
 
-/// Asks whether the client may have what it asks for.
-pub fn consent(base: &str, id: &str, name: &str, scope: &[String], cookie: Option<&str>) -> Vec<u8> {
-    let asked = match scope {
+/// Asks the person for consent to this scope.
+pub fn consent(base: &str, id: &str, name: &str, scope: &[String]) -> Response {
+    let requested = match scope {
         [] => "nothing in particular".to_owned(),
         scope => escaped(&scope.join(", ")),
     };
     let content = format!(
-        "<p>A program on this machine wants to act for <b>{}</b>.<br>It asks for: {asked}.</p>\n\
+        "<p>A program on this machine wants to act for <b>{}</b>.<br>It asks for: {requested}.</p>\n\
          <form method=\"post\" action=\"{}/consent\">\n<input type=\"hidden\" name=\"id\" value=\"{}\">\n\
          <button name=\"answer\" value=\"allow\" autofocus>Allow</button>\n\
          <button name=\"answer\" value=\"deny\" class=\"quiet\">Deny</button>\n</form>",
@@ -32,16 +32,14 @@ pub fn consent(base: &str, id: &str, name: &str, scope: &[String], cookie: Optio
         escaped(base),
         escaped(id)
     );
-    let headers = match cookie {
-        Some(session) => format!("Set-Cookie: {COOKIE}={session}; HttpOnly; SameSite=Lax; Path=/\r\n"),
-        None => String::new(),
-    };
-    Html { status: 200, mood: "plain", mark: "?", title: "Allow this?", content: &content, headers: &headers }
-        .response()
+    page(200, "plain", "?", "Allow this?", &content)
 }
 
-/// Says what is wrong, where the browser cannot be sent back.
-pub fn problem(status: u16, text: &str) -> Vec<u8> {
-    let content = format!("<p>{}</p>", escaped(text));
-    Html { status, mood: "bad", mark: "!", title: "That did not work", content: &content, headers: "" }.response()
+/// Says what is wrong, where the browser cannot be redirected to the client.
+pub fn problem(status: u16, text: &str) -> Response {
+    page(status, "bad", "!", "That did not work", &format!("<p>{}</p>", escaped(text)))
+}
+
+fn page(status: u16, mood: &str, mark: &str, title: &str, content: &str) -> Response {
+    Response::written(Html { status, mood, mark, title, content, headers: "" }.response())
 }

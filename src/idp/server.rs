@@ -1,65 +1,71 @@
-//! The server's connections: a thread each, one request each, all bounded.
+//! The server: it listens on loopback and serves each connection in a thread of its own.
 
-use std::io::{self, Read};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use super::response::Response;
-use super::{Service, pages};
-use crate::document::SIZE;
-use crate::wire::request::Head;
+use super::clients::CLIENT_ID;
+use super::connection;
+use super::endpoints::metadata;
+use super::service::Service;
+use super::setup::Setup;
+use crate::document::Document;
+use crate::error::Error;
+use crate::message;
 
-/// Answers each connection in a thread of its own, until the process ends.
-pub fn serve(listener: &TcpListener, service: &Service) -> ! {
-    thread::scope(|scope| {
-        loop {
-            match listener.accept() {
-                Ok((stream, _)) => drop(thread::Builder::new().spawn_scoped(scope, move || converse(stream, service))),
-                // Out of descriptors: some connection ends soon.
-                Err(_) => thread::sleep(Duration::from_millis(10)),
+/// A server that listens, and does not serve yet.
+pub struct Idp {
+    listener: TcpListener,
+    service: Service,
+}
+
+impl Idp {
+    /// Listens on loopback, with new keys.
+    pub fn bind(setup: Setup) -> Result<Idp, Error> {
+        let path = &setup.issuer_path;
+        let whole = path.is_empty() || (path.starts_with('/') && path.bytes().all(|octet| octet.is_ascii_graphic()));
+        if !whole || path.contains(['?', '#']) {
+            return Err(Error::usage("--issuer-path: must begin with / and be a path alone"));
+        }
+        let listener = TcpListener::bind(("127.0.0.1", setup.port));
+        let bound = listener.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+        let (port, listener) = bound
+            .map_err(|error| Error::unavailable(format!("127.0.0.1:{}: {}", setup.port, message::reason(&error))))?;
+        Ok(Idp { listener, service: Service::new(setup, port)? })
+    }
+
+    /// The issuer, a URL.
+    pub fn issuer(&self) -> &str {
+        &self.service.issuer
+    }
+
+    /// Whether everyone is signed in and consents without being asked.
+    pub fn auto_approves(&self) -> bool {
+        self.service.auto_approve
+    }
+
+    /// What a client must know: the metadata, a `client_id`, a `redirect_uri`.
+    pub fn document(&self) -> Result<Document, Error> {
+        let metadata = metadata::metadata(&self.service).to_string();
+        let mut document = Document::parse(metadata.as_bytes()).map_err(Error::usage)?;
+        document.set("client_id", CLIENT_ID);
+        document.set("redirect_uri", "http://127.0.0.1:0/callback");
+        Ok(document)
+    }
+
+    /// Serves until the process ends.
+    pub fn serve(&self) -> ! {
+        thread::scope(|scope| {
+            loop {
+                match self.listener.accept() {
+                    Ok((stream, _)) => {
+                        let serve = move || connection::serve(stream, &self.service);
+                        drop(thread::Builder::new().spawn_scoped(scope, serve));
+                    }
+                    // Out of descriptors: some connection ends soon.
+                    Err(_) => thread::sleep(Duration::from_millis(10)),
+                }
             }
-        }
-    })
-}
-
-fn converse(mut stream: TcpStream, service: &Service) {
-    let _ = stream.set_read_timeout(Some(CONNECTION));
-    let _ = stream.set_write_timeout(Some(CONNECTION));
-    let Ok(response) = respond(&mut stream, service) else { return };
-    if response.send(&mut stream).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
-        let _ = stream.read(&mut [0; 1024]);
+        })
     }
 }
-
-fn respond(stream: &mut TcpStream, service: &Service) -> io::Result<Response> {
-    let mut octets = Vec::new();
-    let mut buffer = [0; 4096];
-    let mut more = |octets: &mut Vec<u8>| -> io::Result<()> {
-        match stream.read(&mut buffer)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            count => {
-                octets.extend_from_slice(buffer.get(..count).unwrap_or_default());
-                Ok(())
-            }
-        }
-    };
-    let (request, head) = loop {
-        match Head::parse(&octets) {
-            Head::Whole(request, length) => break (request, length),
-            Head::Bad(status) => return Ok(Response::written(pages::problem(status, "That is not a request."))),
-            Head::Partial => more(&mut octets)?,
-        }
-    };
-    let length = request.header("Content-Length").unwrap_or("0").parse().unwrap_or(usize::MAX);
-    if length > SIZE || request.has("Transfer-Encoding") {
-        return Ok(Response::written(pages::problem(413, "That is more than a request has.")));
-    }
-    while octets.len() < head + length {
-        more(&mut octets)?;
-    }
-    Ok(service.respond(&request, octets.get(head..head + length).unwrap_or_default()))
-}
-
-/// How long a connection may pause.
-const CONNECTION: Duration = Duration::from_secs(10);

@@ -1,0 +1,71 @@
+//! The authorization endpoint: RFC 6749 section 3.1, OpenID Connect Core section 3.1.2.
+
+use super::authorization_response;
+use super::login;
+use crate::idp::authorization_request::AuthorizationRequest;
+use crate::idp::clock::now;
+use crate::idp::pages;
+use crate::idp::parameters::Parameters;
+use crate::idp::person::Person;
+use crate::idp::response::Response;
+use crate::idp::service::Service;
+
+/// Responds to an authorization request: with a code, an error, or a page that asks the person.
+pub fn authorize(service: &Service, parameters: Result<Parameters, &'static str>, cookies: Option<&str>) -> Response {
+    let parameters = match parameters.and_then(|parameters| redirectable(service, parameters)) {
+        Ok(parameters) => parameters,
+        Err(wrong) => return pages::problem(400, wrong),
+    };
+    let redirect_uri = parameters.one("redirect_uri").unwrap_or_default();
+    let refuse = |refusal| authorization_response::error(service, redirect_uri, parameters.one("state"), refusal);
+    let request = match AuthorizationRequest::parse(&parameters, &service.laxities) {
+        Ok(request) => request,
+        Err(refusal) => return refuse(refusal),
+    };
+    let person = match cookies.and_then(|cookies| session(service, &request, cookies)) {
+        None if service.auto_approve => {
+            let name = request.login_hint.clone().unwrap_or(PERSON.to_owned());
+            Some(Person { name, auth_time: now() })
+        }
+        person => person,
+    };
+    match person {
+        Some(person) if service.auto_approve => authorization_response::code(service, request, person),
+        person if request.prompts("none") => {
+            let error = if person.is_some() { "consent_required" } else { "login_required" };
+            refuse((error, "a person must be asked, and prompt is none"))
+        }
+        person => login::ask(service, request, person),
+    }
+}
+
+/// The parameters, pushed or sent, of a request whose errors may be redirected to the client.
+fn redirectable(service: &Service, parameters: Parameters) -> Result<Parameters, &'static str> {
+    let mut state = service.state();
+    let client_id = parameters.one("client_id").unwrap_or_default();
+    if !state.clients.knows(client_id) {
+        return Err("No client of that client_id is registered here.");
+    }
+    let parameters = match parameters.one("request_uri") {
+        Some(request_uri) => {
+            let pushed = state.pushed_requests.take(request_uri, client_id);
+            pushed.ok_or("That request was not pushed, or is used or too old.")?
+        }
+        None => parameters,
+    };
+    let one = |name| parameters.one(name).unwrap_or_default();
+    if !state.clients.allows(one("client_id"), one("redirect_uri")) {
+        return Err("That redirect_uri is not registered for this client.");
+    }
+    Ok(parameters)
+}
+
+/// The person who is signed in, if that satisfies the request (`prompt`, `max_age`).
+fn session(service: &Service, request: &AuthorizationRequest, cookies: &str) -> Option<Person> {
+    let person = service.state().sessions.person(cookies)?;
+    let recent = request.max_age.is_none_or(|age| now() - person.auth_time <= age);
+    Some(person).filter(|_| recent && !request.prompts("login"))
+}
+
+/// Who signs in where nobody is asked, and no `login_hint` names another.
+const PERSON: &str = "alice";

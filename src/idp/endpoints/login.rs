@@ -1,0 +1,59 @@
+//! The login and the consent of a person, after an authorization request: RFC 6749 section 4.1.
+
+use super::authorization_response;
+use crate::idp::authorization_request::AuthorizationRequest;
+use crate::idp::body::Body;
+use crate::idp::clock::now;
+use crate::idp::logins::Login;
+use crate::idp::pages;
+use crate::idp::parameters::Parameters;
+use crate::idp::person::Person;
+use crate::idp::response::Response;
+use crate::idp::service::Service;
+
+/// Shows the login page, or the consent page to a person who is signed in.
+pub fn ask(service: &Service, request: AuthorizationRequest, person: Option<Person>) -> Response {
+    let Ok(id) = service.state().logins.add(request.clone(), person.clone()) else { return Response::server_error() };
+    match person {
+        None => pages::login(&service.base, &id),
+        Some(person) => pages::consent(&service.base, &id, &person.name, &request.scope),
+    }
+}
+
+/// Signs the person in who sent the login page's form.
+pub fn login(service: &Service, body: Body) -> Response {
+    let form = body.form().unwrap_or_default();
+    let Some(Login { request, .. }) = pending(service, &form) else { return unknown() };
+    let name = form.one("name").unwrap_or_default().trim();
+    if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
+        return ask(service, request, None);
+    }
+    let person = Person { name: name.to_owned(), auth_time: now() };
+    let Ok(cookie) = service.state().sessions.begin(person.clone()) else { return Response::server_error() };
+    ask(service, request, Some(person)).with_headers(&cookie)
+}
+
+/// Redirects the person who sent the consent page's form to the client.
+pub fn consent(service: &Service, body: Body) -> Response {
+    let form = body.form().unwrap_or_default();
+    let Some(Login { request, person: Some(person) }) = pending(service, &form) else { return unknown() };
+    if form.one("answer") == Some("allow") {
+        return authorization_response::code(service, request, person);
+    }
+    let refusal = ("access_denied", "the person said no");
+    authorization_response::error(service, &request.redirect_uri, request.state.as_deref(), refusal)
+}
+
+fn pending(service: &Service, form: &Parameters) -> Option<Login> {
+    service.state().logins.take(form.one("id")?)
+}
+
+fn unknown() -> Response {
+    pages::problem(400, "That login has ended, or was never begun.")
+}
+
+/// Where the login page sends its form.
+pub const LOGIN: &str = "/login";
+
+/// Where the consent page sends its form.
+pub const CONSENT: &str = "/consent";

@@ -1,0 +1,22 @@
+//! How a public client identifies itself in a direct request: RFC 6749 sections 2.3.1 and 3.2.1.
+
+use crate::idp::body::Body;
+use crate::idp::parameters::Parameters;
+use crate::idp::response::Response;
+use crate::idp::service::Service;
+use crate::wire::request::Request;
+
+/// The parameters of a known client's request, or the response that refuses it.
+pub fn parameters(service: &Service, request: &Request, body: Body) -> Result<Parameters, Response> {
+    let parameters = body.parameters().map_err(|wrong| Response::error(400, "invalid_request", wrong))?;
+    if !request.query.is_empty() {
+        return Err(Response::error(400, "invalid_request", "parameters belong in the body"));
+    }
+    let authenticates = request.has("Authorization") || parameters.one("client_secret").is_some();
+    let known = parameters.one("client_id").is_some_and(|client_id| service.state().clients.knows(client_id));
+    if authenticates || !known {
+        let response = Response::error(401, "invalid_client", "no such client, or it is one without a secret");
+        return Err(response.with_headers("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
+    }
+    Ok(parameters)
+}

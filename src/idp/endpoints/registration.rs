@@ -1,0 +1,16 @@
+//! The registration endpoint: RFC 7591 section 3.
+
+use crate::idp::body::Body;
+use crate::idp::response::Response;
+use crate::idp::service::Service;
+
+/// Registers a client.
+pub fn register(service: &Service, body: Body) -> Response {
+    let Some(metadata) = body.object() else {
+        return Response::error(400, "invalid_client_metadata", "the body must be a JSON object");
+    };
+    match service.state().clients.register(&metadata) {
+        Ok(client) => Response::json(201, &client),
+        Err((error, description)) => Response::error(400, error, description),
+    }
+}

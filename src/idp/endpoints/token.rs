@@ -1,0 +1,43 @@
+//! The token endpoint: RFC 6749 section 3.2.
+
+use serde_json::json;
+
+use super::id_token;
+use super::public_client;
+use crate::idp::body::Body;
+use crate::idp::faults::Effect;
+use crate::idp::grants::ACCESS;
+use crate::idp::members::without_nulls;
+use crate::idp::response::Response;
+use crate::idp::service::Service;
+use crate::wire::request::Request;
+
+/// Issues tokens for a code or a refresh token; `faults` are those of this request.
+pub fn token(service: &Service, request: &Request, body: Body, faults: &[Effect]) -> Response {
+    let parameters = match public_client::parameters(service, request, body) {
+        Ok(parameters) => parameters,
+        Err(response) => return response,
+    };
+    let issued = match parameters.one("grant_type") {
+        Some("authorization_code") => service.state().grants.exchange(&parameters),
+        Some("refresh_token") => service.state().grants.refresh(&parameters),
+        Some(_) => Err(("unsupported_grant_type", "codes and refresh tokens are taken here")),
+        None => Err(("invalid_request", "grant_type is missing")),
+    };
+    let tokens = match issued {
+        Ok(tokens) => tokens,
+        Err((error, description)) => return Response::error(400, error, description),
+    };
+    let openid = tokens.scope.iter().any(|name| name == "openid");
+    let id_token = openid.then(|| id_token::id_token(service, &tokens, faults)).transpose();
+    let Ok(id_token) = id_token else { return Response::server_error() };
+    let response = json!({
+        "access_token": tokens.access_token,
+        "token_type": "Bearer",
+        "expires_in": ACCESS.as_secs(),
+        "scope": tokens.scope.join(" "),
+        "refresh_token": tokens.refresh_token,
+        "id_token": id_token,
+    });
+    Response::json(200, &without_nulls(response))
+}
