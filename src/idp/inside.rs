@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::clients::CLIENT_ID;
 use super::server::Idp;
+use super::state::clients::CLIENT_ID;
 use crate::error::{Error, Kind};
 use crate::message;
 

@@ -4,11 +4,11 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use super::clients::CLIENT_ID;
 use super::connection;
 use super::endpoints::metadata;
 use super::service::Service;
 use super::setup::Setup;
+use super::state::clients::CLIENT_ID;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;

@@ -2,15 +2,15 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::clients::Clients;
 use super::faults::Faults;
-use super::grants::Grants;
 use super::keys::Keys;
 use super::laxity::{Laxities, Laxity};
-use super::logins::Logins;
-use super::pushed_requests::PushedRequests;
-use super::sessions::Sessions;
 use super::setup::Setup;
+use super::state::clients::Clients;
+use super::state::grants::Grants;
+use super::state::logins::Logins;
+use super::state::pushed_requests::PushedRequests;
+use super::state::sessions::Sessions;
 use crate::error::Error;
 
 /// The authorization server, apart from its connections.

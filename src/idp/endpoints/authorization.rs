@@ -2,13 +2,13 @@
 
 use super::authorization_response;
 use super::login;
-use crate::idp::authorization_request::AuthorizationRequest;
 use crate::idp::clock::now;
 use crate::idp::pages;
 use crate::idp::parameters::Parameters;
-use crate::idp::person::Person;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
+use crate::idp::state::authorization_request::AuthorizationRequest;
+use crate::idp::state::person::Person;
 
 /// Responds to an authorization request: with a code, an error, or a page that asks the person.
 pub fn authorize(service: &Service, parameters: Result<Parameters, &'static str>, cookies: Option<&str>) -> Response {

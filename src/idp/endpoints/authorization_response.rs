@@ -1,10 +1,10 @@
 //! The authorization response: RFC 6749 section 4.1.2, RFC 9207 section 2.
 
-use crate::idp::authorization_request::AuthorizationRequest;
-use crate::idp::person::Person;
 use crate::idp::refusal::Refusal;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
+use crate::idp::state::authorization_request::AuthorizationRequest;
+use crate::idp::state::person::Person;
 use crate::wire::form;
 
 /// Redirects the browser to the client with a code for the granted request.

@@ -6,9 +6,9 @@ use crate::error::Error;
 use crate::id_token::jws::encoded;
 use crate::idp::clock::now;
 use crate::idp::faults::{Effect, Place};
-use crate::idp::grants::{ACCESS, Tokens};
 use crate::idp::members::without_nulls;
 use crate::idp::service::Service;
+use crate::idp::state::grants::{ACCESS, Tokens};
 
 /// A signed ID token for these tokens, with its own faults and those of the token request.
 pub fn id_token(service: &Service, tokens: &Tokens, faults: &[Effect]) -> Result<String, Error> {

@@ -1,15 +1,15 @@
 //! The login and the consent of a person, after an authorization request: RFC 6749 section 4.1.
 
 use super::authorization_response;
-use crate::idp::authorization_request::AuthorizationRequest;
 use crate::idp::body::Body;
 use crate::idp::clock::now;
-use crate::idp::logins::Login;
 use crate::idp::pages;
 use crate::idp::parameters::Parameters;
-use crate::idp::person::Person;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
+use crate::idp::state::authorization_request::AuthorizationRequest;
+use crate::idp::state::logins::Login;
+use crate::idp::state::person::Person;
 
 /// Shows the login page, or the consent page to a person who is signed in.
 pub fn ask(service: &Service, request: AuthorizationRequest, person: Option<Person>) -> Response {

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::idp::person::Person;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
+use crate::idp::state::person::Person;
 use crate::wire::request::Request;
 
 /// The UserInfo endpoint.

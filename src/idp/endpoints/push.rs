@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::public_client;
-use crate::idp::authorization_request::AuthorizationRequest;
 use crate::idp::body::Body;
-use crate::idp::pushed_requests::LIFETIME;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
+use crate::idp::state::authorization_request::AuthorizationRequest;
+use crate::idp::state::pushed_requests::LIFETIME;
 use crate::wire::request::Request;
 
 /// Stores an authorization request.

@@ -6,10 +6,10 @@ use super::id_token;
 use super::public_client;
 use crate::idp::body::Body;
 use crate::idp::faults::Effect;
-use crate::idp::grants::ACCESS;
 use crate::idp::members::without_nulls;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
+use crate::idp::state::grants::ACCESS;
 use crate::wire::request::Request;
 
 /// Issues tokens for a code or a refresh token; `faults` are those of this request.

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::authorization_request::AuthorizationRequest;
 use super::code_challenge;
-use super::laxity::{Laxities, Laxity};
-use super::parameters::Parameters;
 use super::person::Person;
-use super::refusal::Refusal;
 use crate::client::pkce;
 use crate::error::Error;
+use crate::idp::laxity::{Laxities, Laxity};
+use crate::idp::parameters::Parameters;
+use crate::idp::refusal::Refusal;
 
 /// The tokens that the token endpoint issues, and what they are issued for.
 pub struct Tokens {

@@ -1,9 +1,9 @@
 //! The authorization request: RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1.
 
 use super::code_challenge;
-use super::laxity::Laxities;
-use super::parameters::Parameters;
-use super::refusal::Refusal;
+use crate::idp::laxity::Laxities;
+use crate::idp::parameters::Parameters;
+use crate::idp::refusal::Refusal;
 
 /// A valid authorization request.
 #[derive(Clone)]

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::parameters::Parameters;
 use crate::client::pkce;
 use crate::error::Error;
+use crate::idp::parameters::Parameters;
 
 /// All pushed requests, by their `request_uri`.
 #[derive(Default)]

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::clock::now;
-use super::members::without_nulls;
-use super::refusal::Refusal;
 use crate::client::pkce;
 use crate::document::Document;
+use crate::idp::clock::now;
+use crate::idp::members::without_nulls;
+use crate::idp::refusal::Refusal;
 use crate::wire::url::Url;
 
 /// All clients, by their `client_id`, with their redirect URIs.

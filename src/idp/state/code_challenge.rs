@@ -1,9 +1,9 @@
 //! The server's side of PKCE: RFC 7636 sections 4.3 and 4.6.
 
-use super::laxity::{Laxities, Laxity};
-use super::parameters::Parameters;
-use super::refusal::Refusal;
 use crate::client::pkce;
+use crate::idp::laxity::{Laxities, Laxity};
+use crate::idp::parameters::Parameters;
+use crate::idp::refusal::Refusal;
 
 /// The S256 code challenge of an authorization request (section 4.3); none where a lax server requires none.
 pub fn requested(parameters: &Parameters, laxities: &Laxities) -> Result<Option<String>, Refusal> {
