@@ -71,7 +71,7 @@ fn finds_nothing_wrong_with_a_strict_server() {
                      pass         id token\n";
         assert!(output.stdout.starts_with(table), "{}", output.stdout);
         let line = "\npass         wrong verifier refused     token endpoint: invalid_grant: \
-                    code_verifier does not fit the code_challenge\n";
+                    code_verifier does not match code_challenge\n";
         assert!(output.stdout.contains(line), "{}", output.stdout);
         assert_eq!(output.stderr.matches("to log in, open this URL").count(), 5);
     }
@@ -155,10 +155,17 @@ fn finds_what_a_server_is_lax_about() {
             vec!["refresh-refused@1"],
             1,
             vec![
+<<<<<<< ours
                 "fail: rotation token endpoint: invalid_grant: told to say so".to_owned(),
                 "not checked: reuse refused the refresh failed".to_owned(),
                 "not checked: reuse ends the grant the refresh failed".to_owned(),
                 "not checked: revocation the refresh failed".to_owned(),
+=======
+                "fail: rotation token endpoint: invalid_grant: simulated by --fault".to_owned(),
+                "not checked: reuse refused the refresh did not succeed".to_owned(),
+                "not checked: reuse ends the grant the refresh did not succeed".to_owned(),
+                "not checked: revocation the refresh did not succeed".to_owned(),
+>>>>>>> theirs
             ],
         ),
         (vec!["metadata-pushed"], 0, vec![]),
@@ -182,14 +189,14 @@ fn finds_what_a_server_is_lax_about() {
         (
             vec!["redirect-error-access_denied@5"],
             3,
-            vec!["not checked: wrong verifier refused authorization endpoint: access_denied: told to say so".to_owned()],
+            vec!["not checked: wrong verifier refused authorization endpoint: access_denied: simulated by --fault".to_owned()],
         ),
         (vec!["authorize-500@5"], 3, vec!["not checked: wrong verifier refused no redirect came".to_owned()]),
         (
             vec!["no-challenge", "redirect-error-access_denied@5"],
             3,
             vec![
-                "not checked: missing challenge refused authorization endpoint: access_denied: told to say so".to_owned(),
+                "not checked: missing challenge refused authorization endpoint: access_denied: simulated by --fault".to_owned(),
             ],
         ),
         // A refusal in other words is one.
@@ -246,7 +253,7 @@ fn takes_nothing_for_a_refusal_that_it_cannot_read_at_a_terminal() {
     }
     child.wait().unwrap();
     let seen = String::from_utf8_lossy(&seen).replace('\r', "");
-    assert!(seen.contains("pkce-callback: authorization endpoint: access_denied: told to say so\n"), "{seen}");
+    assert!(seen.contains("pkce-callback: authorization endpoint: access_denied: simulated by --fault\n"), "{seen}");
     let line = "\nnot checked  missing challenge refused  authorization endpoint: the error above\n";
     assert!(seen.contains(line) && seen.contains("status=3"), "{seen}");
     assert_eq!(seen.matches("\npass ").count() + usize::from(seen.starts_with("pass ")), 13, "{seen}");
@@ -280,7 +287,7 @@ fn says_what_could_not_be_checked_where_nothing_can() {
         (
             "redirect-error-access_denied",
             1,
-            "fail: login authorization endpoint: access_denied: told to say so",
+            "fail: login authorization endpoint: access_denied: simulated by --fault",
             without(&before, login),
         ),
         ("redirect-state-other@1", 3, "not checked: login no redirect came", without(&before, login)),

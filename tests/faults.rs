@@ -145,7 +145,7 @@ fn happens_at_the_occasion_that_is_named_alone() {
             5,
             vec!["pkce-refresh: token endpoint: 127.0.0.1: peer disconnected; the refresh token may be spent"],
         ),
-        (vec!["refresh-refused@1"], 5, vec!["pkce-refresh: token endpoint: invalid_grant: told to say so"]),
+        (vec!["refresh-refused@1"], 5, vec!["pkce-refresh: token endpoint: invalid_grant: simulated by --fault"]),
         (vec!["refresh-refused@2"], 0, vec![]),
         (vec!["id_token-aud-other@2"], 4, vec!["pkce-verify: id_token: aud: not this client"]),
         // What helps itself: the second specification, another try, another look at the keys.
@@ -263,15 +263,15 @@ fn refuses_what_is_no_kind_of_fault() {
     let refused = |args: &[&str], message: &str| {
         assert_eq!(run("pkce-idp", args, ""), failure("pkce-idp", 2, message), "{args:?}");
     };
-    let unknown = format!("--fault: no such kind; --list-faults prints them all\n{hint}");
+    let unknown = format!("--fault: unknown kind; --list-faults prints all kinds\n{hint}");
     for name in ["token", "token-418", "TOKEN-503", "token-503 ", "@1"] {
         refused(&["--fault", name], &unknown);
     }
     for at in ["0", "-1", "x", ""] {
         let fault = format!("token-503@{at}");
-        refused(&["--fault", &fault], &format!("--fault: what follows @ must be a number from 1 on\n{hint}"));
+        refused(&["--fault", &fault], &format!("--fault: the number after @ must be 1 or more\n{hint}"));
     }
-    refused(&["--fault", "replay@1"], &format!("--fault: this kind is for all requests; it takes no @\n{hint}"));
+    refused(&["--fault", "replay@1"], &format!("--fault: this kind applies to all requests; it takes no @N\n{hint}"));
     let alone = "--list-faults: cannot be used here, or not twice\nhint: 'pkce-idp --help' lists what it takes";
     for others in [["--visit", "http://127.0.0.1:1/"], ["--fault", "replay"]] {
         let output = run("pkce-idp", &[&["--list-faults"], others.as_slice()].concat(), "");
@@ -294,7 +294,7 @@ fn lists_each_kind_once_in_a_line_that_words_can_be_cut_from() {
         assert!(!does.is_empty() && !advice.is_empty(), "{line}");
     }
     assert!(output.stdout.contains(
-        "\ntoken-503                         3  answers 503 -> stop; nothing is spent, so try again later\n"
+        "\ntoken-503                         3  responds with 503 -> stop; nothing is spent, so retry later\n"
     ));
 }
 

@@ -530,7 +530,7 @@ fn asked(page: &str) -> &str {
 fn asks_a_person_for_a_name_and_for_consent() {
     let idp = Idp::start(&[]);
     let login = idp.authorize(&[], "");
-    assert!(login.starts_with("HTTP/1.1 200") && login.contains("<h1>Log in</h1>"), "{login}");
+    assert!(login.starts_with("HTTP/1.1 200") && login.contains("<h1>Sign in</h1>"), "{login}");
     let consent = idp.post("/login", "", &[("id", asked(&login)), ("name", "b<o>b & co")]);
     assert!(consent.contains("b&lt;o&gt;b &amp; co") && consent.contains("openid, offline_access"), "{consent}");
     let cookie = header(&consent, "Set-Cookie").unwrap();
@@ -543,12 +543,12 @@ fn asks_a_person_for_a_name_and_for_consent() {
     // Whoever is logged in is asked for consent alone, and may say no.
     let cookie = format!("Cookie: other=1; {}\r\n", cookie.split(';').next().unwrap());
     let consent = idp.authorize(&[], &cookie);
-    assert!(consent.contains("Allow this?"), "{consent}");
+    assert!(consent.contains("Allow access?"), "{consent}");
     let denied = idp.post("/consent", "", &[("id", asked(&consent)), ("answer", "deny")]);
     assert_eq!(parameter(&denied, "error").as_deref(), Some("access_denied"));
     assert_eq!(parameter(&denied, "state").as_deref(), Some("st"));
     assert!(idp.post("/consent", "", &[("id", asked(&consent)), ("answer", "allow")]).starts_with("HTTP/1.1 400"));
-    assert!(idp.authorize(&[("prompt", "login")], &cookie).contains("<h1>Log in</h1>"));
+    assert!(idp.authorize(&[("prompt", "login")], &cookie).contains("<h1>Sign in</h1>"));
     assert_eq!(parameter(&idp.authorize(&[("prompt", "none")], ""), "error").as_deref(), Some("login_required"));
     assert_eq!(parameter(&idp.authorize(&[("prompt", "none")], &cookie), "error").as_deref(), Some("consent_required"));
 }
@@ -564,7 +564,7 @@ fn takes_an_issuer_with_a_path() {
     for target in ["/realms/x/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/realms/x"] {
         assert_eq!(body(&path.get(target, ""))["issuer"], json!(issuer), "{target}");
     }
-    let wrong = failure("pkce-idp", 2, "--issuer-path: must begin with / and be a path alone");
+    let wrong = failure("pkce-idp", 2, "--issuer-path: must be a path that begins with /");
     assert_eq!(run("pkce-idp", &["--issuer-path", "x"], ""), wrong);
     assert_eq!(run("pkce-idp", &["--issuer-path", "/x?y"], ""), wrong);
 }
@@ -617,15 +617,15 @@ fn follows_redirects_on_this_machine_alone() {
     });
     for (path, status, message) in [
         ("/relative", 0, ""),
-        ("/away", 4, "pkce-idp: --visit: leads away from this machine\n"),
+        ("/away", 4, "pkce-idp: --visit: leads to another machine\n"),
         ("/round", 4, "pkce-idp: --visit: too many redirects\n"),
-        ("/wrong", 1, "pkce-idp: --visit: answered 500\n"),
+        ("/wrong", 1, "pkce-idp: --visit: the server responded with 500\n"),
     ] {
         let output = run("pkce-idp", &["--visit", &server.url(path)], "");
         assert_eq!((output.status, output.stderr.as_str()), (status, message), "{path}");
     }
     let output = run("pkce-idp", &["--visit", "https://id.example/"], "");
-    assert_eq!((output.status, output.stderr.as_str()), (4, "pkce-idp: --visit: leads away from this machine\n"));
+    assert_eq!((output.status, output.stderr.as_str()), (4, "pkce-idp: --visit: leads to another machine\n"));
 }
 
 #[test]

@@ -28,9 +28,9 @@ impl Body {
                     let parameters = Parameters::of_object(&object);
                     Body::Json(object, parameters)
                 }
-                Err(_) => Body::Invalid("the body is not a JSON object"),
+                Err(_) => Body::Invalid("the body must be a JSON object"),
             },
-            _ => Body::Invalid("the body must be a form"),
+            _ => Body::Invalid("the body must be application/x-www-form-urlencoded"),
         }
     }
 
@@ -54,7 +54,7 @@ impl Body {
     /// The parameters of the form, or what is wrong with them.
     pub fn form(self) -> Result<Parameters, &'static str> {
         match self {
-            Body::Json(..) => Err("the body must be a form"),
+            Body::Json(..) => Err("the body must be application/x-www-form-urlencoded"),
             other => other.parameters(),
         }
     }

@@ -36,13 +36,15 @@ fn response(stream: &mut TcpStream, service: &Service) -> io::Result<Response> {
     let (request, head) = loop {
         match Head::parse(&octets) {
             Head::Whole(request, length) => break (request, length),
-            Head::Bad(status) => return Ok(pages::problem(status, "That is not a request.")),
+            Head::Bad(status) => {
+                return Ok(pages::problem(status, "The request is malformed or its header is too large."));
+            }
             Head::Partial => more(&mut octets)?,
         }
     };
     let length = request.header("Content-Length").unwrap_or("0").parse().unwrap_or(usize::MAX);
     if length > SIZE || request.has("Transfer-Encoding") {
-        return Ok(pages::problem(413, "That is more than a request has."));
+        return Ok(pages::problem(413, "The request body is too large or its length is unknown."));
     }
     while octets.len() < head + length {
         more(&mut octets)?;

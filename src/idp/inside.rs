@@ -1,4 +1,4 @@
-//! A command that runs inside the server: told where it is, ended with it.
+//! COMMAND, which runs while the server serves.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
@@ -14,7 +14,8 @@ use super::state::clients::CLIENT_ID;
 use crate::error::{Error, Kind};
 use crate::message;
 
-/// Runs the command while the server answers, and gives the command's status.
+/// Runs the command while the server serves, and gives the command's exit status; 128 and the number of the signal
+/// that ended it.
 pub fn run(idp: Idp, program: &OsString, words: &[OsString]) -> Result<ExitCode, Error> {
     let mut command = Command::new(program);
     command.args(words).env("PKCE_ISSUER", idp.issuer()).env("PKCE_CLIENT_ID", CLIENT_ID);
@@ -24,15 +25,15 @@ pub fn run(idp: Idp, program: &OsString, words: &[OsString]) -> Result<ExitCode,
     let failed = |error| Error::usage(format!("{}: {}", program.to_string_lossy(), message::reason(&error)));
     let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(failed)?;
     let mut child = command.spawn().map_err(failed)?;
-    hand_on(signals, &child);
+    forward(signals, &child);
     thread::spawn(move || idp.serve());
     let status = child.wait().map_err(failed)?;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or_default();
     u8::try_from(code).map(ExitCode::from).map_err(|_| Error::new(Kind::Fault, "status: out of range"))
 }
 
-/// Hands SIGHUP and SIGTERM on to the command; of SIGINT the terminal has told it already.
-fn hand_on(mut signals: Signals, child: &Child) {
+/// Forwards SIGHUP and SIGTERM to the command; SIGINT is not forwarded, since the terminal sends it to both.
+fn forward(mut signals: Signals, child: &Child) {
     let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     thread::spawn(move || {
         for signal in signals.forever() {
@@ -48,7 +49,8 @@ fn hand_on(mut signals: Signals, child: &Child) {
     });
 }
 
-/// How `$BROWSER` can name this program: by its path, where that is one word of that list, else by its name.
+/// This program as `$BROWSER` can name it: by its path, else by its name where the path has a character that separates
+/// words or entries.
 fn this_program() -> String {
     let path = std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok());
     let plain = |path: &String| !path.contains([':', '%']) && !path.contains(char::is_whitespace);

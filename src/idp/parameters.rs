@@ -3,23 +3,23 @@
 use crate::document::Document;
 use crate::wire::form;
 
-/// The parameters of a request: none twice but `resource`, none empty (RFC 6749 section 3.1).
+/// The parameters of a request: only `resource` more than once, none empty (RFC 6749 section 3.1).
 #[derive(Clone, Default)]
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Those of a query or a form.
+    /// The parameters of a query or a form.
     pub fn of_form(text: &str) -> Result<Parameters, &'static str> {
         let pairs = form::pairs(text).map(|(name, value)| Some((form::decode(name)?, form::decode(value)?)));
         let pairs: Option<Vec<_>> = pairs.collect();
-        Parameters::of(pairs.ok_or("a parameter cannot be decoded")?)
+        Parameters::of(pairs.ok_or("a parameter is not percent-encoded UTF-8")?)
     }
 
-    /// Those of a JSON object.
+    /// The members of a JSON object, each a string or an array of strings.
     pub fn of_object(object: &Document) -> Result<Parameters, &'static str> {
         let mut pairs = Vec::new();
         for name in object.names() {
-            let values = object.texts(name).map_err(|_| "a parameter is not a string")?;
+            let values = object.texts(name).map_err(|_| "a parameter must be a string")?;
             pairs.extend(values.unwrap_or_default().into_iter().map(|value| (name.to_owned(), value)));
         }
         Parameters::of(pairs)
@@ -33,17 +33,17 @@ impl Parameters {
         names.sort_unstable();
         names.dedup();
         if names.len() < all {
-            return Err("a parameter is there twice");
+            return Err("duplicate parameter");
         }
         Ok(Parameters(pairs))
     }
 
-    /// The parameter's value.
+    /// The value of the parameter.
     pub fn one(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// All values of the parameter.
+    /// All values of the parameter, for `resource`.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = self.0.iter().filter(move |(other, _)| other == name);
         named.map(|(_, value)| value.as_str())

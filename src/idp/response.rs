@@ -51,7 +51,7 @@ impl Response {
 
     /// A failure of the server itself.
     pub fn server_error() -> Response {
-        Response::error(500, "server_error", "the server failed")
+        Response::error(500, "server_error", "internal server error")
     }
 
     /// A redirect of the browser; 303, so that a form's content is not sent on (RFC 9700 section 4.12).

@@ -13,7 +13,7 @@ use crate::wire::request::Request;
 pub fn respond(service: &Service, request: &Request, octets: &[u8]) -> Response {
     let host = request.header("Host").unwrap_or_default();
     if host.replacen("localhost:", "127.0.0.1:", 1) != service.authority {
-        return pages::problem(421, "That is not this server's name.");
+        return pages::problem(421, "The Host header does not name this server.");
     }
     let body = Body::parse(request, octets);
     let endpoint = endpoint(service, request);
@@ -78,7 +78,7 @@ fn route(service: &Service, request: &Request, endpoint: Option<Place>, body: Bo
         ("GET", None, protected_resource::USERINFO) => protected_resource::userinfo(service, request),
         ("GET" | "POST", None, protected_resource::RESOURCE) => protected_resource::resource(service, request),
         (_, None, login::LOGIN | login::CONSENT | protected_resource::USERINFO | protected_resource::RESOURCE)
-        | (_, Some(_), _) => pages::problem(405, "That is not how this is asked for."),
-        _ => pages::problem(404, "There is nothing here."),
+        | (_, Some(_), _) => pages::problem(405, "This address does not support this method."),
+        _ => pages::problem(404, "There is no page at this address."),
     }
 }

@@ -25,7 +25,7 @@ impl Idp {
         let path = &setup.issuer_path;
         let whole = path.is_empty() || (path.starts_with('/') && path.bytes().all(|octet| octet.is_ascii_graphic()));
         if !whole || path.contains(['?', '#']) {
-            return Err(Error::usage("--issuer-path: must begin with / and be a path alone"));
+            return Err(Error::usage("--issuer-path: must be a path that begins with /"));
         }
         let listener = TcpListener::bind(("127.0.0.1", setup.port));
         let bound = listener.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));

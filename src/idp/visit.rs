@@ -1,4 +1,4 @@
-//! What stands in for a browser where nobody is there to look at one.
+//! A substitute for a browser where nobody is there.
 
 use std::time::Duration;
 
@@ -7,21 +7,23 @@ use crate::process::Deadline;
 use crate::wire::http::Client;
 use crate::wire::url::Url;
 
-/// Opens a URL as a browser would, follows redirects on this machine, and ends well where a page is at the end.
+/// Requests a URL as a browser would, and follows redirects on this machine until a page.
 pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
     let client = Client::new(Deadline::after(timeout));
     let mut url = Url::parse(url).map_err(|wrong| wrong.of_argument("--visit"))?;
     for _ in 0..REDIRECTS_FOLLOWED {
         if !url.is_loopback() {
-            return Err(Error::untrusted("--visit: leads away from this machine"));
+            return Err(Error::untrusted("--visit: leads to another machine"));
         }
         let response = client.get(&url)?;
         let next = match (response.status, response.location) {
             (200, _) => return Ok(()),
             (301 | 302 | 303 | 307 | 308, Some(location)) => location,
-            (status, _) => return Err(Error::new(Kind::Refused, format!("--visit: answered {status}"))),
+            (status, _) => {
+                return Err(Error::new(Kind::Refused, format!("--visit: the server responded with {status}")));
+            }
         };
-        // What follows a # is for the page alone; it is never sent.
+        // A fragment is for the page; it is never sent.
         let next = next.split('#').next().unwrap_or_default();
         let absolute = if next.starts_with('/') { format!("{}{next}", url.origin()) } else { next.to_owned() };
         url = Url::parse(&absolute).map_err(|wrong| wrong.of_argument("--visit"))?;
@@ -29,5 +31,5 @@ pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
     Err(Error::untrusted("--visit: too many redirects"))
 }
 
-/// Redirects that a visit follows.
+/// How many redirects are followed.
 const REDIRECTS_FOLLOWED: usize = 10;

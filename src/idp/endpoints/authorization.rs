@@ -33,7 +33,7 @@ pub fn authorize(service: &Service, parameters: Result<Parameters, &'static str>
         Some(person) if service.auto_approve => authorization_response::code(service, request, person),
         person if request.prompts("none") => {
             let error = if person.is_some() { "consent_required" } else { "login_required" };
-            refuse((error, "a person must be asked, and prompt is none"))
+            refuse((error, "the user must be asked, but prompt is none"))
         }
         person => login::ask(service, request, person),
     }
@@ -44,18 +44,18 @@ fn redirectable(service: &Service, parameters: Parameters) -> Result<Parameters,
     let mut state = service.state();
     let client_id = parameters.one("client_id").unwrap_or_default();
     if !state.clients.knows(client_id) {
-        return Err("No client of that client_id is registered here.");
+        return Err("The client_id is not registered.");
     }
     let parameters = match parameters.one("request_uri") {
         Some(request_uri) => {
             let pushed = state.pushed_requests.take(request_uri, client_id);
-            pushed.ok_or("That request was not pushed, or is used or too old.")?
+            pushed.ok_or("The request_uri is unknown, expired or already used.")?
         }
         None => parameters,
     };
     let one = |name| parameters.one(name).unwrap_or_default();
     if !state.clients.allows(one("client_id"), one("redirect_uri")) {
-        return Err("That redirect_uri is not registered for this client.");
+        return Err("The redirect_uri is not registered for this client.");
     }
     Ok(parameters)
 }

@@ -40,7 +40,7 @@ pub fn consent(service: &Service, body: Body) -> Response {
     if form.one("answer") == Some("allow") {
         return authorization_response::code(service, request, person);
     }
-    let refusal = ("access_denied", "the person said no");
+    let refusal = ("access_denied", "the user denied access");
     authorization_response::error(service, &request.redirect_uri, request.state.as_deref(), refusal)
 }
 
@@ -49,7 +49,7 @@ fn pending(service: &Service, form: &Parameters) -> Option<Login> {
 }
 
 fn unknown() -> Response {
-    pages::problem(400, "That login has ended, or was never begun.")
+    pages::problem(400, "This login is unknown or already completed.")
 }
 
 /// Where the login page sends its form.

@@ -10,12 +10,13 @@ use crate::wire::request::Request;
 pub fn parameters(service: &Service, request: &Request, body: Body) -> Result<Parameters, Response> {
     let parameters = body.parameters().map_err(|wrong| Response::error(400, "invalid_request", wrong))?;
     if !request.query.is_empty() {
-        return Err(Response::error(400, "invalid_request", "parameters belong in the body"));
+        return Err(Response::error(400, "invalid_request", "parameters must be in the body, not in the query"));
     }
     let authenticates = request.has("Authorization") || parameters.one("client_secret").is_some();
     let known = parameters.one("client_id").is_some_and(|client_id| service.state().clients.knows(client_id));
     if authenticates || !known {
-        let response = Response::error(401, "invalid_client", "no such client, or it is one without a secret");
+        let response =
+            Response::error(401, "invalid_client", "unknown client, or client authentication by a public client");
         return Err(response.with_headers("WWW-Authenticate: Basic realm=\"pkce-idp\"\r\n"));
     }
     Ok(parameters)

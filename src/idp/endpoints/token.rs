@@ -21,7 +21,7 @@ pub fn token(service: &Service, request: &Request, body: Body, faults: &[Effect]
     let issued = match parameters.one("grant_type") {
         Some("authorization_code") => service.state().grants.exchange(&parameters),
         Some("refresh_token") => service.state().grants.refresh(&parameters),
-        Some(_) => Err(("unsupported_grant_type", "codes and refresh tokens are taken here")),
+        Some(_) => Err(("unsupported_grant_type", "grant_type must be authorization_code or refresh_token")),
         None => Err(("invalid_request", "grant_type is missing")),
     };
     let tokens = match issued {

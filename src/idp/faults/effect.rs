@@ -99,5 +99,5 @@ impl Effect {
 /// An OAuth error whose description repeats the secrets of a token request.
 fn echo(body: &Body) -> Response {
     let secrets = ["code", "code_verifier", "refresh_token"].map(|name| body.parameter(name).unwrap_or_default());
-    Response::error(400, "invalid_grant", &format!("not this one: {}", secrets.join(" ")))
+    Response::error(400, "invalid_grant", &format!("rejected: {}", secrets.join(" ")))
 }

@@ -21,10 +21,10 @@ impl Fault {
             Some((name, at)) => (name, Some(at)),
             None => (text, None),
         };
-        let kind = KINDS.iter().find(|kind| kind.name == name).ok_or("no such kind; --list-faults prints them all")?;
-        let at = at.map(|at| at.parse().ok().filter(|at| *at > 0).ok_or("what follows @ must be a number from 1 on"));
+        let kind = KINDS.iter().find(|kind| kind.name == name).ok_or("unknown kind; --list-faults prints all kinds")?;
+        let at = at.map(|at| at.parse().ok().filter(|at| *at > 0).ok_or("the number after @ must be 1 or more"));
         match (at.transpose()?, &kind.effect) {
-            (Some(_), Effect::Lax(_)) => Err("this kind is for all requests; it takes no @".to_owned()),
+            (Some(_), Effect::Lax(_)) => Err("this kind applies to all requests; it takes no @N".to_owned()),
             (at, _) => Ok(Fault { kind, at }),
         }
     }

@@ -16,14 +16,14 @@ pub fn list() -> Vec<String> {
 /// What a correct client does.
 fn advice(place: Place, status: u8) -> &'static str {
     match (place, status) {
-        (Place::Everywhere, 0) => "go on; examples/check-provider.sh finds it",
-        (_, 0) => "go on",
-        (_, 1) => "stop, and show what the server says",
-        (_, 2) => "stop, and name what is missing",
-        (Place::Redirect, 3) => "leave it, and wait for one that is right",
-        (_, 3) => "stop; nothing is spent, so try again later",
-        (_, 4) => "stop, and use nothing of it",
-        _ => "stop; only a new login helps",
+        (Place::Everywhere, 0) => "continue; examples/check-provider.sh detects it",
+        (_, 0) => "continue",
+        (_, 1) => "stop and show the server's error",
+        (_, 2) => "stop and name what is missing",
+        (Place::Redirect, 3) => "ignore it and wait for a correct redirect",
+        (_, 3) => "stop; nothing is spent, so retry later",
+        (_, 4) => "stop and use nothing from the response",
+        _ => "stop; a new login is required",
     }
 }
 

@@ -10,15 +10,15 @@ const fn lax(name: &'static str, laxity: Laxity, does: &'static str) -> Kind {
 
 /// All kinds.
 pub static KINDS: &[Kind] = &[
-    lax("no-pkce", Laxity::NoPkce, "takes no notice of PKCE: no challenge is needed, and any verifier will do"),
-    lax("plain", Laxity::Plain, "takes a code_challenge that is the verifier itself"),
-    lax("no-challenge", Laxity::NoChallenge, "takes a request without a code_challenge"),
-    lax("any-verifier", Laxity::AnyVerifier, "takes a code_verifier that does not fit"),
-    lax("no-verifier", Laxity::NoVerifier, "takes a code without the code_verifier that fits its code_challenge"),
-    lax("replay", Laxity::Replay, "takes a code any number of times"),
-    lax("no-iss", Laxity::NoIss, "sends no iss, and does not say that it would"),
-    Kind::new("no-refresh", Place::Everywhere, 2, "gives no refresh tokens", Effect::Lax(Laxity::NoRefresh)),
-    lax("no-rotation", Laxity::NoRotation, "replaces no refresh token, and sends none after the first"),
-    lax("reuse", Laxity::Reuse, "takes a refresh token again that it has replaced"),
-    lax("no-revocation", Laxity::NoRevocation, "says that it has revoked a token, and takes it all the same"),
+    lax("no-pkce", Laxity::NoPkce, "ignores PKCE: requires no code_challenge, accepts any code_verifier"),
+    lax("plain", Laxity::Plain, "accepts the code_challenge_method plain"),
+    lax("no-challenge", Laxity::NoChallenge, "accepts a request without code_challenge"),
+    lax("any-verifier", Laxity::AnyVerifier, "accepts a code_verifier that does not match"),
+    lax("no-verifier", Laxity::NoVerifier, "accepts a code without its code_verifier"),
+    lax("replay", Laxity::Replay, "accepts a code more than once"),
+    lax("no-iss", Laxity::NoIss, "sends no iss and does not advertise it"),
+    Kind::new("no-refresh", Place::Everywhere, 2, "issues no refresh tokens", Effect::Lax(Laxity::NoRefresh)),
+    lax("no-rotation", Laxity::NoRotation, "does not rotate refresh tokens, and sends none at a refresh"),
+    lax("reuse", Laxity::Reuse, "accepts a refresh token that it has rotated"),
+    lax("no-revocation", Laxity::NoRevocation, "reports a revocation, but still accepts the token"),
 ];

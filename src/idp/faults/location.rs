@@ -58,6 +58,6 @@ pub fn raw(location: &str, name: &str, value: &str) -> String {
 }
 
 /// The `error_description` of an error that `--fault` asks for.
-pub const SIMULATED: &str = "told to say so";
+pub const SIMULATED: &str = "simulated by --fault";
 
 const LOCATION: &str = "Location: ";

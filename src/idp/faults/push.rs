@@ -12,11 +12,11 @@ const fn pushed(name: &'static str, status: u8, does: &'static str, change: fn(&
 
 /// All kinds.
 pub static KINDS: &[Kind] = &[
-    pushed("push-no-request_uri", 4, "keeps the request, and does not say under what name", |object| {
+    pushed("push-no-request_uri", 4, "omits request_uri", |object| {
         remove(object, "request_uri");
     }),
-    Kind::new("push-refused", Place::Push, 1, "takes no request", Effect::Error(400, "invalid_request")),
-    pushed("push-unknown", 3, "does not know the request that was pushed", |object| {
+    Kind::new("push-refused", Place::Push, 1, "refuses every request", Effect::Error(400, "invalid_request")),
+    pushed("push-unknown", 3, "sends a request_uri that it does not accept", |object| {
         object["request_uri"] = json!("urn:ietf:params:oauth:request_uri:other");
     }),
 ];

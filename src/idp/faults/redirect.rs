@@ -13,7 +13,7 @@ pub fn kinds() -> Vec<Kind> {
         name: Cow::Owned(format!("redirect-error-{code}")),
         place: Place::Redirect,
         status,
-        does: "sends the browser back with this error and no code",
+        does: "sends this error instead of a code",
         effect: Effect::Denied(code),
     };
     ERRORS.into_iter().map(error).chain(KINDS.iter().cloned()).collect()
@@ -51,75 +51,75 @@ const ERRORS: [(&str, u8); 18] = [
 ];
 
 static KINDS: &[Kind] = &[
-    parameters("redirect-error-escapes", 1, "describes its error with markup and a terminal's escapes", |pairs| {
+    parameters("redirect-error-escapes", 1, "sends markup and terminal escapes in error_description", |pairs| {
         deny(pairs, "access_denied");
         set(pairs, "error_description", "<script>alert(1)</script>\u{1b}[31m\r\nred");
     }),
-    parameters("redirect-error-without-state", 3, "sends an error without the state", |pairs| {
+    parameters("redirect-error-without-state", 3, "sends an error without state", |pairs| {
         deny(pairs, "access_denied");
         remove(pairs, "state");
     }),
-    parameters("redirect-error-other-iss", 4, "sends another server's error", |pairs| {
+    parameters("redirect-error-other-iss", 4, "sends an error with another issuer as iss", |pairs| {
         deny(pairs, "access_denied");
         set(pairs, "iss", "https://other.example");
     }),
     parameters("redirect-state-other", 3, "sends another state", |pairs| set(pairs, "state", "other")),
-    parameters("redirect-state-missing", 3, "sends no state", |pairs| remove(pairs, "state")),
+    parameters("redirect-state-missing", 3, "omits state", |pairs| remove(pairs, "state")),
     parameters("redirect-state-empty", 3, "sends an empty state", |pairs| set(pairs, "state", "")),
-    parameters("redirect-state-twice", 3, "sends the state twice", |pairs| {
+    parameters("redirect-state-twice", 3, "sends a duplicate state", |pairs| {
         let state = pairs.iter().find(|(name, _)| name == "state").cloned();
         pairs.extend(state);
     }),
     parameters("redirect-iss-other", 4, "sends another issuer as iss", |pairs| {
         set(pairs, "iss", "https://other.example")
     }),
-    parameters("redirect-iss-slash", 4, "sends iss with one more / at its end", |pairs| {
+    parameters("redirect-iss-slash", 4, "sends iss with an added final /", |pairs| {
         let iss = pairs.iter_mut().find(|(name, _)| name == "iss");
         iss.into_iter().for_each(|(_, iss)| iss.push('/'));
     }),
-    parameters("redirect-iss-missing", 4, "sends no iss, though the metadata says that it does", |pairs| {
+    parameters("redirect-iss-missing", 4, "omits iss although the metadata advertises it", |pairs| {
         remove(pairs, "iss")
     }),
     parameters("redirect-iss-empty", 4, "sends an empty iss", |pairs| set(pairs, "iss", "")),
-    parameters("redirect-iss-twice", 4, "sends iss twice, and one of them is right", |pairs| {
+    parameters("redirect-iss-twice", 4, "sends a duplicate iss, one of them correct", |pairs| {
         add(pairs, "iss", "https://other.example");
     }),
     parameters("redirect-code-missing", 4, "sends neither a code nor an error", |pairs| remove(pairs, "code")),
     parameters("redirect-code-empty", 4, "sends an empty code", |pairs| set(pairs, "code", "")),
     parameters("redirect-code-twice", 4, "sends two codes", |pairs| add(pairs, "code", "other")),
-    parameters("redirect-code-control", 4, "sends a code with a line end in it", |pairs| set(pairs, "code", "a\r\nb")),
-    location("redirect-code-overlong", 4, "sends a code with an overlong escape, which is no UTF-8", |location| {
+    parameters("redirect-code-control", 4, "sends a code that contains a line break", |pairs| {
+        set(pairs, "code", "a\r\nb")
+    }),
+    location("redirect-code-overlong", 4, "sends a code with an overlong escape, which is not UTF-8", |location| {
         raw(location, "code", "%c0%ae")
     }),
-    location("redirect-code-broken-escape", 4, "sends a code with an escape that is none", |location| {
+    location("redirect-code-broken-escape", 4, "sends a code with an invalid escape", |location| {
         raw(location, "code", "%zz")
     }),
     parameters("redirect-code-and-error", 4, "sends a code and an error", |pairs| add(pairs, "error", "access_denied")),
-    parameters("redirect-code-and-token", 4, "sends an access token beside the code", |pairs| {
+    parameters("redirect-code-and-token", 4, "sends an access token with the code", |pairs| {
         add(pairs, "access_token", "from-the-front-channel");
     }),
-    parameters("redirect-code-and-response", 4, "sends a signed response (JARM) beside the code", |pairs| {
+    parameters("redirect-code-and-response", 4, "sends a signed response (JARM) with the code", |pairs| {
         add(pairs, "response", "a.b.c");
     }),
-    parameters("redirect-code-unknown", 5, "sends a code that it does not know itself", |pairs| {
-        set(pairs, "code", "other")
-    }),
-    location("redirect-fragment", 3, "puts the parameters after # where only scripts see them", |location| {
-        location.replacen('?', "#", 1)
-    }),
-    location("redirect-entities", 3, "writes &amp; between the parameters", |location| location.replace('&', "&amp;")),
-    location("redirect-elsewhere", 3, "sends the browser to another path", |location| {
+    parameters("redirect-code-unknown", 5, "sends a code that it does not accept", |pairs| set(pairs, "code", "other")),
+    location("redirect-fragment", 3, "sends the parameters in the fragment", |location| location.replacen('?', "#", 1)),
+    location("redirect-entities", 3, "separates the parameters with &amp;", |location| location.replace('&', "&amp;")),
+    location("redirect-elsewhere", 3, "redirects to another path", |location| {
         location.replacen("/callback?", "/other?", 1)
     }),
-    location("redirect-semicolons", 3, "parts the parameters with semicolons", |location| location.replace('&', ";")),
-    parameters("redirect-extras", 0, "adds parameters of its own", |pairs| {
+    location("redirect-semicolons", 3, "separates the parameters with semicolons", |location| {
+        location.replace('&', ";")
+    }),
+    parameters("redirect-extras", 0, "adds unknown parameters", |pairs| {
         add(pairs, "session_state", "x y");
         add(pairs, "scope", "openid https://api.example/read");
         add(pairs, "authuser", "0");
         add(pairs, "prompt", "consent");
     }),
     parameters("redirect-reordered", 0, "sends the parameters in another order", |pairs| pairs.reverse()),
-    parameters("redirect-empty", 0, "adds parameters that are empty", |pairs| {
+    parameters("redirect-empty", 0, "adds empty parameters", |pairs| {
         add(pairs, "session_state", "");
         add(pairs, "", "");
     }),

@@ -16,11 +16,13 @@ const fn refused(name: &'static str, status: u8, does: &'static str, effect: Eff
 
 /// All kinds.
 pub static KINDS: &[Kind] = &[
-    registered("register-no-client_id", 4, "registers a client without a name", |object| remove(object, "client_id")),
-    registered("register-metadata", 0, "sets endpoints and a scope of its own", |object| {
+    registered("register-no-client_id", 4, "registers a client without a client_id", |object| {
+        remove(object, "client_id")
+    }),
+    registered("register-metadata", 0, "sets token_endpoint and issuer in its response", |object| {
         object["token_endpoint"] = json!("https://other.example/token");
         object["issuer"] = json!("https://other.example");
     }),
-    refused("register-refused", 1, "registers nobody", Effect::Error(403, "access_denied")),
-    refused("register-redirect_uri", 1, "takes no redirect URI", Effect::Error(400, "invalid_redirect_uri")),
+    refused("register-refused", 1, "refuses every registration", Effect::Error(403, "access_denied")),
+    refused("register-redirect_uri", 1, "refuses every redirect URI", Effect::Error(400, "invalid_redirect_uri")),
 ];

@@ -51,18 +51,18 @@ const GZIP: [u8; 22] =
     [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff, 0xab, 0xae, 0x05, 0x00, 0x43, 0xbf, 0xa6, 0xa3, 0x02, 0, 0, 0];
 
 static SHAPES: &[Shape] = &[
-    shape("slow", [3, 5, 3, 3, 3], "sends an octet a second", Effect::Delivered(Delivery::Slow)),
-    shape("hang", [3, 5, 3, 3, 3], "never answers", Effect::Delivered(Delivery::Never)),
+    shape("slow", [3, 5, 3, 3, 3], "sends one octet a second", Effect::Delivered(Delivery::Slow)),
+    shape("hang", [3, 5, 3, 3, 3], "never responds", Effect::Delivered(Delivery::Never)),
     shape(
         "lost",
         [3, 5, 3, 3, 3],
-        "does what it is asked, and closes without an answer",
+        "processes the request, then closes the connection without a response",
         Effect::Octets(|_| Vec::new()),
     ),
     shape(
         "cut",
         [3, 5, 3, 3, NONE],
-        "closes in the middle of its answer",
+        "closes the connection in the middle of the response",
         Effect::Octets(|octets| {
             let sent = octets.len() - octets.len().min(8);
             octets.into_iter().take(sent).collect()
@@ -71,10 +71,10 @@ static SHAPES: &[Shape] = &[
     shape(
         "large",
         [4, 4, 4, 4, NONE],
-        "answers with more than 1 MiB",
+        "sends a response larger than 1 MiB",
         Effect::Text(|text| text.to_owned() + &" ".repeat(SIZE + 1)),
     ),
-    shape("endless", [4, 4, 4, 4, NONE], "answers without an end", Effect::Delivered(Delivery::Endless)),
+    shape("endless", [4, 4, 4, 4, NONE], "sends a response that never ends", Effect::Delivered(Delivery::Endless)),
     shape(
         "large-head",
         [4, 4, 4, 4, NONE],
@@ -84,37 +84,37 @@ static SHAPES: &[Shape] = &[
     shape(
         "broken-chunk",
         [4, 4, 4, 4, NONE],
-        "sends a last piece of no length that can be read",
+        "sends a last chunk whose size is invalid",
         Effect::Octets(|octets| in_chunks(octets, "as-long-as-it-is\r\n\r\n")),
     ),
     shape(
         "cut-chunk",
         [3, 5, 3, 3, NONE],
-        "closes before the last piece",
+        "closes the connection before the last chunk",
         Effect::Octets(|octets| in_chunks(octets, "")),
     ),
     shape(
         "two-lengths",
         [4, 4, 4, 4, NONE],
-        "says two lengths of one answer",
+        "sends two different Content-Length headers",
         Effect::Octets(|octets| headed(octets, "Content-Length: 1")),
     ),
     shape(
         "short-length",
         [4, 4, 4, NONE, NONE],
-        "says that its answer is shorter than it is",
+        "sends a Content-Length that is too small",
         Effect::Octets(|octets| with_head(octets, |head| replaced(head, LENGTH, "Content-Length: 1"))),
     ),
     shape(
         "length-and-chunks",
         [0, 0, 0, 0, NONE],
-        "says a length, and answers in pieces",
+        "sends both Content-Length and chunks",
         Effect::Octets(|octets| headed(in_chunks(octets, "0\r\n\r\n"), "Content-Length: 1")),
     ),
     shape(
         "gzip",
         [4, 4, 4, 0, NONE],
-        "compresses its answer, unasked",
+        "sends a gzip response that was not requested",
         Effect::Octets(|octets| match split(&octets) {
             Some((head, _)) => with_body(&format!("{head}\r\nContent-Encoding: gzip"), &GZIP),
             None => octets,
@@ -123,13 +123,13 @@ static SHAPES: &[Shape] = &[
     shape(
         "redirect",
         [4, 4, 4, 4, 3],
-        "sends its client elsewhere",
+        "responds with a redirect to another path",
         Effect::Instead(|| Response::empty(307).with_headers("Location: /elsewhere\r\n")),
     ),
     shape(
         "html",
         [4, 4, 4, 0, 3],
-        "answers with a page, as a hotel's network does",
+        "responds with an HTML page, as a captive portal does",
         Effect::Instead(|| {
             Response::text(200, "text/html", "<!doctype html><title>Welcome</title><p>Accept our terms")
         }),
@@ -137,65 +137,65 @@ static SHAPES: &[Shape] = &[
     shape(
         "empty",
         [4, 4, 4, 0, NONE],
-        "answers with nothing",
+        "responds with an empty body",
         Effect::Instead(|| Response::text(200, "application/json", "")),
     ),
-    shape("204", [4, 4, 4, 0, NONE], "answers 204", Effect::Instead(|| Response::empty(204))),
-    shape("206", [4, 4, 4, 4, NONE], "answers 206", Effect::Instead(|| Response::empty(206))),
-    shape("304", [4, 4, 4, 4, NONE], "answers 304", Effect::Instead(|| Response::empty(304))),
-    shape("400", [1, 5, 1, 1, 3], "answers 400 without a word", Effect::Instead(|| Response::empty(400))),
+    shape("204", [4, 4, 4, 0, NONE], "responds with 204", Effect::Instead(|| Response::empty(204))),
+    shape("206", [4, 4, 4, 4, NONE], "responds with 206", Effect::Instead(|| Response::empty(206))),
+    shape("304", [4, 4, 4, 4, NONE], "responds with 304", Effect::Instead(|| Response::empty(304))),
+    shape("400", [1, 5, 1, 1, 3], "responds with 400 and no body", Effect::Instead(|| Response::empty(400))),
     shape(
         "401",
         [1, 1, 1, 1, 3],
-        "answers 401, and asks for passwords twice",
+        "responds with 401 and two challenges",
         Effect::Instead(|| {
             Response::empty(401)
                 .with_headers("WWW-Authenticate: Basic realm=\"a\"\r\nWWW-Authenticate: Digest realm=\"b\"\r\n")
         }),
     ),
-    shape("404", [1, 5, 1, 1, 3], "answers 404", Effect::Instead(|| Response::empty(404))),
+    shape("404", [1, 5, 1, 1, 3], "responds with 404", Effect::Instead(|| Response::empty(404))),
     shape(
         "429",
         [3, 3, 3, 3, 3],
-        "answers 429",
+        "responds with 429",
         Effect::Instead(|| Response::empty(429).with_headers("Retry-After: 1\r\n")),
     ),
-    shape("500", [3, 5, 3, 3, 3], "answers 500", Effect::Instead(|| Response::text(500, "text/plain", "oops"))),
+    shape("500", [3, 5, 3, 3, 3], "responds with 500", Effect::Instead(|| Response::text(500, "text/plain", "oops"))),
     shape(
         "503",
         [3, 3, 3, 3, 3],
-        "answers 503",
+        "responds with 503",
         Effect::Instead(|| Response::empty(503).with_headers("Retry-After: 1\r\n")),
     ),
     shape(
         "truncated",
         [4, 4, 4, NONE, NONE],
-        "answers with JSON that ends too early",
+        "responds with truncated JSON",
         Effect::Text(|text| text.chars().take(text.len() - text.len().min(2)).collect()),
     ),
     shape(
         "not-a-number",
         [4, 4, 4, NONE, NONE],
-        "answers with a NaN, which is no JSON",
+        "responds with NaN, which is not JSON",
         Effect::Text(|text| text.replacen('{', "{\"score\":NaN,", 1)),
     ),
-    shape("array", [4, 4, 4, NONE, NONE], "answers with an array", Effect::Text(|text| format!("[{text}]"))),
+    shape("array", [4, 4, 4, NONE, NONE], "responds with an array", Effect::Text(|text| format!("[{text}]"))),
     shape(
         "twice",
         [4, 4, 4, NONE, NONE],
-        "answers with a member that is there twice",
+        "responds with a duplicate member",
         Effect::Text(|text| text.replacen('{', "{\"x\":1,\"x\":2,", 1)),
     ),
     shape(
         "deep",
         [4, 4, 4, NONE, NONE],
-        "answers with 100 arrays in each other",
+        "responds with 100 nested arrays",
         Effect::Text(|text| text.replacen('{', &format!("{{\"x\":{}{},", "[".repeat(100), "]".repeat(100)), 1)),
     ),
     shape(
         "not-utf8",
         [4, 4, 4, NONE, NONE],
-        "answers in Latin-1",
+        "responds in Latin-1",
         Effect::Octets(|octets| match split(&octets) {
             Some((head, body)) => with_body(head, &[b"{\"x\":\"\xe9\",", body.get(1..).unwrap_or_default()].concat()),
             None => octets,
@@ -204,25 +204,25 @@ static SHAPES: &[Shape] = &[
     shape(
         "byte-order-mark",
         [4, 4, 4, NONE, NONE],
-        "begins with a byte order mark",
+        "begins the body with a byte order mark",
         Effect::Text(|text| format!("\u{feff}{text}")),
     ),
     shape(
         "no-length",
         [0, 0, 0, 0, 0],
-        "does not say how long its answer is, and closes",
+        "omits Content-Length and closes the connection at the end",
         Effect::Octets(|octets| with_head(octets, |head| replaced(head, LENGTH, ""))),
     ),
     shape(
         "chunked",
         [0, 0, 0, 0, 0],
-        "answers in pieces",
+        "sends the response in chunks",
         Effect::Octets(|octets| in_chunks(octets, "0\r\nX-Trailer: x\r\n\r\n")),
     ),
     shape(
         "no-reason",
         [0, 0, 0, 0, 0],
-        "gives no reason phrase, and writes header names small",
+        "omits the reason phrase and sends lowercase header names",
         Effect::Octets(|octets| {
             with_head(octets, |head| {
                 let mut lines = head.split("\r\n");
@@ -236,7 +236,7 @@ static SHAPES: &[Shape] = &[
     shape(
         "early",
         [0, 0, 0, 0, 0],
-        "sends 100 and 103 before its answer",
+        "sends the interim responses 100 and 103 first",
         Effect::Octets(|octets| {
             let early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n";
             [early.as_slice(), &octets].concat()
@@ -245,7 +245,7 @@ static SHAPES: &[Shape] = &[
     shape(
         "as-html",
         [0, 0, 0, 0, NONE],
-        "calls its JSON text/html, and sets a cookie",
+        "labels its JSON as text/html and sets a cookie",
         Effect::Octets(|octets| {
             headed(
                 with_head(octets, |head| replaced(head, "Content-Type:", "Content-Type: text/html; charset=utf-8")),

@@ -42,12 +42,12 @@ impl AuthorizationRequest {
         };
         match parameters.one("response_type") {
             Some("code") => {}
-            Some(_) => return Err(("unsupported_response_type", "only code is given here")),
+            Some(_) => return Err(("unsupported_response_type", "response_type must be code")),
             None => return Err(("invalid_request", "response_type is missing")),
         }
         for (name, error) in [("request", "request_not_supported"), ("request_uri", "invalid_request")] {
             if parameters.one(name).is_some() {
-                return Err((error, "the request must be in the parameters"));
+                return Err((error, "request and request_uri are not supported here"));
             }
         }
         if parameters.one("response_mode").is_some_and(|mode| mode != "query") {
@@ -57,11 +57,11 @@ impl AuthorizationRequest {
         let scope = words("scope");
         let token = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         if !scope.iter().all(|name| name.bytes().all(token)) {
-            return Err(("invalid_scope", "scope has a character that it must not have"));
+            return Err(("invalid_scope", "scope has an invalid character"));
         }
         let prompt = words("prompt");
         if prompt.len() > 1 && prompt.iter().any(|word| word == "none") {
-            return Err(("invalid_request", "prompt none must stand alone"));
+            return Err(("invalid_request", "prompt must not combine none with other values"));
         }
         let max_age = parameters.one("max_age").map(str::parse).transpose();
         Ok(AuthorizationRequest {
@@ -70,7 +70,7 @@ impl AuthorizationRequest {
             state: text("state"),
             scope,
             prompt,
-            max_age: max_age.map_err(|_| ("invalid_request", "max_age is not a number of seconds"))?,
+            max_age: max_age.map_err(|_| ("invalid_request", "max_age must be a number of seconds"))?,
             login_hint: text("login_hint").filter(|name| !name.is_empty()),
             acr_values: words("acr_values"),
             nonce: text("nonce"),

@@ -35,25 +35,27 @@ impl Clients {
     /// Registers a client with this metadata (RFC 7591 section 2), and gives its registration (section 3.2.1).
     pub fn register(&mut self, metadata: &Document) -> Result<Value, Refusal> {
         let texts = |name: &str, default: &str| -> Result<Vec<String>, Refusal> {
-            let texts = metadata.texts(name).map_err(|_| (INVALID, "a list is not one of strings"))?;
+            let texts = metadata
+                .texts(name)
+                .map_err(|_| (INVALID, "grant_types and response_types must be arrays of strings"))?;
             Ok(texts.unwrap_or_else(|| vec![default.to_owned()]))
         };
         let redirect_uris = metadata.texts("redirect_uris").ok().flatten().unwrap_or_default();
         if redirect_uris.is_empty() || !redirect_uris.iter().all(|uri| is_native(uri)) {
-            return Err(("invalid_redirect_uri", "a native client's are https, its own scheme, or on this machine"));
+            return Err(("invalid_redirect_uri", "redirect_uris must be https, private-use scheme or loopback URIs"));
         }
         if metadata.text("token_endpoint_auth_method").ok().flatten().as_deref() != Some("none") {
-            return Err((INVALID, "only clients with token_endpoint_auth_method none are registered here"));
+            return Err((INVALID, "token_endpoint_auth_method must be none"));
         }
         let grant_types = texts("grant_types", "authorization_code")?;
         if !grant_types.iter().all(|name| ["authorization_code", "refresh_token"].contains(&name.as_str())) {
-            return Err((INVALID, "grant_types has one that is not known here"));
+            return Err((INVALID, "grant_types has an unsupported value"));
         }
         let response_types = texts("response_types", "code")?;
         if response_types != ["code"] {
             return Err((INVALID, "response_types must be code"));
         }
-        let random = pkce::random(16).map_err(|_| ("server_error", "no random numbers"))?;
+        let random = pkce::random(16).map_err(|_| ("server_error", "random numbers are not available"))?;
         let client_id = random.to_string();
         self.0.insert(client_id.clone(), redirect_uris.clone());
         Ok(without_nulls(json!({

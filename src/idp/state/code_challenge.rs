@@ -22,7 +22,7 @@ pub fn requested(parameters: &Parameters, laxities: &Laxities) -> Result<Option<
     }
     let base64url = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
     if challenge.len() != 43 || !challenge.bytes().all(base64url) {
-        return Err(("invalid_request", "code_challenge is not that of S256"));
+        return Err(("invalid_request", "code_challenge must be 43 characters of base64url"));
     }
     Ok(Some(challenge.to_owned()))
 }
@@ -35,6 +35,6 @@ pub fn verify(challenge: Option<&str>, verifier: Option<&str>, laxities: &Laxiti
         None => Err(("invalid_request", "code_verifier is missing")),
         Some(_) if laxities.have(Laxity::AnyVerifier) => Ok(()),
         Some(verifier) if pkce::is_verifier(verifier) && pkce::challenge(verifier) == challenge => Ok(()),
-        Some(_) => Err(("invalid_grant", "code_verifier does not fit the code_challenge")),
+        Some(_) => Err(("invalid_grant", "code_verifier does not match code_challenge")),
     }
 }

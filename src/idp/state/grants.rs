@@ -73,9 +73,9 @@ impl Grants {
         let code = parameters.one("code").ok_or(("invalid_request", "code is missing"))?;
         if let Some(grant) = self.spent_codes.get(code) {
             self.revoked.insert(*grant);
-            return Err(("invalid_grant", "the code was used before; its tokens are revoked"));
+            return Err(("invalid_grant", "the code was already used; its tokens are revoked"));
         }
-        let (at, until) = *self.codes.get(code).ok_or(("invalid_grant", "no such code"))?;
+        let (at, until) = *self.codes.get(code).ok_or(("invalid_grant", "unknown code"))?;
         if !self.laxities.have(Laxity::Replay) {
             self.codes.remove(code);
             self.spent_codes.insert(code.to_owned(), at);
@@ -85,10 +85,10 @@ impl Grants {
             return Err(("invalid_grant", "the code has expired"));
         }
         if parameters.one("client_id") != Some(&request.client_id) {
-            return Err(("invalid_grant", "the code is another client's"));
+            return Err(("invalid_grant", "the code was issued to another client"));
         }
         if parameters.one("redirect_uri") != Some(&request.redirect_uri) {
-            return Err(("invalid_grant", "redirect_uri is not the one of the request"));
+            return Err(("invalid_grant", "redirect_uri differs from the authorization request"));
         }
         let verifier = parameters.one("code_verifier");
         code_challenge::verify(request.code_challenge.as_deref(), verifier, &self.laxities)?;
@@ -100,15 +100,15 @@ impl Grants {
         let token = parameters.one("refresh_token").ok_or(("invalid_request", "refresh_token is missing"))?;
         if let Some(grant) = self.spent_refresh_tokens.get(token) {
             self.revoked.insert(*grant);
-            return Err(("invalid_grant", "the refresh token was used before; the grant is revoked"));
+            return Err(("invalid_grant", "the refresh token was already used; the grant is revoked"));
         }
-        let at = *self.refresh_tokens.get(token).ok_or(("invalid_grant", "no such refresh token"))?;
+        let at = *self.refresh_tokens.get(token).ok_or(("invalid_grant", "unknown refresh token"))?;
         if self.revoked.contains(&at) {
             return Err(("invalid_grant", "the grant is revoked"));
         }
         let request = self.request(at)?;
         if parameters.one("client_id") != Some(&request.client_id) {
-            return Err(("invalid_grant", "the refresh token is another client's"));
+            return Err(("invalid_grant", "the refresh token was issued to another client"));
         }
         let granted = request.granted_scope();
         let scope = match parameters.one("scope") {
@@ -116,7 +116,7 @@ impl Grants {
             None => granted.clone(),
         };
         if !scope.iter().all(|name| granted.contains(name)) {
-            return Err(("invalid_scope", "more than was granted"));
+            return Err(("invalid_scope", "scope exceeds the granted scope"));
         }
         let mut tokens = self.tokens(at, scope, parameters)?;
         if self.laxities.have(Laxity::NoRotation) {
@@ -156,17 +156,19 @@ impl Grants {
     }
 
     fn request(&self, at: usize) -> Result<AuthorizationRequest, Refusal> {
-        let grant = self.grants.get(at).ok_or(("invalid_grant", "no such grant"))?;
+        let grant = self.grants.get(at).ok_or(("invalid_grant", "unknown grant"))?;
         Ok(grant.request.clone())
     }
 
     fn tokens(&mut self, at: usize, scope: Vec<String>, parameters: &Parameters) -> Result<Tokens, Refusal> {
-        let random = || self.random(Laxity::LongTokens, 64_000).map_err(|_| ("server_error", "no random numbers"));
-        let grant = self.grants.get(at).ok_or(("invalid_grant", "no such grant"))?;
+        let random = || {
+            self.random(Laxity::LongTokens, 64_000).map_err(|_| ("server_error", "random numbers are not available"))
+        };
+        let grant = self.grants.get(at).ok_or(("invalid_grant", "unknown grant"))?;
         let granted = &grant.request.resources;
         let requested: Vec<String> = parameters.all("resource").map(str::to_owned).collect();
         if !requested.iter().all(|resource| granted.contains(resource)) {
-            return Err(("invalid_target", "a resource that was not granted"));
+            return Err(("invalid_target", "resource was not granted"));
         }
         let resources = if requested.is_empty() { granted.clone() } else { requested };
         let (person, nonce) = (grant.person.clone(), grant.request.nonce.clone());
