@@ -6,8 +6,9 @@ use crate::idp::service::Service;
 
 /// Registers a client.
 pub fn register(service: &Service, body: Body) -> Response {
-    let Some(metadata) = body.object() else {
-        return Response::error(400, "invalid_client_metadata", "the body must be a JSON object");
+    let metadata = match body.object() {
+        Ok(metadata) => metadata,
+        Err(wrong) => return Response::error(400, "invalid_client_metadata", wrong),
     };
     match service.state().clients.register(&metadata) {
         Ok(client) => Response::json(201, &client),
