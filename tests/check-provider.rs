@@ -155,17 +155,10 @@ fn finds_what_a_server_is_lax_about() {
             vec!["refresh-refused@1"],
             1,
             vec![
-<<<<<<< ours
-                "fail: rotation token endpoint: invalid_grant: told to say so".to_owned(),
+                "fail: rotation token endpoint: invalid_grant: simulated by --fault".to_owned(),
                 "not checked: reuse refused the refresh failed".to_owned(),
                 "not checked: reuse ends the grant the refresh failed".to_owned(),
                 "not checked: revocation the refresh failed".to_owned(),
-=======
-                "fail: rotation token endpoint: invalid_grant: simulated by --fault".to_owned(),
-                "not checked: reuse refused the refresh did not succeed".to_owned(),
-                "not checked: reuse ends the grant the refresh did not succeed".to_owned(),
-                "not checked: revocation the refresh did not succeed".to_owned(),
->>>>>>> theirs
             ],
         ),
         (vec!["metadata-pushed"], 0, vec![]),
