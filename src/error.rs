@@ -1,17 +1,17 @@
-//! The one error of all tools: its kinds are the exit statuses.
+//! The error type of all tools: its kinds are the exit statuses.
 
-/// Why a tool could not do its step; a script tells the kinds apart by their status.
+/// The kind of a failure; scripts distinguish the kinds by exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The server or the person said no.
+    /// The server or the user refused.
     Refused,
-    /// The call or the document cannot be used.
+    /// The command line or the document is invalid.
     Usage,
-    /// Something outside failed, and nothing was spent.
+    /// Something outside failed, and no code or token was spent.
     Unavailable,
     /// A check failed.
     Untrusted,
-    /// The grant is gone, or may be.
+    /// The grant is spent or expired, or may be.
     LoginRequired,
     /// A fault in the tool itself.
     Fault,
@@ -34,7 +34,7 @@ impl Kind {
         }
     }
 
-    /// The word for this kind in the failure line and in JSON.
+    /// The name of this kind in the failure line and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Refused => "refused",
@@ -47,14 +47,14 @@ impl Kind {
     }
 }
 
-/// A failure: its kind, one message, and what is known beside it. It never holds a value of the document.
+/// A failure: its kind, one message, and details. It never holds a value of the document.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
     report: Box<Report>,
 }
 
-/// What an error says, in words for a person and in members for a program.
+/// The details of an error, as text for the user and as members for a program.
 #[derive(Debug, Default)]
 struct Report {
     message: String,
@@ -86,17 +86,17 @@ impl Error {
         Error { kind, report: Box::new(report) }
     }
 
-    /// The server or the person said no: status 1.
+    /// The server or the user refused: status 1.
     pub fn refused(message: impl Into<String>) -> Error {
         Error::new(Kind::Refused, message)
     }
 
-    /// The call or the document cannot be used: status 2.
+    /// The command line or the document is invalid: status 2.
     pub fn usage(message: impl Into<String>) -> Error {
         Error::new(Kind::Usage, message)
     }
 
-    /// Something outside failed, and nothing was spent: status 3.
+    /// Something outside failed, and no code or token was spent: status 3.
     pub fn unavailable(message: impl Into<String>) -> Error {
         Error::new(Kind::Unavailable, message)
     }
@@ -106,137 +106,136 @@ impl Error {
         Error::new(Kind::Untrusted, message)
     }
 
-    /// Only a new login helps: status 5.
+    /// A new login is required: status 5.
     pub fn login_required(message: impl Into<String>) -> Error {
         Error::new(Kind::LoginRequired, message)
     }
 
-    /// A member that the step cannot do without is missing from the document: status 2.
+    /// A required member is missing from the document: status 2.
     pub fn missing(member: &str) -> Error {
         let mut error = Error::usage(format!("{member}: missing")).about(member);
         error.report.is_missing = true;
         error
     }
 
-    /// The same, said of this member of the document or of a response.
+    /// Names the member of the document or of a response that the error is about.
     pub fn about(mut self, member: &str) -> Error {
         self.report.member = Some(member.to_owned());
         self
     }
 
-    /// The same, where a check failed: status 4.
+    /// Makes it the error of a failed check: status 4.
     pub fn as_untrusted(mut self) -> Error {
         self.kind = Kind::Untrusted;
         self
     }
 
-    /// The same, with this subject before its message.
+    /// Prefixes the message with this subject.
     pub fn within(mut self, subject: &str) -> Error {
         self.report.message = format!("{subject}: {}", self.report.message);
         self
     }
 
-    /// The same, with the status of the response that it is about.
+    /// Adds the HTTP status of the response that the error is about.
     pub fn http_status(mut self, status: u16) -> Error {
         self.report.http_status = Some(status);
         self
     }
 
-    /// The same, with what the server said.
+    /// Adds the server's OAuth error.
     pub fn oauth(mut self, oauth: OauthError) -> Error {
         self.report.oauth = oauth;
         self
     }
 
-    /// The same, with a cure.
+    /// Adds a hint: what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.report.hint = Some(hint.into());
         self
     }
 
-    /// The same without a cure, where the one it had does not help.
+    /// Removes a hint that does not apply.
     pub fn without_hint(mut self) -> Error {
         self.report.hint = None;
         self
     }
 
-    /// The same, left unsaid: another tool says what happened.
+    /// Suppresses the message, since another tool reports the failure.
     pub fn silent(mut self) -> Error {
         self.report.is_silent = true;
         self
     }
 
-    /// The same as the failure of `tool`, which stood before this one in the pipeline and has said it.
+    /// Makes it the failure of `tool`, earlier in the pipeline, which has reported it.
     pub fn passed_on_from(mut self, tool: &str) -> Error {
         self.report.tool = Some(tool.to_owned());
         self.silent()
     }
 
-    /// The same, after `what` was sent and nothing came back that settles whether it is spent: then a failure that would
-    /// have been one to try again asks for a login.
+    /// Adds that `what` was sent and no response shows whether it is spent: a failure that could have been retried then
+    /// requires a login.
     pub fn maybe_spent(mut self, what: &str) -> Error {
         self.report.is_spent = true;
         self.or_login_required().adding(&format!("{what} may be spent"))
     }
 
-    /// The same, with what is lost by it: a failure that could have been tried again then requires a login, and it is
-    /// never silent.
+    /// Adds what is lost: a failure that could have been retried then requires a login, and is never silent.
     pub fn losing(mut self, lost: &str) -> Error {
         self.report.is_silent = false;
         self.or_login_required().adding(lost)
     }
 
-    /// The kind, and with it the exit status.
+    /// The kind, which determines the exit status.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// `subject: what is wrong`.
+    /// The message, `subject: what is wrong`.
     pub fn message(&self) -> &str {
         &self.report.message
     }
 
-    /// What to do about it, where there is a known cure.
+    /// The hint, if any: what to do about it.
     pub fn cure(&self) -> Option<&str> {
         self.report.hint.as_deref()
     }
 
-    /// The member that it is about.
+    /// The member that the error is about.
     pub fn member(&self) -> Option<&str> {
         self.report.member.as_deref()
     }
 
-    /// The member of the user's document that is missing, where that is what is wrong.
+    /// The member that is missing from the user's document, if that is the error.
     pub fn missing_member(&self) -> Option<&str> {
         self.member().filter(|_| self.report.is_missing)
     }
 
-    /// What the server said.
+    /// The server's OAuth error.
     pub fn said(&self) -> &OauthError {
         &self.report.oauth
     }
 
-    /// The server's `error`.
+    /// The server's `error` code.
     pub fn code(&self) -> Option<&str> {
         self.report.oauth.error.as_deref()
     }
 
-    /// The status of the server's response.
+    /// The HTTP status of the server's response.
     pub fn response_status(&self) -> Option<u16> {
         self.report.http_status
     }
 
-    /// Whether a code or a refresh token was sent, and nothing came back that settles whether it is spent.
+    /// Whether a code or a refresh token was sent, and no response shows whether it is spent.
     pub fn is_spent(&self) -> bool {
         self.report.is_spent
     }
 
-    /// Whether another tool says it.
+    /// Whether another tool reports it.
     pub fn is_silent(&self) -> bool {
         self.report.is_silent
     }
 
-    /// The tool that failed, where it was one before this in the pipeline.
+    /// The tool that failed, if it was an earlier one in the pipeline.
     pub fn tool(&self) -> Option<&str> {
         self.report.tool.as_deref()
     }

@@ -1,9 +1,9 @@
-//! What is said on standard error, and how: one line, nothing that a terminal obeys.
+//! Messages on standard error: single lines, without terminal control characters.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-/// Names the running tool, once, for all messages.
+/// Sets the name of the running tool, once, for all messages.
 pub fn set_name(name: &str) {
     let _ = NAME.set(name.to_owned());
 }
@@ -13,14 +13,14 @@ pub fn name() -> &'static str {
     NAME.get().map_or("pkce-tools", String::as_str)
 }
 
-/// Writes what should be known without being a failure; nothing where messages are JSON.
+/// Writes a note, which is not a failure; nothing if messages are JSON.
 pub fn note(text: &str) {
     if !is_json() {
         say(&format!("{}: note: {}", name(), printable(text)));
     }
 }
 
-/// Writes lines to standard error; a closed one is no failure.
+/// Writes lines to standard error; a failure to write is ignored.
 pub fn say(lines: &str) {
     let _ = io::stderr().write_all(format!("{lines}\n").as_bytes());
 }
@@ -30,7 +30,7 @@ pub fn is_json() -> bool {
     std::env::var("PKCE_ERRORS").is_ok_and(|form| form == "json")
 }
 
-/// Text from outside, reduced to what can do nothing to a terminal: letters, digits, ASCII marks; 1,000 of them.
+/// Text sanitized for a terminal: letters, digits and ASCII punctuation, else `?`; at most 1,000 characters.
 pub fn printable(text: &str) -> String {
     let harmless = |character: char| character == ' ' || character.is_ascii_graphic() || character.is_alphanumeric();
     text.chars()
@@ -40,7 +40,7 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// The operating system's reason, without its number.
+/// The operating system's error text in lower case, without its number.
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string().to_lowercase();
     match text.split_once(" (os error") {

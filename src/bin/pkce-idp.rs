@@ -74,5 +74,5 @@ fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     idp::run_inside(idp, program, words)
 }
 
-/// A visit ends within this time.
+/// The timeout of a visit.
 const VISIT: Duration = Duration::from_secs(30);

@@ -39,7 +39,7 @@ fn step(args: &Args, input: Input) -> Result<(), Error> {
     let deadline = Deadline::after(args.timeout);
     let store = Store::create()?;
     let lock = Lock::acquire(&store, &args.name, &deadline)?;
-    // A machine that can seal and not open stores what it cannot compare.
+    // A machine that can seal but not open cannot compare with the stored login.
     let opens = environment::variable("PKCE_SEAL").is_none() || environment::variable("PKCE_OPEN").is_some();
     let before = if opens { store.read(&args.name, &deadline)? } else { None };
     if let Some(before) = before {
@@ -57,7 +57,7 @@ fn remove(args: &Args) -> Result<(), Error> {
     if removed { Ok(()) } else { Err(not_stored(&args.name)) }
 }
 
-/// One name is for one account of one client at one issuer. What cannot be read is another one, and no failure.
+/// One name is for one account of one client at one issuer. An unreadable value counts as different, not as a failure.
 fn note_changes(before: &Document, after: &Document) {
     let issuer = |document: &Document| document.text("issuer").ok().flatten();
     let sub = |document: &Document| document.object("id_token_claims").ok().flatten()?.text("sub").ok().flatten();

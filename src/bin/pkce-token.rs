@@ -46,7 +46,7 @@ fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     let freshness = Freshness { min_ttl: args.min_ttl, refresh: args.refresh };
     let mut document = access_token::current(&args.name, &freshness, &args.caller)?;
     if let Some((program, words)) = args.command.split_first() {
-        // Its copy of standard output would take a number that --fd may name.
+        // Its copy of standard output would occupy a descriptor that --fd may name.
         drop(output);
         return Err(bearer::exec(&bearer::header(&document)?, program, words, args.fd));
     }
@@ -59,5 +59,5 @@ fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a caller of an API may know; the refresh token stays where it is.
+/// The members that the caller of an API needs; the refresh token stays in the store.
 const SHOWN: [&str; 6] = ["access_token", "token_type", "expires_at", "scope", "resource", "issuer"];

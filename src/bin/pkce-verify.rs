@@ -42,5 +42,5 @@ fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, E
     Ok(move |document| claims::verify(document, &policy, &mut keys))
 }
 
-/// A clock that is further off is wrong.
+/// Maximum leeway in seconds: a clock that differs by more is wrong.
 const DAY: u64 = 86_400;

@@ -29,7 +29,7 @@ pub struct Caller {
     /// Give up after this time
     #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "30")]
     timeout: Duration,
-    /// The secret, once it was read: a pipe has it once, and a revocation calls twice.
+    /// The secret, once read: a pipe can be read only once, and a revocation sends two requests.
     #[arg(skip)]
     read: OnceLock<Zeroizing<String>>,
 }
@@ -58,30 +58,30 @@ pub enum AuthMethod {
     /// HTTP Basic.
     #[value(name = "client_secret_basic")]
     ClientSecretBasic,
-    /// Parameters of the body.
+    /// Parameters in the body.
     #[value(name = "client_secret_post")]
     ClientSecretPost,
 }
 
 impl AuthMethod {
-    /// The method of this name, where the tools support it.
+    /// The method of this name, if supported.
     pub fn named(name: &str) -> Option<AuthMethod> {
         AuthMethod::from_str(name, false).ok()
     }
 }
 
-/// How a client shows who it is, with the secret that it takes.
+/// How a client authenticates, with the secret if it has one.
 pub enum Authentication {
     /// A public client.
     None,
     /// HTTP Basic.
     Basic(Zeroizing<String>),
-    /// Parameters of the body.
+    /// Parameters in the body.
     Post(Zeroizing<String>),
 }
 
 impl Authentication {
-    /// The document's client, with the caller's options and the environment.
+    /// The authentication of the document's client, by the caller's options, the document and the environment.
     pub fn of(document: &Document, caller: &Caller) -> Result<Authentication, Error> {
         let variable = environment::variable("PKCE_CLIENT_SECRET_FILE");
         let secret = match (&caller.client_secret_file, document.text("client_secret")?, variable) {
@@ -109,7 +109,7 @@ impl Authentication {
     }
 }
 
-/// The method that the caller or the document names.
+/// The method that the caller or the document names, if any.
 fn method(document: &Document, caller: &Caller) -> Result<Option<AuthMethod>, Error> {
     if caller.auth_method.is_some() {
         return Ok(caller.auth_method);
@@ -117,11 +117,11 @@ fn method(document: &Document, caller: &Caller) -> Result<Option<AuthMethod>, Er
     let Some(name) = document.text("token_endpoint_auth_method")? else { return Ok(None) };
     let wrong = || document.wrong("token_endpoint_auth_method", "not supported");
     let method = AuthMethod::named(&name).ok_or_else(wrong)?;
-    // Who names a file with a secret wants it sent, whatever the document says of a client without one.
+    // An explicit secret file must be used, even if the document's method is none.
     Ok(Some(method).filter(|method| caller.client_secret_file.is_none() || *method != AuthMethod::None))
 }
 
-/// The secret in a file (a pipe too): its one line. Some servers take letters outside ASCII, so they are sent as UTF-8.
+/// The secret in a file or pipe: its one line. Some servers accept characters outside ASCII, so they are sent as UTF-8.
 pub fn secret(subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
     let mut text = Zeroizing::new(String::with_capacity(SECRET_SIZE));
     File::open(file)
@@ -147,7 +147,7 @@ pub fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
 
 const ONE_LINE: &str = "must contain one line of text";
 
-/// Octets of a secret; what is longer is another file, named by mistake.
+/// Maximum size of a secret in octets; a longer file was named by mistake.
 const SECRET_SIZE: usize = 64 * 1024;
 
 #[cfg(test)]

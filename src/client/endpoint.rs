@@ -1,4 +1,4 @@
-//! The server's endpoints, as the document names them (RFC 8414 section 2), and where requests may go.
+//! The server's endpoints in the document (RFC 8414 section 2), and where requests may go.
 
 use crate::document::Document;
 use crate::error::Error;
@@ -11,8 +11,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint in this member: https, or http where that is allowed; never one on this machine that a server
-    /// elsewhere names.
+    /// The endpoint in this member: https, or http if allowed; never one on this machine that a remote server names
+    /// (status 4).
     pub fn from_document(document: &Document, name: &str) -> Result<Endpoint, Error> {
         let url = Url::parse(&document.need(name)?).map_err(|wrong| wrong.of_member(document, name))?;
         if url.is_local() && document.has("issuer") {
@@ -30,11 +30,11 @@ impl Endpoint {
         &self.url
     }
 
-    /// The words of its name, which begin messages: `token endpoint`.
+    /// Its name as the subject of messages, such as `token endpoint`.
     pub fn subject(&self) -> String {
         self.name.replace('_', " ")
     }
 }
 
-/// What is wrong where a remote server could make us call something on this machine.
+/// The message for a remote server that would make us send requests to this machine.
 pub const ELSEWHERE: &str = "a remote server must not point to this machine";

@@ -9,7 +9,7 @@ use crate::message;
 use crate::wire::http::{Client, Response};
 use crate::wire::url::{Unusable, Url};
 
-/// An issuer or a protected resource: a URL that metadata can be found for.
+/// The identifier of an issuer or a protected resource: a URL with well-known metadata.
 pub struct Identifier(Url);
 
 impl Identifier {
@@ -39,7 +39,7 @@ impl Identifier {
     }
 }
 
-/// The metadata of this issuer, whole, by OIDC discovery and then RFC 8414.
+/// The whole metadata of this issuer, by OpenID Connect Discovery or, if not found there, RFC 8414.
 pub fn for_issuer(client: &Client, issuer: &Identifier) -> Result<Document, Error> {
     let mut response = client.get(&issuer.appended("openid-configuration")?)?;
     if response.status == 404 {
@@ -50,7 +50,7 @@ pub fn for_issuer(client: &Client, issuer: &Identifier) -> Result<Document, Erro
     if named != issuer.0.as_str() {
         return Err(other_issuer(issuer.0.as_str(), &named));
     }
-    // A server must not set what is ours to set: it describes itself, and no login.
+    // Metadata describes the server; it must not set the members of a login.
     metadata.retain(|name, json| (is_known(name) || self::named(name).is_none()) && json != "null");
     for name in names(|member| is_called(member.name) && is_known(member.name)) {
         if metadata.has(name) {
@@ -65,7 +65,7 @@ pub fn for_issuer(client: &Client, issuer: &Identifier) -> Result<Document, Erro
     Ok(metadata)
 }
 
-/// The metadata of the server that protects this resource, by RFC 9728, with `resource` set.
+/// The metadata of this resource's authorization server, by RFC 9728, with `resource` set.
 pub fn for_resource(client: &Client, resource: &Identifier) -> Result<Document, Error> {
     let response = client.get(&resource.inserted("oauth-protected-resource")?)?;
     let protected = read("resource metadata", &response)?;
@@ -80,25 +80,25 @@ pub fn for_resource(client: &Client, resource: &Identifier) -> Result<Document, 
     if issuer.0.is_local() && !resource.0.is_local() {
         return Err(protected.wrong("authorization_servers", ELSEWHERE));
     }
-    // A command for the issuer would lose the resource.
+    // The hint's command for the issuer would lose the resource.
     let mut metadata = for_issuer(client, &issuer).map_err(Error::without_hint)?;
     metadata.set("resource", resource.0.as_str());
     Ok(metadata)
 }
 
-/// The members that the document's table names, alone.
+/// Only the members that the document's table names.
 pub fn described(mut metadata: Document) -> Document {
     metadata.retain(|name, _| is_known(name) || name == "resource");
     metadata
 }
 
-/// What a response holds that must be a JSON object with status 200.
+/// The JSON object in a response, which must have status 200.
 pub fn read(subject: &str, response: &Response) -> Result<Document, Error> {
     let status = response.status;
     let error = match status {
         200 => return response.object(subject),
         429 | 500..=599 => Error::unavailable(format!("{subject}: the server responded with {status}")),
-        // Only 200 brings metadata or keys (RFC 8414 section 3.2); another success is no answer at all.
+        // Metadata and keys require status 200 (RFC 8414 section 3.2), so another success is an error.
         201..=299 => Error::untrusted(format!("{subject}: the server responded with {status}")),
         300..=399 => Error::untrusted(format!("{subject}: redirect ({status}) not followed")),
         404 => Error::refused(format!("{subject}: not found (404)")),
@@ -107,12 +107,12 @@ pub fn read(subject: &str, response: &Response) -> Result<Document, Error> {
     Err(error.http_status(status))
 }
 
-/// Whether the name is one of the metadata that some tool uses.
+/// Whether a tool uses the metadata member of this name.
 fn is_known(name: &str) -> bool {
     is_added_by("pkce-discover", name)
 }
 
-/// Whether the member is a URL that some step calls or opens.
+/// Whether the member is a URL that a step requests or opens.
 fn is_called(name: &str) -> bool {
     name.ends_with("_endpoint") || name == "jwks_uri"
 }

@@ -1,4 +1,4 @@
-//! What every step of a client shares: whom it talks to, who it is, one POST, and the values of its requests.
+//! What all steps of a client share: metadata, client authentication, one POST, and the values of its requests.
 
 pub mod authentication;
 pub mod endpoint;

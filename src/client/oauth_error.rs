@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, OauthError};
 
-/// The failure that `subject` has told with this error: some say that only a new login helps.
+/// The error for an OAuth error from `subject`: status 5 if it requires a new login, else 1.
 pub fn refusal(subject: &str, code: &str, description: Option<String>, uri: Option<String>) -> Error {
     let kind = if LOGIN_REQUIRED.contains(&code) { Kind::LoginRequired } else { Kind::Refused };
     let message = match &description {
@@ -12,6 +12,6 @@ pub fn refusal(subject: &str, code: &str, description: Option<String>, uri: Opti
     Error::new(kind, message).oauth(OauthError { error: Some(code.to_owned()), description, uri })
 }
 
-/// The errors after which only a person can help.
+/// The errors that require the user to sign in or consent again.
 const LOGIN_REQUIRED: [&str; 5] =
     ["invalid_grant", "login_required", "interaction_required", "consent_required", "account_selection_required"];

@@ -1,4 +1,4 @@
-//! RFC 7636: the code verifier and its S256 challenge, and the other values that are fresh for each login.
+//! RFC 7636: the code verifier and its S256 challenge, and the other values that are new for each login.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::document::Document;
 use crate::error::Error;
 
-/// Adds the verifier with its challenge, and a fresh `state` and `nonce` (256 bits each).
+/// Adds the verifier with its challenge, and a new `state` and `nonce` (256 bits each).
 pub fn begin(document: &mut Document, verifier: &str) -> Result<(), Error> {
     document.set("code_verifier", verifier);
     document.set("code_challenge", &challenge(verifier));
@@ -41,7 +41,7 @@ pub fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }
 
-/// Random octets of the operating system's generator in base64url, unpadded; never of another generator.
+/// Random octets from the operating system's generator, never another one, in base64url without padding.
 pub fn random(octets: usize) -> Result<Zeroizing<String>, Error> {
     let mut entropy = Zeroizing::new(vec![0; octets]);
     SysRng
@@ -50,10 +50,10 @@ pub fn random(octets: usize) -> Result<Zeroizing<String>, Error> {
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&entropy)))
 }
 
-/// The one challenge method: `plain` would show the verifier to whoever sees the request (RFC 7636 section 7.2).
+/// The only challenge method: `plain` would expose the verifier to anyone who sees the request (RFC 7636 section 7.2).
 pub const METHOD: &str = "S256";
 
-/// Octets of `state` and `nonce`: 256 bits, twice what RFC 6749 section 10.10 asks for.
+/// Octets of `state` and `nonce`: 256 bits, double the 128 that RFC 6749 section 10.10 requires.
 const STATE: usize = 32;
 
 #[cfg(test)]

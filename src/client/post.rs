@@ -1,4 +1,4 @@
-//! One POST to an endpoint, and what its response says: RFC 6749 sections 3.2 and 5.2.
+//! One POST to an endpoint, and its response: RFC 6749 sections 3.2 and 5.2.
 
 use clap::ValueEnum;
 use zeroize::Zeroizing;
@@ -13,34 +13,34 @@ use crate::wire::form;
 use crate::wire::http::{Client, Content, Response};
 use crate::wire::url::Url;
 
-/// How the body of a token request is written.
+/// The format of a token request's body.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum Format {
-    /// As a form (RFC 6749 section 4.1.3).
+    /// A form (RFC 6749 section 4.1.3).
     Form,
-    /// As a JSON object, as Auth0 takes it too.
+    /// A JSON object, which Auth0 also accepts.
     Json,
 }
 
-/// One call of an endpoint, as the document's client.
+/// One request to an endpoint, as the document's client.
 pub struct Call<'a> {
-    /// The endpoint; its words are the subject of messages.
+    /// The endpoint; its name is the subject of messages.
     pub endpoint: &'a Endpoint,
-    /// How the body is written.
+    /// The format of the body.
     pub format: Format,
-    /// What is sent beside the client's authentication; a name may repeat.
+    /// The parameters besides the client authentication; a name may repeat.
     pub pairs: &'a [(&'a str, &'a str)],
-    /// What is of no more use once it was sent, if anything is.
+    /// What is spent once it is sent, such as a code, if anything.
     pub spends: Option<&'a str>,
 }
 
 impl Call<'_> {
-    /// Calls, once, and returns the object of the response.
+    /// Sends the request once, and returns the object in the response.
     pub fn send(&self, document: &Document, caller: &Caller, deadline: &Deadline) -> Result<Document, Error> {
         self.post(document, caller, |post, url| post.send(url, deadline))
     }
 
-    /// Calls, once; any body of a success will do.
+    /// Sends the request once; a success may have any body.
     pub fn deliver(&self, document: &Document, caller: &Caller, deadline: &Deadline) -> Result<(), Error> {
         self.post(document, caller, |post, url| post.deliver(url, deadline))
     }
@@ -87,25 +87,25 @@ impl Call<'_> {
     }
 }
 
-/// One POST, and what its response is taken for.
+/// One POST, and how its response is read.
 pub struct Post<'a> {
-    /// Whose response it is, at the beginning of messages.
+    /// The subject of messages: the endpoint that responds.
     pub subject: &'a str,
-    /// What is sent.
+    /// The content to send.
     pub content: Content<'a>,
-    /// What no message may repeat.
+    /// Secrets that no message may repeat.
     pub secrets: &'a [&'a str],
-    /// What is of no more use once it was sent, if anything is.
+    /// What is spent once it is sent, such as a code, if anything.
     pub spends: Option<&'a str>,
 }
 
 impl Post<'_> {
-    /// Sends it, once, and returns the object of a response that is a success: status 200 or 201, and no `error` in it.
+    /// Sends it once, and returns the object in a successful response: status 200 or 201 without an `error`.
     pub fn send(&self, url: &Url, deadline: &Deadline) -> Result<Document, Error> {
         self.object(&self.response(url, deadline)?)
     }
 
-    /// Sends it, once; status 200 and 204 are a success, whatever the body is (RFC 7009 section 2.2).
+    /// Sends it once; status 200 and 204 are a success with any body (RFC 7009 section 2.2).
     pub fn deliver(&self, url: &Url, deadline: &Deadline) -> Result<(), Error> {
         match self.response(url, deadline)? {
             Response { status: 200 | 204, .. } => Ok(()),
@@ -151,7 +151,7 @@ impl Post<'_> {
         Err(error.http_status(status))
     }
 
-    /// The OAuth error of the response, in the server's words.
+    /// The OAuth error in the response, with the server's description, secrets redacted.
     fn refused(&self, code: &str, object: &Document) -> Error {
         let code = redacted(code, self.secrets);
         let text = |name| object.text(name).ok().flatten().filter(|text| !text.is_empty());
@@ -183,7 +183,7 @@ impl Post<'_> {
     }
 }
 
-/// The error in a response: RFC 6749 section 5.2, and Slack's `"ok":false`.
+/// The error code in a response: RFC 6749 section 5.2, and Slack's `"ok":false`.
 fn error_code(object: &Document) -> Option<String> {
     if object.json("ok") == Some("false") || object.json("error").is_some_and(|error| error.starts_with('"')) {
         let code = object.text("error").ok().flatten().filter(|code| !code.is_empty());
@@ -192,7 +192,7 @@ fn error_code(object: &Document) -> Option<String> {
     None
 }
 
-/// Server text without what we sent: some servers repeat the code in their description.
+/// Server text with our secrets redacted: some servers repeat the code in their description.
 fn redacted(text: &str, secrets: &[&str]) -> String {
     secrets
         .iter()
@@ -219,10 +219,10 @@ pub const JSON: &str = "application/json";
 /// The parameters that no message may repeat.
 const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "client_secret"];
 
-/// A shorter secret would be cut out of ordinary words, and be told by the gap.
+/// Minimum length of a redacted secret: a shorter one could be part of ordinary words, and the gap would reveal it.
 const MIN_REDACTED: usize = 8;
 
-/// The errors of a server that wants DPoP (RFC 9449 sections 5 and 8).
+/// The errors of a server that requires DPoP (RFC 9449 sections 5 and 8).
 const DPOP_ERRORS: [&str; 2] = ["use_dpop_nonce", "invalid_dpop_proof"];
 
 const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";

@@ -5,11 +5,11 @@ use crate::error::Error;
 use crate::wire::form;
 use crate::wire::url::{PLAIN_HTTP, Url};
 
-/// Where the server sends the person back to: https, http on this machine, or an application's own scheme.
+/// A redirect URI: https, http on this machine, or a private-use URI scheme.
 #[derive(Clone)]
 pub struct RedirectUri {
     text: String,
-    /// None for an application's own scheme.
+    /// `None` for a private-use URI scheme.
     url: Option<Url>,
 }
 
@@ -24,7 +24,7 @@ impl RedirectUri {
         if is_private_use(text) {
             return Ok(RedirectUri { text: text.to_owned(), url: None });
         }
-        // What helps with a server's endpoint does not help here: the browser comes back to this machine alone.
+        // The hint about test hosts does not apply: a plain http redirect must lead to this machine.
         let url = Url::parse(text).map_err(|wrong| wrong.of_member(document, "redirect_uri").without_hint())?;
         let names = form::pairs(url.query().unwrap_or_default()).filter_map(|(name, _)| form::decode(name));
         if names.into_iter().any(|name| RESPONSE_PARAMETERS.contains(&name.as_str())) {
@@ -39,28 +39,28 @@ impl RedirectUri {
         Ok(RedirectUri { text: text.to_owned(), url: Some(url) })
     }
 
-    /// The text as it was given.
+    /// The text, unchanged.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The URL to listen at, where the redirect leads to this machine.
+    /// The URL to listen at, if the redirect leads to this machine.
     pub fn loopback(&self) -> Option<&Url> {
         self.url.as_ref().filter(|url| url.is_loopback())
     }
 
-    /// Whether any free port of this machine will do: port 0.
+    /// Whether it has port 0: any free port of this machine.
     pub fn has_port_0(&self) -> bool {
         self.loopback().is_some_and(|url| url.port() == Some(0))
     }
 
-    /// The same on this port, which was found for its port 0.
+    /// The URI with this port in place of port 0.
     pub fn with_port(&self, port: u16) -> String {
         self.with_authority_end(&format!(":{port}"))
     }
 
-    /// The same as it is registered: on this machine the port does not count (RFC 8252 section 7.3), so a port 0 is left
-    /// out.
+    /// The URI to register: a server must allow any port for a loopback URI (RFC 8252 section 7.3), so port 0 is
+    /// omitted.
     pub fn registered(&self) -> String {
         if self.has_port_0() { self.with_authority_end("") } else { self.text.clone() }
     }
@@ -73,14 +73,14 @@ impl RedirectUri {
     }
 }
 
-/// Sets the redirect URI where the document has none: this machine, any free port.
+/// Sets the redirect URI if the document has none: this machine, any free port.
 pub fn set_default(document: &mut Document) {
     if !document.has("redirect_uri") {
         document.set("redirect_uri", "http://127.0.0.1:0/callback");
     }
 }
 
-/// Whether the URI has a scheme of an application's own, in reverse domain order (RFC 8252 section 7.1).
+/// Whether the URI has a private-use scheme, in reverse domain name order (RFC 8252 section 7.1).
 fn is_private_use(uri: &str) -> bool {
     let (scheme, rest) = uri.split_once(':').unwrap_or_default();
     let named = scheme.contains('.')
@@ -89,7 +89,7 @@ fn is_private_use(uri: &str) -> bool {
     named && rest.starts_with('/') && !uri.contains('#') && uri.bytes().all(|octet| octet.is_ascii_graphic())
 }
 
-/// What a redirect adds to the URI's query, once (RFC 6749 section 4.1.2, RFC 9207).
+/// The parameters that a redirect adds to the URI's query (RFC 6749 section 4.1.2, RFC 9207).
 const RESPONSE_PARAMETERS: [&str; 4] = ["code", "state", "iss", "error"];
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::document::Document;
 use crate::error::Error;
 
-/// The document's resources: absolute URIs without a fragment; none where none is named.
+/// The document's resources: absolute URIs without a fragment; empty if missing.
 pub fn resources(document: &Document) -> Result<Vec<String>, Error> {
     let resources = document.texts("resource")?.unwrap_or_default();
     match resources.iter().all(|resource| is_resource(resource)) {

@@ -3,7 +3,7 @@
 use crate::document::Document;
 use crate::error::Error;
 
-/// A scope as it is asked for or stored: one or more names, in their order.
+/// A scope as requested or stored: one or more names, in order.
 #[derive(Clone)]
 pub struct Scope(String);
 
@@ -25,23 +25,23 @@ impl Scope {
         }
     }
 
-    /// The names with single spaces between them.
+    /// The names, separated by single spaces.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the name is among them.
+    /// Whether the scope has this name.
     pub fn contains(&self, name: &str) -> bool {
         contains(&self.0, name)
     }
 }
 
-/// Whether a scope that may not be well-formed, such as a stored one of an odd server, has this name.
+/// Whether a scope that may be malformed, such as one that a server granted, has this name.
 pub fn contains(scope: &str, name: &str) -> bool {
     scope.split(' ').any(|other| other == name)
 }
 
-/// Whether both have the same names, in whatever order; GitHub and Slack have commas between them.
+/// Whether both have the same names, in any order; GitHub and Slack separate them by commas.
 pub fn is_same(one: &str, other: &str) -> bool {
     let sorted = |scope: &str| {
         let mut names: Vec<String> = scope.split([' ', ',']).map(str::to_owned).collect();

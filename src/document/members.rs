@@ -1,16 +1,16 @@
-//! The table of the document's members: who adds each, and who removes it.
+//! The table of the document's members: which tool adds each, and when it is removed.
 
-/// A member of the document that some tool knows.
+/// A member of the document that a tool uses.
 pub struct Member {
-    /// The name, as the RFCs and the IANA OAuth registries have it; a few are ours.
+    /// The name in the RFCs and the IANA OAuth registries; a few are our own.
     pub name: &'static str,
     /// The tool that adds it.
     pub added_by: &'static str,
-    /// Whether only some servers' metadata has it.
+    /// Whether it is missing from some servers' metadata.
     pub is_optional: bool,
-    /// Whether an exchange spends it, and removes it.
+    /// Whether the code exchange spends and removes it.
     pub is_spent: bool,
-    /// Whether it belongs to one login, and a new one begins without it.
+    /// Whether it belongs to one login, and a new login removes it.
     pub is_of_login: bool,
 }
 
@@ -24,12 +24,12 @@ pub fn is_added_by(tool: &str, name: &str) -> bool {
     named(name).is_some_and(|member| member.added_by == tool)
 }
 
-/// Whether the member is one of a token response's own, which replace those of an earlier one as a set.
+/// Whether the member belongs to a token response; these replace those of an earlier response as a set.
 pub fn is_token(name: &str) -> bool {
     name != TOKEN_ANSWER_MEMBERS && is_added_by("pkce-exchange", name)
 }
 
-/// The names of the members that fit.
+/// The names of the members that match.
 pub fn names(fits: impl Fn(&Member) -> bool) -> Vec<&'static str> {
     MEMBERS.iter().filter(|member| fits(member)).map(|member| member.name).collect()
 }
@@ -52,10 +52,10 @@ impl Member {
     }
 }
 
-/// The names that a token response has added beyond this table; a new login removes them as well.
+/// The names that a token response added beyond this table; a new login removes those members too.
 pub const TOKEN_ANSWER_MEMBERS: &str = "token_answer_members";
 
-/// The cure where there is no refresh token (OpenID Connect Core section 11).
+/// The hint for a missing refresh token (OpenID Connect Core section 11).
 pub const NO_REFRESH_TOKEN: &str =
     "servers issue one if the scope includes offline_access; most require --prompt consent as well";
 

@@ -1,4 +1,4 @@
-//! The document: one JSON object (RFC 8259) of member name and raw JSON text, validated once.
+//! The document: one JSON object (RFC 8259) of member names and raw JSON text, validated once.
 
 pub mod members;
 
@@ -18,7 +18,7 @@ use crate::message;
 
 use members::{Member, TOKEN_ANSWER_MEMBERS};
 
-/// What is known of one login, or what a server says. It holds secrets, so it has neither `Debug` nor `Display`, and is
+/// The state of one login, or a server's response. It holds secrets, so it has neither `Debug` nor `Display`, and is
 /// wiped when dropped.
 #[derive(Clone, Default)]
 pub struct Document {
@@ -26,22 +26,22 @@ pub struct Document {
     origin: Origin,
 }
 
-/// Whose words a document holds: that decides what a member that is missing or malformed means.
+/// Where a document comes from, which decides the status of a missing or malformed member.
 #[derive(Clone, Default)]
 enum Origin {
-    /// The user's: status 2.
+    /// The user: status 2.
     #[default]
     User,
     /// An object in this member of the user's document: status 2.
     Member(String),
-    /// A server's response: status 4, said of this subject.
+    /// A server's response: status 4, with this subject in messages.
     Response(String),
-    /// A token in this member of the user's document: status 4, said of this subject.
+    /// A token in this member of the user's document: status 4, with this subject in messages.
     Token { member: &'static str, subject: &'static str },
 }
 
 impl Document {
-    /// The user's document in this file; `subject` begins the message of what is wrong with it.
+    /// The user's document in this file; a fault is status 2, and its message begins with `subject`.
     pub fn from_file(file: &str, subject: &str) -> Result<Document, Error> {
         let mut octets = Zeroizing::new(Vec::new());
         File::open(file)
@@ -50,25 +50,25 @@ impl Document {
         Document::parse(&octets).map_err(|wrong| Error::usage(format!("{subject}: {wrong}")))
     }
 
-    /// The object in the octets of a server's response. Whatever is wrong with it, now or when a member is read, is
-    /// status 4, and its message begins with `subject`.
+    /// The JSON object in a server's response. A fault, now or when a member is read, is status 4, and its message
+    /// begins with `subject`.
     pub fn parse_response(subject: &str, octets: &[u8]) -> Result<Document, Error> {
         let parsed = Document::parse(octets).map_err(|wrong| Error::untrusted(format!("{subject}: {wrong}")))?;
         Ok(Document { origin: Origin::Response(subject.to_owned()), ..parsed })
     }
 
-    /// The response without members, to be filled where it comes in another form than JSON.
+    /// A response without members, to be filled from a format other than JSON.
     pub fn empty_response(subject: &str) -> Document {
         Document { origin: Origin::Response(subject.to_owned()), ..Document::default() }
     }
 
-    /// The same as what a token in `member` of the user's document says: a fault of it is status 4, and its message begins
-    /// with `subject`.
+    /// Marks the object as part of a token in `member` of the user's document: a fault is status 4, and its message
+    /// begins with `subject`.
     pub fn of_token(self, member: &'static str, subject: &'static str) -> Document {
         Document { origin: Origin::Token { member, subject }, ..self }
     }
 
-    /// The user's document in these octets, or what is wrong with them (never a value).
+    /// The user's document in these octets, or why they are invalid (never a value).
     pub fn parse(octets: &[u8]) -> Result<Document, String> {
         if octets.len() > SIZE {
             return Err(too_large());
@@ -82,7 +82,7 @@ impl Document {
         Ok(document)
     }
 
-    /// The document as one line of JSON with its newline.
+    /// The document as one line of JSON with a newline.
     pub fn line(&self) -> Zeroizing<String> {
         let members = self.members.iter();
         let size: usize = members.clone().map(|(name, json)| name.len() + json.len() + 4).sum();
@@ -100,7 +100,7 @@ impl Document {
         line
     }
 
-    /// Whether there is a member of this name.
+    /// Whether the document has a member of this name.
     pub fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
@@ -115,12 +115,12 @@ impl Document {
         self.members.get(name).map(|json| json.as_str())
     }
 
-    /// Whether it is what a server says, in a response or a token.
+    /// Whether it comes from a server, in a response or a token.
     pub fn is_response(&self) -> bool {
         matches!(self.origin, Origin::Response(_) | Origin::Token { .. })
     }
 
-    /// The failure that this member, or its absence, is: of the user's document status 2, of a response status 4.
+    /// The error about this member or its absence: status 2 in the user's document, 4 in a response or a token.
     pub fn wrong(&self, name: &str, wrong: &str) -> Error {
         match &self.origin {
             Origin::User => Error::usage(format!("{name}: {wrong}")).about(name),
@@ -135,12 +135,12 @@ impl Document {
         self.read(name, "must be a string")
     }
 
-    /// The member, a string that the step cannot do without.
+    /// The member, a required string.
     pub fn need(&self, name: &str) -> Result<String, Error> {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// The member, one or more visible ASCII characters (VSCHAR of RFC 6749 appendix A, with spaces).
+    /// The member, one or more visible ASCII characters or spaces (VSCHAR of RFC 6749 appendix A).
     pub fn visible(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let Some(text) = self.text(name)?.map(Zeroizing::new) else { return Ok(None) };
         if text.is_empty() || !is_visible(&text) {
@@ -149,7 +149,7 @@ impl Document {
         Ok(Some(text))
     }
 
-    /// The member, one or more visible ASCII characters that the step cannot do without.
+    /// The member, required: one or more visible ASCII characters or spaces.
     pub fn need_visible(&self, name: &str) -> Result<Zeroizing<String>, Error> {
         self.visible(name)?.ok_or_else(|| self.missing(name))
     }
@@ -162,7 +162,7 @@ impl Document {
         }
     }
 
-    /// The member, `true` or `false`; false where there is none.
+    /// The member, `true` or `false`; false if missing.
     pub fn flag(&self, name: &str) -> Result<bool, Error> {
         Ok(self.read(name, "must be true or false")?.unwrap_or(false))
     }
@@ -172,7 +172,7 @@ impl Document {
         self.read(name, "must be a whole number of seconds")
     }
 
-    /// The member, an object; its faults are told as those of the member.
+    /// The member, an object; its faults are reported as the member's.
     pub fn object(&self, name: &str) -> Result<Option<Document>, Error> {
         let Some(json) = self.json(name) else { return Ok(None) };
         let object = Document::parse(json.as_bytes()).map_err(|wrong| self.wrong(name, &wrong))?;
@@ -190,14 +190,14 @@ impl Document {
         self.put(name, &Zeroizing::new(quoted(text)));
     }
 
-    /// Sets the member where there is a text, else leaves it as it is.
+    /// Sets the member if there is a text, else leaves it unchanged.
     pub fn set_given(&mut self, name: &str, text: Option<&str>) {
         if let Some(text) = text {
             self.set(name, text);
         }
     }
 
-    /// Sets the member to a text, or to an array where there is more than one; leaves it where there is none.
+    /// Sets the member to the only text, or to an array of several; without a text it stays unchanged.
     pub fn set_texts(&mut self, name: &str, texts: &[String]) {
         match texts {
             [] => {}
@@ -206,7 +206,7 @@ impl Document {
         }
     }
 
-    /// Sets the member to an array of texts, however many.
+    /// Sets the member to an array of any number of texts.
     pub fn set_list(&mut self, name: &str, texts: &[impl AsRef<str>]) {
         let list: Vec<String> = texts.iter().map(|text| quoted(text.as_ref())).collect();
         self.put(name, &format!("[{}]", list.join(",")));
@@ -229,31 +229,31 @@ impl Document {
         }
     }
 
-    /// Removes all that an earlier login has left: a code, tokens, claims, and what else its token response had.
+    /// Removes the members of an earlier login: code, tokens, claims, and others of its token response.
     pub fn forget_login(&mut self) -> Result<(), Error> {
         let added = self.texts(TOKEN_ANSWER_MEMBERS)?.unwrap_or_default();
-        // After a revocation the access token is gone, and what it was granted for stays.
+        // A revocation removes the access token, but not the scope granted with it.
         if ["access_token", "id_token", "id_token_claims"].into_iter().any(|name| self.has(name)) {
-            // The scope of an old login is what was granted then, not what this one shall ask for.
+            // The scope of an earlier login is the granted one, not the one to request now.
             self.remove(&["scope"]);
         }
         self.remove(&members::names(|member: &Member| member.is_of_login));
-        // A document may be written by hand: what steers a login is not removed by a list in it.
+        // A document may be written by hand: a list in it must not remove members that control a login.
         self.retain(|name, _| members::named(name).is_some() || !added.iter().any(|added| added == name));
         Ok(())
     }
 
-    /// Keeps the members whose name and JSON text fit.
+    /// Retains the members with matching name and JSON text, and removes all others.
     pub fn retain(&mut self, fits: impl Fn(&str, &str) -> bool) {
         self.members.retain(|name, json| fits(name, json));
     }
 
-    /// Takes over all members of `later`; its value wins.
+    /// Adds all members of `later`, which override existing ones.
     pub fn merge(&mut self, later: Document) {
         self.members.extend(later.members);
     }
 
-    /// Takes over those members of `other` that are not here yet.
+    /// Adds the members of `other` that are missing.
     pub fn add_missing(&mut self, other: Document) {
         for (name, json) in other.members {
             self.members.entry(name).or_insert(json);
@@ -282,17 +282,17 @@ impl Document {
     }
 }
 
-/// What to say of octets over the limit.
+/// The message for octets over the limit.
 pub fn too_large() -> String {
     "larger than 1 MiB".to_owned()
 }
 
-/// Whether the text holds nothing but visible ASCII characters and spaces: VSCHAR of RFC 6749 appendix A.
+/// Whether the text has only visible ASCII characters and spaces: VSCHAR of RFC 6749 appendix A.
 pub fn is_visible(text: &str) -> bool {
     text.bytes().all(|octet| matches!(octet, 0x20..=0x7e))
 }
 
-/// The members of one object, each name once.
+/// The members of one object; a duplicate name is an error.
 fn object(text: &str) -> Result<BTreeMap<String, &RawValue>, String> {
     let members: Members = serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => "not a JSON object".to_owned(),
@@ -305,7 +305,7 @@ fn object(text: &str) -> Result<BTreeMap<String, &RawValue>, String> {
     }
 }
 
-/// Goes through a value: no name twice, no string that is not Unicode, nothing nested too deep.
+/// Checks a value recursively: no duplicate name, no invalid Unicode, no nesting beyond the limit.
 fn check(value: &RawValue, depth: usize) -> Result<(), String> {
     let json = value.get();
     let nested: Vec<&RawValue> = match json.as_bytes().first() {
@@ -323,7 +323,7 @@ fn check(value: &RawValue, depth: usize) -> Result<(), String> {
     nested.into_iter().try_for_each(|inner| check(inner, depth + 1))
 }
 
-/// The same JSON on one line, with the control characters escaped that JSON lets stand and a terminal obeys.
+/// The JSON on one line; control characters that JSON allows and a terminal obeys are escaped.
 fn compact(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     let mut in_string = false;
@@ -346,7 +346,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// One object's members, and the first name that came a second time.
+/// One object's members, and a duplicate name, if any.
 #[derive(Default)]
 struct Members<'de> {
     once: BTreeMap<String, &'de RawValue>,
@@ -380,13 +380,13 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// The largest document, in octets: far above any token set, far below what hurts.
+/// Maximum size of a document in octets: far above any token set, small enough to hold in memory.
 pub const SIZE: usize = 1024 * 1024;
 
-/// The deepest nesting; serde_json itself ends at 128.
+/// Maximum nesting depth; serde_json's own limit is 128.
 const DEPTH: usize = 64;
 
-/// What is wrong with a text that is empty or has other characters.
+/// The message for a text that is empty or has other characters.
 pub const VISIBLE: &str = "must be one or more visible ASCII characters";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The command line: the option that all tools share, and what is wrong with one that cannot be read.
+//! The command line: the option that tools share, and usage errors.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use super::output::{stdout, unwritten};
 use crate::error::Error;
 use crate::message;
 
-/// The option of all tools that print documents.
+/// The `--raw` option of all tools that print documents.
 pub fn raw_argument() -> Arg {
     Arg::new(RAW)
         .short('r')
@@ -21,7 +21,7 @@ pub fn raw_argument() -> Arg {
         .help("Print only this member, as text, instead of the document")
 }
 
-/// Whether a command line that could not be read asks for what is no document, where no failure line may be printed.
+/// Whether an invalid command line requests output other than a document, where no failure line may be printed.
 pub fn is_bare(mut arguments: impl Iterator<Item = OsString>) -> bool {
     arguments.any(|argument| {
         let argument = argument.to_string_lossy();
@@ -29,7 +29,7 @@ pub fn is_bare(mut arguments: impl Iterator<Item = OsString>) -> bool {
     })
 }
 
-/// Help and version are printed; anything else that clap says is a usage error.
+/// Prints help or the version; any other clap error is a usage error.
 pub fn asked_or_wrong(error: &clap::Error) -> Result<ExitCode, Error> {
     if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return Err(usage_error(error));
@@ -39,7 +39,7 @@ pub fn asked_or_wrong(error: &clap::Error) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is wrong with the command line, in our words: never the value itself, since it may be a secret.
+/// The usage error in our own words: never the value itself, since it may be a secret.
 pub fn usage_error(error: &clap::Error) -> Error {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -70,5 +70,5 @@ pub fn usage_error(error: &clap::Error) -> Error {
     Error::usage(format!("{}: {wrong}", flag.unwrap_or("arguments"))).hint(hint)
 }
 
-/// The name of the option of `raw_argument`.
+/// The name of the `raw_argument` option.
 pub const RAW: &str = "raw";

@@ -1,4 +1,4 @@
-//! A failure, told: on standard error to a person or a program, on standard output to the next tool.
+//! Reports a failure: on standard error to the user or a program, on standard output to the next tool.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use crate::document::members::{self, NO_REFRESH_TOKEN};
 use crate::error::{Error, Kind};
 use crate::message;
 
-/// Writes the message to standard error, unless another tool says it.
+/// Writes the message to standard error, unless another tool reports it.
 pub fn say(error: &Error) {
     if error.is_silent() {
         return;
@@ -18,7 +18,7 @@ pub fn say(error: &Error) {
     message::say(&if message::is_json() { json(error) } else { text(error) });
 }
 
-/// Writes the failure line where a next tool reads it: to a pipe or a socket, and nowhere else.
+/// Writes the failure line for the next tool: to a pipe or a socket, and nowhere else.
 pub fn write_line(error: &Error) {
     let Ok(mut stdout) = stdout() else { return };
     if is_read_by_a_tool(&stdout) {
@@ -28,7 +28,7 @@ pub fn write_line(error: &Error) {
     }
 }
 
-/// The failure in a line `!STATUS KIND TOOL`, as a tool before this one wrote it.
+/// The failure in a line `!STATUS KIND TOOL`, written by an earlier tool.
 pub fn parse_line(line: &[u8]) -> Option<Error> {
     let line = std::str::from_utf8(line).ok()?.strip_prefix('!')?;
     let mut words = line.trim_end_matches('\n').split(' ');
@@ -46,7 +46,7 @@ fn is_read_by_a_tool(stdout: &File) -> bool {
     kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
 }
 
-/// One line, and one more with a hint where there is one.
+/// The message on one line, and the hint, if any, on a second.
 fn text(error: &Error) -> String {
     let message = message::printable(error.message());
     let hint = error.cure().map(str::to_owned).or_else(|| error.missing_member().and_then(who_adds));
@@ -56,7 +56,7 @@ fn text(error: &Error) -> String {
     }
 }
 
-/// One line of JSON.
+/// The failure as one line of JSON.
 fn json(error: &Error) -> String {
     let mut line = Document::default();
     line.set("tool", message::name());

@@ -1,11 +1,11 @@
-//! A fault of the tool itself: it says where, never what, and leaves no secret behind.
+//! A fault of the tool itself: the message names its source location only, and no secret is left behind.
 
 use std::panic;
 
 use super::failure;
 use crate::error::{Error, Kind};
 
-/// Keeps secrets out of core files, and of other programs' sight, and has a panic end as a failure.
+/// Disables core files (on Linux, tracing too), which would expose secrets, and reports a panic as a failure.
 pub fn guard() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);

@@ -11,19 +11,19 @@ use crate::document::{self, Document};
 use crate::error::Error;
 use crate::message;
 
-/// Standard input, not read yet: what a step does before it asks for the document is done before that is there.
+/// Standard input, not read yet, so that a step can do its checks before it reads the document.
 pub struct Input<'a> {
     output: Option<&'a Output>,
     read: &'a OnceCell<Document>,
 }
 
 impl Input<'_> {
-    /// The input of a step; `read` takes a copy of the document, and `output` is where a document will go.
+    /// The input of a step; `read` receives a copy of the document, and `output` is where a document will be printed.
     pub(super) fn new<'a>(read: &'a OnceCell<Document>, output: Option<&'a Output>) -> Input<'a> {
         Input { output, read }
     }
 
-    /// The one document; a second one is refused, and so is one for an output that nobody reads any more.
+    /// The one document; fails if there is a second one, or if nothing reads the output.
     pub fn document(self) -> Result<Document, Error> {
         let document = only()?;
         if let Some(output) = self.output {
@@ -48,13 +48,13 @@ fn only() -> Result<Document, Error> {
     }
 }
 
-/// The documents on standard input, one after the other; what lies between them is white space.
+/// The documents on standard input, with optional white space between them.
 pub struct Documents {
     stdin: io::StdinLock<'static>,
 }
 
 impl Documents {
-    /// Those of this process.
+    /// The documents on this process's standard input.
     pub fn from_stdin() -> Documents {
         let stdin = io::stdin();
         if stdin.is_terminal() {
@@ -63,7 +63,7 @@ impl Documents {
         Documents { stdin: stdin.lock() }
     }
 
-    /// The next one, where there is one.
+    /// The next document; `None` at the end of the input.
     pub fn next(&mut self) -> Result<Option<Document>, Error> {
         let octets = self.octets().map_err(|error| unreadable(&message::reason(&error)))?;
         match octets.first() {
@@ -73,7 +73,7 @@ impl Documents {
         }
     }
 
-    /// The octets of the next object, or of the start of the line that is none; no more than the limit and one.
+    /// The octets of the next object, or of a line that is not an object; reading stops above the size limit.
     fn octets(&mut self) -> io::Result<Zeroizing<Vec<u8>>> {
         let mut octets = Zeroizing::new(Vec::new());
         let mut scan = Scan::default();
@@ -96,7 +96,7 @@ impl Documents {
     }
 }
 
-/// Finds the last octet of a value: of an object its closing brace, of anything else the end of its line.
+/// Finds the last octet of a value: the closing brace of an object, or the end of the line for anything else.
 #[derive(Default)]
 struct Scan {
     depth: usize,
@@ -125,7 +125,7 @@ impl Scan {
     }
 }
 
-/// The failure of a tool that must have a document, and has none.
+/// The usage error for a required document that is missing.
 pub fn empty() -> Error {
     unreadable("empty (did the step before fail?)")
 }

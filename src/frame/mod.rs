@@ -19,12 +19,12 @@ use input::Documents;
 pub use input::{Input, document};
 pub use output::Output;
 
-/// Runs a tool that makes a document of its own: no document is read from standard input.
+/// Runs a tool that creates a document: none is read from standard input.
 pub fn source<A: Parser>(step: impl FnOnce(&A) -> Result<Document, Error>) -> ExitCode {
     sources(|args: &A| step(args).map(|document| std::iter::once(Ok(document))))
 }
 
-/// Runs a tool that makes any number of documents of its own.
+/// Runs a tool that creates any number of documents.
 pub fn sources<A, I>(step: impl FnOnce(&A) -> Result<I, Error>) -> ExitCode
 where
     A: Parser,
@@ -38,8 +38,8 @@ where
     })
 }
 
-/// Runs a tool that reads one document and passes it on changed. The step asks for the document itself, so that it can
-/// check first what it can check without one.
+/// Runs a tool that reads one document and prints it changed. The step reads the document itself, after the checks that
+/// need none.
 pub fn filter<A: Parser>(step: impl FnOnce(&A, Input) -> Result<Document, Error>) -> ExitCode {
     run(Form::Document, never, |args: A, output| {
         let before = OnceCell::new();
@@ -49,8 +49,8 @@ pub fn filter<A: Parser>(step: impl FnOnce(&A, Input) -> Result<Document, Error>
     })
 }
 
-/// Runs a tool that reads any number of documents and passes each on changed. The step checks what it can check without
-/// one, and returns what is done with each.
+/// Runs a tool that reads any number of documents and prints each changed. The step does the checks that need no
+/// document, and returns the function that changes each.
 pub fn stream<A, F>(step: impl FnOnce(A) -> Result<F, Error>) -> ExitCode
 where
     A: Parser,
@@ -68,7 +68,7 @@ where
     })
 }
 
-/// Runs a tool that prints no document; it reads one where its step asks for it.
+/// Runs a tool that prints no document; its step may read one.
 pub fn sink<A: Parser>(step: impl FnOnce(&A, Input) -> Result<(), Error>) -> ExitCode {
     run(Form::Nothing, never, |args: A, _| {
         step(&args, Input::new(&OnceCell::new(), None))?;
@@ -76,8 +76,8 @@ pub fn sink<A: Parser>(step: impl FnOnce(&A, Input) -> Result<(), Error>) -> Exi
     })
 }
 
-/// Runs a tool that prints what it will itself, and ends with a status of its own; `bare` says where what it prints
-/// would be no document, so that nobody waits for a failure line.
+/// Runs a tool that prints its own output and chooses its exit status; `bare` returns whether that output is not a
+/// document, so that no failure line is expected.
 pub fn service<A: Parser>(
     bare: impl FnOnce(&A) -> bool,
     step: impl FnOnce(&A, Output) -> Result<ExitCode, Error>,
@@ -85,7 +85,7 @@ pub fn service<A: Parser>(
     run(Form::Document, bare, |args: A, output| step(&args, output))
 }
 
-/// What a tool prints when all goes well.
+/// What a tool prints on success.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
     Document,
@@ -123,7 +123,7 @@ fn run<A: Parser>(
     end(done, form, is_bare)
 }
 
-/// Ends the run: says why it failed, passes the failure on, returns the status.
+/// Ends the run: reports a failure, writes the failure line, and returns the exit status.
 fn end(done: Result<ExitCode, Error>, form: Form, is_bare: bool) -> ExitCode {
     let error = match done {
         Ok(status) => return status,
@@ -136,7 +136,7 @@ fn end(done: Result<ExitCode, Error>, form: Form, is_bare: bool) -> ExitCode {
     ExitCode::from(error.kind().status())
 }
 
-/// A failure to print says so where what could not be printed can't be had again.
+/// Adds to a failure to print that new tokens or a new code are lost, since the server issues them only once.
 fn lost(error: Error, before: Option<&Document>, after: &Document) -> Error {
     let old = |name: &str| before.and_then(|before| before.json(name));
     let is_new = |name: &str| after.has(name) && old(name) != after.json(name);

@@ -1,4 +1,4 @@
-//! Standard output: where the documents go, each in one write.
+//! Standard output: each document is printed in one write.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -13,19 +13,19 @@ use crate::error::Error;
 use crate::message;
 use crate::process::reader;
 
-/// Where the documents go.
+/// Standard output, for documents.
 pub struct Output {
     raw: Option<String>,
     stdout: File,
 }
 
 impl Output {
-    /// Standard output, for documents or for this member of each alone.
+    /// Standard output, for documents or only for this member of each.
     pub(super) fn new(raw: Option<String>) -> Result<Output, Error> {
         Ok(Output { raw, stdout: stdout()? })
     }
 
-    /// Prints the document, or the one member asked for.
+    /// Prints the document, or only the member that `--raw` names.
     pub fn print(&self, document: &Document) -> Result<(), Error> {
         let text = match &self.raw {
             Some(member) => raw(document, member)?,
@@ -43,14 +43,14 @@ impl Output {
         self.write(&text)
     }
 
-    /// Ends what reads from here: it sees the end of the output, while the tool goes on.
+    /// Closes standard output: the reader sees its end while the tool continues.
     pub fn close(self) -> Result<(), Error> {
         let nowhere = File::options().write(true).open("/dev/null");
         let closed = nowhere.and_then(|nowhere| Ok(rustix::stdio::dup2_stdout(nowhere)?));
         closed.map_err(|error| unwritten(&error))
     }
 
-    /// Whether somebody can still read what will be printed, so that nothing is spent in vain.
+    /// Fails if nothing can read the output any more, so that no code or token is spent in vain.
     pub fn ready(&self) -> Result<(), Error> {
         if is_closed(&self.stdout) {
             return Err(Error::unavailable("standard output: closed"));
@@ -64,7 +64,7 @@ impl Output {
     }
 }
 
-/// Standard output without a buffer of its own, so that what is printed is printed in one write.
+/// Standard output without a buffer, so that each text is printed in one write.
 pub fn stdout() -> Result<File, Error> {
     let stdout = io::stdout().as_fd().try_clone_to_owned();
     stdout.map(File::from).map_err(|error| unwritten(&error))
@@ -92,8 +92,8 @@ fn raw(document: &Document, member: &str) -> Result<Zeroizing<String>, Error> {
     Ok(text)
 }
 
-/// Whether standard output was closed at the start: the standard library then opens /dev/null there, for reading and
-/// writing, where a shell's `>/dev/null` is for writing alone.
+/// Whether standard output was closed at the start: the standard library then opens /dev/null for reading and writing,
+/// while a shell's `>/dev/null` is for writing only.
 fn is_closed(stdout: &File) -> bool {
     let both_ways = rustix::fs::fcntl_getfl(stdout).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
     let null = std::fs::metadata("/dev/null").map(|metadata| metadata.rdev());

@@ -1,4 +1,4 @@
-//! The ID token, and whether it is to be believed: OpenID Connect Core sections 2, 3.1.3.7 and 12.2, RFC 8725.
+//! ID token validation: OpenID Connect Core sections 2, 3.1.3.7 and 12.2, RFC 8725.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,15 +13,15 @@ use crate::process::Deadline;
 pub struct Policy {
     /// Seconds by which clocks may differ.
     pub leeway: u64,
-    /// Audiences that the token may name beside the client.
+    /// Audiences that are allowed besides the client.
     pub trusted_audiences: Vec<String>,
-    /// Unix seconds to check at, in place of the clock.
+    /// The time to check at, in Unix seconds, instead of the clock.
     pub now: Option<u64>,
     /// How long to wait for the server's keys.
     pub timeout: Duration,
 }
 
-/// Checks the document's ID token, and adds its claims.
+/// Validates the document's ID token, and adds its claims.
 pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Result<Document, Error> {
     let earlier = document.object("id_token_claims")?.map(without_nulls);
     let Some(token) = document.text("id_token")? else {
@@ -37,13 +37,13 @@ pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Resul
     Ok(document)
 }
 
-/// A document without an ID token: fine after a refresh, which may give none; else it depends on what was asked for.
+/// A document without an ID token: allowed after a refresh; else status 4 if `openid` was requested, or 2.
 fn absent(document: Document, refreshed: bool) -> Result<Document, Error> {
     if refreshed {
         return Ok(document);
     }
     let scope = document.text("scope")?.unwrap_or_default();
-    // A nonce is sent with `openid` alone, and stays where the server has answered with a scope of its own.
+    // A nonce is sent only with `openid`, and remains when the granted scope replaces the requested one.
     let asked = scope::contains(&scope, "openid") || document.has("nonce");
     match document.has("access_token") && asked {
         true => Err(untrusted("missing, although openid was requested")),
@@ -51,7 +51,7 @@ fn absent(document: Document, refreshed: bool) -> Result<Document, Error> {
     }
 }
 
-/// The token's type (RFC 8725 section 3.11), and whether the server signs in that way.
+/// Checks the token's type (RFC 8725 section 3.11), and that the server signs with its algorithm.
 fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
     let typ = jws.header.text("typ")?;
     if typ.is_some_and(|typ| !TYPES.iter().any(|known| typ.eq_ignore_ascii_case(known))) {
@@ -66,7 +66,7 @@ fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
     Ok(())
 }
 
-/// The claims beside all that they are held against.
+/// The claims, and everything that they are checked against.
 struct Check<'a> {
     document: &'a Document,
     claims: Document,
@@ -86,7 +86,7 @@ impl Check<'_> {
         }
     }
 
-    /// Who says it, of whom, to whom.
+    /// Checks issuer, subject, audience and authorized party.
     fn check_parties(&self) -> Result<(), Error> {
         let Check { document, claims, .. } = self;
         if claims.need("iss")? != document.need("issuer")? {
@@ -132,7 +132,7 @@ impl Check<'_> {
         }
     }
 
-    /// The nonce that was sent, or none where none was; a refreshed token may lack it.
+    /// The nonce must be the one sent, or missing if none was; a refreshed token may omit it.
     fn check_nonce(&self, refreshed: bool) -> Result<(), Error> {
         let Check { document, claims, .. } = self;
         match (document.text("nonce")?, claims.text("nonce")?) {
@@ -156,7 +156,7 @@ impl Check<'_> {
         }
     }
 
-    /// What the request asked of the login itself.
+    /// Checks the request's `max_age` and `acr_values`.
     fn check_login(&self) -> Result<(), Error> {
         let Check { document, claims, .. } = self;
         if let Some(age) = document.seconds("max_age")? {
@@ -176,7 +176,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// A refreshed token is still of the same login (OpenID Connect Core section 12.2).
+    /// A refreshed token must belong to the same login (OpenID Connect Core section 12.2).
     fn check_earlier(&self, earlier: &Document) -> Result<(), Error> {
         let claims = &self.claims;
         let changed = |name: &str| Err(claims.wrong(name, "changed since the login"));
@@ -193,7 +193,7 @@ impl Check<'_> {
         if sorted(earlier.texts("aud")?) != sorted(claims.texts("aud")?) {
             return changed("aud");
         }
-        // A server may leave auth_time out here; where it names one, the login is still the old one.
+        // A server may omit auth_time here; if present, it must be that of the original login.
         let login = earlier.json("auth_time").and_then(seconds).zip(self.time("auth_time")?);
         match login {
             Some((before, after)) if before != after => changed("auth_time"),
@@ -201,7 +201,7 @@ impl Check<'_> {
         }
     }
 
-    /// Now, in Unix seconds.
+    /// The time to check at, in Unix seconds.
     fn now(&self) -> f64 {
         let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.policy.now.unwrap_or_else(clock) as f64
@@ -213,7 +213,7 @@ impl Check<'_> {
     }
 }
 
-/// The claims that are there: some servers write null for what is not.
+/// The claims without null values, which some servers send for missing claims.
 fn without_nulls(mut claims: Document) -> Document {
     claims.retain(|_, json| json != "null");
     claims
@@ -224,8 +224,8 @@ fn seconds(json: &str) -> Option<f64> {
     json.parse().ok().filter(|seconds: &f64| seconds.abs() < i64::MAX as f64)
 }
 
-/// What the header may call an ID token; most say nothing or JWT.
+/// Allowed `typ` values of an ID token; most servers send none or JWT.
 const TYPES: [&str; 2] = ["JWT", "JOSE"];
 
-/// The longest `sub` (OpenID Connect Core section 2).
+/// Maximum length of `sub` in characters (OpenID Connect Core section 2).
 const SUBJECT: usize = 255;

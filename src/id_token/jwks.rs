@@ -18,7 +18,7 @@ use crate::process::Deadline;
 use crate::wire::http::Client;
 use crate::wire::url::Url;
 
-/// The keys that tokens are checked with: those of a file, or of each server as they are needed.
+/// The keys that verify signatures: those of a file, or of each server, fetched when needed.
 #[derive(Default)]
 pub struct Keys {
     file: Option<KeySet>,
@@ -26,15 +26,15 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys in this file, and no others.
+    /// Only the keys in this file.
     pub fn from_file(file: &str) -> Result<Keys, Error> {
         let set = Document::from_file(file, "--jwks")?;
         let set = KeySet::parse(&set).map_err(|wrong| Error::usage(format!("--jwks: {wrong}")))?;
         Ok(Keys { file: Some(set), ..Keys::default() })
     }
 
-    /// Checks the token's signature with the keys of the document's server: fetched once, and once more where the token
-    /// names a key that was not among them, since servers change their keys.
+    /// Verifies the token's signature with the keys of the document's server: fetched once, and once more if the token
+    /// names an unknown key, since servers rotate their keys.
     pub fn verify(&mut self, document: &Document, jws: &Jws, deadline: &Deadline) -> Result<(), Error> {
         let wrong = |wrong: Wrong| untrusted(wrong.words());
         if let Some(set) = &self.file {
@@ -62,14 +62,14 @@ impl Keys {
 
 struct Fetched {
     set: KeySet,
-    /// Whether these are there in the place of others, which lacked a key.
+    /// Whether these were fetched again, since the first ones lacked a key.
     again: bool,
 }
 
-/// The keys of one server that can be used here.
+/// The supported keys of one server.
 struct KeySet(Vec<Key>);
 
-/// Why no key vouches for a token.
+/// Why no key verifies a token.
 enum Wrong {
     Kid,
     Key,
@@ -87,7 +87,7 @@ impl Wrong {
 }
 
 impl KeySet {
-    /// The keys in a JWK set. What is no key, or none for signatures that are known here, is passed over (RFC 7517
+    /// The keys in a JWK set. Invalid keys, and keys that are not for supported signatures, are ignored (RFC 7517
     /// section 5).
     fn parse(set: &Document) -> Result<KeySet, &'static str> {
         let keys = set.json("keys").ok_or("keys: missing")?;
@@ -130,7 +130,7 @@ enum Public {
 }
 
 impl Key {
-    /// The key, where it is for checking signatures and of a type that is known here.
+    /// The key, if it is for verifying signatures and of a supported type.
     fn parse(key: &Document) -> Result<Option<Key>, Error> {
         let signs = key.text("use")?.is_none_or(|purpose| purpose == "sig");
         let verifies = key.texts("key_ops")?.is_none_or(|operations| operations.iter().any(|name| name == "verify"));
@@ -148,7 +148,7 @@ impl Key {
 }
 
 impl Public {
-    /// Whether the token was signed with this key; nothing where the key is of another type than its algorithm.
+    /// Whether the token was signed with this key; `None` if the key's type does not match the token's algorithm.
     fn verifies(&self, jws: &Jws) -> Option<bool> {
         let (input, signature) = (jws.input.as_bytes(), jws.signature.as_slice());
         let verified = match (self, &jws.algorithm.scheme) {
@@ -163,12 +163,12 @@ impl Public {
     }
 }
 
-/// Gets the keys. Tokens are at stake, so a server that is not there is asked again until the time is over.
+/// Fetches the keys. Tokens are at stake, so an unavailable server is retried until the deadline.
 fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
     let mut pause = FIRST_PAUSE;
     let set = loop {
         let error = match client.get(url).and_then(|response| metadata::read("JWKS", &response)) {
-            // What has a hint is for somebody to mend; waiting does not help.
+            // An error with a hint is for the user to fix; waiting does not help.
             Err(error) if error.kind() == Kind::Unavailable && error.cure().is_none() => error,
             read => break read?,
         };
@@ -183,9 +183,9 @@ fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
     KeySet::parse(&set).map_err(|wrong| Error::untrusted(format!("JWKS: {wrong}")))
 }
 
-/// Servers whose keys are kept during one run; more than this, and all are asked again.
+/// Maximum number of servers with cached keys in one run; beyond it, the cache is cleared.
 const SERVERS: usize = 16;
 
-/// How long to wait before the keys are asked for again, the first time; then twice as long each time, up to the longest.
+/// The pause before the first retry; it doubles with each retry, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);

@@ -1,4 +1,4 @@
-//! A signed token: RFC 7515 section 7.1 (the compact form), with the algorithms of RFC 7518 section 3, RFC 8037 and RFC 9864.
+//! JWS compact serialization: RFC 7515 section 7.1, with algorithms of RFC 7518 section 3, RFC 8037 and RFC 9864.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,15 +10,15 @@ use zeroize::Zeroizing;
 use crate::document::Document;
 use crate::error::Error;
 
-/// A token in its parts; whether its signature fits is for the keys to say.
+/// A parsed token; its signature is not verified yet.
 pub struct Jws<'a> {
     /// The header (RFC 7515 section 4).
     pub header: Document,
     /// The algorithm that the header names.
     pub algorithm: &'static Algorithm,
-    /// The key that the header names.
+    /// The key ID that the header names.
     pub kid: Option<String>,
-    /// What is signed: the first two parts as they stand.
+    /// The signing input: the first two parts, unchanged.
     pub input: &'a str,
     /// The signature.
     pub signature: Vec<u8>,
@@ -26,7 +26,7 @@ pub struct Jws<'a> {
 }
 
 impl Jws<'_> {
-    /// The ID token in this text. What is wrong with it is status 4, and said without a value.
+    /// The ID token in this text. A fault is status 4, and its message has no value.
     pub fn parse(token: &str) -> Result<Jws<'_>, Error> {
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, signature] = parts[..] else {
@@ -39,8 +39,8 @@ impl Jws<'_> {
         let object = Document::parse(&decode(header, "header")?);
         let object = object.map_err(|wrong| untrusted(&format!("header: {wrong}")))?;
         let object = object.of_token("id_token", "id_token: header");
-        // No extension is known here, so none that is critical can be understood (RFC 7515 section 4.1.11). `b64` without
-        // `crit` breaks RFC 7797, and `zip` is for encrypted tokens alone.
+        // No extension is supported, so a critical one must be rejected (RFC 7515 section 4.1.11). `b64` without `crit`
+        // violates RFC 7797, and `zip` is for encrypted tokens only.
         if let Some(name) = ["crit", "b64", "zip"].into_iter().find(|name| object.has(name)) {
             return Err(object.wrong(name, "not supported"));
         }
@@ -62,23 +62,23 @@ impl Jws<'_> {
     }
 }
 
-/// What is wrong with the ID token: a check by its name, never a value.
+/// The error about the ID token, status 4: it names a check, never a value.
 pub fn untrusted(wrong: &str) -> Error {
     Error::untrusted(format!("id_token: {wrong}")).about("id_token")
 }
 
-/// A way to sign that can be checked here.
+/// A supported signature algorithm.
 pub struct Algorithm {
     /// Its name (RFC 7518 section 3.1, RFC 8037 section 3.1).
     pub name: &'static str,
-    /// What checks it, and with which kind of key.
+    /// How it is verified, and with which kind of key.
     pub scheme: Scheme,
     digest: &'static digest::Algorithm,
 }
 
-/// What checks a signature.
+/// How a signature is verified.
 pub enum Scheme {
-    /// An RSA key of 2048 bits at least (RFC 7518 sections 3.3 and 3.5).
+    /// An RSA key of at least 2048 bits (RFC 7518 sections 3.3 and 3.5).
     Rsa(&'static RsaParameters),
     /// A point on the curve of this name (RFC 7518 section 3.4).
     Ec(&'static str, &'static EcdsaVerificationAlgorithm),
@@ -87,7 +87,7 @@ pub enum Scheme {
 }
 
 impl Algorithm {
-    /// The algorithm of this name, or why it is none that proves who signed.
+    /// The algorithm of this name, or why it is rejected.
     pub fn named(name: &str) -> Result<&'static Algorithm, &'static str> {
         ALGORITHMS.iter().find(|algorithm| algorithm.name == name).ok_or(match name {
             "ES512" => "ES512 is not supported",
@@ -97,7 +97,7 @@ impl Algorithm {
         })
     }
 
-    /// The left half of the token's digest, as in `at_hash` (OpenID Connect Core section 3.1.3.6).
+    /// The left half of the token's digest in base64url, as in `at_hash` (OpenID Connect Core section 3.1.3.6).
     pub fn half_hash(&self, token: &str) -> String {
         let digest = digest::digest(self.digest, token.as_bytes());
         let (left, _) = digest.as_ref().split_at(self.digest.output_len() / 2);
@@ -105,7 +105,7 @@ impl Algorithm {
     }
 }
 
-/// The octets of base64url without padding (RFC 7515 section 2), and of nothing else.
+/// The octets in base64url without padding (RFC 7515 section 2); `None` for any other text.
 pub fn decoded(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
@@ -132,9 +132,9 @@ static ALGORITHMS: [Algorithm; 10] = [
         scheme: Scheme::Ec("P-384", &ring_signature::ECDSA_P384_SHA384_FIXED),
         digest: &digest::SHA384,
     },
-    // Ed25519 hashes with SHA-512 inside, so that is the hash of at_hash too.
+    // Ed25519 uses SHA-512 internally, so at_hash does too.
     Algorithm { name: "EdDSA", scheme: Scheme::Ed25519, digest: &digest::SHA512 },
-    // Its later name (RFC 9864), which leaves no other curve open.
+    // Its later name (RFC 9864), which excludes other curves.
     Algorithm { name: "Ed25519", scheme: Scheme::Ed25519, digest: &digest::SHA512 },
 ];
 

@@ -1,4 +1,4 @@
-//! The ID token: RFC 7515 (its form), RFC 7517 (the keys), OpenID Connect Core section 3.1.3.7 (its claims).
+//! The ID token: RFC 7515 (signature), RFC 7517 (keys), OpenID Connect Core section 3.1.3.7 (claims).
 
 pub mod claims;
 pub mod jwks;

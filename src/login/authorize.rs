@@ -11,7 +11,7 @@ use crate::message;
 use crate::wire::form;
 use crate::wire::url::Url;
 
-/// The authorization URL of the document, with `added` parameters that are not the document's.
+/// The document's authorization URL, with the additional parameters `added`.
 pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Error> {
     let endpoint = Endpoint::from_document(document, "authorization_endpoint")?;
     let endpoint = endpoint.url();
@@ -41,7 +41,7 @@ pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Er
     Ok(url)
 }
 
-/// The endpoint with this query behind its own (RFC 6749 section 3.1).
+/// The endpoint with this query appended to its own (RFC 6749 section 3.1).
 pub fn with_query(endpoint: &Url, query: &str) -> String {
     let joint = match endpoint.query() {
         None => "?",
@@ -51,7 +51,7 @@ pub fn with_query(endpoint: &Url, query: &str) -> String {
     format!("{}{joint}{query}", endpoint.as_str())
 }
 
-/// The parameters that the document gives, in the order of the specifications.
+/// The parameters from the document, in the order of the specifications.
 fn request(document: &Document) -> Result<Vec<(String, String)>, Error> {
     let mut pairs = vec![
         ("response_type".to_owned(), "code".to_owned()),
@@ -99,7 +99,7 @@ fn challenge(document: &Document) -> Result<String, Error> {
     Ok(challenge)
 }
 
-/// Whether a parameter may stand beside the request's own.
+/// Refuses a parameter that is reserved or a duplicate, and a response mode other than query.
 fn check(name: &str, value: &str, taken: &[String]) -> Result<(), Error> {
     if RESERVED.contains(&name) || taken.iter().any(|other| other == name) {
         return Err(twice(name));
@@ -114,11 +114,11 @@ fn twice(name: &str) -> Error {
     Error::usage(format!("{name}: reserved, or already in the request"))
 }
 
-/// What replaces the request, or must not be seen by the browser.
+/// Parameters that would replace the request, or must not be exposed to the browser.
 const RESERVED: [&str; 4] = ["request", "request_uri", "client_secret", "code_verifier"];
 
-/// What has an option of its own, or comes from the document alone.
+/// Parameters with an option of their own, or from the document only.
 const OPTIONS: [&str; 3] = ["nonce", "scope", "resource"];
 
-/// Where servers and browsers begin to cut a URL.
+/// The length in characters from which some servers and browsers truncate a URL.
 const LONG: usize = 8000;

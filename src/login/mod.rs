@@ -1,4 +1,4 @@
-//! The steps of a login: RFC 7636, RFC 6749 section 4.1, RFC 9126, RFC 9207, RFC 8252, and what comes before and after.
+//! The steps of a login: RFC 7636, RFC 6749 section 4.1, RFC 9126, RFC 9207, RFC 8252; registration and revocation.
 
 pub mod authorize;
 pub mod callback;

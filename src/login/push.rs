@@ -1,4 +1,4 @@
-//! RFC 9126: the authorization request, sent to the server by ourselves, and a short URL in its place for the browser.
+//! RFC 9126: the authorization request, pushed to the server and replaced by a short URL for the browser.
 
 use crate::client::authentication::Caller;
 use crate::client::endpoint::Endpoint;
@@ -10,7 +10,7 @@ use crate::login::authorize;
 use crate::wire::form;
 use crate::wire::url::Url;
 
-/// Pushes the request of the document's authorization URL, and puts the short URL in its place.
+/// Pushes the request of the document's authorization URL, and replaces the URL by the short one.
 pub fn push(mut document: Document, caller: &Caller) -> Result<Document, Error> {
     let authorization = Endpoint::from_document(&document, "authorization_endpoint")?;
     let url = document.need("authorization_url")?;
@@ -40,7 +40,7 @@ pub fn push(mut document: Document, caller: &Caller) -> Result<Document, Error> 
     Ok(document)
 }
 
-/// The parameters that the URL adds to those of the endpoint itself.
+/// The URL's parameters, without those of the endpoint itself.
 fn request(document: &Document, endpoint: &Url, url: &str) -> Result<Vec<(String, String)>, Error> {
     let wrong = || document.wrong("authorization_url", "not a request to the document's authorization_endpoint");
     let rest = url.strip_prefix(endpoint.as_str()).ok_or_else(wrong)?;

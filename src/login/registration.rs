@@ -1,4 +1,4 @@
-//! RFC 7591: a client that the server does not know yet, registered as a public native one (RFC 8252 section 8.4).
+//! RFC 7591: dynamic registration of a public native client (RFC 8252 section 8.4).
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::message;
 use crate::process::Deadline;
 use crate::wire::http::Content;
 
-/// Registers a client with the document's redirect URI and scope, and adds what the server calls it.
+/// Registers a client with the document's redirect URI and scope, and adds its `client_id` and any `client_secret`.
 pub fn register(
     mut document: Document,
     client_name: Option<&str>,
@@ -41,14 +41,14 @@ pub fn register(
     if redirect_uris.is_some_and(|uris| !uris.contains(&redirect_uri)) {
         message::note("the server registered a redirect URI other than the requested one");
     }
-    // What was there of another client goes with it.
+    // Credentials of an earlier client must not be sent as those of the new one.
     document.remove(&["client_id", "client_secret", "token_endpoint_auth_method"]);
     document.set("client_id", &client_id);
     adopt_secret(&mut document, &response, &endpoint)?;
     Ok(document)
 }
 
-/// The client's metadata (section 2).
+/// The client's metadata (RFC 7591 section 2).
 fn request(document: &Document, client_name: Option<&str>, redirect_uri: &str) -> Result<Document, Error> {
     let mut request = Document::default();
     request.set_given("client_name", client_name);
@@ -61,7 +61,7 @@ fn request(document: &Document, client_name: Option<&str>, redirect_uri: &str) -
     Ok(request)
 }
 
-/// The secret and how it is shown, where the server gives one although none was asked for.
+/// Adds the secret and its authentication method, if the server issues one although none was requested.
 fn adopt_secret(document: &mut Document, response: &Document, endpoint: &Endpoint) -> Result<(), Error> {
     let method = response.text("token_endpoint_auth_method")?;
     let secret = response.text("client_secret")?.filter(|secret| !secret.is_empty());

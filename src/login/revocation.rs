@@ -1,4 +1,4 @@
-//! RFC 7009: the tokens taken back, the refresh token first, since its grant ends with it.
+//! RFC 7009: token revocation, the refresh token first, since that ends the grant.
 
 use crate::client::authentication::Caller;
 use crate::client::endpoint::Endpoint;
@@ -7,7 +7,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::message;
 
-/// Revokes the document's tokens, and takes them out of it.
+/// Revokes the document's tokens, and removes them from it.
 pub fn revoke(mut document: Document, caller: &Caller) -> Result<Document, Error> {
     let deadline = caller.deadline();
     let mut revoked = false;
@@ -21,7 +21,7 @@ pub fn revoke(mut document: Document, caller: &Caller) -> Result<Document, Error
                 message::note("the server does not revoke access tokens; this one expires by itself");
                 continue;
             }
-            // Some servers say so where RFC 7009 section 2.2 asks for 200: the token is gone.
+            // Some servers send this where RFC 7009 section 2.2 requires 200: the token is already invalid.
             Err(error) if error.code() == Some("invalid_token") => {}
             delivered => delivered?,
         }

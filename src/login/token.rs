@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::message;
 use crate::process::Deadline;
 
-/// Exchanges the document's code for tokens: one POST, once.
+/// Exchanges the document's code for tokens: one POST, never repeated.
 pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Result<Document, Error> {
     check_iss(&document)?;
     let code = document.need_visible("code")?;
@@ -35,7 +35,7 @@ pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Resu
     Ok(document)
 }
 
-/// Gets new tokens for the document's refresh token (RFC 6749 section 6): one POST, once.
+/// Exchanges the document's refresh token for new tokens (RFC 6749 section 6): one POST, never repeated.
 pub fn refresh(
     mut document: Document,
     scope: Option<&str>,
@@ -82,9 +82,9 @@ fn requested(
     checked(tokens, SystemTime::now()).map_err(|error| error.maybe_spent(spent))
 }
 
-/// Takes a token response over: its tokens as one set, its scope (without one it is the one asked for) and refresh token
-/// where it has them, and of the rest only what steers no later step and replaces nothing. The names of that rest are
-/// kept, for the next login to remove.
+/// Merges a token response into the document: its tokens as one set, its scope (else the requested one), its refresh
+/// token if any, and of the rest only members that control no later step and replace nothing. The names of the rest are
+/// recorded, for the next login to remove.
 fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
     let granted = tokens.text("scope").ok().flatten();
     document.set_given("scope", asked);
@@ -109,8 +109,8 @@ fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
     document.add_missing(tokens);
 }
 
-/// The response as a token response: the members of RFC 6749 section 5.1 with the types they must have, others of the
-/// document's table gone.
+/// The validated token response: the members of RFC 6749 section 5.1 with their required types, without other members
+/// of the document's table.
 fn checked(mut tokens: Document, received: SystemTime) -> Result<Document, Error> {
     let is_set = |name: &str| name != "expires_at" && (is_token(name) || name == "scope");
     tokens.retain(|name, json| members::named(name).is_none() || (is_set(name) && json != "null"));
@@ -124,7 +124,7 @@ fn checked(mut tokens: Document, received: SystemTime) -> Result<Document, Error
     if let Some(scopes) = tokens.texts("scope")? {
         tokens.set("scope", &scopes.join(" "));
     }
-    // An empty scope grants nothing that has a name; it says no more than a missing one.
+    // An empty scope names nothing, so it is treated as a missing one.
     if tokens.json("scope") == Some("\"\"") {
         tokens.remove(&["scope"]);
     }
@@ -137,7 +137,7 @@ fn checked(mut tokens: Document, received: SystemTime) -> Result<Document, Error
     Ok(tokens)
 }
 
-/// Whole seconds of an `expires_in`: a number, whose fraction is cut, or a string of digits.
+/// Whole seconds of an `expires_in`: a number, truncated, or a string of digits.
 fn lifetime(json: &str) -> Option<u64> {
     let digits = json.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let seconds: f64 = match digits {
@@ -150,7 +150,7 @@ fn lifetime(json: &str) -> Option<u64> {
     (0.0..=CENTURY).contains(&seconds).then_some(seconds as u64)
 }
 
-/// `iss` from the redirect must be the issuer whose endpoint is about to get the code (RFC 9207 section 2.4).
+/// The redirect's `iss` must be the issuer of the endpoint that will receive the code (RFC 9207 section 2.4).
 fn check_iss(document: &Document) -> Result<(), Error> {
     let (issuer, iss) = (document.text("issuer")?, document.text("iss")?);
     if issuer.zip(iss).is_some_and(|(issuer, iss)| issuer != iss) {
@@ -159,7 +159,7 @@ fn check_iss(document: &Document) -> Result<(), Error> {
     Ok(())
 }
 
-/// Seconds in a hundred years: no token lives longer, so a larger number is no lifetime.
+/// Seconds in a hundred years: no token is valid for longer, so a larger number is an error.
 const CENTURY: f64 = 3_155_760_000.0;
 
 #[cfg(test)]

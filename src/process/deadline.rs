@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The end of a step's time; all that the step waits for ends with it.
+/// The time by which a step must end; it bounds everything that the step waits for.
 #[derive(Clone, Copy)]
 pub struct Deadline {
     end: Instant,
@@ -15,22 +15,22 @@ impl Deadline {
         Deadline { end: Instant::now() + timeout, timeout }
     }
 
-    /// The moment itself.
+    /// The time of the deadline.
     pub fn end(&self) -> Instant {
         self.end
     }
 
-    /// The time that remains; zero once it is over.
+    /// The time that remains; zero after the deadline.
     pub fn remaining(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
 
-    /// Whether the time is over.
+    /// Whether the deadline has passed.
     pub fn is_over(&self) -> bool {
         self.remaining().is_zero()
     }
 
-    /// The whole time in seconds, for a message.
+    /// The timeout in seconds, for a message.
     pub fn seconds(&self) -> u64 {
         self.timeout.as_secs()
     }

@@ -1,4 +1,4 @@
-//! What a process has from its surroundings: environment, arguments, time, signals, and who reads its output.
+//! The process: environment, arguments, deadline, signals, and the reader of its output.
 
 pub mod arguments;
 pub mod deadline;

@@ -1,4 +1,4 @@
-//! The reader of standard output: when it is gone, there is nothing left to do.
+//! The reader of standard output: once it is gone, the tool has nothing left to do.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::error::Error;
 
-/// Fails where standard output is a pipe whose reader is gone.
+/// Fails if standard output is a pipe without a reader.
 pub fn check() -> Result<(), Error> {
     let stdout = io::stdout();
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
@@ -15,8 +15,7 @@ pub fn check() -> Result<(), Error> {
     if gone { Err(self::gone()) } else { Ok(()) }
 }
 
-/// The failure of a tool whose reader is gone. It is left unsaid: the reader had enough, or it failed itself and said
-/// why.
+/// The failure of a tool without a reader. It is silent: the reader stopped early, or failed and reported why.
 pub fn gone() -> Error {
     Error::unavailable("standard output: broken pipe").silent()
 }

@@ -1,4 +1,4 @@
-//! Signals: what is ignored stays so, and what must not be cut off is not.
+//! Signals: ignored ones stay ignored, and critical work is not interrupted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,14 +8,13 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
-/// Does what must not be cut off half way: a signal that comes meanwhile ends the process as soon as it is done.
+/// Runs work that must not be interrupted: a signal that arrives meanwhile ends the process once it is done.
 ///
-/// The work has a thread of its own: signals go to the first thread as long as that takes them, so no call of the work
-/// is interrupted.
+/// The work has its own thread: signals are delivered to the main thread, so no system call of the work is interrupted.
 pub fn after_this<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let (came, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)) {
-        // One that comes afterwards does what it does by default.
+        // After the work, a signal has its default effect again.
         let _ = flag::register_conditional_default(signal, Arc::clone(&over));
         let _ = flag::register_usize(signal, Arc::clone(&came), signal as usize);
     }
@@ -23,13 +22,13 @@ pub fn after_this<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     over.store(true, Ordering::SeqCst);
     let signal = came.load(Ordering::SeqCst);
     if signal != 0 {
-        // Ends this process as the signal would have; what comes after is for systems where it did not.
+        // Ends this process as the signal would have; the rest is for systems where it did not.
         let _ = emulate_default_handler(signal as i32);
     }
     done.unwrap_or_else(|fault| panic::resume_unwind(fault))
 }
 
-/// Whether the signal was ignored when this process began (nohup, a background job of a script): then it stays so.
+/// Whether the signal was ignored when this process started (nohup, a background job of a script), and must stay so.
 pub fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

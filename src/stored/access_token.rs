@@ -1,4 +1,4 @@
-//! A valid access token, now: the kept one, or a refreshed one (RFC 6749 section 6), and never asking a person.
+//! A valid access token: the stored one, or a refreshed one (RFC 6749 section 6), without prompting the user.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,20 +15,20 @@ use crate::process::{Deadline, signals};
 
 /// How fresh the token must be.
 pub struct Freshness {
-    /// Seconds for which it must be valid.
+    /// Seconds for which it must remain valid.
     pub min_ttl: u64,
-    /// Whether a new one is needed, since an API refused the stored one.
+    /// Whether a new one is required, since an API refused the stored one.
     pub refresh: bool,
 }
 
-/// The document with a valid access token that is kept under this name; refreshed and kept again where it must be.
+/// The document stored under this name, with a valid access token; refreshed and stored again if necessary.
 pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Document, Error> {
     let started = SystemTime::now();
     let deadline = caller.deadline();
     let store = Store::open()?.ok_or_else(|| not_stored(name))?;
     let read = || store.read(name, &deadline)?.ok_or_else(|| not_stored(name));
     let first = read()?;
-    // A token that was fetched after this began is good enough, however short its life: another process was faster.
+    // A token fetched after this began is accepted, however short its lifetime: another process was faster.
     let is_new = |kept: &Stored| {
         let other = kept.document.json("access_token") != first.document.json("access_token");
         Ok::<_, Error>((other || kept.written >= started) && valid_for(&kept.document, 0)?)
@@ -58,7 +58,7 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
         Err(error) if error.kind() != Kind::LoginRequired => return Err(error),
         Err(error) => error,
     };
-    // Somebody may have kept another document meanwhile, without asking for the lock.
+    // Another document may have been stored meanwhile, without the lock.
     match store.read(name, &caller.deadline()) {
         Ok(Some(again)) if is_new(&again)? => Ok(again.document),
         _ if usable => {
@@ -69,7 +69,7 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     }
 }
 
-/// Refreshes the document and keeps it. What can fail is tried before the token is sent, and what was sent is recorded.
+/// Refreshes the document and stores it. What can fail is tried before the token is sent, and the refresh is recorded.
 fn refreshed(
     lock: &Lock,
     document: &Document,
@@ -84,7 +84,7 @@ fn refreshed(
     signals::after_this(|| {
         let after = match token::refresh(document.clone(), None, None, caller, deadline) {
             Ok(after) => after,
-            // What may be spent stays on record, for the next process to try once more.
+            // A token that may be spent stays recorded, so that the next process tries it once more.
             Err(error) if error.is_spent() => return Err(error),
             Err(error) => {
                 if !cut_off || error.code().is_some() {
@@ -97,15 +97,15 @@ fn refreshed(
             }
         };
         check_person(claims.as_ref(), &after)?;
-        // The tokens are at stake, so this has a time of its own.
+        // The new tokens are at stake, so storing them has its own deadline.
         lock.fill(reserved, &after, &caller.deadline()).map_err(|error| error.losing(NEW_TOKENS_LOST))?;
         lock.forget()?;
         Ok(after)
     })
 }
 
-/// The claims of a new ID token must be of the same issuer and person as the verified ones of the login (OpenID Connect
-/// Core section 12.2). Its signature stays unchecked: it came from the token endpoint itself.
+/// The claims of a new ID token must have the same issuer and subject as the verified ones of the login (OpenID Connect
+/// Core section 12.2). Its signature is not verified, since it came from the token endpoint itself.
 fn check_person(claims: Option<&Document>, after: &Document) -> Result<(), Error> {
     let (Some(claims), Some(id_token)) = (claims, after.text("id_token")?) else {
         return Ok(());
@@ -117,7 +117,7 @@ fn check_person(claims: Option<&Document>, after: &Document) -> Result<(), Error
     }
 }
 
-/// Whether there is an access token that lives for so many seconds more; one whose end is not known does.
+/// Whether the access token remains valid for so many seconds; one of unknown expiry does.
 fn valid_for(document: &Document, seconds: u64) -> Result<bool, Error> {
     if document.text("access_token")?.is_none() {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! RFC 6750 section 2.1: the access token as a header, and a command that gets it without seeing it in its arguments.
+//! RFC 6750 section 2.1: the access token as a header, and a command that receives it, but not in its arguments.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::message;
 
-/// `Authorization: Bearer` and the document's access token.
+/// The header line `Authorization: Bearer` with the document's access token.
 pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
     let token = document.need_visible("access_token")?;
     if document.text("token_type")?.is_some_and(|name| !name.eq_ignore_ascii_case("Bearer")) {
@@ -22,10 +22,10 @@ pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
     Ok(Zeroizing::new(format!("Authorization: Bearer {}", *token)))
 }
 
-/// Becomes the command, with the header on its standard input, or on this descriptor. It returns where that fails.
+/// Replaces this process with the command, the header on its standard input or this descriptor; returns only on
+/// failure.
 ///
-/// The header waits in a pipe that nobody else has, so nothing of it stays behind, and the command's status and signals
-/// are its own.
+/// The header is in a pipe that no other process has, so no copy remains; the command has its own status and signals.
 pub fn exec(header: &str, program: &OsString, words: &[OsString], fd: Option<u64>) -> Error {
     let failed = |error: io::Error| Error::unavailable(format!("pipe: {}", message::reason(&error)));
     let reader = match filled(header) {
@@ -45,11 +45,11 @@ pub fn exec(header: &str, program: &OsString, words: &[OsString], fd: Option<u64
     }
 }
 
-/// The reading end of a pipe that holds the header and a newline.
+/// The read end of a pipe that holds the header and a newline.
 fn filled(header: &str) -> io::Result<OwnedFd> {
     let line = Zeroizing::new(format!("{header}\n"));
     let (reader, mut writer) = io::pipe()?;
-    // It must take the whole line, since nobody reads yet.
+    // The pipe must hold the whole line, since nothing reads it yet.
     #[cfg(target_os = "linux")]
     if rustix::pipe::fcntl_getpipe_size(&writer)? < line.len() {
         rustix::pipe::fcntl_setpipe_size(&writer, line.len())?;
@@ -59,7 +59,7 @@ fn filled(header: &str) -> io::Result<OwnedFd> {
     Ok(reader.into())
 }
 
-/// The same end of the pipe under this number, where the command finds it.
+/// The read end under this descriptor number, which the command inherits.
 fn at(reader: OwnedFd, number: u64) -> Result<OwnedFd, Error> {
     let wrong = |wrong: &str| Error::usage(format!("--fd: {wrong}"));
     let number = i32::try_from(number).map_err(|_| wrong("too large"))?;

@@ -1,4 +1,4 @@
-//! The right to change what is stored under a name, and all that may be done with it.
+//! The lock on a stored login, and all changes that require it.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
@@ -17,14 +17,14 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::process::{Deadline, environment};
 
-/// The lock of one name, until this is dropped. Its file is never removed: who waits for it has it open.
+/// The lock of one name, until this is dropped. Its file is never removed: waiting processes have it open.
 pub struct Lock<'a> {
     store: &'a Store,
     name: &'a Name,
     _file: File,
 }
 
-/// A file for a new document that has its room on the disk already.
+/// A file for a new document, with its disk space allocated.
 pub struct Reserved {
     file: NamedTempFile,
 }
@@ -40,7 +40,7 @@ impl<'a> Lock<'a> {
         if !owner.is_file() || owner.uid() != rustix::process::geteuid().as_raw() {
             return Err(loose(&path, "not a regular file of your own"));
         }
-        // Whatever the umask took away.
+        // The umask may have removed permissions.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| store.failed(&path, &error))?;
         loop {
             match file.try_lock() {
@@ -55,26 +55,26 @@ impl<'a> Lock<'a> {
         }
     }
 
-    /// Room for what this document will become, with the command of `PKCE_SEAL` tried out on it: what can fail, fails now.
+    /// Allocates disk space for the refreshed document, and tries `PKCE_SEAL` on this one: what can fail, fails now.
     pub fn prepare(&self, document: &Document, deadline: &Deadline) -> Result<Reserved, Error> {
         let sealed = self.sealed(document, deadline)?;
         self.reserve(sealed.len() * 2 + ROOM)
     }
 
-    /// Writes the document into the room that was prepared for it.
+    /// Writes the document into the reserved file.
     pub fn fill(&self, reserved: Reserved, document: &Document, deadline: &Deadline) -> Result<(), Error> {
         let sealed = self.sealed(document, deadline)?;
         self.put(reserved, &sealed)
     }
 
-    /// Writes the document: the file is the old one or the new one, whole, at any moment.
+    /// Writes the document atomically: at any moment the file is the whole old one or the whole new one.
     pub fn write(&self, document: &Document, deadline: &Deadline) -> Result<(), Error> {
         let sealed = self.sealed(document, deadline)?;
         let reserved = self.reserve(0)?;
         self.put(reserved, &sealed)
     }
 
-    /// What is written of the document.
+    /// The document's octets, sealed if `PKCE_SEAL` is set.
     fn sealed(&self, document: &Document, deadline: &Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
         if environment::variable("PKCE_OPEN").is_some() && environment::variable("PKCE_SEAL").is_none() {
             return Err(Error::usage("PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed"));
@@ -84,7 +84,7 @@ impl<'a> Lock<'a> {
         Ok(sealed.unwrap_or_else(|| Zeroizing::new(line.as_bytes().to_vec())))
     }
 
-    /// Whether a refresh of this token was begun, and not ended.
+    /// Whether a refresh of this token was started, and not finished.
     pub fn is_recorded(&self, token: &str) -> bool {
         let mut options = OpenOptions::new();
         let file = options.read(true).custom_flags(NO_LINK).open(self.store.path(self.name, "pending"));
@@ -93,7 +93,7 @@ impl<'a> Lock<'a> {
         read.is_ok() && digest.trim_end() == pkce::challenge(token)
     }
 
-    /// Records that the refresh of this token is begun: its digest, on the disk before it is sent.
+    /// Records the start of this token's refresh: its digest, on disk before the token is sent.
     pub fn record(&self, token: &str) -> Result<(), Error> {
         let path = self.store.path(self.name, "pending");
         let mut options = OpenOptions::new();
@@ -113,7 +113,7 @@ impl<'a> Lock<'a> {
         self.unlink(&self.store.path(self.name, "pending")).map(drop)
     }
 
-    /// Removes what is stored, and all that belongs to it; whether there was something.
+    /// Removes the stored login and its other files; returns whether there was one.
     pub fn remove(&self) -> Result<bool, Error> {
         let removed = self.unlink(&self.store.path(self.name, "json"))?;
         self.forget()?;
@@ -131,8 +131,8 @@ impl<'a> Lock<'a> {
         }
     }
 
-    /// Takes over a new document that a killed process has written whole, and not renamed: it is later than what is
-    /// stored, since whoever writes clears away what was left before.
+    /// Recovers a new document that a killed process wrote completely but did not rename: it is newer than the stored
+    /// one, since each writer first removes leftover files.
     pub fn recover(&self, deadline: &Deadline) -> Result<(), Error> {
         for left in self.left()? {
             if self.store.file(&left, deadline).is_ok_and(|kept| kept.is_some()) {
@@ -145,13 +145,13 @@ impl<'a> Lock<'a> {
         Ok(())
     }
 
-    /// Clears away the new files that killed processes have left.
+    /// Removes the new files left by killed processes.
     fn clear(&self) -> Result<(), Error> {
         self.left()?.into_iter().for_each(|left| drop(fs::remove_file(left)));
         Ok(())
     }
 
-    /// The new files that killed processes have left.
+    /// The new files left by killed processes.
     fn left(&self) -> Result<Vec<PathBuf>, Error> {
         let prefix = self.prefix();
         let is_left = |file: &str| {
@@ -165,7 +165,7 @@ impl<'a> Lock<'a> {
         Ok(left.map(|entry| entry.path()).collect())
     }
 
-    /// A new file with room for so many octets.
+    /// A new file with so many octets allocated.
     fn reserve(&self, size: usize) -> Result<Reserved, Error> {
         self.clear()?;
         let failed = |error: io::Error| self.store.failed(&self.store.path(self.name, "json"), &error);
@@ -180,7 +180,7 @@ impl<'a> Lock<'a> {
         Ok(Reserved { file })
     }
 
-    /// How a new file's name begins.
+    /// The prefix of a new file's name.
     fn prefix(&self) -> String {
         format!(".{}.json.", self.name.0)
     }
@@ -190,9 +190,9 @@ impl<'a> Lock<'a> {
         let failed = |error: io::Error| self.store.failed(&path, &error);
         let mut file = reserved.file;
         io::Seek::rewind(&mut file).map_err(failed)?;
-        // Shortened first: a process that is killed here leaves what is no document, or the whole of it.
+        // Truncated first: a process killed here leaves an invalid document, or the whole one.
         file.as_file().set_len(octets.len() as u64).and_then(|()| file.write_all(octets)).map_err(failed)?;
-        // The clock's own time: a file system's may be some milliseconds behind.
+        // The system clock, since a file system's time may be some milliseconds behind.
         let modified = file.as_file().set_modified(SystemTime::now());
         modified.and_then(|()| file.as_file().sync_all()).map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
@@ -203,8 +203,8 @@ impl<'a> Lock<'a> {
 /// Random characters in the name of a new file, before it is renamed.
 const RANDOM: usize = 8;
 
-/// Octets that a refreshed document may grow by.
+/// Octets by which a refreshed document may grow.
 const ROOM: usize = 64 * 1024;
 
-/// How often the lock is tried.
+/// The pause between two attempts to lock.
 const PAUSE: Duration = Duration::from_millis(10);

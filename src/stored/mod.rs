@@ -1,4 +1,4 @@
-//! The stored logins, and what is handed out of them.
+//! The stored logins, and their access tokens.
 
 pub mod access_token;
 pub mod bearer;

@@ -1,4 +1,4 @@
-//! The commands of `PKCE_SEAL` and `PKCE_OPEN`, through which each stored file goes.
+//! The commands of `PKCE_SEAL` and `PKCE_OPEN`, which filter each stored file.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,13 +14,13 @@ use crate::error::Error;
 use crate::message;
 use crate::process::{Deadline, environment};
 
-/// What the command in this variable makes of the octets; nothing where none is set.
+/// The octets, filtered by the command in this variable; `None` if it is not set.
 pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let Some(line) = environment::variable(variable) else { return Ok(None) };
     let failed = |wrong: &str| Error::unavailable(format!("{variable}: {wrong}"));
     let mut command = Command::new("sh");
     command.args(["-c", &line]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    // A group of its own can be ended whole; but at a terminal the command may have to ask for a passphrase there.
+    // A process group can be killed as a whole; but with a terminal, the command may prompt for a passphrase there.
     let grouped = File::open("/dev/tty").is_err();
     if grouped {
         command.process_group(0);
@@ -30,7 +30,7 @@ pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opt
         return Err(failed("no pipe to the command"));
     };
     let octets = Zeroizing::new(octets.to_vec());
-    // A command that reads nothing ends by itself; its status says whether that was right.
+    // A command may exit without reading its input; its status shows whether it failed.
     thread::spawn(move || drop(stdin.write_all(&octets)));
     let reader = thread::spawn(move || {
         let mut result = Zeroizing::new(Vec::with_capacity(64 * 1024));
@@ -62,8 +62,8 @@ fn end(child: &mut Child, grouped: bool) {
     let _ = child.wait();
 }
 
-/// How often the command's end is looked for.
+/// The pause between two checks for the command's exit.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Octets of a stored file: a document, and what sealing adds.
+/// Maximum size of a stored file in octets: a document, and what sealing adds.
 pub const SIZE: u64 = 4 * 1024 * 1024;

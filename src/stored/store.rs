@@ -1,4 +1,4 @@
-//! The stored documents: one file a name, in a directory of the user's own.
+//! The stored documents: one file per name, in a directory that only the user can access.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -15,17 +15,17 @@ use crate::error::Error;
 use crate::message;
 use crate::process::Deadline;
 
-/// The directory of the stored documents, checked: nobody else can read it or put something into it.
+/// The directory of the stored documents, checked to be inaccessible to other users.
 pub struct Store {
     pub(super) directory: PathBuf,
 }
 
-/// A document's name; it is part of a file's name, so it has no `/` and begins with no dot.
+/// The name of a stored login; it is part of a file name, so it has no `/` and no leading dot.
 #[derive(Clone)]
 pub struct Name(pub(super) String);
 
 impl Name {
-    /// Reads an argument's name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+    /// Parses a name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
     pub fn parse(text: &str) -> Result<Name, String> {
         let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
         let whole =
@@ -46,7 +46,7 @@ pub struct Stored {
 }
 
 impl Store {
-    /// The folder, as the environment names it; nothing where it is not there.
+    /// The store that the environment names; `None` if its directory is missing.
     pub fn open() -> Result<Option<Store>, Error> {
         let directory = directory()?;
         match fs::symlink_metadata(&directory) {
@@ -60,20 +60,20 @@ impl Store {
         }
     }
 
-    /// The folder, made where it is not there.
+    /// The store that the environment names; its directory is created if missing.
     pub fn create() -> Result<Store, Error> {
         let directory = directory()?;
         let failed =
             |error: io::Error| Error::unavailable(format!("{}: {}", shown(&directory), message::reason(&error)));
         if fs::symlink_metadata(&directory).is_err() {
             DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
-            // Whatever the umask took away.
+            // The umask may have removed permissions.
             fs::set_permissions(&directory, Permissions::from_mode(0o700)).map_err(failed)?;
         }
         Store::open()?.ok_or_else(|| Error::unavailable(format!("{}: removed by another process", shown(&directory))))
     }
 
-    /// The names that are kept, sorted.
+    /// The names of the stored logins, sorted.
     pub fn names(&self) -> Result<Vec<String>, Error> {
         let failed = |error: io::Error| self.failed(&self.directory, &error);
         let mut names = Vec::new();
@@ -86,12 +86,12 @@ impl Store {
         Ok(names)
     }
 
-    /// The document that is kept under this name, if any.
+    /// The document stored under this name, if any.
     pub fn read(&self, name: &Name, deadline: &Deadline) -> Result<Option<Stored>, Error> {
         self.file(&self.path(name, "json"), deadline)
     }
 
-    /// The document in this file, if it is there.
+    /// The document in this file, if it exists.
     pub(super) fn file(&self, path: &Path, deadline: &Deadline) -> Result<Option<Stored>, Error> {
         let mut options = OpenOptions::new();
         let file = match options.read(true).custom_flags(NO_LINK).open(path) {
@@ -118,17 +118,17 @@ impl Store {
         Ok(Some(Stored { document, written }))
     }
 
-    /// Writes what was created, renamed or removed to the disk.
+    /// Syncs created, renamed and removed files to disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.directory)?.sync_all()
     }
 
-    /// The file of this name with this end.
+    /// The path of the file of this name with this extension.
     pub(super) fn path(&self, name: &Name, end: &str) -> PathBuf {
         self.directory.join(format!("{}.{end}", name.0))
     }
 
-    /// A file that cannot be opened: where it is a link, that is why.
+    /// The error for a file that cannot be opened; a symbolic link is named as the reason.
     pub(super) fn refused(&self, path: &Path, error: &io::Error) -> Error {
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_symlink() => loose(path, "a symbolic link"),
@@ -136,24 +136,24 @@ impl Store {
         }
     }
 
-    /// The operating system failed at this file.
+    /// The error for a failed operation on this file: status 3.
     pub(super) fn failed(&self, path: &Path, error: &io::Error) -> Error {
         Error::unavailable(format!("{}: {}", shown(path), message::reason(error)))
     }
 }
 
-/// Nothing is kept under this name: only a login helps.
+/// The error for a name without a stored login: status 5.
 pub fn not_stored(name: &Name) -> Error {
     Error::login_required(format!("{}: nothing is stored under this name", name.0))
 }
 
-/// Where the documents are: `$PKCE_HOME`, else in the state folder of the XDG Base Directory Specification.
+/// The store's directory: `$PKCE_HOME`, else in the state directory of the XDG Base Directory Specification.
 fn directory() -> Result<PathBuf, Error> {
     let named = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     if let Some(directory) = named("PKCE_HOME") {
         return Ok(directory);
     }
-    // A relative one is to be ignored, says the specification.
+    // The specification requires a relative path to be ignored.
     if let Some(state) = named("XDG_STATE_HOME").filter(|path| path.is_absolute()) {
         return Ok(state.join("pkce"));
     }
@@ -163,7 +163,7 @@ fn directory() -> Result<PathBuf, Error> {
     }
 }
 
-/// Somebody else's file, or one that somebody else may read: what is in it may be known, or forged.
+/// Fails for a file that other users own or can access: its content may be disclosed or forged.
 fn check(path: &Path, metadata: &fs::Metadata, mode: &str) -> Result<(), Error> {
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(loose(path, "owned by another user"));
@@ -175,15 +175,15 @@ fn check(path: &Path, metadata: &fs::Metadata, mode: &str) -> Result<(), Error> 
     Ok(())
 }
 
-/// A file that somebody else may have read or written.
+/// The error for a file that other users may have read or written: status 4.
 pub(super) fn loose(path: &Path, wrong: &str) -> Error {
     Error::untrusted(format!("{}: {wrong}", shown(path)))
 }
 
-/// A path for a message.
+/// A path, sanitized for a message.
 pub(super) fn shown(path: &Path) -> String {
     message::printable(&path.to_string_lossy())
 }
 
-/// Never through a link, and never stuck at a FIFO.
+/// Never follows a symbolic link, and never blocks on a FIFO.
 pub(super) const NO_LINK: i32 = (OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()) as i32;

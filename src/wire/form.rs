@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-/// The pairs as a body or a query; a space becomes `%20`, which every server reads (some take `+` literally).
+/// The pairs as a body or a query; a space becomes `%20`, which every server decodes (some take `+` literally).
 pub fn encoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Zeroizing<String> {
     let mut form = Zeroizing::new(String::new());
     for (name, value) in pairs {
@@ -21,12 +21,12 @@ pub fn encode(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).map(|part| if part == "+" { "%20" } else { part }).collect()
 }
 
-/// The raw pairs of a query, not yet decoded; only `&` parts them.
+/// The pairs of a query, not decoded; only `&` separates them.
 pub fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
-/// One name or value, decoded; none where an escape is broken or the octets are not UTF-8.
+/// One name or value, decoded; `None` if an escape is invalid or the octets are not UTF-8.
 pub fn decode(text: &str) -> Option<String> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

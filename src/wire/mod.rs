@@ -1,4 +1,4 @@
-//! What goes over the wire: URLs, forms, requests in and out, pages.
+//! The wire formats: URLs, forms, HTTP requests and responses, HTML pages.
 
 pub mod form;
 pub mod http;

@@ -1,4 +1,4 @@
-//! HTML responses: one self-contained page each, with the headers that keep a code where it is (RFC 9700 section 4.2.4).
+//! HTML responses: one self-contained page each, with headers that prevent leaks of a code (RFC 9700 section 4.2.4).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::wire::request::phrase;
 
-/// A page: a status, a title, and what stands under it as HTML.
+/// A page: a status, a title, and its content as HTML.
 pub struct Html<'a> {
     /// The status of the response.
     pub status: u16,
@@ -16,14 +16,14 @@ pub struct Html<'a> {
     pub mark: &'a str,
     /// The title, as HTML.
     pub title: &'a str,
-    /// The rest, as HTML.
+    /// The content below the title, as HTML.
     pub content: &'a str,
-    /// More header lines, each with its CR LF.
+    /// Additional header lines, each with CR LF.
     pub headers: &'a str,
 }
 
 impl Html<'_> {
-    /// The whole response, head and body.
+    /// The whole HTTP response, head and body.
     pub fn response(&self) -> Vec<u8> {
         let Html { status, mood, mark, title, content, headers } = self;
         let body = format!(
@@ -55,7 +55,7 @@ impl Html<'_> {
     }
 }
 
-/// Text as HTML, in an attribute too.
+/// Text escaped for HTML, attributes included.
 pub fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for character in text.chars() {
@@ -71,12 +71,12 @@ pub fn escaped(text: &str) -> String {
     html
 }
 
-/// The one style and the one script that the page may have, named by their digest.
+/// The Content-Security-Policy hash of the page's style or script, the only ones allowed.
 fn digest(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
-/// Takes the code out of the address bar and the history (RFC 9700 section 4.3.1).
+/// Removes the code from the address bar and the history (RFC 9700 section 4.3.1).
 const SCRIPT: &str = "history.replaceState(null,'',location.pathname)";
 
 const STYLE: &str = "

@@ -1,4 +1,4 @@
-//! RFC 9112: the head of an HTTP/1.1 request, read strictly, since anybody on the machine may send one.
+//! RFC 9112: the head of an HTTP/1.1 request, parsed strictly, since any program on the machine may send one.
 
 /// A request without its body.
 pub struct Request {
@@ -6,25 +6,25 @@ pub struct Request {
     pub method: String,
     /// The path, not decoded.
     pub path: String,
-    /// The query without its `?`, not decoded; empty where there is none.
+    /// The query without its `?`, not decoded; empty if missing.
     pub query: String,
     headers: Vec<(String, String)>,
 }
 
-/// What the octets so far amount to.
+/// The result of parsing the octets received so far.
 pub enum Head {
-    /// The head is not whole yet.
+    /// The head is not complete yet.
     Partial,
-    /// It can't become a request that is answered; the status to say so with.
+    /// The head is invalid; the status to respond with.
     Bad(u16),
-    /// A request, and how many octets its head had.
+    /// A request, and the length of its head in octets.
     Whole(Request, usize),
 }
 
 impl Head {
-    /// The head in these octets.
+    /// Parses the head in these octets.
     pub fn parse(octets: &[u8]) -> Head {
-        // What follows the head is the body, which may hold anything.
+        // Only the head is checked: the body may hold any octets.
         let end = octets.windows(4).position(|four| four == b"\r\n\r\n").map_or(octets.len(), |end| end + 4);
         let octets = octets.get(..end).unwrap_or_default();
         let first = octets.first().copied().unwrap_or(b'G');
@@ -57,14 +57,14 @@ impl Head {
 }
 
 impl Request {
-    /// The header's value; none where it is absent, or there more than once.
+    /// The header's value; `None` if it is missing or repeated.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
         value.filter(|_| values.next().is_none())
     }
 
-    /// Whether the header is there, at least once.
+    /// Whether the header is present, at least once.
     pub fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
     }
@@ -105,13 +105,13 @@ pub fn phrase(status: u16) -> &'static str {
     }
 }
 
-/// Octets of a head: a browser sends other local servers' cookies too, since cookies know no ports.
+/// Maximum size of a head in octets: a browser sends other local servers' cookies too, since cookies ignore ports.
 pub const SIZE: usize = 64 * 1024;
 
-/// Octets of a request line: a code may have some thousands.
+/// Maximum size of a request line in octets: a code may have some thousands.
 const LINE: usize = 32 * 1024;
 
-/// Header lines; browsers send some twenty.
+/// Maximum number of header lines; browsers send about twenty.
 const HEADERS: usize = 128;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! RFC 3986 URLs that may be called or redirected to: https, and http only to this machine or a named test host.
+//! RFC 3986 URLs for requests and redirects: https, and http only to this machine or a configured test host.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -8,7 +8,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::process::environment;
 
-/// An absolute http or https URL without userinfo and fragment, checked once.
+/// An absolute http or https URL without userinfo and fragment, validated once.
 #[derive(Clone)]
 pub struct Url {
     text: String,
@@ -16,7 +16,7 @@ pub struct Url {
     port: Option<u16>,
 }
 
-/// Why a text is no URL to use; whose text it is decides what kind of failure that is.
+/// Why a text is not an allowed URL; its origin decides the kind of error.
 pub struct Unusable {
     wrong: &'static str,
     hint: Option<String>,
@@ -24,26 +24,26 @@ pub struct Unusable {
 }
 
 impl Unusable {
-    /// A text of which this is wrong.
+    /// A text that is not allowed for this reason.
     pub fn new(wrong: &'static str) -> Unusable {
         Unusable { wrong, hint: None, is_plain_http: false }
     }
 
-    /// The same, with a cure.
+    /// Adds a hint: what to do about it.
     pub fn hint(self, hint: String) -> Unusable {
         Unusable { hint: Some(hint), ..self }
     }
 
-    /// The failure of an option's or argument's value: status 2, or 4 for plain http.
+    /// The error about an option's or argument's value: status 2, or 4 for plain http.
     pub fn of_argument(self, subject: &str) -> Error {
         let error = Error::usage(format!("{subject}: {}", self.wrong));
         self.told(if subject.starts_with('-') { error } else { error.about(subject) })
     }
 
-    /// The failure of a member: of the user's document as of an argument, of a response status 4.
+    /// The error about a member: in the user's document as for an argument, in a response status 4.
     pub fn of_member(self, document: &Document, name: &str) -> Error {
         let error = document.wrong(name, self.wrong);
-        // What helps the user with a value of their own does not help with a server's.
+        // A hint for the user's own value does not apply to a server's.
         if document.is_response() { error } else { self.told(error) }
     }
 
@@ -86,17 +86,17 @@ impl Url {
         }
     }
 
-    /// The text as it was given.
+    /// The text, unchanged.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The text up to its query: what a trace may show.
+    /// The text before the query, which a trace may show.
     pub fn without_query(&self) -> &str {
         self.text.split_once('?').map_or(&self.text, |(before, _)| before)
     }
 
-    /// Scheme, host and port, as they were given: everything before the path.
+    /// Scheme, host and port, unchanged: everything before the path.
     pub fn origin(&self) -> &str {
         let after_scheme = self.text.find("://").map_or(0, |scheme| scheme + 3);
         let length = self
@@ -107,7 +107,7 @@ impl Url {
         self.text.get(..length).unwrap_or_default()
     }
 
-    /// Scheme and host, as they were given: everything before the port.
+    /// Scheme and host, unchanged: everything before the port.
     pub fn without_port(&self) -> &str {
         let origin = self.origin();
         match self.port {
@@ -116,12 +116,12 @@ impl Url {
         }
     }
 
-    /// The path as it was given; empty where there is none.
+    /// The path, unchanged; empty if missing.
     pub fn path(&self) -> &str {
         self.without_query().get(self.origin().len()..).unwrap_or_default()
     }
 
-    /// What follows the origin, as it was given: path and query.
+    /// Path and query, unchanged: everything after the origin.
     pub fn after_origin(&self) -> &str {
         self.text.get(self.origin().len()..).unwrap_or_default()
     }
@@ -131,12 +131,12 @@ impl Url {
         self.text.split_once('?').map(|(_, query)| query)
     }
 
-    /// The host; an IPv6 address has its brackets.
+    /// The host; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         self.uri.host().unwrap_or_default()
     }
 
-    /// The port, where one is named.
+    /// The port, if given.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
@@ -153,7 +153,7 @@ impl Url {
         host == "localhost" || v4 || v6(host).is_some_and(|address| address.is_loopback())
     }
 
-    /// Whether the host is this machine, or a test host that `PKCE_HTTP_HOSTS` names.
+    /// Whether the host is this machine, or a test host in `PKCE_HTTP_HOSTS`.
     pub fn is_local(&self) -> bool {
         let named = environment::variable("PKCE_HTTP_HOSTS").unwrap_or_default();
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
@@ -162,8 +162,8 @@ impl Url {
     }
 }
 
-/// The host and the port of an authority: a host and an optional `:digits`, and nothing else (RFC 3986 section 3.2). The
-/// port is one that a request can go to or a listener can be given.
+/// The host and the port of an authority: a host and an optional `:digits`, and nothing else (RFC 3986 section 3.2).
+/// The port is at most 65535.
 fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let end = match authority.find(']') {
         Some(bracket) => bracket + 1,
@@ -179,7 +179,7 @@ fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     is_host(host).then_some((host, port))
 }
 
-/// A host that reads the same to everybody: no octal, hexadecimal or shortened IPv4 address, no stray bracket.
+/// Whether all parsers read the host alike: no octal, hexadecimal or shortened IPv4 address, no stray bracket.
 fn is_host(host: &str) -> bool {
     if host.starts_with('[') {
         return v6(host).is_some();
@@ -194,14 +194,14 @@ fn v6(host: &str) -> Option<Ipv6Addr> {
     host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
-/// What is wrong with plain http.
+/// The message for plain http.
 pub const PLAIN_HTTP: &str = "plain http is only allowed to this machine; use https";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What the vectors leave open (`policy`), decided: these two are allowed, the look-alikes are not.
+    /// The vectors leave `policy` open: these two are allowed, the look-alikes are not.
     const ALLOWED: [&str; 2] = ["http://localhost:8080/cb", "http://127.0.0.2:8080/cb"];
 
     #[test]

@@ -1,4 +1,4 @@
-//! The person's browser: started, never waited for, with nothing of ours but the URL.
+//! The user's browser: started with the URL, detached from our standard streams, never waited for.
 
 use std::collections::VecDeque;
 use std::os::unix::process::CommandExt;
@@ -6,27 +6,27 @@ use std::process::{Child, Command, Stdio};
 
 use crate::process::environment;
 
-/// The ways to open a browser that are left, and the one that runs.
+/// The launchers that are left to try, and the one that runs.
 pub struct Browser {
     left: VecDeque<Command>,
     running: Option<Child>,
-    /// What it comes to where no way is left.
+    /// The result when no launcher is left.
     failed: Opened,
 }
 
-/// How far the opening is.
+/// The state of the launch.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Opened {
-    /// A launcher runs, or has ended well.
+    /// A launcher runs, or has succeeded.
     Well,
-    /// None could be started.
+    /// No launcher could be started.
     Failed,
-    /// Some could be started, and each of them ended in failure.
+    /// Launchers were started, and each of them failed.
     Ended,
 }
 
 impl Browser {
-    /// Starts the first of `$BROWSER`'s programs that can be started, else the system's own.
+    /// Starts the first of `$BROWSER`'s programs that can be started, or the system's launcher if it is not set.
     pub fn open(url: &str) -> (Browser, Opened) {
         let left = match environment::variable("BROWSER") {
             Some(list) => list.split(':').filter_map(|entry| command(entry, url)).collect(),
@@ -37,7 +37,7 @@ impl Browser {
         (browser, opened)
     }
 
-    /// Looks whether the launcher ended, and in failure starts the next.
+    /// Checks whether the launcher has exited, and starts the next one if it failed.
     pub fn check(&mut self) -> Opened {
         match self.running.as_mut().map(Child::try_wait) {
             Some(Ok(Some(status))) => {
@@ -54,7 +54,7 @@ impl Browser {
 
     fn start_next(&mut self) -> Opened {
         while let Some(mut command) = self.left.pop_front() {
-            // A group of its own: Ctrl-C at the terminal must not end the person's browser.
+            // A process group of its own: Ctrl-C at the terminal must not end the user's browser.
             let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
             if let Ok(child) = command.spawn() {
                 self.running = Some(child);
@@ -65,7 +65,7 @@ impl Browser {
     }
 }
 
-/// One entry of `$BROWSER`: words with spaces between them, `%s` the URL, which is else the last word; no shell.
+/// The command of a `$BROWSER` entry: words separated by spaces, no shell; the URL replaces `%s` or is appended.
 fn command(entry: &str, url: &str) -> Option<Command> {
     let mut words = entry.split_whitespace();
     let mut command = Command::new(words.next()?);

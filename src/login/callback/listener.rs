@@ -1,4 +1,4 @@
-//! The loopback listener (RFC 8252 section 7.3): any number of connections, none of which can hold up another.
+//! The loopback listener (RFC 8252 section 7.3): many connections, none of which can block another.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,11 +13,11 @@ use crate::message;
 use crate::wire::request::{Head, Request, SIZE};
 use crate::wire::url::Url;
 
-/// The sockets of one login.
+/// The listening sockets and connections of one login.
 pub struct Listener {
     sockets: Vec<TcpListener>,
     connections: Vec<Connection>,
-    /// `HOST:PORT` as the browser must name it.
+    /// The required `Host` header, `HOST:PORT`.
     authority: String,
     path: String,
     port: u16,
@@ -25,7 +25,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens where the redirect URI leads; port 0 is any free port, the same on both stacks.
+    /// Listens at the redirect URI; port 0 is any free port, the same for IPv4 and IPv6.
     pub fn bind(redirect: &Url) -> Result<Listener, Error> {
         let host = redirect.host();
         let addresses: Vec<IpAddr> = match host.trim_matches(['[', ']']).parse() {
@@ -64,7 +64,7 @@ impl Listener {
         self.ignored
     }
 
-    /// What to poll for.
+    /// The descriptors to poll.
     pub fn interests(&self) -> impl Iterator<Item = PollFd<'_>> {
         let sockets = self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN));
         sockets.chain(self.connections.iter().map(|connection| {
@@ -73,12 +73,12 @@ impl Listener {
         }))
     }
 
-    /// When the next connection has had its time.
+    /// When the next connection times out.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.connections.iter().map(|connection| connection.deadline).min()
     }
 
-    /// Does what can be done now; gives the redirect that ends the wait, with the connection that brought it.
+    /// Serves all connections without blocking; returns the redirect that ends the wait, with its connection.
     pub fn serve(&mut self, expected: &Expected) -> Option<(Outcome, Reply)> {
         self.accept();
         let now = Instant::now();
@@ -107,7 +107,7 @@ impl Listener {
 
     fn accept(&mut self) {
         let mut at = 0;
-        // No more than this at a time, so that each is read at least once before room is made for another.
+        // Limited, so that each connection is read at least once before it may be dropped for another.
         for _ in 0..CONNECTIONS / 8 {
             let Some(socket) = self.sockets.get(at) else { return };
             match socket.accept() {
@@ -121,7 +121,7 @@ impl Listener {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => at += 1,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-                // Out of descriptors: room for the next is made of the oldest.
+                // Out of descriptors: the oldest connection makes room for the next.
                 Err(_) => {
                     self.drop_oldest();
                     at += 1;
@@ -130,7 +130,7 @@ impl Listener {
         }
     }
 
-    /// Drops a connection that has said nothing for the longest time, or the one that has been open for it.
+    /// Drops the oldest connection that has sent nothing, or else the oldest of all.
     fn drop_oldest(&mut self) {
         let oldest = self.connections.iter().enumerate();
         let oldest = oldest.min_by_key(|(_, connection)| (!connection.octets.is_empty(), connection.deadline));
@@ -140,18 +140,18 @@ impl Listener {
     }
 }
 
-/// The connection that waits for the page of the end.
+/// The connection that waits for the final page.
 pub struct Reply(Connection);
 
 impl Reply {
-    /// Sends the page, and gives the browser a moment to take it before the connection is gone.
+    /// Sends the page, and gives the browser a moment to read it before the connection is closed.
     pub fn send(mut self, page: &Page) {
         let stream = &mut self.0.stream;
         let _ = stream.set_nonblocking(false);
         let _ = stream.set_write_timeout(Some(LINGER));
         let _ = stream.set_read_timeout(Some(LINGER));
         if stream.write_all(&page.response()).is_ok() && stream.shutdown(Shutdown::Write).is_ok() {
-            // A close with octets unread would reset the connection, and the page with it.
+            // Closing with unread octets would reset the connection, and the page could be lost.
             let _ = stream.read(&mut [0; 1024]);
         }
     }
@@ -183,7 +183,7 @@ impl Connection {
         }
     }
 
-    /// Reads what is there, and writes what can be written.
+    /// Reads and writes what is possible without blocking.
     fn proceed(&mut self, authority: &str, path: &str, expected: &Expected) -> Progress {
         if !self.responded {
             let head = match self.read() {
@@ -215,7 +215,7 @@ impl Connection {
         self.responded = true;
     }
 
-    /// Reads once; whether there is something new.
+    /// Reads once; returns whether there is new data.
     fn read(&mut self) -> io::Result<bool> {
         let mut buffer = [0; SIZE];
         match self.stream.read(&mut buffer) {
@@ -229,7 +229,7 @@ impl Connection {
         }
     }
 
-    /// Writes what is left; then waits for the other side to close, so that nothing of it is reset away.
+    /// Writes the unsent rest, then waits for the peer to close, so that a reset discards none of it.
     fn write(&mut self) -> Progress {
         while !self.unsent.is_empty() {
             match self.stream.write(&self.unsent) {
@@ -250,7 +250,7 @@ impl Connection {
     }
 }
 
-/// The page for a request that cannot be the redirect of this login, whatever its query says.
+/// The error page for a request that cannot be the redirect of this login, whatever its query.
 fn judged(request: &Request, alone: bool, authority: &str, path: &str) -> Option<Page> {
     let navigates = request.header("Sec-Fetch-Mode").is_none_or(|mode| mode == "navigate");
     let early = request.has("Sec-Purpose") || request.header("Purpose") == Some("prefetch");
@@ -267,7 +267,7 @@ fn judged(request: &Request, alone: bool, authority: &str, path: &str) -> Option
     }
 }
 
-/// All addresses on one port; a family that this machine lacks is left out.
+/// Binds all addresses to one port; an address family that this machine lacks is skipped.
 fn bind_all(addresses: &[IpAddr], wanted: u16) -> io::Result<Vec<TcpListener>> {
     let mut sockets = Vec::new();
     let mut port = wanted;
@@ -289,20 +289,20 @@ fn bind_all(addresses: &[IpAddr], wanted: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-/// Whether the machine has no such address or family at all.
+/// Whether the machine lacks this address or address family.
 fn is_missing(error: &io::Error) -> bool {
     let family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
     family || error.kind() == ErrorKind::AddrNotAvailable
 }
 
-/// How long a connection may take for its request and to take its answer.
+/// How long a connection may take to send its request and read the response.
 const CONNECTION: Duration = Duration::from_secs(10);
 
-/// How long the last page may take to reach the browser.
+/// How long the final page may take to reach the browser.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// Connections open at once; browsers have a handful, and descriptors are a thousand.
+/// Maximum number of open connections; browsers need a handful, and a process has about a thousand descriptors.
 const CONNECTIONS: usize = 256;
 
-/// Ports to try until one is free on both stacks.
+/// How many ports to try until one is free for both IPv4 and IPv6.
 const PORTS: usize = 32;

@@ -1,4 +1,4 @@
-//! The redirect back: RFC 6749 section 4.1.2, RFC 9207, RFC 8252 section 7.3.
+//! The redirect to the client: RFC 6749 section 4.1.2, RFC 9207, RFC 8252 section 7.3.
 
 mod browser;
 mod listener;
@@ -22,21 +22,21 @@ use crate::wire::url::Url;
 
 use redirect::Expected;
 
-/// How the code is to be got.
+/// How the redirect is received.
 pub struct Options {
-    /// In how long a time.
+    /// How long to wait.
     pub timeout: Duration,
-    /// From a file that a script writes.
+    /// The file to read it from, written by a script.
     pub response_file: Option<PathBuf>,
-    /// From the terminal alone.
+    /// Whether to read it from the terminal only.
     pub paste: bool,
-    /// Without a browser being opened.
+    /// Whether to open no browser.
     pub no_browser: bool,
-    /// A pasted code without a state is enough.
+    /// Whether to accept a pasted code without its state.
     pub allow_bare_code: bool,
 }
 
-/// Gets the code of the document's authorization request, and adds it.
+/// Receives the code for the document's authorization request, and adds it.
 pub fn receive(mut document: Document, options: &Options) -> Result<Document, Error> {
     let request = authorization_url(&document)?;
     let redirect_uri = RedirectUri::from_document(&document)?;
@@ -77,7 +77,7 @@ pub fn receive(mut document: Document, options: &Options) -> Result<Document, Er
     Ok(document)
 }
 
-/// The URL to open: safe to open, and pushed where the server wants that (RFC 9126 section 5).
+/// The URL to open: https or local, and pushed if the server requires that (RFC 9126 section 5).
 fn authorization_url(document: &Document) -> Result<Url, Error> {
     let endpoint = Endpoint::from_document(document, "authorization_url")?;
     let url = endpoint.url();
@@ -89,7 +89,7 @@ fn authorization_url(document: &Document) -> Result<Url, Error> {
     Ok(url.clone())
 }
 
-/// The authorization URL with another redirect URI in place of `old`.
+/// The authorization URL with the redirect URI `new` in place of `old`.
 fn with_redirect_uri(document: &Document, url: &str, old: &str, new: &str) -> Result<String, Error> {
     let (endpoint, query) = url.split_once('?').unwrap_or((url, ""));
     let mut found = false;

@@ -1,9 +1,9 @@
-//! The pages that the browser shows: self-contained, safe, and plain about what they know.
+//! The pages that the browser shows: self-contained, and without text from the request.
 
 use crate::error::{Error, Kind};
 use crate::wire::page::Html;
 
-/// A page for one end of a login, or for a request that is none.
+/// A page for the end of a login, or for a request that is not its redirect.
 pub struct Page {
     status: u16,
     mood: &'static str,
@@ -13,13 +13,13 @@ pub struct Page {
 }
 
 impl Page {
-    /// The redirect came and is right; that the login succeeded is not known yet.
+    /// The redirect is valid; whether the login succeeds is not known yet.
     pub fn arrived() -> Page {
         let text = "The sign-in has reached the terminal and continues there. You can close this page.";
         Page::new(200, "good", "&#10003;", "Back to the terminal", text)
     }
 
-    /// The redirect came and ends the login.
+    /// The redirect ends the login with an error.
     pub fn failed(error: &Error) -> Page {
         match (error.kind(), error.code()) {
             (Kind::Untrusted, _) => {
@@ -38,7 +38,7 @@ impl Page {
         }
     }
 
-    /// A redirect of another login, or of none.
+    /// A redirect that does not belong to this login.
     pub fn ignored(why: &str) -> Page {
         let text = format!(
             "This response does not belong to the sign-in that the terminal is waiting for: {why}. \
@@ -50,7 +50,7 @@ impl Page {
     /// A request that cannot be a redirect.
     pub fn bad(status: u16) -> Page {
         let text = match status {
-            // A server that answers with a form (response_mode=form_post) sends the person here with it.
+            // A server that responds with a form (response_mode=form_post) sends the browser here.
             405 => "The response must arrive in the page's address (response_mode=query), not in a form (405). \
                     Nothing was changed, and the terminal is still waiting."
                 .to_owned(),
@@ -63,7 +63,7 @@ impl Page {
         Page { status, mood, mark, title, text: text.to_owned() }
     }
 
-    /// The whole response. None of its text comes from the request.
+    /// The whole HTTP response. None of its text comes from the request.
     pub fn response(&self) -> Vec<u8> {
         let html = Html {
             status: self.status,

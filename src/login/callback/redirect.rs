@@ -1,4 +1,4 @@
-//! What a redirect turns out to be: RFC 6749 section 4.1.2, RFC 9207.
+//! The authorization response in a redirect: RFC 6749 section 4.1.2, RFC 9207.
 
 use crate::client::oauth_error;
 use crate::document::{Document, VISIBLE, is_visible};
@@ -6,9 +6,9 @@ use crate::error::Error;
 use crate::message;
 use crate::wire::form;
 
-/// What the redirect of this login must bring.
+/// What the redirect of this login must contain.
 pub struct Expected {
-    /// The redirect URI, on the port that was found where it has port 0.
+    /// The redirect URI, with the bound port in place of port 0.
     pub redirect_uri: String,
     state: String,
     issuer: Option<String>,
@@ -16,18 +16,18 @@ pub struct Expected {
     allow_bare_code: bool,
 }
 
-/// What a redirect turns out to be.
+/// The result of checking a redirect.
 pub enum Outcome {
-    /// It does not belong to this login: a reason in words, and the wait goes on.
+    /// It does not belong to this login, for this reason; the wait continues.
     Ignored(&'static str),
-    /// The code, and the issuer where the redirect names it.
+    /// The code, and the redirect's `iss`, if any.
     Code(String, Option<String>),
-    /// It belongs to this login, and ends it.
+    /// It belongs to this login, and ends it with this error.
     Failed(Error),
 }
 
 impl Expected {
-    /// What the document's request asks for.
+    /// What the redirect for the document's request must contain.
     pub fn of(document: &Document, redirect_uri: String, allow_bare_code: bool) -> Result<Expected, Error> {
         let state = document.need("state")?;
         if state.is_empty() {
@@ -46,7 +46,7 @@ impl Expected {
         })
     }
 
-    /// The redirect with this query.
+    /// The result of checking a redirect with this query.
     pub fn outcome(&self, query: &str) -> Outcome {
         let values = |name: &str| -> Vec<Option<String>> {
             form::pairs(query)
@@ -84,7 +84,7 @@ impl Expected {
         }
     }
 
-    /// The redirect that a person pasted: its URL, its query, `CODE#STATE`, or the code where that is allowed.
+    /// The result of checking pasted text: a redirect's URL, its query, `CODE#STATE`, or a bare code if allowed.
     pub fn pasted(&self, text: &str) -> Outcome {
         let text = text.trim_matches(|character: char| character.is_whitespace() || "\"'<>".contains(character));
         if let Some((before, after)) = text.split_once('?') {
@@ -110,7 +110,7 @@ impl Expected {
         Outcome::Ignored("it is a code without its state; paste the whole address (or use --allow-bare-code)")
     }
 
-    /// `iss` is the issuer that was asked, to the letter (RFC 9207 section 2.4).
+    /// `iss` must be exactly the document's issuer (RFC 9207 section 2.4).
     fn check_iss(&self, iss: Option<&str>) -> Result<(), Error> {
         match (&self.issuer, iss) {
             (Some(issuer), Some(iss)) if issuer != iss => Err(untrusted("iss: not the document's issuer")),
@@ -126,12 +126,12 @@ fn failed(wrong: &str) -> Outcome {
     Outcome::Failed(untrusted(wrong))
 }
 
-/// A redirect of which this is wrong.
+/// The error about a redirect: status 4.
 pub fn untrusted(wrong: &str) -> Error {
     Error::untrusted(format!("redirect: {wrong}"))
 }
 
-/// What belongs to other flows, and may not come with a code.
+/// Parameters of other flows, which must not come with a code.
 const FRONT_CHANNEL_TOKENS: [&str; 3] = ["access_token", "id_token", "response"];
 
 #[cfg(test)]

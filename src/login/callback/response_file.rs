@@ -1,4 +1,4 @@
-//! The file in which a script that drove the browser writes the redirect URL.
+//! The file to which a script that drives the browser writes the redirect URL.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use crate::document;
 use crate::error::Error;
 use crate::message;
 
-/// A regular file, a FIFO, or a descriptor's name.
+/// A regular file, a FIFO, or a descriptor (`/dev/fd/N`).
 pub struct ResponseFile {
     file: File,
     text: Zeroizing<Vec<u8>>,
@@ -24,20 +24,20 @@ impl ResponseFile {
     /// Opens the file.
     pub fn open(path: &Path) -> Result<ResponseFile, Error> {
         let mut options = File::options();
-        // A FIFO opens at once that way, whether or not somebody writes to it yet.
+        // Otherwise opening a FIFO would block until it has a writer.
         let opened = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
         let file = opened.map_err(|error| wrong(&message::reason(&error)))?;
         Ok(ResponseFile { file, text: Zeroizing::new(Vec::new()) })
     }
 
-    /// What to poll for.
+    /// The descriptor to poll.
     pub fn interest(&self) -> PollFd<'_> {
         PollFd::new(&self.file, PollFlags::IN)
     }
 
-    /// The redirect, when its line is whole; it is the only one, so one that does not fit is a failure.
+    /// The redirect, once its line is complete; no other follows, so one that does not match is a failure.
     pub fn outcome(&mut self, expected: &Expected) -> Result<Option<Outcome>, Error> {
-        // A FIFO that nobody has opened for writing yet would read as ended; poll knows better.
+        // A FIFO without a writer yet would read as end of file; poll distinguishes the two.
         let mut fds = [self.interest()];
         if !matches!(rustix::event::poll(&mut fds, Some(&Timespec::default())), Ok(1..)) {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! The controlling terminal, for a redirect URL that is pasted: long lines, no echo, nothing left behind.
+//! The controlling terminal, for a pasted redirect URL: long lines, no echo, no input left for the shell.
 
 use std::os::fd::OwnedFd;
 
@@ -15,14 +15,14 @@ use crate::document;
 /// `/dev/tty`, read only while this process is in its foreground.
 pub struct Terminal {
     tty: OwnedFd,
-    /// The settings to restore; there while they are ours.
+    /// The settings to restore; set while ours are in effect.
     before: Option<Termios>,
     typed: Zeroizing<Vec<u8>>,
     gone: bool,
 }
 
 impl Terminal {
-    /// The controlling terminal, where there is one.
+    /// The controlling terminal, if there is one.
     pub fn open() -> Option<Terminal> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
@@ -30,13 +30,13 @@ impl Terminal {
         Some(Terminal { tty, before: None, typed, gone: false })
     }
 
-    /// What to poll for: nothing while another job has the terminal.
+    /// The descriptor to poll; `None` while another job has the terminal.
     pub fn interest(&self) -> Option<PollFd<'_>> {
         let ours = self.before.is_some() && self.is_foreground();
         ours.then(|| PollFd::new(&self.tty, PollFlags::IN))
     }
 
-    /// Takes the terminal over where this job is in its foreground: no limit to a line, no echo.
+    /// Takes over the terminal if this job is in its foreground: no line length limit, no echo.
     pub fn take(&mut self) {
         if self.gone || self.before.is_some() || !self.is_foreground() {
             return;
@@ -51,7 +51,7 @@ impl Terminal {
         }
     }
 
-    /// Gives the terminal back as it was; what was typed and not read does not reach the shell.
+    /// Restores the terminal; unread input is discarded, so that it does not reach the shell.
     pub fn give_back(&mut self) {
         if let Some(before) = self.before.take()
             && self.is_foreground()
@@ -61,7 +61,7 @@ impl Terminal {
         }
     }
 
-    /// The next whole line that was typed or pasted.
+    /// The next complete line that was typed or pasted.
     pub fn line(&mut self) -> Option<Zeroizing<String>> {
         loop {
             if let Some(end) = self.typed.iter().position(|octet| matches!(octet, b'\r' | b'\n')) {
@@ -73,7 +73,7 @@ impl Terminal {
                 return Some(line);
             }
             let mut buffer = Zeroizing::new([0; 4096]);
-            // Another job's read would stop its whole group, so we look whose the terminal is before each.
+            // A read in the background would stop the whole process group, so the foreground is checked before each.
             if self.before.is_none() || !self.is_foreground() {
                 return None;
             }
@@ -81,7 +81,7 @@ impl Terminal {
                 Ok(count) if count > 0 => count,
                 Err(Errno::AGAIN | Errno::INTR) => return None,
                 _ => {
-                    // Hung up: nobody is there any more, and there is nothing to restore.
+                    // Hung up: the terminal is gone, so there is nothing to restore.
                     self.gone = true;
                     self.before = None;
                     return None;
@@ -101,7 +101,7 @@ impl Terminal {
         }
     }
 
-    /// Whether a paste has begun and its end has not come.
+    /// Whether a paste has begun and not ended.
     pub fn is_in_mid_paste(&self) -> bool {
         !self.typed.is_empty()
     }
@@ -119,5 +119,5 @@ impl Drop for Terminal {
 
 const BACKSPACE: u8 = 0x08;
 const DELETE: u8 = 0x7f;
-/// Ctrl-U: the line is typed anew.
+/// Ctrl-U: clears the line.
 const KILL: u8 = 0x15;

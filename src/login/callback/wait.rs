@@ -1,4 +1,4 @@
-//! The wait for the redirect: browser, listener, terminal, file, signals and the clock, in one loop.
+//! The wait for the redirect: browser, listener, terminal, file, signals and deadline, in one loop.
 
 use std::io::{self, IsTerminal};
 use std::os::unix::net::UnixStream;
@@ -23,7 +23,7 @@ use crate::message;
 use crate::process::{Deadline, environment, reader, signals};
 use crate::wire::url::Url;
 
-/// Everything that the redirect may come from, and that may end the wait for it.
+/// Everything that may deliver the redirect or end the wait for it.
 pub struct Wait {
     deadline: Deadline,
     signals: SignalDelivery<UnixStream, SignalOnly>,
@@ -34,7 +34,7 @@ pub struct Wait {
     spinner: ProgressBar,
 }
 
-/// A code with the issuer that the redirect names.
+/// A code, and the redirect's `iss`, if any.
 type Code = (String, Option<String>);
 
 impl Wait {
@@ -57,7 +57,7 @@ impl Wait {
         })
     }
 
-    /// Listens where the redirect URI leads, and gives the port.
+    /// Listens at the redirect URI, and returns the port.
     pub fn listen(&mut self, redirect: &Url) -> Result<u16, Error> {
         let listener = Listener::bind(redirect)?;
         let port = listener.port();
@@ -65,13 +65,13 @@ impl Wait {
         Ok(port)
     }
 
-    /// Takes the redirect URL from a file that a script writes.
+    /// Reads the redirect URL from a file that a script writes.
     pub fn read(&mut self, file: &Path) -> Result<(), Error> {
         self.response = Some(ResponseFile::open(file)?);
         Ok(())
     }
 
-    /// Takes the redirect URL from the terminal alone.
+    /// Reads the redirect URL from the terminal only.
     pub fn ask(&mut self) -> Result<(), Error> {
         let none = || Error::usage("--paste: no terminal").hint("use --response-file to read the address from a file");
         self.terminal = Some(Terminal::open().ok_or_else(none)?);
@@ -79,20 +79,20 @@ impl Wait {
         Ok(())
     }
 
-    /// Takes the redirect URL from the terminal too, where there is one.
+    /// Reads the redirect URL from the terminal too, if there is one.
     pub fn accept_paste(&mut self) {
         self.terminal = Terminal::open().filter(|_| io::stderr().is_terminal());
         self.take_terminal();
     }
 
-    /// Opens the browser; where no person can see that it could not be opened, that is the end.
+    /// Opens the browser; a failure to open it ends the wait if there is no terminal.
     pub fn open(&mut self, url: &str) -> Result<(), Error> {
         let (browser, opened) = Browser::open(url);
         self.browser = Some(browser);
         self.look_at_browser(opened)
     }
 
-    /// Waits; the port is closed, the terminal as it was, when this returns.
+    /// Waits; on return, the port is closed and the terminal restored.
     pub fn until_redirect(mut self, expected: &Expected) -> Result<Code, Error> {
         self.greet();
         let mut signal = None;
@@ -104,13 +104,13 @@ impl Wait {
         self.finish_paste();
         drop(self);
         if let Some(signal) = signal {
-            // Ends this process as the signal would have; what comes after is for systems where it did not.
+            // Ends this process as the signal would have; the rest is for systems where it did not.
             let _ = emulate_default_handler(signal);
         }
         ended
     }
 
-    /// One turn of the loop: sleep until something happens, then see to all of it.
+    /// One turn of the loop: sleeps until something happens, then handles all of it.
     fn turn(&mut self, expected: &Expected, signal: &mut Option<i32>) -> Option<Result<Code, Error>> {
         self.sleep();
         let mut child_ended = false;
@@ -140,7 +140,7 @@ impl Wait {
             Some(Err(error)) => return Some(Err(error)),
             _ => {}
         }
-        // After the listener was looked at: a launcher may bring the redirect itself, and end badly all the same.
+        // After the listener: a launcher may deliver the redirect itself, and fail all the same.
         if child_ended {
             let opened = self.browser.as_mut().map_or(Opened::Well, Browser::check);
             if let Err(error) = self.look_at_browser(opened) {
@@ -157,7 +157,7 @@ impl Wait {
         None
     }
 
-    /// Sleeps until there is something to see to.
+    /// Sleeps until there is something to handle.
     fn sleep(&mut self) {
         self.take_terminal();
         let listener = self.listener.as_ref();
@@ -165,7 +165,7 @@ impl Wait {
         let until = deadlines.min().unwrap_or(self.deadline.end());
         let wait = until.saturating_duration_since(Instant::now());
         let wait = if self.spinner.is_hidden() { wait } else { wait.min(FRAME) };
-        // Milliseconds are cut off, and one more is slept, so as not to turn in circles before the time.
+        // poll truncates to milliseconds; one more avoids a busy loop before the deadline.
         let wait = Timespec::try_from(wait + Duration::from_millis(1)).unwrap_or_default();
         let stdout = io::stdout();
         let mut fds =
@@ -178,7 +178,7 @@ impl Wait {
         self.spinner.tick();
     }
 
-    /// The end: the port is closed before the page is sent, so that nobody comes after.
+    /// Ends the wait: the port is closed before the page is sent, so that no later request arrives.
     fn end(&mut self, outcome: Outcome, reply: Option<Reply>) -> Result<Code, Error> {
         self.listener = None;
         let (page, ended) = match outcome {
@@ -192,7 +192,7 @@ impl Wait {
         ended
     }
 
-    /// Before the person is asked for anything, so that nothing of the answer is echoed; and again after a stop.
+    /// Called before the user is prompted, so that no input is echoed; and again after a stop.
     fn take_terminal(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.take();
@@ -207,7 +207,7 @@ impl Wait {
             self.note("no browser could be opened: open the URL above in any browser");
             return Ok(());
         }
-        // A script that drives the login knows why it gave up: the server may have shown it a page that says so.
+        // A script that drives the login knows why it failed: the server may have shown it an error page.
         if opened == Opened::Ended && environment::variable("BROWSER").is_some() {
             let error = self.in_vain("the BROWSER program failed, and there is no terminal");
             return Err(error.hint("run it with the URL above to see why"));
@@ -216,7 +216,7 @@ impl Wait {
         Err(error.hint("set BROWSER to a program that drives the login, or use --no-browser"))
     }
 
-    /// The end of a wait for nothing, with why a redirect that came was none to use.
+    /// The error of a wait without a redirect, with the reason why one was ignored, if any.
     fn in_vain(&self, wrong: &str) -> Error {
         match self.listener.as_ref().and_then(Listener::ignored) {
             Some(why) => Error::unavailable(format!("{wrong}; a redirect was received and ignored: {why}")),
@@ -246,7 +246,7 @@ impl Wait {
         self.spinner.suspend(|| message::note(text));
     }
 
-    /// Ctrl-Z: the shell gets its terminal as it was, and we take it again when we go on.
+    /// Ctrl-Z: restores the terminal for the shell; it is taken over again on SIGCONT.
     fn stop(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.give_back();
@@ -254,7 +254,7 @@ impl Wait {
         self.spinner.suspend(|| drop(emulate_default_handler(SIGTSTP)));
     }
 
-    /// Where the redirect came in mid-paste: the rest of it is taken in too, so that the shell does not get it.
+    /// If the redirect arrived during a paste, reads the rest of the paste, so that the shell does not get it.
     fn finish_paste(&mut self) {
         let until = Instant::now() + PASTE;
         while let Some(terminal) = self.terminal.as_mut().filter(|terminal| terminal.is_in_mid_paste()) {
@@ -275,9 +275,9 @@ impl Drop for Wait {
     }
 }
 
-/// Between two frames of the spinner.
+/// The time between two frames of the spinner.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// How long the rest of a paste may take, and how long a pause ends it.
+/// The maximum time for the rest of a paste, and the pause that ends it.
 const PASTE: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(100);

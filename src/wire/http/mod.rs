@@ -1,4 +1,4 @@
-//! The only place that opens an outbound connection: one HTTP request, its response whole, never sent twice.
+//! The only place that opens an outbound connection: one HTTP request, never repeated, and its whole response.
 
 mod proxy;
 
@@ -19,20 +19,20 @@ use crate::message;
 use crate::process::{Deadline, environment};
 use crate::wire::url::Url;
 
-/// A response, whatever its status.
+/// A response of any status.
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The media type, without its parameters, in lower case; empty where none was sent.
+    /// The media type, without its parameters, in lower case; empty if missing.
     pub media_type: String,
-    /// Where a redirect leads; it is never followed here.
+    /// The target of a redirect; it is never followed here.
     pub location: Option<String>,
-    /// The body, 1 MiB at most.
+    /// The body, at most 1 MiB.
     pub body: Zeroizing<Vec<u8>>,
 }
 
 impl Response {
-    /// The JSON object in the body; `subject` begins the message of what is wrong with it.
+    /// The JSON object in the body; a fault is status 4, and its message begins with `subject`.
     pub fn object(&self, subject: &str) -> Result<Document, Error> {
         let is_page = self.body.trim_ascii_start().starts_with(b"<");
         let parsed = Document::parse_response(subject, &self.body);
@@ -40,25 +40,25 @@ impl Response {
     }
 }
 
-/// Why there is no response.
+/// Why a request has no response.
 pub struct Failure {
-    /// What went wrong, with the host as its subject.
+    /// The error, with the host as its subject.
     pub error: Error,
-    /// Whether the body may have reached the server: then what it held may be spent.
+    /// Whether the body may have reached the server, so that its code or token may be spent.
     pub sent: bool,
 }
 
-/// What a POST sends.
+/// The content of a POST.
 pub struct Content<'a> {
     /// The media type of the body.
     pub media_type: &'a str,
     /// The body.
     pub body: &'a str,
-    /// The `Authorization` header, where there is one.
+    /// The `Authorization` header, if any.
     pub authorization: Option<&'a str>,
 }
 
-/// All requests of one step; they share its deadline.
+/// The client for all requests of one step, which share its deadline.
 pub struct Client {
     deadline: Deadline,
 }
@@ -76,7 +76,7 @@ impl Client {
         self.send(url, "GET", request.body(SendBody::none()), &sent).map_err(|failure| failure.error)
     }
 
-    /// The response to a POST; it is sent once, whatever happens.
+    /// The response to a POST, which is never repeated.
     pub fn post(&self, url: &Url, content: &Content) -> Result<Response, Failure> {
         let sent = Cell::new(false);
         let mut request = ureq::http::Request::post(url.as_str())
@@ -90,7 +90,7 @@ impl Client {
         self.send(url, "POST", request.body(SendBody::from_reader(&mut body)), &sent)
     }
 
-    /// Waits, where that leaves time for another request.
+    /// Waits if that leaves time for another request; returns whether it does.
     pub fn pause(&self, time: Duration) -> bool {
         let is_time = self.deadline.remaining() > time;
         if is_time {
@@ -134,7 +134,7 @@ impl Client {
     }
 
     fn body(&self, mut body: Body) -> Result<Zeroizing<Vec<u8>>, Error> {
-        // Room for the whole from the start, so that no copy of a token stays behind where the buffer grew.
+        // Large enough from the start: a buffer that grows would leave copies of a token in memory.
         let mut octets = Zeroizing::new(Vec::with_capacity(START));
         let mut reader = body.as_reader().take(document::SIZE as u64 + 1);
         reader.read_to_end(&mut octets).map_err(|error| self.failure(&ureq::Error::from(error)))?;
@@ -187,7 +187,7 @@ impl Client {
     }
 }
 
-/// A body that knows whether it was read: it is, only once the connection stands and the head is written.
+/// A body that records whether it was read, which is only once the connection is open and the head is written.
 struct Watched<'a> {
     rest: &'a [u8],
     read: &'a Cell<bool>,
@@ -204,8 +204,8 @@ fn unsafe_tls(error: &rustls::Error) -> Error {
     Error::untrusted(format!("TLS: {error}")).hint("set SSL_CERT_FILE to a file with the certificates to trust")
 }
 
-/// The machine's certificates: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` where one is set, else of the first bundle
-/// that is there (to read the folder of single files too would take ten times as long).
+/// The trusted certificates: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` if one is set, else of the first bundle found
+/// (reading the directory of single files too would take ten times as long).
 fn roots() -> Result<Vec<Certificate<'static>>, Error> {
     let named = |name| std::env::var_os(name).filter(|path| !path.is_empty());
     let (file, folder) = (named("SSL_CERT_FILE"), named("SSL_CERT_DIR"));
@@ -224,7 +224,7 @@ fn roots() -> Result<Vec<Certificate<'static>>, Error> {
     Ok(certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
 }
 
-/// One line a request, where `PKCE_TRACE=1` asks for it; nothing in it is secret.
+/// Writes one line per request if `PKCE_TRACE=1` is set; it contains no secret.
 fn trace(method: &str, url: &Url, started: Instant, response: &Result<Response, Error>) {
     if environment::variable("PKCE_TRACE").is_none_or(|on| on != "1") {
         return;
@@ -244,10 +244,10 @@ const PAGE: &str = "HTML, not JSON (proxy or captive portal?)";
 
 const BROKEN: &str = "the response is not valid HTTP";
 
-/// Octets for a response at first: a large token response fits.
+/// Initial buffer size for a response in octets: a large token response fits.
 const START: usize = 64 * 1024;
 
-/// Where systems keep all certificates in one file.
+/// Where systems store all certificates in one file.
 const BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",

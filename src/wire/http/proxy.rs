@@ -1,4 +1,4 @@
-//! Which proxy a request goes through: by its scheme, never to this machine, not for what `NO_PROXY` names.
+//! The proxy for a request: by its scheme, never for this machine or the hosts in `NO_PROXY`.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::wire::url::Url;
 pub fn choice(url: &Url) -> Result<Option<Proxy>, Error> {
     let names: &[&str] = match url.is_https() {
         true => &["HTTPS_PROXY", "https_proxy"],
-        // A CGI program's HTTP_PROXY is the visitor's `Proxy` header; the lower-case name can't be forged that way.
+        // In a CGI program, HTTP_PROXY is the client's `Proxy` header; the lower-case name can't be forged that way.
         false if environment::variable("REQUEST_METHOD").is_some() => &["http_proxy"],
         false => &["HTTP_PROXY", "http_proxy"],
     };
@@ -31,7 +31,7 @@ fn is_excepted(url: &Url) -> bool {
     list.split([',', ' ']).filter(|entry| !entry.is_empty()).any(|entry| excepts(entry, url.host(), port))
 }
 
-/// Whether an entry of `NO_PROXY` means this host: `*`, a name with all below it, an address, a network, `host:port`.
+/// Whether a `NO_PROXY` entry matches this host: `*`, a domain with subdomains, an address, a network, `host:port`.
 fn excepts(entry: &str, host: &str, port: u16) -> bool {
     let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
     if let (Some((network, bits)), Ok(address)) = (entry.split_once('/'), host.parse()) {
