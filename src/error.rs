@@ -176,13 +176,13 @@ impl Error {
     /// requires a login.
     pub fn maybe_spent(mut self, what: &str) -> Error {
         self.report.is_spent = true;
-        self.or_login_required().adding(&format!("{what} may be spent"))
+        self.or_login_required().appending(&format!("{what} may be spent"))
     }
 
     /// Adds what is lost: a failure that could have been retried then requires a login, and is never silent.
-    pub fn losing(mut self, lost: &str) -> Error {
+    pub fn with_loss(mut self, lost: &str) -> Error {
         self.report.is_silent = false;
-        self.or_login_required().adding(lost)
+        self.or_login_required().appending(lost)
     }
 
     /// The kind, which determines the exit status.
@@ -196,7 +196,7 @@ impl Error {
     }
 
     /// The hint, if any: what to do about it.
-    pub fn cure(&self) -> Option<&str> {
+    pub fn hint_text(&self) -> Option<&str> {
         self.report.hint.as_deref()
     }
 
@@ -211,12 +211,12 @@ impl Error {
     }
 
     /// The server's OAuth error.
-    pub fn said(&self) -> &OauthError {
+    pub fn oauth_error(&self) -> &OauthError {
         &self.report.oauth
     }
 
     /// The server's `error` code.
-    pub fn code(&self) -> Option<&str> {
+    pub fn oauth_code(&self) -> Option<&str> {
         self.report.oauth.error.as_deref()
     }
 
@@ -247,7 +247,7 @@ impl Error {
         self
     }
 
-    fn adding(mut self, text: &str) -> Error {
+    fn appending(mut self, text: &str) -> Error {
         self.report.message = format!("{}; {text}", self.report.message);
         self
     }

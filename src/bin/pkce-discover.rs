@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 fn step(args: &Args) -> Result<Document, Error> {
     let client = Client::new(Deadline::after(args.timeout));
-    let identifier = |name: &str, text: &str| Identifier::parse(text).map_err(|wrong| wrong.of_argument(name));
+    let identifier = |name: &str, text: &str| Identifier::parse(text).map_err(|wrong| wrong.for_argument(name));
     let metadata = match &args.resource {
         Some(resource) => metadata::for_resource(&client, &identifier("resource", resource)?)?,
         None => {
@@ -42,5 +42,5 @@ fn step(args: &Args) -> Result<Document, Error> {
             metadata::for_issuer(&client, &identifier("issuer", &issuer.ok_or_else(missing)?)?)?
         }
     };
-    Ok(if args.all { metadata } else { metadata::described(metadata) })
+    Ok(if args.all { metadata } else { metadata::known_members(metadata) })
 }

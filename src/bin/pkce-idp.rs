@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     if let Some(url) = &args.visit {
-        return idp::visit(url, VISIT).map(|()| ExitCode::SUCCESS);
+        return idp::visit(url, VISIT_TIMEOUT).map(|()| ExitCode::SUCCESS);
     }
     if args.list_faults {
         return output.print_lines(&idp::faults()).map(|()| ExitCode::SUCCESS);
@@ -66,13 +66,13 @@ fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
         rotate_keys: args.rotate_keys,
         faults: args.fault.clone(),
     })?;
-    let Some((program, words)) = args.command.split_first() else {
+    let Some((program, arguments)) = args.command.split_first() else {
         output.print(&idp.document()?)?;
         output.close()?;
         idp.serve();
     };
-    idp::run_inside(idp, program, words)
+    idp::run_inside(idp, program, arguments)
 }
 
 /// The timeout of a visit.
-const VISIT: Duration = Duration::from_secs(30);
+const VISIT_TIMEOUT: Duration = Duration::from_secs(30);

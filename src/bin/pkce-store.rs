@@ -45,7 +45,7 @@ fn step(args: &Args, input: Input) -> Result<(), Error> {
     if let Some(before) = before {
         note_changes(&before.document, &document);
     }
-    signals::after_this(|| lock.write(&document, &deadline))
+    signals::uninterrupted(|| lock.write(&document, &deadline))
 }
 
 fn remove(args: &Args) -> Result<(), Error> {

@@ -45,10 +45,10 @@ fn main() -> ExitCode {
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
     let freshness = Freshness { min_ttl: args.min_ttl, refresh: args.refresh };
     let mut document = access_token::current(&args.name, &freshness, &args.caller)?;
-    if let Some((program, words)) = args.command.split_first() {
+    if let Some((program, arguments)) = args.command.split_first() {
         // Its copy of standard output would occupy a descriptor that --fd may name.
         drop(output);
-        return Err(bearer::exec(&bearer::header(&document)?, program, words, args.fd));
+        return Err(bearer::exec(&bearer::header(&document)?, program, arguments, args.fd));
     }
     if args.header {
         output.print_lines(&[bearer::header(&document)?])?;

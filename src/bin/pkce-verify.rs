@@ -17,7 +17,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     jwks: Option<String>,
     /// How far the clocks may differ
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, DAY))]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, MAX_LEEWAY))]
     leeway: u64,
     /// Accept this audience beside the client; may be repeated
     #[arg(long, value_name = "AUDIENCE")]
@@ -43,4 +43,4 @@ fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, E
 }
 
 /// Maximum leeway in seconds: a clock that differs by more is wrong.
-const DAY: u64 = 86_400;
+const MAX_LEEWAY: u64 = 86_400;

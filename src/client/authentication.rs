@@ -31,7 +31,7 @@ pub struct Caller {
     timeout: Duration,
     /// The secret, once read: a pipe can be read only once, and a revocation sends two requests.
     #[arg(skip)]
-    read: OnceLock<Zeroizing<String>>,
+    cached_secret: OnceLock<Zeroizing<String>>,
 }
 
 impl Caller {
@@ -41,11 +41,11 @@ impl Caller {
     }
 
     fn secret(&self, subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
-        if let Some(secret) = self.read.get() {
+        if let Some(secret) = self.cached_secret.get() {
             return Ok(secret.clone());
         }
         let secret = secret(subject, file)?;
-        Ok(self.read.get_or_init(|| secret).clone())
+        Ok(self.cached_secret.get_or_init(|| secret).clone())
     }
 }
 
@@ -65,7 +65,7 @@ pub enum AuthMethod {
 
 impl AuthMethod {
     /// The method of this name, if supported.
-    pub fn named(name: &str) -> Option<AuthMethod> {
+    pub fn from_name(name: &str) -> Option<AuthMethod> {
         AuthMethod::from_str(name, false).ok()
     }
 }
@@ -75,14 +75,14 @@ pub enum Authentication {
     /// A public client.
     None,
     /// HTTP Basic.
-    Basic(Zeroizing<String>),
+    ClientSecretBasic(Zeroizing<String>),
     /// Parameters in the body.
-    Post(Zeroizing<String>),
+    ClientSecretPost(Zeroizing<String>),
 }
 
 impl Authentication {
     /// The authentication of the document's client, by the caller's options, the document and the environment.
-    pub fn of(document: &Document, caller: &Caller) -> Result<Authentication, Error> {
+    pub fn for_client(document: &Document, caller: &Caller) -> Result<Authentication, Error> {
         let variable = environment::variable("PKCE_CLIENT_SECRET_FILE");
         let secret = match (&caller.client_secret_file, document.text("client_secret")?, variable) {
             (Some(file), _, _) => Some(caller.secret("--client-secret-file", file)?),
@@ -93,12 +93,16 @@ impl Authentication {
         };
         match (method(document, caller)?, secret) {
             (Some(AuthMethod::None), _) | (None, None) => Ok(Authentication::None),
-            (Some(AuthMethod::ClientSecretBasic), Some(secret)) => Ok(Authentication::Basic(secret)),
-            (Some(AuthMethod::ClientSecretPost), Some(secret)) => Ok(Authentication::Post(secret)),
+            (Some(AuthMethod::ClientSecretBasic), Some(secret)) => Ok(Authentication::ClientSecretBasic(secret)),
+            (Some(AuthMethod::ClientSecretPost), Some(secret)) => Ok(Authentication::ClientSecretPost(secret)),
             (None, Some(secret)) => {
                 let methods = document.texts("token_endpoint_auth_methods_supported")?;
                 let basic = methods.is_none_or(|methods| methods.iter().any(|method| method == "client_secret_basic"));
-                Ok(if basic { Authentication::Basic(secret) } else { Authentication::Post(secret) })
+                Ok(if basic {
+                    Authentication::ClientSecretBasic(secret)
+                } else {
+                    Authentication::ClientSecretPost(secret)
+                })
             }
             (Some(_), None) => {
                 let error =
@@ -116,16 +120,16 @@ fn method(document: &Document, caller: &Caller) -> Result<Option<AuthMethod>, Er
     }
     let Some(name) = document.text("token_endpoint_auth_method")? else { return Ok(None) };
     let wrong = || document.wrong("token_endpoint_auth_method", "not supported");
-    let method = AuthMethod::named(&name).ok_or_else(wrong)?;
+    let method = AuthMethod::from_name(&name).ok_or_else(wrong)?;
     // An explicit secret file must be used, even if the document's method is none.
     Ok(Some(method).filter(|method| caller.client_secret_file.is_none() || *method != AuthMethod::None))
 }
 
 /// The secret in a file or pipe: its one line. Some servers accept characters outside ASCII, so they are sent as UTF-8.
 pub fn secret(subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
-    let mut text = Zeroizing::new(String::with_capacity(SECRET_SIZE));
+    let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET));
     File::open(file)
-        .and_then(|file| file.take(SECRET_SIZE as u64 + 1).read_to_string(&mut text))
+        .and_then(|file| file.take(MAX_SECRET as u64 + 1).read_to_string(&mut text))
         .map_err(|error| Error::usage(format!("{subject}: {}", message::reason(&error))))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -136,7 +140,7 @@ pub fn secret(subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
 }
 
 fn is_secret(text: &str) -> bool {
-    !text.is_empty() && text.len() < SECRET_SIZE && !text.chars().any(char::is_control)
+    !text.is_empty() && text.len() < MAX_SECRET && !text.chars().any(char::is_control)
 }
 
 /// The `Authorization` header of client_secret_basic: both parts form-encoded first (RFC 6749 section 2.3.1).
@@ -148,7 +152,7 @@ pub fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
 const ONE_LINE: &str = "must contain one line of text";
 
 /// Maximum size of a secret in octets; a longer file was named by mistake.
-const SECRET_SIZE: usize = 64 * 1024;
+const MAX_SECRET: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -14,12 +14,12 @@ impl Endpoint {
     /// The endpoint in this member: https, or http if allowed; never one on this machine that a remote server names
     /// (status 4).
     pub fn from_document(document: &Document, name: &str) -> Result<Endpoint, Error> {
-        let url = Url::parse(&document.need(name)?).map_err(|wrong| wrong.of_member(document, name))?;
+        let url = Url::parse(&document.need(name)?).map_err(|wrong| wrong.for_member(document, name))?;
         if url.is_local() && document.has("issuer") {
             let issuer = document.need("issuer")?;
-            let issuer = Url::parse(&issuer).map_err(|wrong| wrong.of_member(document, "issuer"))?;
+            let issuer = Url::parse(&issuer).map_err(|wrong| wrong.for_member(document, "issuer"))?;
             if !issuer.is_local() {
-                return Err(document.wrong(name, ELSEWHERE).as_untrusted());
+                return Err(document.wrong(name, REMOTE_TO_LOCAL).as_untrusted());
             }
         }
         Ok(Endpoint { name: name.to_owned(), url })
@@ -37,4 +37,4 @@ impl Endpoint {
 }
 
 /// The message for a remote server that would make us send requests to this machine.
-pub const ELSEWHERE: &str = "a remote server must not point to this machine";
+pub const REMOTE_TO_LOCAL: &str = "a remote server must not point to this machine";

@@ -1,27 +1,27 @@
 //! The server's metadata: OpenID Connect Discovery 1.0 section 4, RFC 8414, RFC 9728.
 
-use crate::client::endpoint::{ELSEWHERE, Endpoint};
+use crate::client::endpoint::{Endpoint, REMOTE_TO_LOCAL};
 use crate::client::pkce;
 use crate::document::Document;
 use crate::document::members::{is_added_by, named, names};
 use crate::error::Error;
 use crate::message;
 use crate::wire::http::{Client, Response};
-use crate::wire::url::{Unusable, Url};
+use crate::wire::url::{InvalidUrl, Url};
 
 /// The identifier of an issuer or a protected resource: a URL with well-known metadata.
 pub struct Identifier(Url);
 
 impl Identifier {
     /// The identifier in this text.
-    pub fn parse(text: &str) -> Result<Identifier, Unusable> {
+    pub fn parse(text: &str) -> Result<Identifier, InvalidUrl> {
         let url = Url::parse(text)?;
         if url.query().is_some() {
-            return Err(Unusable::new("must not have a query (?)"));
+            return Err(InvalidUrl::new("must not have a query (?)"));
         }
         if let Some((before, _)) = text.split_once("/.well-known/") {
-            let unusable = Unusable::new("the URL of a metadata document, not of the server or resource");
-            return Err(unusable.hint(format!("try {before}")));
+            let invalid = InvalidUrl::new("the URL of a metadata document, not of the server or resource");
+            return Err(invalid.hint(format!("try {before}")));
         }
         Ok(Identifier(url))
     }
@@ -52,7 +52,7 @@ pub fn for_issuer(client: &Client, issuer: &Identifier) -> Result<Document, Erro
     }
     // Metadata describes the server; it must not set the members of a login.
     metadata.retain(|name, json| (is_known(name) || self::named(name).is_none()) && json != "null");
-    for name in names(|member| is_called(member.name) && is_known(member.name)) {
+    for name in names(|member| is_endpoint(member.name) && is_known(member.name)) {
         if metadata.has(name) {
             Endpoint::from_document(&metadata, name)?;
         }
@@ -76,9 +76,9 @@ pub fn for_resource(client: &Client, resource: &Identifier) -> Result<Document, 
     let Some(issuer) = servers.and_then(|servers| servers.into_iter().next()) else {
         return Err(protected.wrong("authorization_servers", "missing"));
     };
-    let issuer = Identifier::parse(&issuer).map_err(|wrong| wrong.of_member(&protected, "authorization_servers"))?;
+    let issuer = Identifier::parse(&issuer).map_err(|wrong| wrong.for_member(&protected, "authorization_servers"))?;
     if issuer.0.is_local() && !resource.0.is_local() {
-        return Err(protected.wrong("authorization_servers", ELSEWHERE));
+        return Err(protected.wrong("authorization_servers", REMOTE_TO_LOCAL));
     }
     // The hint's command for the issuer would lose the resource.
     let mut metadata = for_issuer(client, &issuer).map_err(Error::without_hint)?;
@@ -87,7 +87,7 @@ pub fn for_resource(client: &Client, resource: &Identifier) -> Result<Document, 
 }
 
 /// Only the members that the document's table names.
-pub fn described(mut metadata: Document) -> Document {
+pub fn known_members(mut metadata: Document) -> Document {
     metadata.retain(|name, _| is_known(name) || name == "resource");
     metadata
 }
@@ -113,17 +113,17 @@ fn is_known(name: &str) -> bool {
 }
 
 /// Whether the member is a URL that a step requests or opens.
-fn is_called(name: &str) -> bool {
+fn is_endpoint(name: &str) -> bool {
     name.ends_with("_endpoint") || name == "jwks_uri"
 }
 
 fn well_known(text: &str) -> Result<Url, Error> {
-    Url::parse(text).map_err(|wrong| wrong.of_argument("issuer"))
+    Url::parse(text).map_err(|wrong| wrong.for_argument("issuer"))
 }
 
-fn other_issuer(asked: &str, named: &str) -> Error {
+fn other_issuer(requested: &str, named: &str) -> Error {
     let error = Error::untrusted("metadata: issuer: not the requested issuer");
-    if asked.strip_suffix('/') == Some(named) || named.strip_suffix('/') == Some(asked) {
+    if requested.strip_suffix('/') == Some(named) || named.strip_suffix('/') == Some(requested) {
         return error.hint(format!("only the trailing slash differs; use: {} {named}", message::name()));
     }
     if named.contains('{') {

@@ -15,8 +15,8 @@ pub fn begin(document: &mut Document, verifier: &str) -> Result<(), Error> {
     document.set("code_verifier", verifier);
     document.set("code_challenge", &challenge(verifier));
     document.set("code_challenge_method", METHOD);
-    document.set("state", &random(STATE)?);
-    document.set("nonce", &random(STATE)?);
+    document.set("state", &random(STATE_OCTETS)?);
+    document.set("nonce", &random(STATE_OCTETS)?);
     Ok(())
 }
 
@@ -54,7 +54,7 @@ pub fn random(octets: usize) -> Result<Zeroizing<String>, Error> {
 pub const METHOD: &str = "S256";
 
 /// Octets of `state` and `nonce`: 256 bits, double the 128 that RFC 6749 section 10.10 requires.
-const STATE: usize = 32;
+const STATE_OCTETS: usize = 32;
 
 #[cfg(test)]
 mod tests {

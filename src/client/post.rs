@@ -41,8 +41,8 @@ impl Call<'_> {
     }
 
     /// Sends the request once; a success may have any body.
-    pub fn deliver(&self, document: &Document, caller: &Caller, deadline: &Deadline) -> Result<(), Error> {
-        self.post(document, caller, |post, url| post.deliver(url, deadline))
+    pub fn send_ignoring_body(&self, document: &Document, caller: &Caller, deadline: &Deadline) -> Result<(), Error> {
+        self.post(document, caller, |post, url| post.send_ignoring_body(url, deadline))
     }
 
     fn post<T>(
@@ -52,15 +52,17 @@ impl Call<'_> {
         send: impl FnOnce(&Post, &Url) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let client_id = document.need_visible("client_id")?;
-        let authentication = Authentication::of(document, caller)?;
+        let authentication = Authentication::for_client(document, caller)?;
         let mut pairs = self.pairs.to_vec();
-        if !matches!(authentication, Authentication::Basic(_)) && !pairs.iter().any(|(name, _)| *name == "client_id") {
+        if !matches!(authentication, Authentication::ClientSecretBasic(_))
+            && !pairs.iter().any(|(name, _)| *name == "client_id")
+        {
             pairs.push(("client_id", &client_id));
         }
         let mut authorization = None;
         match &authentication {
-            Authentication::Basic(secret) => authorization = Some(basic(&client_id, secret)),
-            Authentication::Post(secret) => pairs.push(("client_secret", secret)),
+            Authentication::ClientSecretBasic(secret) => authorization = Some(basic(&client_id, secret)),
+            Authentication::ClientSecretPost(secret) => pairs.push(("client_secret", secret)),
             Authentication::None => {}
         }
         let (media_type, body) = match self.format {
@@ -69,7 +71,7 @@ impl Call<'_> {
         };
         let mut secrets: Vec<&str> =
             pairs.iter().filter(|(name, _)| SECRET.contains(name)).map(|(_, value)| *value).collect();
-        if let Authentication::Basic(secret) = &authentication {
+        if let Authentication::ClientSecretBasic(secret) = &authentication {
             secrets.push(secret);
         }
         let authorization = authorization.as_ref().map(|header| header.as_str());
@@ -81,7 +83,7 @@ impl Call<'_> {
         };
         let is_public = matches!(authentication, Authentication::None);
         send(&post, self.endpoint.url()).map_err(|error| {
-            let is_unknown = error.response_status() == Some(401) || error.code() == Some("invalid_client");
+            let is_unknown = error.response_status() == Some(401) || error.oauth_code() == Some("invalid_client");
             if is_public && is_unknown { error.hint(PUBLIC_CLIENT) } else { error }
         })
     }
@@ -106,7 +108,7 @@ impl Post<'_> {
     }
 
     /// Sends it once; status 200 and 204 are a success with any body (RFC 7009 section 2.2).
-    pub fn deliver(&self, url: &Url, deadline: &Deadline) -> Result<(), Error> {
+    pub fn send_ignoring_body(&self, url: &Url, deadline: &Deadline) -> Result<(), Error> {
         match self.response(url, deadline)? {
             Response { status: 200 | 204, .. } => Ok(()),
             response => self.object(&response).map(drop),
@@ -155,8 +157,9 @@ impl Post<'_> {
     fn refused(&self, code: &str, object: &Document) -> Error {
         let code = redacted(code, self.secrets);
         let text = |name| object.text(name).ok().flatten().filter(|text| !text.is_empty());
-        let words = |name| text(name).map(|text| redacted(&text, self.secrets));
-        let error = oauth_error::refusal(self.subject, &code, words("error_description"), words("error_uri"));
+        let server_text = |name| text(name).map(|text| redacted(&text, self.secrets));
+        let error =
+            oauth_error::refusal(self.subject, &code, server_text("error_description"), server_text("error_uri"));
         if DPOP_ERRORS.contains(&code.as_str()) { error.hint(DPOP) } else { error }
     }
 

@@ -25,7 +25,7 @@ impl RedirectUri {
             return Ok(RedirectUri { text: text.to_owned(), url: None });
         }
         // The hint about test hosts does not apply: a plain http redirect must lead to this machine.
-        let url = Url::parse(text).map_err(|wrong| wrong.of_member(document, "redirect_uri").without_hint())?;
+        let url = Url::parse(text).map_err(|wrong| wrong.for_member(document, "redirect_uri").without_hint())?;
         let names = form::pairs(url.query().unwrap_or_default()).filter_map(|(name, _)| form::decode(name));
         if names.into_iter().any(|name| RESPONSE_PARAMETERS.contains(&name.as_str())) {
             return Err(document.wrong(
@@ -56,16 +56,16 @@ impl RedirectUri {
 
     /// The URI with this port in place of port 0.
     pub fn with_port(&self, port: u16) -> String {
-        self.with_authority_end(&format!(":{port}"))
+        self.with_port_suffix(&format!(":{port}"))
     }
 
     /// The URI to register: a server must allow any port for a loopback URI (RFC 8252 section 7.3), so port 0 is
     /// omitted.
     pub fn registered(&self) -> String {
-        if self.has_port_0() { self.with_authority_end("") } else { self.text.clone() }
+        if self.has_port_0() { self.with_port_suffix("") } else { self.text.clone() }
     }
 
-    fn with_authority_end(&self, end: &str) -> String {
+    fn with_port_suffix(&self, end: &str) -> String {
         match &self.url {
             Some(url) => format!("{}{end}{}", url.without_port(), url.after_origin()),
             None => self.text.clone(),

@@ -6,10 +6,10 @@ use crate::error::Error;
 /// The document's resources: absolute URIs without a fragment; empty if missing.
 pub fn resources(document: &Document) -> Result<Vec<String>, Error> {
     let resources = document.texts("resource")?.unwrap_or_default();
-    match resources.iter().all(|resource| is_resource(resource)) {
-        true => Ok(resources),
-        false => Err(document.wrong("resource", "must be an absolute URI without a fragment")),
+    if !resources.iter().all(|resource| is_resource(resource)) {
+        return Err(document.wrong("resource", "must be an absolute URI without a fragment"));
     }
+    Ok(resources)
 }
 
 fn is_resource(text: &str) -> bool {

@@ -45,7 +45,7 @@ impl Document {
     pub fn from_file(file: &str, subject: &str) -> Result<Document, Error> {
         let mut octets = Zeroizing::new(Vec::new());
         File::open(file)
-            .and_then(|file| file.take(SIZE as u64 + 1).read_to_end(&mut octets))
+            .and_then(|file| file.take(MAX_SIZE as u64 + 1).read_to_end(&mut octets))
             .map_err(|error| Error::usage(format!("{subject}: {}", message::reason(&error))))?;
         Document::parse(&octets).map_err(|wrong| Error::usage(format!("{subject}: {wrong}")))
     }
@@ -64,13 +64,13 @@ impl Document {
 
     /// Marks the object as part of a token in `member` of the user's document: a fault is status 4, and its message
     /// begins with `subject`.
-    pub fn of_token(self, member: &'static str, subject: &'static str) -> Document {
+    pub fn in_token(self, member: &'static str, subject: &'static str) -> Document {
         Document { origin: Origin::Token { member, subject }, ..self }
     }
 
     /// The user's document in these octets, or why they are invalid (never a value).
     pub fn parse(octets: &[u8]) -> Result<Document, String> {
-        if octets.len() > SIZE {
+        if octets.len() > MAX_SIZE {
             return Err(too_large());
         }
         let text = std::str::from_utf8(octets).map_err(|_| "not UTF-8".to_owned())?;
@@ -144,7 +144,7 @@ impl Document {
     pub fn visible(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let Some(text) = self.text(name)?.map(Zeroizing::new) else { return Ok(None) };
         if text.is_empty() || !is_visible(&text) {
-            return Err(self.wrong(name, VISIBLE));
+            return Err(self.wrong(name, NOT_VISIBLE));
         }
         Ok(Some(text))
     }
@@ -299,9 +299,9 @@ fn object(text: &str) -> Result<BTreeMap<String, &RawValue>, String> {
         serde_json::error::Category::Eof => "not a JSON object: unexpected end".to_owned(),
         _ => format!("not JSON at line {}, column {}", error.line(), error.column()),
     })?;
-    match members.twice {
+    match members.duplicate {
         Some(name) => Err(format!("{name}: duplicate")),
-        None => Ok(members.once),
+        None => Ok(members.unique),
     }
 }
 
@@ -317,8 +317,8 @@ fn check(value: &RawValue, depth: usize) -> Result<(), String> {
         }
         _ => return Ok(()),
     };
-    if depth > DEPTH {
-        return Err(format!("nested deeper than {DEPTH}"));
+    if depth > MAX_DEPTH {
+        return Err(format!("nested deeper than {MAX_DEPTH}"));
     }
     nested.into_iter().try_for_each(|inner| check(inner, depth + 1))
 }
@@ -349,8 +349,8 @@ fn quoted(text: &str) -> String {
 /// One object's members, and a duplicate name, if any.
 #[derive(Default)]
 struct Members<'de> {
-    once: BTreeMap<String, &'de RawValue>,
-    twice: Option<String>,
+    unique: BTreeMap<String, &'de RawValue>,
+    duplicate: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -371,9 +371,9 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
         let mut members = Members::default();
         while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-            match members.once.entry(name) {
+            match members.unique.entry(name) {
                 Entry::Vacant(place) => drop(place.insert(value)),
-                Entry::Occupied(taken) => members.twice = Some(taken.key().clone()),
+                Entry::Occupied(taken) => members.duplicate = Some(taken.key().clone()),
             }
         }
         Ok(members)
@@ -381,13 +381,13 @@ impl<'de> Visitor<'de> for MembersVisitor {
 }
 
 /// Maximum size of a document in octets: far above any token set, small enough to hold in memory.
-pub const SIZE: usize = 1024 * 1024;
+pub const MAX_SIZE: usize = 1024 * 1024;
 
 /// Maximum nesting depth; serde_json's own limit is 128.
-const DEPTH: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// The message for a text that is empty or has other characters.
-pub const VISIBLE: &str = "must be one or more visible ASCII characters";
+pub const NOT_VISIBLE: &str = "must be one or more visible ASCII characters";
 
 #[cfg(test)]
 mod tests {

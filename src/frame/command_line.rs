@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Arg;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::output::{stdout, unwritten};
+use super::output::{stdout, write_error};
 use crate::error::Error;
 use crate::message;
 
@@ -30,12 +30,12 @@ pub fn is_bare(mut arguments: impl Iterator<Item = OsString>) -> bool {
 }
 
 /// Prints help or the version; any other clap error is a usage error.
-pub fn asked_or_wrong(error: &clap::Error) -> Result<ExitCode, Error> {
+pub fn help_or_usage_error(error: &clap::Error) -> Result<ExitCode, Error> {
     if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return Err(usage_error(error));
     }
     let text = error.render().to_string();
-    stdout()?.write_all(text.as_bytes()).map_err(|error| unwritten(&error))?;
+    stdout()?.write_all(text.as_bytes()).map_err(|error| write_error(&error))?;
     Ok(ExitCode::SUCCESS)
 }
 

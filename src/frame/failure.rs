@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 use crate::message;
 
 /// Writes the message to standard error, unless another tool reports it.
-pub fn say(error: &Error) {
+pub fn report(error: &Error) {
     if error.is_silent() {
         return;
     }
@@ -49,7 +49,7 @@ fn is_read_by_a_tool(stdout: &File) -> bool {
 /// The message on one line, and the hint, if any, on a second.
 fn text(error: &Error) -> String {
     let message = message::printable(error.message());
-    let hint = error.cure().map(str::to_owned).or_else(|| error.missing_member().and_then(who_adds));
+    let hint = error.hint_text().map(str::to_owned).or_else(|| error.missing_member().and_then(missing_member_hint));
     match hint {
         Some(hint) => format!("{}: {message}\nhint: {}", message::name(), message::printable(&hint)),
         None => format!("{}: {message}", message::name()),
@@ -63,12 +63,12 @@ fn json(error: &Error) -> String {
     line.set_number("status", error.kind().status().into());
     line.set("kind", error.kind().name());
     line.set("message", &message::printable(error.message()));
-    let said = error.said();
+    let oauth = error.oauth_error();
     for (name, text) in [
         ("member", error.member()),
-        ("error", said.error.as_deref()),
-        ("error_description", said.description.as_deref()),
-        ("error_uri", said.uri.as_deref()),
+        ("error", oauth.error.as_deref()),
+        ("error_description", oauth.description.as_deref()),
+        ("error_uri", oauth.uri.as_deref()),
     ] {
         line.set_given(name, text.map(message::printable).as_deref());
     }
@@ -79,7 +79,7 @@ fn json(error: &Error) -> String {
 }
 
 /// The tool or the option that adds a missing member.
-fn who_adds(name: &str) -> Option<String> {
+fn missing_member_hint(name: &str) -> Option<String> {
     let member = members::named(name)?;
     let this = message::name();
     match member.added_by {

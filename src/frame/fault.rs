@@ -6,7 +6,7 @@ use super::failure;
 use crate::error::{Error, Kind};
 
 /// Disables core files (on Linux, tracing too), which would expose secrets, and reports a panic as a failure.
-pub fn guard() {
+pub fn harden() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     #[cfg(not(target_os = "linux"))]
@@ -17,7 +17,7 @@ pub fn guard() {
     panic::set_hook(Box::new(|fault| {
         let place = fault.location().map(ToString::to_string).unwrap_or_default();
         let error = Error::new(Kind::Fault, format!("internal error at {place}: please report it"));
-        failure::say(&error);
+        failure::report(&error);
         failure::write_line(&error);
         std::process::exit(Kind::Fault.status().into());
     }));

@@ -25,7 +25,7 @@ impl Input<'_> {
 
     /// The one document; fails if there is a second one, or if nothing reads the output.
     pub fn document(self) -> Result<Document, Error> {
-        let document = only()?;
+        let document = single_document()?;
         if let Some(output) = self.output {
             output.ready()?;
         }
@@ -35,11 +35,11 @@ impl Input<'_> {
 
 /// The document in this file, or on standard input for `-`.
 pub fn document(file: &str) -> Result<Document, Error> {
-    if file == "-" { only() } else { Document::from_file(file, file) }
+    if file == "-" { single_document() } else { Document::from_file(file, file) }
 }
 
 /// The one document on standard input; a second one is refused before anything is done.
-fn only() -> Result<Document, Error> {
+fn single_document() -> Result<Document, Error> {
     let mut documents = Documents::from_stdin();
     let document = documents.next()?.ok_or_else(empty)?;
     match documents.next()? {
@@ -82,13 +82,13 @@ impl Documents {
             let end = chunk.iter().position(|octet| scan.ends_at(*octet));
             let used = end.map_or(chunk.len(), |end| end + 1);
             octets.extend_from_slice(chunk.get(..used).unwrap_or_default());
-            let done = end.is_some() || used == 0 || octets.len() > document::SIZE;
+            let done = end.is_some() || used == 0 || octets.len() > document::MAX_SIZE;
             self.stdin.consume(used);
-            if octets.iter().all(|octet| WHITE.contains(octet)) {
+            if octets.iter().all(|octet| WHITE_SPACE.contains(octet)) {
                 octets.clear();
             }
             if done {
-                let start = octets.iter().position(|octet| !WHITE.contains(octet));
+                let start = octets.iter().position(|octet| !WHITE_SPACE.contains(octet));
                 octets.drain(..start.unwrap_or_default());
                 return Ok(octets);
             }
@@ -109,7 +109,7 @@ impl Scan {
     fn ends_at(&mut self, octet: u8) -> bool {
         if self.depth == 0 {
             let object = octet == b'{' && !self.started;
-            self.started |= !WHITE.contains(&octet);
+            self.started |= !WHITE_SPACE.contains(&octet);
             self.depth = object.into();
             return self.started && !object && octet == b'\n';
         }
@@ -135,4 +135,4 @@ fn unreadable(wrong: &str) -> Error {
 }
 
 /// White space between JSON values (RFC 8259 section 2).
-const WHITE: [u8; 4] = *b" \t\r\n";
+const WHITE_SPACE: [u8; 4] = *b" \t\r\n";

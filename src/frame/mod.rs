@@ -44,7 +44,7 @@ pub fn filter<A: Parser>(step: impl FnOnce(&A, Input) -> Result<Document, Error>
     run(Form::Document, never, |args: A, output| {
         let before = OnceCell::new();
         let after = step(&args, Input::new(&before, Some(&output)))?;
-        output.print(&after).map_err(|error| lost(error, before.get(), &after))?;
+        output.print(&after).map_err(|error| with_loss(error, before.get(), &after))?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -103,14 +103,14 @@ fn run<A: Parser>(
 ) -> ExitCode {
     let mut command = A::command();
     message::set_name(command.get_name());
-    fault::guard();
+    fault::harden();
     if form == Form::Document {
         command = command.arg(command_line::raw_argument());
     }
     let matches = match command.try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            return end(command_line::asked_or_wrong(&error), form, command_line::is_bare(std::env::args_os()));
+            return end(command_line::help_or_usage_error(&error), form, command_line::is_bare(std::env::args_os()));
         }
     };
     let raw = matches.try_get_one::<String>(command_line::RAW).ok().flatten().cloned();
@@ -129,7 +129,7 @@ fn end(done: Result<ExitCode, Error>, form: Form, is_bare: bool) -> ExitCode {
         Ok(status) => return status,
         Err(error) => error,
     };
-    failure::say(&error);
+    failure::report(&error);
     if form == Form::Document && !is_bare {
         failure::write_line(&error);
     }
@@ -137,12 +137,12 @@ fn end(done: Result<ExitCode, Error>, form: Form, is_bare: bool) -> ExitCode {
 }
 
 /// Adds to a failure to print that new tokens or a new code are lost, since the server issues them only once.
-fn lost(error: Error, before: Option<&Document>, after: &Document) -> Error {
+fn with_loss(error: Error, before: Option<&Document>, after: &Document) -> Error {
     let old = |name: &str| before.and_then(|before| before.json(name));
     let is_new = |name: &str| after.has(name) && old(name) != after.json(name);
     match () {
-        () if is_new("access_token") => error.losing("the tokens issued by the server are lost"),
-        () if is_new("code") => error.losing("the code issued by the server is lost"),
+        () if is_new("access_token") => error.with_loss("the tokens issued by the server are lost"),
+        () if is_new("code") => error.with_loss("the code issued by the server is lost"),
         () => error,
     }
 }

@@ -47,7 +47,7 @@ impl Output {
     pub fn close(self) -> Result<(), Error> {
         let nowhere = File::options().write(true).open("/dev/null");
         let closed = nowhere.and_then(|nowhere| Ok(rustix::stdio::dup2_stdout(nowhere)?));
-        closed.map_err(|error| unwritten(&error))
+        closed.map_err(|error| write_error(&error))
     }
 
     /// Fails if nothing can read the output any more, so that no code or token is spent in vain.
@@ -60,18 +60,18 @@ impl Output {
 
     fn write(&self, text: &str) -> Result<(), Error> {
         self.ready()?;
-        (&self.stdout).write_all(text.as_bytes()).map_err(|error| unwritten(&error))
+        (&self.stdout).write_all(text.as_bytes()).map_err(|error| write_error(&error))
     }
 }
 
 /// Standard output without a buffer, so that each text is printed in one write.
 pub fn stdout() -> Result<File, Error> {
     let stdout = io::stdout().as_fd().try_clone_to_owned();
-    stdout.map(File::from).map_err(|error| unwritten(&error))
+    stdout.map(File::from).map_err(|error| write_error(&error))
 }
 
 /// The failure to write to standard output.
-pub fn unwritten(error: &io::Error) -> Error {
+pub fn write_error(error: &io::Error) -> Error {
     match error.kind() {
         ErrorKind::BrokenPipe => reader::gone(),
         _ => Error::unavailable(format!("standard output: {}", message::reason(error))),
@@ -81,10 +81,8 @@ pub fn unwritten(error: &io::Error) -> Error {
 /// The member alone, as text and a newline.
 fn raw(document: &Document, member: &str) -> Result<Zeroizing<String>, Error> {
     let json = document.json(member).ok_or_else(|| document.wrong(member, "missing"))?;
-    let mut text = match json.starts_with('"') {
-        true => Zeroizing::new(document.need(member)?),
-        false => Zeroizing::new(json.to_owned()),
-    };
+    let is_string = json.starts_with('"');
+    let mut text = Zeroizing::new(if is_string { document.need(member)? } else { json.to_owned() });
     if text.chars().any(char::is_control) {
         return Err(document.wrong(member, "contains a control character"));
     }

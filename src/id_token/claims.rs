@@ -25,7 +25,7 @@ pub struct Policy {
 pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Result<Document, Error> {
     let earlier = document.object("id_token_claims")?.map(without_nulls);
     let Some(token) = document.text("id_token")? else {
-        return absent(document, earlier.is_some());
+        return without_id_token(document, earlier.is_some());
     };
     let jws = Jws::parse(&token)?;
     check_header(&document, &jws)?;
@@ -38,23 +38,23 @@ pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Resul
 }
 
 /// A document without an ID token: allowed after a refresh; else status 4 if `openid` was requested, or 2.
-fn absent(document: Document, refreshed: bool) -> Result<Document, Error> {
+fn without_id_token(document: Document, refreshed: bool) -> Result<Document, Error> {
     if refreshed {
         return Ok(document);
     }
     let scope = document.text("scope")?.unwrap_or_default();
     // A nonce is sent only with `openid`, and remains when the granted scope replaces the requested one.
-    let asked = scope::contains(&scope, "openid") || document.has("nonce");
-    match document.has("access_token") && asked {
-        true => Err(untrusted("missing, although openid was requested")),
-        false => document.need("id_token").map(|_| document),
+    let openid_requested = scope::contains(&scope, "openid") || document.has("nonce");
+    if document.has("access_token") && openid_requested {
+        return Err(untrusted("missing, although openid was requested"));
     }
+    document.need("id_token").map(|_| document)
 }
 
 /// Checks the token's type (RFC 8725 section 3.11), and that the server signs with its algorithm.
 fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
     let typ = jws.header.text("typ")?;
-    if typ.is_some_and(|typ| !TYPES.iter().any(|known| typ.eq_ignore_ascii_case(known))) {
+    if typ.is_some_and(|typ| !ID_TOKEN_TYPES.iter().any(|known| typ.eq_ignore_ascii_case(known))) {
         return Err(jws.header.wrong("typ", "not the type of an ID token"));
     }
     let algorithms = document.texts("id_token_signing_alg_values_supported")?;
@@ -81,8 +81,8 @@ impl Check<'_> {
         self.check_nonce(earlier.is_some())?;
         self.check_access_token()?;
         match earlier {
-            Some(earlier) => self.check_earlier(earlier),
-            None => self.check_login(),
+            Some(earlier) => self.check_same_login(earlier),
+            None => self.check_request(),
         }
     }
 
@@ -93,12 +93,12 @@ impl Check<'_> {
             return Err(claims.wrong("iss", "not the document's issuer"));
         }
         let sub = claims.need("sub")?;
-        if sub.is_empty() || sub.chars().count() > SUBJECT {
+        if sub.is_empty() || sub.chars().count() > MAX_SUBJECT {
             return Err(claims.wrong("sub", "must have 1 to 255 characters"));
         }
         let client_id = document.need_visible("client_id")?;
         let audience = claims.texts("aud")?.ok_or_else(|| claims.wrong("aud", "missing"))?;
-        if !audience.iter().any(|name| *name == *client_id) {
+        if !audience.contains(&client_id) {
             return Err(claims.wrong("aud", "does not include this client"));
         }
         if audience.iter().any(|name| *name != *client_id && !self.policy.trusted_audiences.contains(name)) {
@@ -157,7 +157,7 @@ impl Check<'_> {
     }
 
     /// Checks the request's `max_age` and `acr_values`.
-    fn check_login(&self) -> Result<(), Error> {
+    fn check_request(&self) -> Result<(), Error> {
         let Check { document, claims, .. } = self;
         if let Some(age) = document.seconds("max_age")? {
             let login =
@@ -177,7 +177,7 @@ impl Check<'_> {
     }
 
     /// A refreshed token must belong to the same login (OpenID Connect Core section 12.2).
-    fn check_earlier(&self, earlier: &Document) -> Result<(), Error> {
+    fn check_same_login(&self, earlier: &Document) -> Result<(), Error> {
         let claims = &self.claims;
         let changed = |name: &str| Err(claims.wrong(name, "changed since the login"));
         for name in ["iss", "sub", "azp"] {
@@ -225,7 +225,7 @@ fn seconds(json: &str) -> Option<f64> {
 }
 
 /// Allowed `typ` values of an ID token; most servers send none or JWT.
-const TYPES: [&str; 2] = ["JWT", "JOSE"];
+const ID_TOKEN_TYPES: [&str; 2] = ["JWT", "JOSE"];
 
 /// Maximum length of `sub` in characters (OpenID Connect Core section 2).
-const SUBJECT: usize = 255;
+const MAX_SUBJECT: usize = 255;

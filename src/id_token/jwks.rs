@@ -36,23 +36,23 @@ impl Keys {
     /// Verifies the token's signature with the keys of the document's server: fetched once, and once more if the token
     /// names an unknown key, since servers rotate their keys.
     pub fn verify(&mut self, document: &Document, jws: &Jws, deadline: &Deadline) -> Result<(), Error> {
-        let wrong = |wrong: Wrong| untrusted(wrong.words());
+        let wrong = |wrong: VerifyError| untrusted(wrong.message());
         if let Some(set) = &self.file {
             return set.verify(jws).map_err(wrong);
         }
         let endpoint = Endpoint::from_document(document, "jwks_uri")?;
         let url = endpoint.url();
         let client = Client::new(*deadline);
-        if self.fetched.len() >= SERVERS {
+        if self.fetched.len() >= MAX_SERVERS {
             self.fetched.clear();
         }
         let fetched = match self.fetched.entry(url.as_str().to_owned()) {
             Entry::Occupied(fetched) => fetched.into_mut(),
-            Entry::Vacant(place) => place.insert(Fetched { set: fetch(&client, url)?, again: false }),
+            Entry::Vacant(place) => place.insert(Fetched { set: fetch(&client, url)?, refetched: false }),
         };
         match fetched.set.verify(jws) {
-            Err(Wrong::Kid) if !fetched.again => {
-                *fetched = Fetched { set: fetch(&client, url)?, again: true };
+            Err(VerifyError::UnknownKid) if !fetched.refetched => {
+                *fetched = Fetched { set: fetch(&client, url)?, refetched: true };
                 fetched.set.verify(jws).map_err(wrong)
             }
             verified => verified.map_err(wrong),
@@ -63,25 +63,25 @@ impl Keys {
 struct Fetched {
     set: KeySet,
     /// Whether these were fetched again, since the first ones lacked a key.
-    again: bool,
+    refetched: bool,
 }
 
 /// The supported keys of one server.
 struct KeySet(Vec<Key>);
 
 /// Why no key verifies a token.
-enum Wrong {
-    Kid,
-    Key,
-    Signature,
+enum VerifyError {
+    UnknownKid,
+    NoKey,
+    BadSignature,
 }
 
-impl Wrong {
-    fn words(&self) -> &'static str {
+impl VerifyError {
+    fn message(&self) -> &'static str {
         match self {
-            Wrong::Kid => "kid: no such signing key in the server's JWKS",
-            Wrong::Key => "alg: no key for it in the server's JWKS",
-            Wrong::Signature => "signature: does not verify with the server's key",
+            VerifyError::UnknownKid => "kid: no such signing key in the server's JWKS",
+            VerifyError::NoKey => "alg: no key for it in the server's JWKS",
+            VerifyError::BadSignature => "signature: does not verify with the server's key",
         }
     }
 }
@@ -100,19 +100,18 @@ impl KeySet {
         Ok(KeySet(keys.iter().filter_map(|key| Key::parse(key).ok().flatten()).collect()))
     }
 
-    fn verify(&self, jws: &Jws) -> Result<(), Wrong> {
+    fn verify(&self, jws: &Jws) -> Result<(), VerifyError> {
         let named = |key: &&Key| jws.kid.is_none() || key.kid == jws.kid;
         let named: Vec<&Key> = self.0.iter().filter(named).collect();
         if named.is_empty() && jws.kid.is_some() {
-            return Err(Wrong::Kid);
+            return Err(VerifyError::UnknownKid);
         }
         let fits = |key: &&Key| key.alg.as_deref().is_none_or(|alg| alg == jws.algorithm.name);
         let tried: Vec<bool> = named.into_iter().filter(fits).filter_map(|key| key.public.verifies(jws)).collect();
-        match tried.iter().any(|verified| *verified) {
-            true => Ok(()),
-            false if tried.is_empty() => Err(Wrong::Key),
-            false => Err(Wrong::Signature),
+        if tried.is_empty() {
+            return Err(VerifyError::NoKey);
         }
+        if tried.contains(&true) { Ok(()) } else { Err(VerifyError::BadSignature) }
     }
 }
 
@@ -150,7 +149,7 @@ impl Key {
 impl Public {
     /// Whether the token was signed with this key; `None` if the key's type does not match the token's algorithm.
     fn verifies(&self, jws: &Jws) -> Option<bool> {
-        let (input, signature) = (jws.input.as_bytes(), jws.signature.as_slice());
+        let (input, signature) = (jws.signing_input.as_bytes(), jws.signature.as_slice());
         let verified = match (self, &jws.algorithm.scheme) {
             (Public::Rsa(key), Scheme::Rsa(parameters)) => key.verify(parameters, input, signature),
             (Public::Ec(curve, point), Scheme::Ec(name, algorithm)) if curve == name => {
@@ -169,7 +168,7 @@ fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
     let set = loop {
         let error = match client.get(url).and_then(|response| metadata::read("JWKS", &response)) {
             // An error with a hint is for the user to fix; waiting does not help.
-            Err(error) if error.kind() == Kind::Unavailable && error.cure().is_none() => error,
+            Err(error) if error.kind() == Kind::Unavailable && error.hint_text().is_none() => error,
             read => break read?,
         };
         if pause == FIRST_PAUSE && io::stderr().is_terminal() {
@@ -184,7 +183,7 @@ fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
 }
 
 /// Maximum number of servers with cached keys in one run; beyond it, the cache is cleared.
-const SERVERS: usize = 16;
+const MAX_SERVERS: usize = 16;
 
 /// The pause before the first retry; it doubles with each retry, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

@@ -19,7 +19,7 @@ pub struct Jws<'a> {
     /// The key ID that the header names.
     pub kid: Option<String>,
     /// The signing input: the first two parts, unchanged.
-    pub input: &'a str,
+    pub signing_input: &'a str,
     /// The signature.
     pub signature: Vec<u8>,
     payload: Zeroizing<Vec<u8>>,
@@ -38,7 +38,7 @@ impl Jws<'_> {
         let decode = |part: &str, name| decoded(part).ok_or_else(|| untrusted(&format!("{name}: not base64url")));
         let object = Document::parse(&decode(header, "header")?);
         let object = object.map_err(|wrong| untrusted(&format!("header: {wrong}")))?;
-        let object = object.of_token("id_token", "id_token: header");
+        let object = object.in_token("id_token", "id_token: header");
         // No extension is supported, so a critical one must be rejected (RFC 7515 section 4.1.11). `b64` without `crit`
         // violates RFC 7797, and `zip` is for encrypted tokens only.
         if let Some(name) = ["crit", "b64", "zip"].into_iter().find(|name| object.has(name)) {
@@ -46,9 +46,9 @@ impl Jws<'_> {
         }
         let alg = object.need("alg")?;
         Ok(Jws {
-            algorithm: Algorithm::named(&alg).map_err(|wrong| object.wrong("alg", wrong))?,
+            algorithm: Algorithm::from_name(&alg).map_err(|wrong| object.wrong("alg", wrong))?,
             kid: object.text("kid")?,
-            input: token.get(..header.len() + 1 + payload.len()).unwrap_or_default(),
+            signing_input: token.get(..header.len() + 1 + payload.len()).unwrap_or_default(),
             signature: decode(signature, "signature")?,
             payload: Zeroizing::new(decode(payload, "payload")?),
             header: object,
@@ -58,7 +58,7 @@ impl Jws<'_> {
     /// The claims (RFC 7519 section 4).
     pub fn claims(&self) -> Result<Document, Error> {
         let claims = Document::parse(&self.payload).map_err(|wrong| untrusted(&format!("claims: {wrong}")))?;
-        Ok(claims.of_token("id_token", "id_token"))
+        Ok(claims.in_token("id_token", "id_token"))
     }
 }
 
@@ -88,7 +88,7 @@ pub enum Scheme {
 
 impl Algorithm {
     /// The algorithm of this name, or why it is rejected.
-    pub fn named(name: &str) -> Result<&'static Algorithm, &'static str> {
+    pub fn from_name(name: &str) -> Result<&'static Algorithm, &'static str> {
         ALGORITHMS.iter().find(|algorithm| algorithm.name == name).ok_or(match name {
             "ES512" => "ES512 is not supported",
             "HS256" | "HS384" | "HS512" => "HMAC does not prove who signed",

@@ -8,7 +8,7 @@ use super::pages;
 use super::response::Response;
 use super::router;
 use super::service::Service;
-use crate::document::SIZE;
+use crate::document::MAX_SIZE;
 use crate::wire::request::Head;
 
 /// Reads a request and sends the response.
@@ -43,7 +43,7 @@ fn response(stream: &mut TcpStream, service: &Service) -> io::Result<Response> {
         }
     };
     let length = request.header("Content-Length").unwrap_or("0").parse().unwrap_or(usize::MAX);
-    if length > SIZE || request.has("Transfer-Encoding") {
+    if length > MAX_SIZE || request.has("Transfer-Encoding") {
         return Ok(pages::problem(413, "The request body is too large or its length is unknown."));
     }
     while octets.len() < head + length {

@@ -10,7 +10,7 @@ use crate::wire::url::Url;
 /// Requests a URL as a browser would, and follows redirects on this machine until a page.
 pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
     let client = Client::new(Deadline::after(timeout));
-    let mut url = Url::parse(url).map_err(|wrong| wrong.of_argument("--visit"))?;
+    let mut url = Url::parse(url).map_err(|wrong| wrong.for_argument("--visit"))?;
     for _ in 0..REDIRECTS_FOLLOWED {
         if !url.is_loopback() {
             return Err(Error::untrusted("--visit: leads to another machine"));
@@ -26,7 +26,7 @@ pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
         // A fragment is for the page; it is never sent.
         let next = next.split('#').next().unwrap_or_default();
         let absolute = if next.starts_with('/') { format!("{}{next}", url.origin()) } else { next.to_owned() };
-        url = Url::parse(&absolute).map_err(|wrong| wrong.of_argument("--visit"))?;
+        url = Url::parse(&absolute).map_err(|wrong| wrong.for_argument("--visit"))?;
     }
     Err(Error::untrusted("--visit: too many redirects"))
 }

@@ -16,26 +16,26 @@ pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Er
     let endpoint = Endpoint::from_document(document, "authorization_endpoint")?;
     let endpoint = endpoint.url();
     let request = request(document)?;
-    let mut taken: Vec<String> = request.iter().map(|(name, _)| name.clone()).collect();
+    let mut used: Vec<String> = request.iter().map(|(name, _)| name.clone()).collect();
     for (name, value) in form::pairs(endpoint.query().unwrap_or_default()) {
         let (name, value) = (form::decode(name).unwrap_or_default(), form::decode(value).unwrap_or_default());
-        check(&name, &value, &taken)?;
-        taken.push(name);
+        check(&name, &value, &used)?;
+        used.push(name);
     }
     for (name, value) in added {
         if OPTIONS.contains(&name.as_str()) {
-            return Err(twice(name));
+            return Err(duplicate_parameter(name));
         }
         if value.is_empty() {
             return Err(Error::usage(format!("{name}: must not be empty")));
         }
-        check(name, value, &taken)?;
-        taken.push(name.clone());
+        check(name, value, &used)?;
+        used.push(name.clone());
     }
     let pairs = request.iter().chain(added);
     let query = form::encoded(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
     let url = with_query(endpoint, &query);
-    if url.len() > LONG {
+    if url.len() > LONG_URL {
         message::note("the URL is longer than 8,000 characters, which some servers truncate; pkce-push shortens it");
     }
     Ok(url)
@@ -100,9 +100,9 @@ fn challenge(document: &Document) -> Result<String, Error> {
 }
 
 /// Refuses a parameter that is reserved or a duplicate, and a response mode other than query.
-fn check(name: &str, value: &str, taken: &[String]) -> Result<(), Error> {
-    if RESERVED.contains(&name) || taken.iter().any(|other| other == name) {
-        return Err(twice(name));
+fn check(name: &str, value: &str, used: &[String]) -> Result<(), Error> {
+    if RESERVED.contains(&name) || used.iter().any(|other| other == name) {
+        return Err(duplicate_parameter(name));
     }
     if name == "response_mode" && value != "query" {
         return Err(Error::usage("response_mode: must be query"));
@@ -110,7 +110,7 @@ fn check(name: &str, value: &str, taken: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-fn twice(name: &str) -> Error {
+fn duplicate_parameter(name: &str) -> Error {
     Error::usage(format!("{name}: reserved, or already in the request"))
 }
 
@@ -121,4 +121,4 @@ const RESERVED: [&str; 4] = ["request", "request_uri", "client_secret", "code_ve
 const OPTIONS: [&str; 3] = ["nonce", "scope", "resource"];
 
 /// The length in characters from which some servers and browsers truncate a URL.
-const LONG: usize = 8000;
+const LONG_URL: usize = 8000;

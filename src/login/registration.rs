@@ -44,7 +44,7 @@ pub fn register(
     // Credentials of an earlier client must not be sent as those of the new one.
     document.remove(&["client_id", "client_secret", "token_endpoint_auth_method"]);
     document.set("client_id", &client_id);
-    adopt_secret(&mut document, &response, &endpoint)?;
+    add_secret(&mut document, &response, &endpoint)?;
     Ok(document)
 }
 
@@ -62,10 +62,10 @@ fn request(document: &Document, client_name: Option<&str>, redirect_uri: &str) -
 }
 
 /// Adds the secret and its authentication method, if the server issues one although none was requested.
-fn adopt_secret(document: &mut Document, response: &Document, endpoint: &Endpoint) -> Result<(), Error> {
+fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint) -> Result<(), Error> {
     let method = response.text("token_endpoint_auth_method")?;
     let secret = response.text("client_secret")?.filter(|secret| !secret.is_empty());
-    match (method.as_deref().map(AuthMethod::named), secret) {
+    match (method.as_deref().map(AuthMethod::from_name), secret) {
         (Some(Some(AuthMethod::None)), _) | (None, None) => return Ok(()),
         (Some(None), _) => {
             let wrong = "the server requires a client authentication method that is not supported";

@@ -16,21 +16,21 @@ pub fn revoke(mut document: Document, caller: &Caller) -> Result<Document, Error
         let pairs = [("token", token.as_str()), ("token_type_hint", name)];
         let endpoint = &Endpoint::from_document(&document, "revocation_endpoint")?;
         let call = Call { endpoint, format: Format::Form, pairs: &pairs, spends: None };
-        match call.deliver(&document, caller, &deadline) {
-            Err(error) if revoked && error.code() == Some("unsupported_token_type") => {
+        match call.send_ignoring_body(&document, caller, &deadline) {
+            Err(error) if revoked && error.oauth_code() == Some("unsupported_token_type") => {
                 message::note("the server does not revoke access tokens; this one expires by itself");
                 continue;
             }
             // Some servers send this where RFC 7009 section 2.2 requires 200: the token is already invalid.
-            Err(error) if error.code() == Some("invalid_token") => {}
+            Err(error) if error.oauth_code() == Some("invalid_token") => {}
             delivered => delivered?,
         }
         document.remove(&[name]);
         document.remove(about);
         revoked = true;
     }
-    match revoked {
-        true => Ok(document),
-        false => document.need("access_token").map(|_| document),
+    if !revoked {
+        document.need("access_token")?;
     }
+    Ok(document)
 }

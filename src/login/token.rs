@@ -28,9 +28,9 @@ pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Resu
         ("code_verifier", &*verifier),
     ];
     grant.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
-    let tokens = requested(&document, &grant, format, "the code", caller, &caller.deadline())?;
-    let asked = document.text("scope")?;
-    adopt(&mut document, tokens, asked.as_deref());
+    let tokens = token_response(&document, &grant, format, "the code", caller, &caller.deadline())?;
+    let requested_scope = document.text("scope")?;
+    merge_response(&mut document, tokens, requested_scope.as_deref());
     document.remove(&members::names(|member: &Member| member.is_spent));
     Ok(document)
 }
@@ -62,13 +62,13 @@ pub fn refresh(
     let mut grant = vec![("grant_type", "refresh_token"), ("refresh_token", &*token)];
     grant.extend(scope.map(|scope| ("scope", scope)));
     grant.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
-    let tokens = requested(&document, &grant, Format::Form, "the refresh token", caller, deadline)?;
-    adopt(&mut document, tokens, scope.or(granted.as_deref()));
+    let tokens = token_response(&document, &grant, Format::Form, "the refresh token", caller, deadline)?;
+    merge_response(&mut document, tokens, scope.or(granted.as_deref()));
     Ok(document)
 }
 
 /// The token response to a request with this grant, which spends `spent`.
-fn requested(
+fn token_response(
     document: &Document,
     grant: &[(&str, &str)],
     format: Format,
@@ -79,17 +79,17 @@ fn requested(
     let endpoint = &Endpoint::from_document(document, "token_endpoint")?;
     let call = Call { endpoint, format, pairs: grant, spends: Some(spent) };
     let tokens = call.send(document, caller, deadline)?;
-    checked(tokens, SystemTime::now()).map_err(|error| error.maybe_spent(spent))
+    validated(tokens, SystemTime::now()).map_err(|error| error.maybe_spent(spent))
 }
 
 /// Merges a token response into the document: its tokens as one set, its scope (else the requested one), its refresh
 /// token if any, and of the rest only members that control no later step and replace nothing. The names of the rest are
 /// recorded, for the next login to remove.
-fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
+fn merge_response(document: &mut Document, tokens: Document, requested_scope: Option<&str>) {
     let granted = tokens.text("scope").ok().flatten();
-    document.set_given("scope", asked);
-    if let (Some(asked), Some(granted)) = (asked, &granted)
-        && !scope::is_same(asked, granted)
+    document.set_given("scope", requested_scope);
+    if let (Some(requested_scope), Some(granted)) = (requested_scope, &granted)
+        && !scope::is_same(requested_scope, granted)
     {
         message::note("the server granted a scope other than the requested one");
     }
@@ -111,7 +111,7 @@ fn adopt(document: &mut Document, tokens: Document, asked: Option<&str>) {
 
 /// The validated token response: the members of RFC 6749 section 5.1 with their required types, without other members
 /// of the document's table.
-fn checked(mut tokens: Document, received: SystemTime) -> Result<Document, Error> {
+fn validated(mut tokens: Document, received: SystemTime) -> Result<Document, Error> {
     let is_set = |name: &str| name != "expires_at" && (is_token(name) || name == "scope");
     tokens.retain(|name, json| members::named(name).is_none() || (is_set(name) && json != "null"));
     for name in ["access_token", "refresh_token", "id_token"] {
@@ -147,7 +147,7 @@ fn lifetime(json: &str) -> Option<u64> {
         Some(_) => return None,
         None => json.parse().ok()?,
     };
-    (0.0..=CENTURY).contains(&seconds).then_some(seconds as u64)
+    (0.0..=MAX_LIFETIME).contains(&seconds).then_some(seconds as u64)
 }
 
 /// The redirect's `iss` must be the issuer of the endpoint that will receive the code (RFC 9207 section 2.4).
@@ -160,7 +160,7 @@ fn check_iss(document: &Document) -> Result<(), Error> {
 }
 
 /// Seconds in a hundred years: no token is valid for longer, so a larger number is an error.
-const CENTURY: f64 = 3_155_760_000.0;
+const MAX_LIFETIME: f64 = 3_155_760_000.0;
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ impl Deadline {
     }
 
     /// Whether the deadline has passed.
-    pub fn is_over(&self) -> bool {
+    pub fn has_passed(&self) -> bool {
         self.remaining().is_zero()
     }
 

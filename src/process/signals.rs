@@ -11,16 +11,16 @@ use signal_hook::low_level::emulate_default_handler;
 /// Runs work that must not be interrupted: a signal that arrives meanwhile ends the process once it is done.
 ///
 /// The work has its own thread: signals are delivered to the main thread, so no system call of the work is interrupted.
-pub fn after_this<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let (came, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+pub fn uninterrupted<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let (received, finished) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)) {
         // After the work, a signal has its default effect again.
-        let _ = flag::register_conditional_default(signal, Arc::clone(&over));
-        let _ = flag::register_usize(signal, Arc::clone(&came), signal as usize);
+        let _ = flag::register_conditional_default(signal, Arc::clone(&finished));
+        let _ = flag::register_usize(signal, Arc::clone(&received), signal as usize);
     }
     let done = thread::scope(|scope| scope.spawn(work).join());
-    over.store(true, Ordering::SeqCst);
-    let signal = came.load(Ordering::SeqCst);
+    finished.store(true, Ordering::SeqCst);
+    let signal = received.load(Ordering::SeqCst);
     if signal != 0 {
         // Ends this process as the signal would have; the rest is for systems where it did not.
         let _ = emulate_default_handler(signal as i32);

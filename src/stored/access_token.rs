@@ -29,29 +29,27 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     let read = || store.read(name, &deadline)?.ok_or_else(|| not_stored(name));
     let first = read()?;
     // A token fetched after this began is accepted, however short its lifetime: another process was faster.
-    let is_new = |kept: &Stored| {
-        let other = kept.document.json("access_token") != first.document.json("access_token");
-        Ok::<_, Error>((other || kept.written >= started) && valid_for(&kept.document, 0)?)
+    let is_new = |stored: &Stored| {
+        let other = stored.document.json("access_token") != first.document.json("access_token");
+        Ok::<_, Error>((other || stored.written >= started) && valid_for(&stored.document, 0)?)
     };
     if is_new(&first)? || !freshness.refresh && valid_for(&first.document, freshness.min_ttl)? {
         return Ok(first.document);
     }
     let lock = Lock::acquire(&store, name, &deadline)?;
     lock.recover(&deadline)?;
-    let kept = read()?;
-    if is_new(&kept)? {
-        return Ok(kept.document);
+    let stored = read()?;
+    if is_new(&stored)? {
+        return Ok(stored.document);
     }
-    let document = kept.document;
+    let document = stored.document;
     let usable = !freshness.refresh && valid_for(&document, 0)?;
     let Some(refresh_token) = document.text("refresh_token")? else {
-        return match usable {
-            true => Ok(document),
-            false => {
-                let wrong = "access_token: missing, expired or refused, and there is no refresh token";
-                Err(Error::login_required(wrong).hint(NO_REFRESH_TOKEN))
-            }
-        };
+        if usable {
+            return Ok(document);
+        }
+        let wrong = "access_token: missing, expired or refused, and there is no refresh token";
+        return Err(Error::login_required(wrong).hint(NO_REFRESH_TOKEN));
     };
     let error = match refreshed(&lock, &document, &refresh_token, caller, &deadline) {
         Ok(document) => return Ok(document),
@@ -60,7 +58,7 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     };
     // Another document may have been stored meanwhile, without the lock.
     match store.read(name, &caller.deadline()) {
-        Ok(Some(again)) if is_new(&again)? => Ok(again.document),
+        Ok(Some(reread)) if is_new(&reread)? => Ok(reread.document),
         _ if usable => {
             message::note("the token expires within --min-ttl and cannot be refreshed");
             Ok(document)
@@ -79,26 +77,26 @@ fn refreshed(
 ) -> Result<Document, Error> {
     let claims = document.object("id_token_claims")?;
     let reserved = lock.prepare(document, deadline)?;
-    let cut_off = lock.is_recorded(refresh_token);
+    let interrupted = lock.is_recorded(refresh_token);
     lock.record(refresh_token)?;
-    signals::after_this(|| {
+    signals::uninterrupted(|| {
         let after = match token::refresh(document.clone(), None, None, caller, deadline) {
             Ok(after) => after,
             // A token that may be spent stays recorded, so that the next process tries it once more.
             Err(error) if error.is_spent() => return Err(error),
             Err(error) => {
-                if !cut_off || error.code().is_some() {
+                if !interrupted || error.oauth_code().is_some() {
                     lock.forget()?;
                 }
                 return Err(match error.kind() {
-                    Kind::LoginRequired if cut_off => error.hint(CUT_OFF),
+                    Kind::LoginRequired if interrupted => error.hint(INTERRUPTED),
                     _ => error,
                 });
             }
         };
-        check_person(claims.as_ref(), &after)?;
+        check_subject(claims.as_ref(), &after)?;
         // The new tokens are at stake, so storing them has its own deadline.
-        lock.fill(reserved, &after, &caller.deadline()).map_err(|error| error.losing(NEW_TOKENS_LOST))?;
+        lock.fill(reserved, &after, &caller.deadline()).map_err(|error| error.with_loss(NEW_TOKENS_LOST))?;
         lock.forget()?;
         Ok(after)
     })
@@ -106,7 +104,7 @@ fn refreshed(
 
 /// The claims of a new ID token must have the same issuer and subject as the verified ones of the login (OpenID Connect
 /// Core section 12.2). Its signature is not verified, since it came from the token endpoint itself.
-fn check_person(claims: Option<&Document>, after: &Document) -> Result<(), Error> {
+fn check_subject(claims: Option<&Document>, after: &Document) -> Result<(), Error> {
     let (Some(claims), Some(id_token)) = (claims, after.text("id_token")?) else {
         return Ok(());
     };
@@ -129,4 +127,4 @@ fn valid_for(document: &Document, seconds: u64) -> Result<bool, Error> {
 
 const NEW_TOKENS_LOST: &str = "the new tokens issued by the server are lost";
 
-const CUT_OFF: &str = "an earlier refresh was interrupted before its response was stored, and had spent the token";
+const INTERRUPTED: &str = "an earlier refresh was interrupted before its response was stored, and had spent the token";

@@ -26,19 +26,19 @@ pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
 /// failure.
 ///
 /// The header is in a pipe that no other process has, so no copy remains; the command has its own status and signals.
-pub fn exec(header: &str, program: &OsString, words: &[OsString], fd: Option<u64>) -> Error {
+pub fn exec(header: &str, program: &OsString, arguments: &[OsString], fd: Option<u64>) -> Error {
     let failed = |error: io::Error| Error::unavailable(format!("pipe: {}", message::reason(&error)));
-    let reader = match filled(header) {
+    let reader = match header_pipe(header) {
         Ok(reader) => reader,
         Err(error) => return failed(error),
     };
     let given = match fd {
-        Some(number) => at(reader, number).map(Some),
+        Some(number) => move_to_descriptor(reader, number).map(Some),
         None => rustix::stdio::dup2_stdin(reader).map(|()| None).map_err(|error| failed(error.into())),
     };
     match given {
         Ok(_open) => {
-            let error = Command::new(program).args(words).exec();
+            let error = Command::new(program).args(arguments).exec();
             Error::usage(format!("{}: {}", program.to_string_lossy(), message::reason(&error)))
         }
         Err(error) => error,
@@ -46,7 +46,7 @@ pub fn exec(header: &str, program: &OsString, words: &[OsString], fd: Option<u64
 }
 
 /// The read end of a pipe that holds the header and a newline.
-fn filled(header: &str) -> io::Result<OwnedFd> {
+fn header_pipe(header: &str) -> io::Result<OwnedFd> {
     let line = Zeroizing::new(format!("{header}\n"));
     let (reader, mut writer) = io::pipe()?;
     // The pipe must hold the whole line, since nothing reads it yet.
@@ -60,16 +60,17 @@ fn filled(header: &str) -> io::Result<OwnedFd> {
 }
 
 /// The read end under this descriptor number, which the command inherits.
-fn at(reader: OwnedFd, number: u64) -> Result<OwnedFd, Error> {
+fn move_to_descriptor(reader: OwnedFd, number: u64) -> Result<OwnedFd, Error> {
     let wrong = |wrong: &str| Error::usage(format!("--fd: {wrong}"));
     let number = i32::try_from(number).map_err(|_| wrong("too large"))?;
-    let at = match reader.as_raw_fd() == number {
-        true => reader,
-        false => rustix::io::fcntl_dupfd_cloexec(&reader, number).map_err(|_| wrong("cannot be opened"))?,
+    let moved = if reader.as_raw_fd() == number {
+        reader
+    } else {
+        rustix::io::fcntl_dupfd_cloexec(&reader, number).map_err(|_| wrong("cannot be opened"))?
     };
-    if at.as_raw_fd() != number {
+    if moved.as_raw_fd() != number {
         return Err(wrong("already open; try another number"));
     }
-    rustix::io::fcntl_setfd(&at, FdFlags::empty()).map_err(|_| wrong("cannot be opened"))?;
-    Ok(at)
+    rustix::io::fcntl_setfd(&moved, FdFlags::empty()).map_err(|_| wrong("cannot be opened"))?;
+    Ok(moved)
 }

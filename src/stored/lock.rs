@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::seal;
-use super::store::{NO_LINK, Name, Store, loose, shown};
+use super::store::{Name, OPEN_FLAGS, Store, printable_path, unsafe_file};
 use crate::client::pkce;
 use crate::document::Document;
 use crate::error::Error;
@@ -34,23 +34,24 @@ impl<'a> Lock<'a> {
     pub fn acquire(store: &'a Store, name: &'a Name, deadline: &Deadline) -> Result<Lock<'a>, Error> {
         let path = store.path(name, "lock");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_LINK);
-        let file = options.open(&path).map_err(|error| store.refused(&path, &error))?;
-        let owner = file.metadata().map_err(|error| store.failed(&path, &error))?;
-        if !owner.is_file() || owner.uid() != rustix::process::geteuid().as_raw() {
-            return Err(loose(&path, "not a regular file of your own"));
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(OPEN_FLAGS);
+        let file = options.open(&path).map_err(|error| store.open_error(&path, &error))?;
+        let metadata = file.metadata().map_err(|error| store.io_error(&path, &error))?;
+        if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(unsafe_file(&path, "not a regular file of your own"));
         }
         // The umask may have removed permissions.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| store.failed(&path, &error))?;
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| store.io_error(&path, &error))?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock { store, name, _file: file }),
-                Err(TryLockError::WouldBlock) if !deadline.is_over() => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) if !deadline.has_passed() => thread::sleep(RETRY_INTERVAL),
                 Err(TryLockError::WouldBlock) => {
-                    let wrong = format!("{}: locked by another process for {} s", shown(&path), deadline.seconds());
+                    let wrong =
+                        format!("{}: locked by another process for {} s", printable_path(&path), deadline.seconds());
                     return Err(Error::unavailable(wrong));
                 }
-                Err(TryLockError::Error(error)) => return Err(store.failed(&path, &error)),
+                Err(TryLockError::Error(error)) => return Err(store.io_error(&path, &error)),
             }
         }
     }
@@ -58,7 +59,7 @@ impl<'a> Lock<'a> {
     /// Allocates disk space for the refreshed document, and tries `PKCE_SEAL` on this one: what can fail, fails now.
     pub fn prepare(&self, document: &Document, deadline: &Deadline) -> Result<Reserved, Error> {
         let sealed = self.sealed(document, deadline)?;
-        self.reserve(sealed.len() * 2 + ROOM)
+        self.reserve(sealed.len() * 2 + GROWTH)
     }
 
     /// Writes the document into the reserved file.
@@ -80,16 +81,16 @@ impl<'a> Lock<'a> {
             return Err(Error::usage("PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed"));
         }
         let line = document.line();
-        let sealed = seal::through("PKCE_SEAL", line.as_bytes(), deadline)?;
+        let sealed = seal::filter("PKCE_SEAL", line.as_bytes(), deadline)?;
         Ok(sealed.unwrap_or_else(|| Zeroizing::new(line.as_bytes().to_vec())))
     }
 
     /// Whether a refresh of this token was started, and not finished.
     pub fn is_recorded(&self, token: &str) -> bool {
         let mut options = OpenOptions::new();
-        let file = options.read(true).custom_flags(NO_LINK).open(self.store.path(self.name, "pending"));
+        let file = options.read(true).custom_flags(OPEN_FLAGS).open(self.store.path(self.name, "pending"));
         let mut digest = String::new();
-        let read = file.and_then(|file| file.take(ROOM as u64).read_to_string(&mut digest));
+        let read = file.and_then(|file| file.take(GROWTH as u64).read_to_string(&mut digest));
         read.is_ok() && digest.trim_end() == pkce::challenge(token)
     }
 
@@ -97,15 +98,15 @@ impl<'a> Lock<'a> {
     pub fn record(&self, token: &str) -> Result<(), Error> {
         let path = self.store.path(self.name, "pending");
         let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(NO_LINK);
-        let mut file = options.open(&path).map_err(|error| self.store.refused(&path, &error))?;
+        let options = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OPEN_FLAGS);
+        let mut file = options.open(&path).map_err(|error| self.store.open_error(&path, &error))?;
         let text = format!("{}\n", pkce::challenge(token));
         let own = file.set_permissions(Permissions::from_mode(0o600));
         let written = own
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_all())
             .and_then(|()| self.store.sync());
-        written.map_err(|error| self.store.failed(&path, &error))
+        written.map_err(|error| self.store.io_error(&path, &error))
     }
 
     /// Removes the record.
@@ -117,7 +118,7 @@ impl<'a> Lock<'a> {
     pub fn remove(&self) -> Result<bool, Error> {
         let removed = self.unlink(&self.store.path(self.name, "json"))?;
         self.forget()?;
-        self.clear()?;
+        self.remove_leftovers()?;
         Ok(removed)
     }
 
@@ -125,7 +126,7 @@ impl<'a> Lock<'a> {
         match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             removed => {
-                removed.and_then(|()| self.store.sync()).map_err(|error| self.store.failed(path, &error))?;
+                removed.and_then(|()| self.store.sync()).map_err(|error| self.store.io_error(path, &error))?;
                 Ok(true)
             }
         }
@@ -134,32 +135,32 @@ impl<'a> Lock<'a> {
     /// Recovers a new document that a killed process wrote completely but did not rename: it is newer than the stored
     /// one, since each writer first removes leftover files.
     pub fn recover(&self, deadline: &Deadline) -> Result<(), Error> {
-        for left in self.left()? {
+        for left in self.leftover_files()? {
             if self.store.file(&left, deadline).is_ok_and(|kept| kept.is_some()) {
                 let path = self.store.path(self.name, "json");
                 let synced = File::open(&left).and_then(|file| file.sync_all());
                 let moved = synced.and_then(|()| fs::rename(&left, &path)).and_then(|()| self.store.sync());
-                moved.map_err(|error| self.store.failed(&path, &error))?;
+                moved.map_err(|error| self.store.io_error(&path, &error))?;
             }
         }
         Ok(())
     }
 
     /// Removes the new files left by killed processes.
-    fn clear(&self) -> Result<(), Error> {
-        self.left()?.into_iter().for_each(|left| drop(fs::remove_file(left)));
+    fn remove_leftovers(&self) -> Result<(), Error> {
+        self.leftover_files()?.into_iter().for_each(|left| drop(fs::remove_file(left)));
         Ok(())
     }
 
     /// The new files left by killed processes.
-    fn left(&self) -> Result<Vec<PathBuf>, Error> {
+    fn leftover_files(&self) -> Result<Vec<PathBuf>, Error> {
         let prefix = self.prefix();
         let is_left = |file: &str| {
             let end = file.strip_prefix(&prefix).unwrap_or_default();
-            end.len() == RANDOM && end.bytes().all(|octet| octet.is_ascii_alphanumeric())
+            end.len() == RANDOM_CHARACTERS && end.bytes().all(|octet| octet.is_ascii_alphanumeric())
         };
         let entries = fs::read_dir(&self.store.directory)
-            .map_err(|error| self.store.failed(&self.store.directory, &error))?
+            .map_err(|error| self.store.io_error(&self.store.directory, &error))?
             .flatten();
         let left = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left));
         Ok(left.map(|entry| entry.path()).collect())
@@ -167,11 +168,11 @@ impl<'a> Lock<'a> {
 
     /// A new file with so many octets allocated.
     fn reserve(&self, size: usize) -> Result<Reserved, Error> {
-        self.clear()?;
-        let failed = |error: io::Error| self.store.failed(&self.store.path(self.name, "json"), &error);
+        self.remove_leftovers()?;
+        let failed = |error: io::Error| self.store.io_error(&self.store.path(self.name, "json"), &error);
         let mut file = tempfile::Builder::new()
             .prefix(&self.prefix())
-            .rand_bytes(RANDOM)
+            .rand_bytes(RANDOM_CHARACTERS)
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(&self.store.directory)
             .map_err(failed)?;
@@ -187,7 +188,7 @@ impl<'a> Lock<'a> {
 
     fn put(&self, reserved: Reserved, octets: &[u8]) -> Result<(), Error> {
         let path = self.store.path(self.name, "json");
-        let failed = |error: io::Error| self.store.failed(&path, &error);
+        let failed = |error: io::Error| self.store.io_error(&path, &error);
         let mut file = reserved.file;
         io::Seek::rewind(&mut file).map_err(failed)?;
         // Truncated first: a process killed here leaves an invalid document, or the whole one.
@@ -201,10 +202,10 @@ impl<'a> Lock<'a> {
 }
 
 /// Random characters in the name of a new file, before it is renamed.
-const RANDOM: usize = 8;
+const RANDOM_CHARACTERS: usize = 8;
 
 /// Octets by which a refreshed document may grow.
-const ROOM: usize = 64 * 1024;
+const GROWTH: usize = 64 * 1024;
 
 /// The pause between two attempts to lock.
-const PAUSE: Duration = Duration::from_millis(10);
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);

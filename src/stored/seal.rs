@@ -15,7 +15,7 @@ use crate::message;
 use crate::process::{Deadline, environment};
 
 /// The octets, filtered by the command in this variable; `None` if it is not set.
-pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+pub fn filter(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let Some(line) = environment::variable(variable) else { return Ok(None) };
     let failed = |wrong: &str| Error::unavailable(format!("{variable}: {wrong}"));
     let mut command = Command::new("sh");
@@ -34,13 +34,13 @@ pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opt
     thread::spawn(move || drop(stdin.write_all(&octets)));
     let reader = thread::spawn(move || {
         let mut result = Zeroizing::new(Vec::with_capacity(64 * 1024));
-        stdout.take(SIZE + 1).read_to_end(&mut result).map(|_| result)
+        stdout.take(MAX_SIZE + 1).read_to_end(&mut result).map(|_| result)
     });
     let status = loop {
         match child.try_wait().map_err(|error| failed(&message::reason(&error)))? {
             Some(status) if reader.is_finished() => break status,
-            _ if deadline.is_over() => {
-                end(&mut child, grouped);
+            _ if deadline.has_passed() => {
+                kill(&mut child, grouped);
                 return Err(failed(&format!("not finished within {} s", deadline.seconds())));
             }
             _ => thread::sleep(PAUSE),
@@ -48,12 +48,12 @@ pub fn through(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opt
     };
     match reader.join() {
         _ if !status.success() => Err(failed(&format!("the command failed ({status})"))),
-        Ok(Ok(result)) if !result.is_empty() && result.len() as u64 <= SIZE => Ok(Some(result)),
+        Ok(Ok(result)) if !result.is_empty() && result.len() as u64 <= MAX_SIZE => Ok(Some(result)),
         _ => Err(failed("the command wrote nothing, or too much")),
     }
 }
 
-fn end(child: &mut Child, grouped: bool) {
+fn kill(child: &mut Child, grouped: bool) {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).filter(|_| grouped);
     match group {
         Some(group) => drop(kill_process_group(group, Signal::KILL)),
@@ -66,4 +66,4 @@ fn end(child: &mut Child, grouped: bool) {
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Maximum size of a stored file in octets: a document, and what sealing adds.
-pub const SIZE: u64 = 4 * 1024 * 1024;
+pub const MAX_SIZE: u64 = 4 * 1024 * 1024;

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::seal::{self, SIZE};
+use super::seal::{self, MAX_SIZE};
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
@@ -28,12 +28,12 @@ impl Name {
     /// Parses a name: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
     pub fn parse(text: &str) -> Result<Name, String> {
         let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
-        let whole =
+        let is_name =
             text.len() <= 64 && text.bytes().all(plain) && text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        match whole {
-            true => Ok(Name(text.to_owned())),
-            false => Err("must be a letter or digit, then up to 63 letters, digits, dots, hyphens, underscores".into()),
+        if !is_name {
+            return Err("must be a letter or digit, then up to 63 letters, digits, dots, hyphens, underscores".into());
         }
+        Ok(Name(text.to_owned()))
     }
 }
 
@@ -51,8 +51,10 @@ impl Store {
         let directory = directory()?;
         match fs::symlink_metadata(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::unavailable(format!("{}: {}", shown(&directory), message::reason(&error)))),
-            Ok(metadata) if !metadata.is_dir() => Err(loose(&directory, "not a directory")),
+            Err(error) => {
+                Err(Error::unavailable(format!("{}: {}", printable_path(&directory), message::reason(&error))))
+            }
+            Ok(metadata) if !metadata.is_dir() => Err(unsafe_file(&directory, "not a directory")),
             Ok(metadata) => {
                 check(&directory, &metadata, "700")?;
                 Ok(Some(Store { directory }))
@@ -63,19 +65,21 @@ impl Store {
     /// The store that the environment names; its directory is created if missing.
     pub fn create() -> Result<Store, Error> {
         let directory = directory()?;
-        let failed =
-            |error: io::Error| Error::unavailable(format!("{}: {}", shown(&directory), message::reason(&error)));
+        let failed = |error: io::Error| {
+            Error::unavailable(format!("{}: {}", printable_path(&directory), message::reason(&error)))
+        };
         if fs::symlink_metadata(&directory).is_err() {
             DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
             // The umask may have removed permissions.
             fs::set_permissions(&directory, Permissions::from_mode(0o700)).map_err(failed)?;
         }
-        Store::open()?.ok_or_else(|| Error::unavailable(format!("{}: removed by another process", shown(&directory))))
+        Store::open()?
+            .ok_or_else(|| Error::unavailable(format!("{}: removed by another process", printable_path(&directory))))
     }
 
     /// The names of the stored logins, sorted.
     pub fn names(&self) -> Result<Vec<String>, Error> {
-        let failed = |error: io::Error| self.failed(&self.directory, &error);
+        let failed = |error: io::Error| self.io_error(&self.directory, &error);
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
             let file = entry.map_err(failed)?.file_name();
@@ -94,27 +98,29 @@ impl Store {
     /// The document in this file, if it exists.
     pub(super) fn file(&self, path: &Path, deadline: &Deadline) -> Result<Option<Stored>, Error> {
         let mut options = OpenOptions::new();
-        let file = match options.read(true).custom_flags(NO_LINK).open(path) {
+        let file = match options.read(true).custom_flags(OPEN_FLAGS).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|error| self.refused(path, &error))?,
+            opened => opened.map_err(|error| self.open_error(path, &error))?,
         };
-        let metadata = file.metadata().map_err(|error| self.failed(path, &error))?;
+        let metadata = file.metadata().map_err(|error| self.io_error(path, &error))?;
         if !metadata.is_file() || metadata.nlink() > 1 {
-            return Err(loose(path, "not a regular file of your own"));
+            return Err(unsafe_file(path, "not a regular file of your own"));
         }
         check(path, &metadata, "600")?;
         let mut octets = Zeroizing::new(Vec::new());
-        let read = file.take(SIZE).read_to_end(&mut octets);
-        read.map_err(|error| self.failed(path, &error))?;
-        let opened = seal::through("PKCE_OPEN", &octets, deadline).map_err(|error| {
-            error.within(&shown(path)).hint("the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed")
+        let read = file.take(MAX_SIZE).read_to_end(&mut octets);
+        read.map_err(|error| self.io_error(path, &error))?;
+        let opened = seal::filter("PKCE_OPEN", &octets, deadline).map_err(|error| {
+            error
+                .within(&printable_path(path))
+                .hint("the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed")
         })?;
         let wrong = |wrong: &str| {
-            let error = Error::untrusted(format!("{}: {wrong}", shown(path)));
+            let error = Error::untrusted(format!("{}: {wrong}", printable_path(path)));
             error.hint("PKCE_OPEN must open what PKCE_SEAL sealed; pkce-store --remove removes the file")
         };
         let document = Document::parse(&opened.unwrap_or(octets)).map_err(|reason| wrong(&reason))?;
-        let written = metadata.modified().map_err(|error| self.failed(path, &error))?;
+        let written = metadata.modified().map_err(|error| self.io_error(path, &error))?;
         Ok(Some(Stored { document, written }))
     }
 
@@ -129,16 +135,16 @@ impl Store {
     }
 
     /// The error for a file that cannot be opened; a symbolic link is named as the reason.
-    pub(super) fn refused(&self, path: &Path, error: &io::Error) -> Error {
+    pub(super) fn open_error(&self, path: &Path, error: &io::Error) -> Error {
         match fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_symlink() => loose(path, "a symbolic link"),
-            _ => self.failed(path, error),
+            Ok(metadata) if metadata.is_symlink() => unsafe_file(path, "a symbolic link"),
+            _ => self.io_error(path, error),
         }
     }
 
     /// The error for a failed operation on this file: status 3.
-    pub(super) fn failed(&self, path: &Path, error: &io::Error) -> Error {
-        Error::unavailable(format!("{}: {}", shown(path), message::reason(error)))
+    pub(super) fn io_error(&self, path: &Path, error: &io::Error) -> Error {
+        Error::unavailable(format!("{}: {}", printable_path(path), message::reason(error)))
     }
 }
 
@@ -166,24 +172,24 @@ fn directory() -> Result<PathBuf, Error> {
 /// Fails for a file that other users own or can access: its content may be disclosed or forged.
 fn check(path: &Path, metadata: &fs::Metadata, mode: &str) -> Result<(), Error> {
     if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(loose(path, "owned by another user"));
+        return Err(unsafe_file(path, "owned by another user"));
     }
     if metadata.mode() & 0o077 != 0 {
-        let error = loose(path, "accessible to other users");
-        return Err(error.hint(format!("check its content, then run: chmod {mode} {}", shown(path))));
+        let error = unsafe_file(path, "accessible to other users");
+        return Err(error.hint(format!("check its content, then run: chmod {mode} {}", printable_path(path))));
     }
     Ok(())
 }
 
 /// The error for a file that other users may have read or written: status 4.
-pub(super) fn loose(path: &Path, wrong: &str) -> Error {
-    Error::untrusted(format!("{}: {wrong}", shown(path)))
+pub(super) fn unsafe_file(path: &Path, wrong: &str) -> Error {
+    Error::untrusted(format!("{}: {wrong}", printable_path(path)))
 }
 
 /// A path, sanitized for a message.
-pub(super) fn shown(path: &Path) -> String {
+pub(super) fn printable_path(path: &Path) -> String {
     message::printable(&path.to_string_lossy())
 }
 
 /// Never follows a symbolic link, and never blocks on a FIFO.
-pub(super) const NO_LINK: i32 = (OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()) as i32;
+pub(super) const OPEN_FLAGS: i32 = (OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()) as i32;

@@ -17,37 +17,37 @@ pub struct Url {
 }
 
 /// Why a text is not an allowed URL; its origin decides the kind of error.
-pub struct Unusable {
+pub struct InvalidUrl {
     wrong: &'static str,
     hint: Option<String>,
     is_plain_http: bool,
 }
 
-impl Unusable {
+impl InvalidUrl {
     /// A text that is not allowed for this reason.
-    pub fn new(wrong: &'static str) -> Unusable {
-        Unusable { wrong, hint: None, is_plain_http: false }
+    pub fn new(wrong: &'static str) -> InvalidUrl {
+        InvalidUrl { wrong, hint: None, is_plain_http: false }
     }
 
     /// Adds a hint: what to do about it.
-    pub fn hint(self, hint: String) -> Unusable {
-        Unusable { hint: Some(hint), ..self }
+    pub fn hint(self, hint: String) -> InvalidUrl {
+        InvalidUrl { hint: Some(hint), ..self }
     }
 
     /// The error about an option's or argument's value: status 2, or 4 for plain http.
-    pub fn of_argument(self, subject: &str) -> Error {
+    pub fn for_argument(self, subject: &str) -> Error {
         let error = Error::usage(format!("{subject}: {}", self.wrong));
-        self.told(if subject.starts_with('-') { error } else { error.about(subject) })
+        self.with_details(if subject.starts_with('-') { error } else { error.about(subject) })
     }
 
     /// The error about a member: in the user's document as for an argument, in a response status 4.
-    pub fn of_member(self, document: &Document, name: &str) -> Error {
+    pub fn for_member(self, document: &Document, name: &str) -> Error {
         let error = document.wrong(name, self.wrong);
         // A hint for the user's own value does not apply to a server's.
-        if document.is_response() { error } else { self.told(error) }
+        if document.is_response() { error } else { self.with_details(error) }
     }
 
-    fn told(self, error: Error) -> Error {
+    fn with_details(self, error: Error) -> Error {
         let error = if self.is_plain_http { error.as_untrusted() } else { error };
         match self.hint {
             Some(hint) => error.hint(hint),
@@ -58,21 +58,21 @@ impl Unusable {
 
 impl Url {
     /// The URL in this text.
-    pub fn parse(text: &str) -> Result<Url, Unusable> {
+    pub fn parse(text: &str) -> Result<Url, InvalidUrl> {
         if !text.bytes().all(|octet| octet.is_ascii_graphic()) {
-            return Err(Unusable::new("not a URL: contains a space, a control character or a non-ASCII character"));
+            return Err(InvalidUrl::new("not a URL: contains a space, a control character or a non-ASCII character"));
         }
         if text.contains('#') {
-            return Err(Unusable::new("must not have a fragment (#)"));
+            return Err(InvalidUrl::new("must not have a fragment (#)"));
         }
-        let uri: Uri = text.parse().map_err(|_| Unusable::new("not a URL"))?;
+        let uri: Uri = text.parse().map_err(|_| InvalidUrl::new("not a URL"))?;
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         if authority.contains(['@', '\\']) {
-            return Err(Unusable::new("must not have a user name or password"));
+            return Err(InvalidUrl::new("must not have a user name or password"));
         }
         let Some((_, port)) = host_and_port(authority).filter(|(host, _)| *host == uri.host().unwrap_or_default())
         else {
-            return Err(Unusable::new("not an absolute URL with a host"));
+            return Err(InvalidUrl::new("not an absolute URL with a host"));
         };
         let url = Url { text: text.to_owned(), uri, port };
         match url.uri.scheme_str() {
@@ -80,9 +80,9 @@ impl Url {
             Some("http") if url.is_local() => Ok(url),
             Some("http") => {
                 let hint = "for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
-                Err(Unusable { wrong: PLAIN_HTTP, hint: Some(hint.to_owned()), is_plain_http: true })
+                Err(InvalidUrl { wrong: PLAIN_HTTP, hint: Some(hint.to_owned()), is_plain_http: true })
             }
-            _ => Err(Unusable::new("must begin with https://")),
+            _ => Err(InvalidUrl::new("must begin with https://")),
         }
     }
 

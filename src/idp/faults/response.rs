@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::effect::Effect;
 use super::kind::{Kind, Place};
 use super::message::{LENGTH, headed, in_chunks, replaced, split, with_body, with_head};
-use crate::document::SIZE;
+use crate::document::MAX_SIZE;
 use crate::idp::response::{Delivery, Response};
 
 /// All kinds: each shape at each endpoint, such as `token-503`.
@@ -72,14 +72,14 @@ static SHAPES: &[Shape] = &[
         "large",
         [4, 4, 4, 4, NONE],
         "sends a response larger than 1 MiB",
-        Effect::Text(|text| text.to_owned() + &" ".repeat(SIZE + 1)),
+        Effect::Text(|text| text.to_owned() + &" ".repeat(MAX_SIZE + 1)),
     ),
     shape("endless", [4, 4, 4, 4, NONE], "sends a response that never ends", Effect::Delivered(Delivery::Endless)),
     shape(
         "large-head",
         [4, 4, 4, 4, NONE],
         "sends a header line of 1 MiB",
-        Effect::Octets(|octets| headed(octets, &format!("X-Large: {}", "x".repeat(SIZE)))),
+        Effect::Octets(|octets| headed(octets, &format!("X-Large: {}", "x".repeat(MAX_SIZE)))),
     ),
     shape(
         "broken-chunk",

@@ -6,59 +6,59 @@ use std::process::{Child, Command, Stdio};
 
 use crate::process::environment;
 
-/// The launchers that are left to try, and the one that runs.
+/// The launchers left to try, and the one that runs.
 pub struct Browser {
-    left: VecDeque<Command>,
+    remaining: VecDeque<Command>,
     running: Option<Child>,
     /// The result when no launcher is left.
-    failed: Opened,
+    failed: Launch,
 }
 
 /// The state of the launch.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Opened {
+pub enum Launch {
     /// A launcher runs, or has succeeded.
-    Well,
+    Started,
     /// No launcher could be started.
-    Failed,
+    NotStarted,
     /// Launchers were started, and each of them failed.
-    Ended,
+    Failed,
 }
 
 impl Browser {
     /// Starts the first of `$BROWSER`'s programs that can be started, or the system's launcher if it is not set.
-    pub fn open(url: &str) -> (Browser, Opened) {
-        let left = match environment::variable("BROWSER") {
+    pub fn open(url: &str) -> (Browser, Launch) {
+        let remaining = match environment::variable("BROWSER") {
             Some(list) => list.split(':').filter_map(|entry| command(entry, url)).collect(),
             None => open::commands(url).into(),
         };
-        let mut browser = Browser { left, running: None, failed: Opened::Failed };
+        let mut browser = Browser { remaining, running: None, failed: Launch::NotStarted };
         let opened = browser.start_next();
         (browser, opened)
     }
 
     /// Checks whether the launcher has exited, and starts the next one if it failed.
-    pub fn check(&mut self) -> Opened {
+    pub fn check(&mut self) -> Launch {
         match self.running.as_mut().map(Child::try_wait) {
             Some(Ok(Some(status))) => {
                 self.running = None;
                 if status.success() {
-                    return Opened::Well;
+                    return Launch::Started;
                 }
-                self.failed = Opened::Ended;
+                self.failed = Launch::Failed;
                 self.start_next()
             }
-            _ => Opened::Well,
+            _ => Launch::Started,
         }
     }
 
-    fn start_next(&mut self) -> Opened {
-        while let Some(mut command) = self.left.pop_front() {
+    fn start_next(&mut self) -> Launch {
+        while let Some(mut command) = self.remaining.pop_front() {
             // A process group of its own: Ctrl-C at the terminal must not end the user's browser.
             let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
             if let Ok(child) = command.spawn() {
                 self.running = Some(child);
-                return Opened::Well;
+                return Launch::Started;
             }
         }
         self.failed

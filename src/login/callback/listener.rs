@@ -32,20 +32,21 @@ impl Listener {
             Ok(address) => vec![address],
             Err(_) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
         };
-        let wanted = redirect.port().unwrap_or(80);
-        let mut tries = if wanted == 0 { PORTS } else { 1 };
+        let requested_port = redirect.port().unwrap_or(80);
+        let mut tries = if requested_port == 0 { PORT_ATTEMPTS } else { 1 };
         let sockets = loop {
             tries -= 1;
-            match bind_all(&addresses, wanted) {
+            match bind_all(&addresses, requested_port) {
                 Ok(sockets) => break sockets,
                 Err(error) if tries == 0 => {
-                    let error = Error::unavailable(format!("{host}:{wanted}: {}", message::reason(&error)));
+                    let error = Error::unavailable(format!("{host}:{requested_port}: {}", message::reason(&error)));
                     return Err(error.hint("use port 0 in the redirect URI for any free port"));
                 }
                 Err(_) => {}
             }
         };
-        let port = sockets.iter().find_map(|socket| socket.local_addr().ok()).map_or(wanted, |address| address.port());
+        let port =
+            sockets.iter().find_map(|socket| socket.local_addr().ok()).map_or(requested_port, |address| address.port());
         let authority = match redirect.port() {
             Some(_) => format!("{host}:{port}"),
             None => host.to_owned(),
@@ -108,11 +109,11 @@ impl Listener {
     fn accept(&mut self) {
         let mut at = 0;
         // Limited, so that each connection is read at least once before it may be dropped for another.
-        for _ in 0..CONNECTIONS / 8 {
+        for _ in 0..MAX_CONNECTIONS / 8 {
             let Some(socket) = self.sockets.get(at) else { return };
             match socket.accept() {
                 Ok((stream, _)) => {
-                    if self.connections.len() >= CONNECTIONS {
+                    if self.connections.len() >= MAX_CONNECTIONS {
                         self.drop_oldest();
                     }
                     if stream.set_nonblocking(true).is_ok() {
@@ -179,7 +180,7 @@ impl Connection {
             octets: Vec::new(),
             unsent: Vec::new(),
             responded: false,
-            deadline: Instant::now() + CONNECTION,
+            deadline: Instant::now() + CONNECTION_TIMEOUT,
         }
     }
 
@@ -194,16 +195,18 @@ impl Connection {
             let page = match head {
                 Head::Partial => return Progress::Open,
                 Head::Bad(status) => Page::bad(status),
-                Head::Whole(request, length) => match judged(&request, length == self.octets.len(), authority, path) {
-                    Some(page) => page,
-                    None => match expected.outcome(&request.query) {
-                        Outcome::Ignored(why) => {
-                            self.respond(&Page::ignored(why));
-                            return Progress::Ignored(why);
-                        }
-                        ended => return Progress::Ended(ended),
-                    },
-                },
+                Head::Whole(request, length) => {
+                    match error_page(&request, length == self.octets.len(), authority, path) {
+                        Some(page) => page,
+                        None => match expected.outcome(&request.query) {
+                            Outcome::Ignored(why) => {
+                                self.respond(&Page::ignored(why));
+                                return Progress::Ignored(why);
+                            }
+                            ended => return Progress::Ended(ended),
+                        },
+                    }
+                }
             };
             self.respond(&page);
         }
@@ -251,7 +254,7 @@ impl Connection {
 }
 
 /// The error page for a request that cannot be the redirect of this login, whatever its query.
-fn judged(request: &Request, alone: bool, authority: &str, path: &str) -> Option<Page> {
+fn error_page(request: &Request, alone: bool, authority: &str, path: &str) -> Option<Page> {
     let navigates = request.header("Sec-Fetch-Mode").is_none_or(|mode| mode == "navigate");
     let early = request.has("Sec-Purpose") || request.header("Purpose") == Some("prefetch");
     let length = request.header("Content-Length").unwrap_or("0");
@@ -268,9 +271,9 @@ fn judged(request: &Request, alone: bool, authority: &str, path: &str) -> Option
 }
 
 /// Binds all addresses to one port; an address family that this machine lacks is skipped.
-fn bind_all(addresses: &[IpAddr], wanted: u16) -> io::Result<Vec<TcpListener>> {
+fn bind_all(addresses: &[IpAddr], requested_port: u16) -> io::Result<Vec<TcpListener>> {
     let mut sockets = Vec::new();
-    let mut port = wanted;
+    let mut port = requested_port;
     let mut missing = None;
     for address in addresses {
         match TcpListener::bind(SocketAddr::new(*address, port)) {
@@ -296,13 +299,13 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// How long a connection may take to send its request and read the response.
-const CONNECTION: Duration = Duration::from_secs(10);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the final page may take to reach the browser.
 const LINGER: Duration = Duration::from_millis(250);
 
 /// Maximum number of open connections; browsers need a handful, and a process has about a thousand descriptors.
-const CONNECTIONS: usize = 256;
+const MAX_CONNECTIONS: usize = 256;
 
 /// How many ports to try until one is free for both IPv4 and IPv6.
-const PORTS: usize = 32;
+const PORT_ATTEMPTS: usize = 32;

@@ -45,12 +45,12 @@ pub fn receive(mut document: Document, options: &Options) -> Result<Document, Er
         let error = document.wrong("redirect_uri", "port 0 cannot be used without a listener");
         return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));
     }
-    let mut expected = Expected::of(&document, redirect_uri.as_str().to_owned(), options.allow_bare_code)?;
+    let mut expected = Expected::from_document(&document, redirect_uri.as_str().to_owned(), options.allow_bare_code)?;
     let mut wait = wait::Wait::new(Deadline::after(options.timeout))?;
     if let Some(file) = &options.response_file {
         wait.read(file)?;
     } else if options.paste {
-        wait.ask()?;
+        wait.require_terminal()?;
     } else {
         let Some(url) = redirect_uri.loopback() else {
             let error = document.wrong("redirect_uri", "not on this machine, so pkce-callback cannot listen there");
@@ -103,13 +103,12 @@ fn with_redirect_uri(document: &Document, url: &str, old: &str, new: &str) -> Re
             _ => pair.to_owned(),
         })
         .collect();
-    match found {
-        true => Ok(format!("{endpoint}?{}", pairs.join("&"))),
-        false => {
-            let error = document.wrong("authorization_url", "does not contain the document's redirect_uri with port 0");
-            Err(error.hint("a pushed request requires a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"))
-        }
+    if !found {
+        let error = document.wrong("authorization_url", "does not contain the document's redirect_uri with port 0");
+        let hint = "a pushed request requires a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback";
+        return Err(error.hint(hint));
     }
+    Ok(format!("{endpoint}?{}", pairs.join("&")))
 }
 
 #[cfg(test)]

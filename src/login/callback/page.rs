@@ -14,14 +14,14 @@ pub struct Page {
 
 impl Page {
     /// The redirect is valid; whether the login succeeds is not known yet.
-    pub fn arrived() -> Page {
+    pub fn received() -> Page {
         let text = "The sign-in has reached the terminal and continues there. You can close this page.";
         Page::new(200, "good", "&#10003;", "Back to the terminal", text)
     }
 
     /// The redirect ends the login with an error.
     pub fn failed(error: &Error) -> Page {
-        match (error.kind(), error.code()) {
+        match (error.kind(), error.oauth_code()) {
             (Kind::Untrusted, _) => {
                 let text = "The response did not pass a security check, so it was not used. The terminal says what \
                             is wrong. If this happens again, tell the operator of the server.";

@@ -1,7 +1,7 @@
 //! The authorization response in a redirect: RFC 6749 section 4.1.2, RFC 9207.
 
 use crate::client::oauth_error;
-use crate::document::{Document, VISIBLE, is_visible};
+use crate::document::{Document, NOT_VISIBLE, is_visible};
 use crate::error::Error;
 use crate::message;
 use crate::wire::form;
@@ -28,7 +28,7 @@ pub enum Outcome {
 
 impl Expected {
     /// What the redirect for the document's request must contain.
-    pub fn of(document: &Document, redirect_uri: String, allow_bare_code: bool) -> Result<Expected, Error> {
+    pub fn from_document(document: &Document, redirect_uri: String, allow_bare_code: bool) -> Result<Expected, Error> {
         let state = document.need("state")?;
         if state.is_empty() {
             return Err(document.wrong("state", "must not be empty"));
@@ -73,7 +73,7 @@ impl Expected {
                 let subject = "authorization endpoint";
                 Outcome::Failed(oauth_error::refusal(subject, code, about("error_description"), about("error_uri")))
             }
-            ([], [Some(code)]) if code.is_empty() || !is_visible(code) => failed(&format!("code: {VISIBLE}")),
+            ([], [Some(code)]) if code.is_empty() || !is_visible(code) => failed(&format!("code: {NOT_VISIBLE}")),
             ([], [Some(_)]) if FRONT_CHANNEL_TOKENS.iter().any(|name| !values(name).is_empty()) => {
                 failed("contains tokens, which only the token endpoint may issue")
             }

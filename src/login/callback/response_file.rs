@@ -51,7 +51,7 @@ impl ResponseFile {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(wrong(&message::reason(&error))),
             }
-            if self.text.len() > document::SIZE {
+            if self.text.len() > document::MAX_SIZE {
                 return Err(wrong(&document::too_large()));
             }
         };

@@ -18,7 +18,7 @@ pub struct Terminal {
     /// The settings to restore; set while ours are in effect.
     before: Option<Termios>,
     typed: Zeroizing<Vec<u8>>,
-    gone: bool,
+    hung_up: bool,
 }
 
 impl Terminal {
@@ -27,7 +27,7 @@ impl Terminal {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
         let typed = Zeroizing::new(Vec::new());
-        Some(Terminal { tty, before: None, typed, gone: false })
+        Some(Terminal { tty, before: None, typed, hung_up: false })
     }
 
     /// The descriptor to poll; `None` while another job has the terminal.
@@ -37,8 +37,8 @@ impl Terminal {
     }
 
     /// Takes over the terminal if this job is in its foreground: no line length limit, no echo.
-    pub fn take(&mut self) {
-        if self.gone || self.before.is_some() || !self.is_foreground() {
+    pub fn take_over(&mut self) {
+        if self.hung_up || self.before.is_some() || !self.is_foreground() {
             return;
         }
         let Ok(before) = tcgetattr(&self.tty) else { return };
@@ -52,7 +52,7 @@ impl Terminal {
     }
 
     /// Restores the terminal; unread input is discarded, so that it does not reach the shell.
-    pub fn give_back(&mut self) {
+    pub fn restore(&mut self) {
         if let Some(before) = self.before.take()
             && self.is_foreground()
         {
@@ -82,7 +82,7 @@ impl Terminal {
                 Err(Errno::AGAIN | Errno::INTR) => return None,
                 _ => {
                     // Hung up: the terminal is gone, so there is nothing to restore.
-                    self.gone = true;
+                    self.hung_up = true;
                     self.before = None;
                     return None;
                 }
@@ -95,7 +95,7 @@ impl Terminal {
                     _ => {}
                 }
             }
-            if self.typed.len() > document::SIZE {
+            if self.typed.len() > document::MAX_SIZE {
                 self.typed.clear();
             }
         }
@@ -113,7 +113,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.give_back();
+        self.restore();
     }
 }
 

@@ -12,7 +12,7 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::browser::{Browser, Opened};
+use super::browser::{Browser, Launch};
 use super::listener::{Listener, Reply};
 use super::page::Page;
 use super::redirect::{self, Expected, Outcome};
@@ -41,9 +41,9 @@ impl Wait {
     /// A wait that ends at this deadline.
     pub fn new(deadline: Deadline) -> Result<Wait, Error> {
         let signals = UnixStream::pair().and_then(|(read, write)| {
-            let heard =
+            let fatal =
                 [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP].into_iter().filter(|signal| !signals::is_ignored(*signal));
-            let handled: Vec<i32> = heard.chain([SIGCHLD, SIGCONT]).collect();
+            let handled: Vec<i32> = fatal.chain([SIGCHLD, SIGCONT]).collect();
             SignalDelivery::with_pipe(read, write, SignalOnly, handled)
         });
         Ok(Wait {
@@ -72,7 +72,7 @@ impl Wait {
     }
 
     /// Reads the redirect URL from the terminal only.
-    pub fn ask(&mut self) -> Result<(), Error> {
+    pub fn require_terminal(&mut self) -> Result<(), Error> {
         let none = || Error::usage("--paste: no terminal").hint("use --response-file to read the address from a file");
         self.terminal = Some(Terminal::open().ok_or_else(none)?);
         self.take_terminal();
@@ -89,12 +89,12 @@ impl Wait {
     pub fn open(&mut self, url: &str) -> Result<(), Error> {
         let (browser, opened) = Browser::open(url);
         self.browser = Some(browser);
-        self.look_at_browser(opened)
+        self.handle_launch(opened)
     }
 
     /// Waits; on return, the port is closed and the terminal restored.
     pub fn until_redirect(mut self, expected: &Expected) -> Result<Code, Error> {
-        self.greet();
+        self.show_prompt();
         let mut signal = None;
         let ended = loop {
             if let Some(ended) = self.turn(expected, &mut signal) {
@@ -142,16 +142,16 @@ impl Wait {
         }
         // After the listener: a launcher may deliver the redirect itself, and fail all the same.
         if child_ended {
-            let opened = self.browser.as_mut().map_or(Opened::Well, Browser::check);
-            if let Err(error) = self.look_at_browser(opened) {
+            let opened = self.browser.as_mut().map_or(Launch::Started, Browser::check);
+            if let Err(error) = self.handle_launch(opened) {
                 return Some(Err(error));
             }
         }
         if let Err(error) = reader::check() {
             return Some(Err(error));
         }
-        if self.deadline.is_over() {
-            let error = self.in_vain(&format!("no redirect within {} s", self.deadline.seconds()));
+        if self.deadline.has_passed() {
+            let error = self.no_redirect(&format!("no redirect within {} s", self.deadline.seconds()));
             return Some(Err(error.hint("wait longer with --timeout SECONDS")));
         }
         None
@@ -164,7 +164,7 @@ impl Wait {
         let deadlines = listener.and_then(Listener::next_deadline).into_iter().chain([self.deadline.end()]);
         let until = deadlines.min().unwrap_or(self.deadline.end());
         let wait = until.saturating_duration_since(Instant::now());
-        let wait = if self.spinner.is_hidden() { wait } else { wait.min(FRAME) };
+        let wait = if self.spinner.is_hidden() { wait } else { wait.min(FRAME_INTERVAL) };
         // poll truncates to milliseconds; one more avoids a busy loop before the deadline.
         let wait = Timespec::try_from(wait + Duration::from_millis(1)).unwrap_or_default();
         let stdout = io::stdout();
@@ -182,7 +182,7 @@ impl Wait {
     fn end(&mut self, outcome: Outcome, reply: Option<Reply>) -> Result<Code, Error> {
         self.listener = None;
         let (page, ended) = match outcome {
-            Outcome::Code(code, iss) => (Page::arrived(), Ok((code, iss))),
+            Outcome::Code(code, iss) => (Page::received(), Ok((code, iss))),
             Outcome::Failed(error) => (Page::failed(&error), Err(error)),
             Outcome::Ignored(why) => (Page::ignored(why), Err(redirect::untrusted(why))),
         };
@@ -195,12 +195,12 @@ impl Wait {
     /// Called before the user is prompted, so that no input is echoed; and again after a stop.
     fn take_terminal(&mut self) {
         if let Some(terminal) = &mut self.terminal {
-            terminal.take();
+            terminal.take_over();
         }
     }
 
-    fn look_at_browser(&mut self, opened: Opened) -> Result<(), Error> {
-        if opened == Opened::Well {
+    fn handle_launch(&mut self, opened: Launch) -> Result<(), Error> {
+        if opened == Launch::Started {
             return Ok(());
         }
         if io::stderr().is_terminal() || self.terminal.is_some() {
@@ -208,8 +208,8 @@ impl Wait {
             return Ok(());
         }
         // A script that drives the login knows why it failed: the server may have shown it an error page.
-        if opened == Opened::Ended && environment::variable("BROWSER").is_some() {
-            let error = self.in_vain("the BROWSER program failed, and there is no terminal");
+        if opened == Launch::Failed && environment::variable("BROWSER").is_some() {
+            let error = self.no_redirect("the BROWSER program failed, and there is no terminal");
             return Err(error.hint("run it with the URL above to see why"));
         }
         let error = Error::unavailable("no browser could be opened, and there is no terminal");
@@ -217,14 +217,14 @@ impl Wait {
     }
 
     /// The error of a wait without a redirect, with the reason why one was ignored, if any.
-    fn in_vain(&self, wrong: &str) -> Error {
+    fn no_redirect(&self, wrong: &str) -> Error {
         match self.listener.as_ref().and_then(Listener::ignored) {
             Some(why) => Error::unavailable(format!("{wrong}; a redirect was received and ignored: {why}")),
             None => Error::unavailable(wrong),
         }
     }
 
-    fn greet(&mut self) {
+    fn show_prompt(&mut self) {
         let mut waits = match (&self.listener, &self.response) {
             (Some(_), _) => "waiting for the browser".to_owned(),
             (_, Some(_)) => "waiting for the response file".to_owned(),
@@ -233,9 +233,9 @@ impl Wait {
         if self.listener.is_some() && self.terminal.is_some() {
             waits.push_str("; or paste the address that it ends at");
         }
-        let dull = environment::variable("NO_COLOR").is_some()
+        let plain = environment::variable("NO_COLOR").is_some()
             || environment::variable("TERM").is_none_or(|term| term == "dumb");
-        match dull || !io::stderr().is_terminal() {
+        match plain || !io::stderr().is_terminal() {
             true if self.terminal.is_some() => message::note(&waits),
             true => {}
             false => self.spinner = ProgressBar::new_spinner().with_message(waits),
@@ -249,17 +249,19 @@ impl Wait {
     /// Ctrl-Z: restores the terminal for the shell; it is taken over again on SIGCONT.
     fn stop(&mut self) {
         if let Some(terminal) = &mut self.terminal {
-            terminal.give_back();
+            terminal.restore();
         }
         self.spinner.suspend(|| drop(emulate_default_handler(SIGTSTP)));
     }
 
     /// If the redirect arrived during a paste, reads the rest of the paste, so that the shell does not get it.
     fn finish_paste(&mut self) {
-        let until = Instant::now() + PASTE;
+        let until = Instant::now() + PASTE_TIMEOUT;
         while let Some(terminal) = self.terminal.as_mut().filter(|terminal| terminal.is_in_mid_paste()) {
             let quiet = match terminal.interest() {
-                Some(fd) => !matches!(rustix::event::poll(&mut [fd], Timespec::try_from(QUIET).ok().as_ref()), Ok(1..)),
+                Some(fd) => {
+                    !matches!(rustix::event::poll(&mut [fd], Timespec::try_from(PASTE_PAUSE).ok().as_ref()), Ok(1..))
+                }
                 None => true,
             };
             if terminal.line().is_some() || quiet || Instant::now() > until {
@@ -276,8 +278,8 @@ impl Drop for Wait {
 }
 
 /// The time between two frames of the spinner.
-const FRAME: Duration = Duration::from_millis(100);
+const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The maximum time for the rest of a paste, and the pause that ends it.
-const PASTE: Duration = Duration::from_secs(1);
-const QUIET: Duration = Duration::from_millis(100);
+const PASTE_TIMEOUT: Duration = Duration::from_secs(1);
+const PASTE_PAUSE: Duration = Duration::from_millis(100);

@@ -36,7 +36,7 @@ impl Response {
     pub fn object(&self, subject: &str) -> Result<Document, Error> {
         let is_page = self.body.trim_ascii_start().starts_with(b"<");
         let parsed = Document::parse_response(subject, &self.body);
-        parsed.map_err(|error| if is_page { Error::untrusted(format!("{subject}: {PAGE}")) } else { error })
+        parsed.map_err(|error| if is_page { Error::untrusted(format!("{subject}: {HTML_NOT_JSON}")) } else { error })
     }
 }
 
@@ -86,7 +86,7 @@ impl Client {
         if let Some(authorization) = content.authorization {
             request = request.header("Authorization", authorization);
         }
-        let mut body = Watched { rest: content.body.as_bytes(), read: &sent };
+        let mut body = TrackedBody { rest: content.body.as_bytes(), read: &sent };
         self.send(url, "POST", request.body(SendBody::from_reader(&mut body)), &sent)
     }
 
@@ -135,10 +135,10 @@ impl Client {
 
     fn body(&self, mut body: Body) -> Result<Zeroizing<Vec<u8>>, Error> {
         // Large enough from the start: a buffer that grows would leave copies of a token in memory.
-        let mut octets = Zeroizing::new(Vec::with_capacity(START));
-        let mut reader = body.as_reader().take(document::SIZE as u64 + 1);
+        let mut octets = Zeroizing::new(Vec::with_capacity(INITIAL_CAPACITY));
+        let mut reader = body.as_reader().take(document::MAX_SIZE as u64 + 1);
         reader.read_to_end(&mut octets).map_err(|error| self.failure(&ureq::Error::from(error)))?;
-        if octets.len() > document::SIZE {
+        if octets.len() > document::MAX_SIZE {
             return Err(Error::untrusted(format!("the response is {}", document::too_large())));
         }
         Ok(octets)
@@ -147,7 +147,7 @@ impl Client {
     fn agent(&self, url: &Url) -> Result<Agent, Error> {
         let remaining = self.deadline.remaining();
         if remaining.is_zero() {
-            return Err(self.late());
+            return Err(self.timeout_error());
         }
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
@@ -165,42 +165,42 @@ impl Client {
         Ok(config.build().new_agent())
     }
 
-    fn late(&self) -> Error {
+    fn timeout_error(&self) -> Error {
         Error::unavailable(format!("no response within {} s", self.deadline.seconds()))
     }
 
     fn failure(&self, error: &ureq::Error) -> Error {
         match error {
-            ureq::Error::Timeout(_) => self.late(),
+            ureq::Error::Timeout(_) => self.timeout_error(),
             ureq::Error::HostNotFound => Error::unavailable("no such host"),
             ureq::Error::ConnectionFailed => Error::unavailable("cannot be reached"),
             ureq::Error::ConnectProxyFailed(_) => Error::unavailable("the proxy did not connect"),
-            ureq::Error::Rustls(error) => unsafe_tls(error),
+            ureq::Error::Rustls(error) => tls_error(error),
             ureq::Error::Tls(reason) => Error::untrusted(*reason),
             ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-                Some(error) => unsafe_tls(error),
-                None if error.kind() == io::ErrorKind::InvalidData => Error::untrusted(BROKEN),
+                Some(error) => tls_error(error),
+                None if error.kind() == io::ErrorKind::InvalidData => Error::untrusted(INVALID_HTTP),
                 None => Error::unavailable(message::reason(error)),
             },
-            _ => Error::untrusted(BROKEN),
+            _ => Error::untrusted(INVALID_HTTP),
         }
     }
 }
 
 /// A body that records whether it was read, which is only once the connection is open and the head is written.
-struct Watched<'a> {
+struct TrackedBody<'a> {
     rest: &'a [u8],
     read: &'a Cell<bool>,
 }
 
-impl Read for Watched<'_> {
+impl Read for TrackedBody<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read.set(true);
         self.rest.read(buffer)
     }
 }
 
-fn unsafe_tls(error: &rustls::Error) -> Error {
+fn tls_error(error: &rustls::Error) -> Error {
     Error::untrusted(format!("TLS: {error}")).hint("set SSL_CERT_FILE to a file with the certificates to trust")
 }
 
@@ -208,9 +208,9 @@ fn unsafe_tls(error: &rustls::Error) -> Error {
 /// (reading the directory of single files too would take ten times as long).
 fn roots() -> Result<Vec<Certificate<'static>>, Error> {
     let named = |name| std::env::var_os(name).filter(|path| !path.is_empty());
-    let (file, folder) = (named("SSL_CERT_FILE"), named("SSL_CERT_DIR"));
-    let loaded = if file.is_some() || folder.is_some() {
-        load_certs_from_paths(file.as_ref().map(AsRef::as_ref), folder.as_ref().map(AsRef::as_ref))
+    let (file, directory) = (named("SSL_CERT_FILE"), named("SSL_CERT_DIR"));
+    let loaded = if file.is_some() || directory.is_some() {
+        load_certs_from_paths(file.as_ref().map(AsRef::as_ref), directory.as_ref().map(AsRef::as_ref))
     } else if let Some(bundle) = BUNDLES.iter().map(AsRef::as_ref).find(|path: &&std::path::Path| path.is_file()) {
         load_certs_from_paths(Some(bundle), None)
     } else {
@@ -240,12 +240,12 @@ fn trace(method: &str, url: &Url, started: Instant, response: &Result<Response, 
 
 const ACCEPT: &str = "application/json";
 
-const PAGE: &str = "HTML, not JSON (proxy or captive portal?)";
+const HTML_NOT_JSON: &str = "HTML, not JSON (proxy or captive portal?)";
 
-const BROKEN: &str = "the response is not valid HTTP";
+const INVALID_HTTP: &str = "the response is not valid HTTP";
 
 /// Initial buffer size for a response in octets: a large token response fits.
-const START: usize = 64 * 1024;
+const INITIAL_CAPACITY: usize = 64 * 1024;
 
 /// Where systems store all certificates in one file.
 const BUNDLES: [&str; 5] = [
