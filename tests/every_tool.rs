@@ -1,12 +1,5 @@
 //! What all tools share: the frame, met from outside, tool by tool as the folder of their sources lists them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 

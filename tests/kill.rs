@@ -1,14 +1,6 @@
 //! `kill -9` at random moments: what is kept is whole, and no refresh token that the server still honours is lost.
 //! PKCE_KILLS is how many processes are killed in each test (50).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::print_stdout,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 #[path = "common/rotating.rs"]

@@ -1,12 +1,5 @@
 //! pkce-callback, as a browser, an attacker, a script and a person at a terminal meet it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 

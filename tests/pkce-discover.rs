@@ -1,12 +1,5 @@
 //! pkce-discover: where metadata is looked for, and when it is believed.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 #[path = "common/tls.rs"]

@@ -1,12 +1,5 @@
 //! pkce-exchange: the one request, and every answer that a server may give to it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 #[path = "common/tls.rs"]

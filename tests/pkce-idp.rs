@@ -1,13 +1,5 @@
 //! pkce-idp: as strict as a real server, and as easy to run.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::print_stdout,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 

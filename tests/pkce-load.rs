@@ -1,12 +1,5 @@
 //! pkce-load: the kept document as it is, and the names of all.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 #[path = "common/home.rs"]

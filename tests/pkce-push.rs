@@ -1,12 +1,5 @@
 //! pkce-push: the request goes to the server, and a reference to it to the browser.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 

@@ -1,12 +1,5 @@
 //! pkce-refresh: the one request, what its answer replaces, and what is said of a token that may be spent.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 

@@ -1,12 +1,5 @@
 //! pkce-revoke: the requests, what leaves the document, and what stays where the server says no.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 

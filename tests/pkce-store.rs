@@ -1,13 +1,5 @@
 //! pkce-store and pkce-load: what is kept, how, and every file that is not theirs to use.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::print_stdout,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 #[path = "common/home.rs"]

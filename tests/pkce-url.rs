@@ -1,12 +1,5 @@
 //! pkce-url: the authorization request, parameter by parameter.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 

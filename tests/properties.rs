@@ -1,12 +1,5 @@
 //! What holds for input that nobody thought of.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 
@@ -157,7 +150,8 @@ proptest! {
     fn any_change_of_a_token_is_noticed(place in any::<prop::sample::Index>(), character in "[A-Za-z0-9_.=+ -]") {
         let token = token();
         let at = place.index(token.len());
-        let changed = format!("{}{character}{}", &token[..at], &token[at + 1..]);
+        let mut changed = token.clone();
+        changed.replace_range(at..=at, &character);
         for (id_token, status) in [(&token, 0), (&changed, if changed == token { 0 } else { 4 })] {
             let output = verified(id_token);
             prop_assert_eq!(output.status, status, "{:?}", output);

@@ -1,13 +1,5 @@
 //! The odd ways of real servers and browsers, each met by the whole pipeline.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::print_stdout,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 #[path = "common/signer.rs"]

@@ -1,12 +1,5 @@
 //! TLS and proxies, as every tool has them that calls somebody: whom it trusts, and whom it goes through.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    missing_docs
-)]
+#![cfg(test)]
 
 mod common;
 

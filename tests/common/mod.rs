@@ -1,5 +1,5 @@
 //! What several tests share: the tools run as processes, and servers that do as they are told.
-#![allow(dead_code, clippy::print_stdout)]
+#![allow(dead_code)]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
