@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::thread;
 
-use common::{Folder, Output, command, finish, lacks, root, run};
+use common::{Output, command, finish, lacks, new_directory, root, run};
 use serde_json::Value;
 
 /// The checks, in their order.
@@ -372,10 +372,10 @@ fn shows_no_secret_with_a_trace_and_leaves_nothing_behind() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    let folder = Folder::new("check-provider");
-    let at = folder.0.display();
+    let directory = new_directory();
+    let at = directory.path().display();
     // What each step prints is kept, to look for it in what the script prints.
-    let shims = folder.0.join("shims");
+    let shims = directory.path().join("shims");
     std::fs::create_dir_all(&shims).unwrap();
     for tool in ["pkce-gen", "pkce-callback", "pkce-exchange", "pkce-refresh"] {
         let real = common::bin().join(tool);
@@ -384,13 +384,13 @@ fn shows_no_secret_with_a_trace_and_leaves_nothing_behind() {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(shims.join(tool), mode).unwrap();
     }
-    std::fs::create_dir(folder.0.join("temp")).unwrap();
+    std::fs::create_dir(directory.path().join("temp")).unwrap();
     let before = format!("export PATH='{at}/shims':\"$PATH\" TMPDIR='{at}/temp';");
     for faults in [vec![], vec!["no-challenge", "no-verifier", "replay"]] {
         let output = checked("bash -x", &faults, &before);
         assert_eq!(output.status, i32::from(!faults.is_empty()), "{output:?}");
         assert!(output.stderr.contains("\n+ refused replay_refused"), "{output:?}");
-        let seen = std::fs::read_to_string(folder.0.join("seen")).unwrap();
+        let seen = std::fs::read_to_string(directory.path().join("seen")).unwrap();
         let mut secrets = HashSet::new();
         for document in seen.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             for name in ["code", "code_verifier", "access_token", "refresh_token", "id_token"] {
@@ -401,6 +401,6 @@ fn shows_no_secret_with_a_trace_and_leaves_nothing_behind() {
         for secret in secrets {
             assert!(!output.stdout.contains(&secret) && !output.stderr.contains(&secret), "{secret}: {output:?}");
         }
-        assert_eq!(std::fs::read_dir(folder.0.join("temp")).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(directory.path().join("temp")).unwrap().count(), 0);
     }
 }

@@ -11,9 +11,10 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Folder, Output, Server, answer, bin, command, finish, json_answer, lacks, root, tools};
+use common::{Output, Server, answer, bin, command, finish, json_answer, lacks, new_directory, root, tools};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 const SHELLS: [&str; 2] = ["dash", "bash"];
 
@@ -101,7 +102,7 @@ fn refuses_to_mask_where_no_runner_reads_along() {
     }
     let message = "mask: environment: neither GITHUB_ACTIONS nor TF_BUILD is set; elsewhere the masks would reveal the \
                    secrets\n";
-    let folder = Folder::new("ci-nowhere");
+    let directory = new_directory();
     for shell in SHELLS {
         for elsewhere in [("CI", "true"), ("GITLAB_CI", "true"), ("GITHUB_ACTIONS", ""), ("TF_BUILD", "")] {
             let output = mask(&[shell], elsewhere, DOCUMENT);
@@ -109,9 +110,9 @@ fn refuses_to_mask_where_no_runner_reads_along() {
             assert_eq!(output, expected, "{shell} {elsewhere:?}");
         }
         // The failure line is for a next step, and not for a file.
-        let script = format!("{shell} '{}' > '{}/out'", ci("mask.sh"), folder.0.display());
+        let script = format!("{shell} '{}' > '{}/out'", ci("mask.sh"), directory.path().display());
         assert_eq!(finish(command("sh").args(["-c", &script]), DOCUMENT.as_bytes()).status, 2);
-        assert_eq!(fs::read_to_string(folder.0.join("out")).unwrap(), "");
+        assert_eq!(fs::read_to_string(directory.path().join("out")).unwrap(), "");
     }
 }
 
@@ -157,14 +158,14 @@ fn refuses_what_is_no_document_and_quotes_nothing_of_it() {
     }
 }
 
-/// A folder that comes first on the PATH, in which these programs write their arguments to a file and then do as ever.
-fn watched(folder: &Folder, programs: &[&str]) -> String {
-    let shims = folder.0.join("shims");
+/// A directory that comes first on the PATH, in which these programs write their arguments to a file and then do as ever.
+fn watched(directory: &TempDir, programs: &[&str]) -> String {
+    let shims = directory.path().join("shims");
     fs::create_dir_all(&shims).unwrap();
     let path = command("sh").get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap().to_owned();
     let path = path.into_string().unwrap();
     for program in programs {
-        let log = folder.0.join("arguments").display().to_string();
+        let log = directory.path().join("arguments").display().to_string();
         let script = format!(
             "#!/bin/sh\nprintf '%s\\n' \"$0 $*\" >> '{log}'\nPATH='{path}'\nexport PATH\nexec {program} \"$@\"\n"
         );
@@ -178,8 +179,8 @@ fn executable(file: &std::path::Path, script: &str) {
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-fn arguments(folder: &Folder) -> String {
-    fs::read_to_string(folder.0.join("arguments")).unwrap()
+fn arguments(directory: &TempDir) -> String {
+    fs::read_to_string(directory.path().join("arguments")).unwrap()
 }
 
 #[test]
@@ -188,14 +189,14 @@ fn shows_no_secret_in_a_trace_or_an_argument_list() {
         return;
     }
     for shell in SHELLS {
-        let folder = Folder::new(&format!("ci-mask-{shell}"));
+        let directory = new_directory();
         let mut masked = command(shell);
         masked.arg("-x").arg(ci("mask.sh")).env("GITHUB_ACTIONS", "true");
-        masked.env("PATH", watched(&folder, &["jq", "cat", "grep"]));
+        masked.env("PATH", watched(&directory, &["jq", "cat", "grep"]));
         let output = finish(&mut masked, DOCUMENT.as_bytes());
         let plain = mask(&[shell], GITHUB, DOCUMENT);
         assert_eq!(output, plain, "the trace ends before it begins");
-        let seen = arguments(&folder);
+        let seen = arguments(&directory);
         assert!(seen.contains("/jq -nr --stream"), "{seen}");
         for secret in ["c0de-1", "xoxp-2", "a%b", "second line", "r-3"] {
             assert!(!seen.contains(secret), "{seen}");
@@ -204,20 +205,20 @@ fn shows_no_secret_in_a_trace_or_an_argument_list() {
 }
 
 /// Runs a login against pkce-idp, or what `PKCE_ISSUER` is, with browser.sh as the browser; prints what LOG has.
-fn browse(shell: &str, folder: &Folder, server: Option<&Server>, account: &str, watch: &[&str]) -> Output {
-    fs::write(folder.0.join("account"), account).unwrap();
+fn browse(shell: &str, directory: &TempDir, server: Option<&Server>, account: &str, watch: &[&str]) -> Output {
+    fs::write(directory.path().join("account"), account).unwrap();
     let login = format!(
         "pkce-discover | pkce-gen - | pkce-url --scope openid --prompt consent | pkce-callback --timeout 20 |
            tee '{0}/code' | pkce-exchange; status=$?; cat '{0}/log' >&2; exit $status",
-        folder.0.display()
+        directory.path().display()
     );
     let mut run = command(if server.is_some() { "sh" } else { "pkce-idp" });
     match server {
         Some(server) => run.args(["-c", &login]).env("PKCE_ISSUER", server.url("")).env("PKCE_CLIENT_ID", "cli"),
         None => run.args(["--", "sh", "-c", &login]),
     };
-    run.env("PATH", watched(folder, watch)).env("BROWSER", format!("{shell} {}", ci("browser.sh")));
-    run.env("TEST_ACCOUNT_FILE", folder.0.join("account")).env("LOG", folder.0.join("log"));
+    run.env("PATH", watched(directory, watch)).env("BROWSER", format!("{shell} {}", ci("browser.sh")));
+    run.env("TEST_ACCOUNT_FILE", directory.path().join("account")).env("LOG", directory.path().join("log"));
     finish(&mut run, b"")
 }
 
@@ -231,15 +232,16 @@ fn logs_a_test_account_in_on_the_pages_of_pkce_idp() {
         return;
     }
     for shell in SHELLS {
-        let folder = Folder::new(&format!("ci-browser-{shell}"));
+        let directory = new_directory();
         let name = "someone+\"else\"&co %41";
-        let output = browse(shell, &folder, None, &format!("{name}\r\nunused p4ssword\r\n"), &["curl", "awk", "sed"]);
+        let output =
+            browse(shell, &directory, None, &format!("{name}\r\nunused p4ssword\r\n"), &["curl", "awk", "sed"]);
         assert_eq!((output.status, said(&output)), (0, vec![]), "{output:?}");
         let token = output.json()["id_token"].as_str().unwrap().to_owned();
         let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&claims).unwrap()["sub"], name);
-        let code: Value = serde_json::from_str(&fs::read_to_string(folder.0.join("code")).unwrap()).unwrap();
-        let seen = arguments(&folder);
+        let code: Value = serde_json::from_str(&fs::read_to_string(directory.path().join("code")).unwrap()).unwrap();
+        let seen = arguments(&directory);
         assert!(seen.contains("/curl --config -") && seen.contains("/form.awk"), "{seen}");
         for secret in [code["code"].as_str().unwrap(), code["state"].as_str().unwrap(), "someone", "p4ssword"] {
             assert!(!seen.contains(secret), "{seen}");
@@ -312,8 +314,8 @@ fn logs_a_test_account_in_on_pages_as_keycloaks() {
         return;
     }
     for shell in SHELLS {
-        let folder = Folder::new(&format!("ci-keycloak-{shell}"));
-        let output = browse(shell, &folder, Some(&keycloak()), "someone\np4ss w&rd\n", &[]);
+        let directory = new_directory();
+        let output = browse(shell, &directory, Some(&keycloak()), "someone\np4ss w&rd\n", &[]);
         assert_eq!((output.status, said(&output)), (0, vec![]), "{output:?}");
         assert_eq!(output.json()["access_token"], "t");
     }
@@ -325,8 +327,8 @@ fn takes_no_option_of_curl_from_a_page() {
         return;
     }
     for shell in SHELLS {
-        let folder = Folder::new(&format!("ci-hostile-{shell}"));
-        let written = folder.0.join("written").display().to_string();
+        let directory = new_directory();
+        let written = directory.path().join("written").display().to_string();
         let page = format!(
             "<form method=post action='/x&#10;output=&quot;{written}&quot;'>
             <input name='a&#10;output=&quot;{written}&quot;' value='\"&#10;output=&quot;{written}&quot;'></form>"
@@ -341,7 +343,7 @@ fn takes_no_option_of_curl_from_a_page() {
                 false => answer(200, "text/html", &page),
             }
         });
-        let output = browse(shell, &folder, Some(&server), "someone\np4ss w&rd\n", &[]);
+        let output = browse(shell, &directory, Some(&server), "someone\np4ss w&rd\n", &[]);
         assert_eq!(output.status, 3, "{output:?}");
         assert!(!fs::exists(&written).unwrap());
         let posted: Vec<_> = server.seen().into_iter().filter(|seen| seen.method == "POST").collect();
@@ -379,8 +381,8 @@ fn says_why_it_cannot_log_in() {
             (&no_form, "someone\np4ss w&rd\n", none),
             (&no_form, "", account),
         ] {
-            let folder = Folder::new(&format!("ci-wrong-{shell}"));
-            let output = browse(shell, &folder, Some(server), given, &[]);
+            let directory = new_directory();
+            let output = browse(shell, &directory, Some(server), given, &[]);
             assert_eq!((output.status, said(&output)), (3, vec![no_browser, hint, message]), "{output:?}");
         }
     }
@@ -388,10 +390,10 @@ fn says_why_it_cannot_log_in() {
 
 #[test]
 fn finds_where_a_form_is_sent_to() {
-    let folder = Folder::new("ci-form");
+    let directory = new_directory();
     let file = |name: &str, text: &str| {
-        fs::write(folder.0.join(name), text).unwrap();
-        folder.0.join(name).display().to_string()
+        fs::write(directory.path().join(name), text).unwrap();
+        directory.path().join(name).display().to_string()
     };
     let account = file("account", "someone\np4ss");
     for (at, action, expected) in [
@@ -461,16 +463,17 @@ fn github_parts() -> (Vec<Part>, Vec<(String, String)>) {
     (parts, environment)
 }
 
-/// The scripts of the GitLab job, before_script and script as one, and its variables.
-fn gitlab_parts() -> (Vec<Part>, Vec<(String, String)>) {
+/// The scripts of the GitLab job, before_script and script as one, and its variables, those of /tmp in this directory.
+fn gitlab_parts(directory: &TempDir) -> (Vec<Part>, Vec<(String, String)>) {
     let text = fs::read_to_string(ci("gitlab-ci.yml")).unwrap();
     let mut lines = text.lines().peekable();
     let (mut script, mut after, mut variables) = (String::new(), String::new(), Vec::new());
+    let work = directory.path().join("login").display().to_string();
     while let Some(line) = lines.next() {
         if line == "  variables:" {
             for line in block(&mut lines, 2).lines().filter(|line| !line.starts_with('#')) {
                 let (name, value) = line.split_once(": ").unwrap();
-                let value = value.trim_matches('"').replace("$CI_JOB_ID", &format!("test-{}", std::process::id()));
+                let value = value.trim_matches('"').replace("/tmp/login-$CI_JOB_ID", &work);
                 variables.push((name.to_owned(), value));
             }
         }
@@ -490,9 +493,9 @@ fn gitlab_parts() -> (Vec<Part>, Vec<(String, String)>) {
     (vec![Part { when: "success", script }, Part { when: "always", script: after }], variables)
 }
 
-/// What stands for the world of a runner: a build that only copies, and tools that leave what they print in a folder.
+/// What stands for the world of a runner: a build that only copies, and tools that leave what they print in a directory.
 struct Runner {
-    folder: Folder,
+    directory: TempDir,
     environment: Vec<(String, String)>,
 }
 
@@ -504,14 +507,14 @@ struct Job {
 }
 
 impl Runner {
-    fn new(name: &str, environment: Vec<(String, String)>) -> Runner {
-        let folder = Folder::new(&format!("ci-{name}"));
+    fn new(environment: Vec<(String, String)>) -> Runner {
+        let directory = new_directory();
         for made in ["built", "shims", "seen", "temp"] {
-            fs::create_dir(folder.0.join(made)).unwrap();
+            fs::create_dir(directory.path().join(made)).unwrap();
         }
-        let at = folder.0.display();
+        let at = directory.path().display();
         for tool in tools() {
-            let (real, built) = (bin().join(&tool), folder.0.join("built").join(&tool));
+            let (real, built) = (bin().join(&tool), directory.path().join("built").join(&tool));
             match ["pkce-callback", "pkce-exchange", "pkce-refresh"].contains(&tool.as_str()) {
                 false => symlink(real, built).unwrap(),
                 true => executable(
@@ -522,13 +525,13 @@ impl Runner {
         }
         // cargo install … --root FOLDER
         let build = "#!/bin/bash\nmkdir -p \"${!#}/bin\"\ncp -P \"$BUILT\"/* \"${!#}/bin\"\n";
-        executable(&folder.0.join("shims/cargo"), build);
+        executable(&directory.path().join("shims/cargo"), build);
         let mut environment = environment;
         environment.push(("BUILT".to_owned(), format!("{at}/built")));
         environment.push(("RUNNER_TEMP".to_owned(), format!("{at}/temp")));
         environment.push(("GITHUB_ENV".to_owned(), format!("{at}/env")));
         environment.push(("GITHUB_PATH".to_owned(), format!("{at}/path")));
-        Runner { folder, environment }
+        Runner { directory, environment }
     }
 
     fn set(&mut self, name: &str, value: &str) {
@@ -547,22 +550,22 @@ impl Runner {
             if !wanted {
                 continue;
             }
-            let file = self.folder.0.join(format!("part-{at}.sh"));
+            let file = self.directory.path().join(format!("part-{at}.sh"));
             fs::write(&file, &part.script).unwrap();
             let both = "exec bash --noprofile --norc -e -o pipefail -x \"$1\" 2>&1";
             let mut bash = command("bash");
             bash.args(["-c", both, "-"]).arg(&file).current_dir(root()).envs(self.environment.iter().cloned());
-            let read = |name: &str| fs::read_to_string(self.folder.0.join(name)).unwrap_or_default();
+            let read = |name: &str| fs::read_to_string(self.directory.path().join(name)).unwrap_or_default();
             bash.envs(read("env").lines().map(|line| line.split_once('=').unwrap()));
             let added: String = read("path").lines().map(|line| format!("{line}:")).collect();
             let path = std::env::var("PATH").unwrap();
-            bash.env("PATH", format!("{added}{}:{path}", self.folder.0.join("shims").display()));
+            bash.env("PATH", format!("{added}{}:{path}", self.directory.path().join("shims").display()));
             let output = finish(&mut bash, b"");
             log.push_str(&output.stdout);
             status = if status == 0 { output.status } else { status };
         }
         let mut secrets = HashSet::new();
-        for file in fs::read_dir(self.folder.0.join("seen")).unwrap() {
+        for file in fs::read_dir(self.directory.path().join("seen")).unwrap() {
             let text = fs::read_to_string(file.unwrap().path()).unwrap();
             for document in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
                 for name in ["code", "code_verifier", "access_token", "refresh_token", "id_token"] {
@@ -619,16 +622,16 @@ fn runs_the_github_workflow_to_its_end_and_shows_no_secret() {
     }
     let (parts, environment) = github_parts();
     assert_eq!(parts.len(), 9);
-    let mut runner = Runner::new("github", environment.clone());
+    let mut runner = Runner::new(environment.clone());
     runner.set("GITHUB_ACTIONS", "true");
     let job = runner.run(&parts);
     let (_, masked) = checked(&job);
     assert_eq!(masked, job.secrets);
-    assert_eq!(fs::read_dir(runner.folder.0.join("temp")).unwrap().count(), 1, "the tools alone are left");
+    assert_eq!(fs::read_dir(runner.directory.path().join("temp")).unwrap().count(), 1, "the tools alone are left");
 
     let provider = Provider::start();
-    let with = |name: &str, sub: &str| {
-        let mut runner = Runner::new(name, environment.clone());
+    let with = |sub: &str| {
+        let mut runner = Runner::new(environment.clone());
         runner.set("GITHUB_ACTIONS", "true");
         runner.set("PKCE_ISSUER", &provider.issuer);
         runner.set("PKCE_CLIENT_ID", "pkce-tools");
@@ -636,15 +639,15 @@ fn runs_the_github_workflow_to_its_end_and_shows_no_secret() {
         runner.set("TEST_ACCOUNT", "someone\na-p4ssword-that-nobody-prints");
         runner
     };
-    let job = with("github-provider", "someone").run(&parts);
+    let job = with("someone").run(&parts);
     let (shown, masked) = checked(&job);
     assert_eq!(masked, job.secrets);
     assert!(!shown.contains("a-p4ssword"), "{shown}");
     // Another account than the expected one ends the job, and what it got is taken back all the same.
-    let runner = with("github-other", "somebody else");
+    let runner = with("somebody else");
     let job = runner.run(&parts);
     assert!(job.status == 1 && !job.log.contains("refused: ") && job.log.contains("+ sh examples/logout.sh ci"));
-    assert_eq!(fs::read_dir(runner.folder.0.join("temp")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(runner.directory.path().join("temp")).unwrap().count(), 1);
 }
 
 #[test]
@@ -652,16 +655,17 @@ fn runs_the_gitlab_job_to_its_end_and_shows_no_secret() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    let (parts, variables) = gitlab_parts();
+    let directory = new_directory();
+    let (parts, variables) = gitlab_parts(&directory);
     let work = variables.iter().find(|(name, _)| name == "WORK").unwrap().1.clone();
-    let runner = Runner::new("gitlab", variables.clone());
+    let runner = Runner::new(variables.clone());
     let job = runner.run(&parts);
     let (_, masked) = checked(&job);
     assert!(masked.is_empty() && !fs::exists(&work).unwrap());
 
     let provider = Provider::start();
-    let mut runner = Runner::new("gitlab-provider", variables);
-    let account = runner.folder.0.join("account").display().to_string();
+    let mut runner = Runner::new(variables);
+    let account = runner.directory.path().join("account").display().to_string();
     fs::write(&account, "someone\na-p4ssword-that-nobody-prints").unwrap();
     for (name, value) in [
         ("PKCE_ISSUER", provider.issuer.as_str()),
@@ -723,17 +727,20 @@ fn provider(fault: &'static str) -> Server {
 
 /// Runs refuses.sh against a server; the codes come by redirects alone.
 fn refuses(shell: &str, server: &Server) -> Output {
-    let folder = Folder::new(&format!("ci-refuses-{shell}"));
+    let directory = new_directory();
     let idp = json!({
         "issuer": server.url(""), "authorization_endpoint": server.url("/authorize"),
         "token_endpoint": server.url("/token"), "revocation_endpoint": server.url("/revoke"),
     });
-    fs::write(folder.0.join("idp.json"), idp.to_string()).unwrap();
+    fs::write(directory.path().join("idp.json"), idp.to_string()).unwrap();
     let mut run = command(shell);
-    run.arg(ci("refuses.sh")).arg(folder.0.join("idp.json")).args(["--prompt", "consent"]).env("TMPDIR", &folder.0);
+    run.arg(ci("refuses.sh"))
+        .arg(directory.path().join("idp.json"))
+        .args(["--prompt", "consent"])
+        .env("TMPDIR", directory.path());
     run.env("PKCE_CLIENT_ID", "cli").env("BROWSER", format!("{} --visit %s", bin().join("pkce-idp").display()));
     let output = finish(&mut run, b"");
-    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "only idp.json is left");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "only idp.json is left");
     output
 }
 

@@ -5,13 +5,16 @@ mod common;
 
 use std::process::Command;
 
-use common::{command, finish, root, run, tools};
+use common::{command, finish, new_directory, root, run, tools};
 
-/// What is offered for these words, of which the last is still being typed; `files` where a file's name is.
-type Complete = fn(&[&str]) -> Vec<String>;
+/// A store that does not exist.
+const NOWHERE: &str = "/dev/null/store";
+
+/// What is offered for these words with this store, of which the last is still being typed; `files` where a file's name is.
+type Complete = fn(&str, &[&str]) -> Vec<String>;
 
 /// Calls bash's function as bash does, with the words in its variables.
-fn in_bash(words: &[&str]) -> Vec<String> {
+fn in_bash(home: &str, words: &[&str]) -> Vec<String> {
     let script = r#"
         source completions/pkce-tools.bash
         complete -p "$1" | grep -q -e '-o default -F _pkce_tools' || exit 9
@@ -19,11 +22,11 @@ fn in_bash(words: &[&str]) -> Vec<String> {
         _pkce_tools "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
         printf '%s\n' "${COMPREPLY[@]:-files}"
     "#;
-    offered(command("bash").args(["--norc", "-c", script, "bash"]).args(words))
+    offered(command("bash").args(["--norc", "-c", script, "bash"]).args(words).env("PKCE_HOME", home))
 }
 
 /// Calls zsh's function with the words in its variables; compadd and _files, which only work at a prompt, print.
-fn in_zsh(words: &[&str]) -> Vec<String> {
+fn in_zsh(home: &str, words: &[&str]) -> Vec<String> {
     let script = r#"
         fpath=($PWD/completions) && autoload -U _pkce-tools
         compadd() { local -a all=("${(@P)@[-1]}"); print -l -- ${(M)all:#$PREFIX*} }
@@ -31,12 +34,11 @@ fn in_zsh(words: &[&str]) -> Vec<String> {
         words=("$@") CURRENT=$# PREFIX=$@[-1]
         _pkce-tools
     "#;
-    offered(command("zsh").args(["-f", "-c", script, "zsh"]).args(words))
+    offered(command("zsh").args(["-f", "-c", script, "zsh"]).args(words).env("PKCE_HOME", home))
 }
 
 fn offered(shell: &mut Command) -> Vec<String> {
-    let kept = common::bin().join("kept-for-completions");
-    let output = finish(shell.current_dir(root()).env("PKCE_HOME", kept), b"");
+    let output = finish(shell.current_dir(root()), b"");
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
     output.stdout.lines().map(str::to_owned).collect()
 }
@@ -55,8 +57,8 @@ fn shells() -> Vec<(&'static str, Complete)> {
 #[test]
 fn offers_the_options_that_begin_as_typed() {
     for (shell, complete) in shells() {
-        assert_eq!(complete(&["pkce-url", "--re"]), ["--redirect-uri", "--resource"], "{shell}");
-        assert_eq!(complete(&["pkce-callback", "--timeout", "5", "--no"]), ["--no-browser"], "{shell}");
+        assert_eq!(complete(NOWHERE, &["pkce-url", "--re"]), ["--redirect-uri", "--resource"], "{shell}");
+        assert_eq!(complete(NOWHERE, &["pkce-callback", "--timeout", "5", "--no"]), ["--no-browser"], "{shell}");
     }
 }
 
@@ -64,7 +66,7 @@ fn offers_the_options_that_begin_as_typed() {
 fn offers_every_option_of_every_tool() {
     for (shell, complete) in shells() {
         for tool in tools() {
-            let offered = complete(&[&tool, "-"]);
+            let offered = complete(NOWHERE, &[&tool, "-"]);
             for option in ["-h", "--help", "-V", "--version"] {
                 assert!(offered.iter().any(|other| other == option), "{shell} {tool}: {option}");
             }
@@ -79,28 +81,28 @@ fn offers_every_option_of_every_tool() {
 }
 
 #[test]
-fn offers_the_names_that_are_kept() {
-    let kept = common::bin().join("kept-for-completions");
+fn offers_the_names_of_stored_logins() {
+    let directory = new_directory();
+    let home = directory.path().join("store").display().to_string();
     for name in ["home", "work", "work.test"] {
         let mut store = command("pkce-store");
         let document = b"{\"token_endpoint\":\"https://id.example/token\"}";
-        assert_eq!(finish(store.arg(name).env("PKCE_HOME", &kept), document).status, 0);
+        assert_eq!(finish(store.arg(name).env("PKCE_HOME", &home), document).status, 0);
     }
     for (shell, complete) in shells() {
         for tool in ["pkce-load", "pkce-store", "pkce-token"] {
-            assert_eq!(complete(&[tool, "w"]), ["work", "work.test"], "{shell}");
-            assert!(!complete(&[tool, "work", "--", "w"]).contains(&"work".to_owned()), "{shell}");
+            assert_eq!(complete(&home, &[tool, "w"]), ["work", "work.test"], "{shell}");
+            assert!(!complete(&home, &[tool, "work", "--", "w"]).contains(&"work".to_owned()), "{shell}");
         }
     }
-    std::fs::remove_dir_all(kept).unwrap();
 }
 
 #[test]
 fn offers_the_kinds_of_fault() {
     for (shell, complete) in shells() {
-        assert_eq!(complete(&["pkce-idp", "--fault", "no-re"]), ["no-refresh", "no-revocation"], "{shell}");
+        assert_eq!(complete(NOWHERE, &["pkce-idp", "--fault", "no-re"]), ["no-refresh", "no-revocation"], "{shell}");
         assert_eq!(
-            complete(&["pkce-idp", "--auto-approve", "--fault", "token-50"]),
+            complete(NOWHERE, &["pkce-idp", "--auto-approve", "--fault", "token-50"]),
             ["token-500", "token-503"],
             "{shell}"
         );
@@ -110,9 +112,9 @@ fn offers_the_kinds_of_fault() {
 #[test]
 fn offers_files_where_no_option_is_begun() {
     for (shell, complete) in shells() {
-        assert_eq!(complete(&["pkce-gen", "id"]), ["files"], "{shell}");
-        assert_eq!(complete(&["pkce-callback", "--response-file", ""]), ["files"], "{shell}");
-        assert_eq!(complete(&["pkce-idp", "--", "sh", "-"]), ["files"], "{shell}");
+        assert_eq!(complete(NOWHERE, &["pkce-gen", "id"]), ["files"], "{shell}");
+        assert_eq!(complete(NOWHERE, &["pkce-callback", "--response-file", ""]), ["files"], "{shell}");
+        assert_eq!(complete(NOWHERE, &["pkce-idp", "--", "sh", "-"]), ["files"], "{shell}");
     }
 }
 

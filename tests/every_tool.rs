@@ -1,4 +1,4 @@
-//! What all tools share: the frame, met from outside, tool by tool as the folder of their sources lists them.
+//! What all tools share: the frame, met from outside, tool by tool as the directory of their sources lists them.
 #![cfg(test)]
 
 mod common;
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use common::{Folder, Output, command, finish, run, tools};
+use common::{Output, command, finish, new_directory, run, tools};
 use serde_json::{Value, json};
 
 /// The arguments with which a tool reads a document, where it does at all.
@@ -147,9 +147,9 @@ fn hands_on_the_failure_of_a_step_before_and_says_nothing_itself() {
 
 #[test]
 fn writes_the_failure_line_to_a_pipe_or_a_socket_alone() {
-    let folder = Folder::new("failure-line");
+    let directory = new_directory();
     for (tool, args) in readers() {
-        let file = folder.0.join(&tool);
+        let file = directory.path().join(&tool);
         let mut quiet = command(&tool);
         quiet.args(args).stdin(Stdio::null()).stderr(Stdio::null()).stdout(File::create(&file).unwrap());
         assert_eq!(quiet.status().unwrap().code(), Some(2));
@@ -206,10 +206,10 @@ fn says_that_standard_output_is_full_closed_or_read_by_nobody() {
 
 #[test]
 fn says_that_what_is_kept_cannot_be_printed() {
-    let folder = Folder::new("unprinted");
+    let directory = new_directory();
     let kept = "{\"token_endpoint\":\"https://id.example/token\",\"access_token\":\"a\",\"token_type\":\"Bearer\"}";
     let with_home = |script: &str| {
-        finish(command("bash").args(["-c", script]).env("PKCE_HOME", folder.0.join("kept")), kept.as_bytes())
+        finish(command("bash").args(["-c", script]).env("PKCE_HOME", directory.path().join("kept")), kept.as_bytes())
     };
     assert_eq!(with_home("pkce-store work").status, 0);
     for tool in
@@ -233,10 +233,10 @@ fn leaves_it_unsaid_that_a_reader_had_enough() {
 
 #[test]
 fn leaves_no_core_file_to_read_secrets_from() {
-    let folder = Folder::new("core");
+    let directory = new_directory();
     let dumps_core = |program: &str| {
         let script = format!("ulimit -c unlimited; exec {program}");
-        let mut child = common::start(command("bash").args(["-c", &script]).current_dir(&folder.0));
+        let mut child = common::start(command("bash").args(["-c", &script]).current_dir(directory.path()));
         let reads = format!("/proc/{}/stat", child.id());
         let name = program.split(' ').next().unwrap();
         // It waits for its document, and is then ended as by a fault.

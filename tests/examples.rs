@@ -4,27 +4,23 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{Folder, Output, Server, answer, command, finish, json_answer, lacks, root, talk};
+use common::{Output, Server, answer, command, finish, free_port, json_answer, lacks, new_directory, root, talk};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 fn example(name: &str) -> String {
     root().join("examples").join(name).display().to_string()
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn has_a_test_for_each_example() {
     let own = std::fs::read_to_string(root().join("tests/examples.rs")).unwrap();
-    // A large one, and those of a folder, have their tests in a file of its name: tests/check-provider.rs, tests/ci.rs.
+    // A large one, and those of a directory, have their tests in a file of its name: tests/check-provider.rs, tests/ci.rs.
     let files = std::fs::read_dir(root().join("examples")).unwrap().map(Result::unwrap);
     for file in files.filter(|file| file.file_type().unwrap().is_file()) {
         let name = file.file_name().into_string().unwrap();
@@ -64,14 +60,16 @@ fn shows_a_newcomer_each_step_and_no_whole_secret() {
 
 #[test]
 fn logs_in_to_an_mcp_server_and_registers_once() {
-    let folder = Folder::new("mcp-login");
+    let directory = new_directory();
     let login = format!("sh '{}' \"$PKCE_ISSUER/mcp\"", example("mcp-login.sh"));
-    let script = format!("cd '{}'; {login} > first && {login} > second", folder.0.display());
+    let script = format!("cd '{}'; {login} > first && {login} > second", directory.path().display());
     let output = finish(command("pkce-idp").args(["--auto-approve", "--", "sh", "-c", &script]), b"");
     assert_eq!(output.status, 0, "{output:?}");
-    let document =
-        |name: &str| -> Value { serde_json::from_str(&std::fs::read_to_string(folder.0.join(name)).unwrap()).unwrap() };
-    let files = std::fs::read_dir(&folder.0).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let document = |name: &str| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(directory.path().join(name)).unwrap()).unwrap()
+    };
+    let files =
+        std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let client = files.into_iter().find(|name| name.ends_with("_mcp.client.json")).unwrap();
     let (first, second, client) = (document("first"), document("second"), document(&client));
     assert_eq!((&first["client_id"], &second["client_id"]), (&client["client_id"], &client["client_id"]));
@@ -79,17 +77,17 @@ fn logs_in_to_an_mcp_server_and_registers_once() {
     assert!(first["resource"].as_str().unwrap().ends_with("/mcp") && client.get("code_verifier").is_none());
     // A server that is not there leaves no client behind, and its status is the script's.
     let elsewhere =
-        format!("cd '{}'; sh '{}' http://127.0.0.1:1/mcp other", folder.0.display(), example("mcp-login.sh"));
+        format!("cd '{}'; sh '{}' http://127.0.0.1:1/mcp other", directory.path().display(), example("mcp-login.sh"));
     assert_eq!(finish(command("sh").args(["-c", &elsewhere]), b"").status, 3);
-    assert!(!folder.0.join("other").exists());
+    assert!(!directory.path().join("other").exists());
     assert_eq!(finish(command("sh").arg(example("mcp-login.sh")), b"").status, 2);
 }
 
-/// Runs a script of shell lines inside pkce-idp, the examples' folder the current one, PKCE_HOME a new folder.
-fn with_home(folder: &Folder, script: &str) -> Output {
+/// Runs a script of shell lines inside pkce-idp, the examples' directory the current one, PKCE_HOME a new directory.
+fn with_home(directory: &TempDir, script: &str) -> Output {
     let script = format!("cd '{}'; {script}", root().join("examples").display());
     let mut idp = command("pkce-idp");
-    idp.args(["--auto-approve", "--", "bash", "-c", &script]).env("PKCE_HOME", folder.0.join("kept"));
+    idp.args(["--auto-approve", "--", "bash", "-c", &script]).env("PKCE_HOME", directory.path().join("kept"));
     finish(&mut idp, b"")
 }
 
@@ -105,10 +103,10 @@ fn logs_in_once_calls_many_and_logs_out() {
     }
     let (once, out) = (example("login-once.sh"), example("logout.sh"));
     let (call, parallel) = (example("call-api.sh"), example("parallel.sh"));
-    let folder = Folder::new("session");
+    let directory = new_directory();
     for shell in ["dash", "bash"] {
         let output = with_home(
-            &folder,
+            &directory,
             &format!(
                 "export PKCE_TRACE=1
                 {shell} {once}; echo once=$?
@@ -143,10 +141,10 @@ fn calls_again_with_a_new_token_where_the_api_refused_the_kept_one() {
     if lacks(&["curl", "dash"]) {
         return;
     }
-    let folder = Folder::new("call-again");
+    let directory = new_directory();
     let call = example("call-api.sh");
     let output = with_home(
-        &folder,
+        &directory,
         &format!(
             "sh login-once.sh
             pkce-load work | pkce-revoke >/dev/null; echo revoked=$?
@@ -165,9 +163,9 @@ fn calls_again_with_a_new_token_where_the_api_refused_the_kept_one() {
 #[test]
 fn logs_in_anew_only_where_that_helps() {
     let once = example("login-once.sh");
-    let folder = Folder::new("login-once");
+    let directory = new_directory();
     let output = with_home(
-        &folder,
+        &directory,
         &format!(
             "sh {once}; echo first=$?
             sed -i 's/\"expires_at\":[0-9]*/\"expires_at\":5/' \"$PKCE_HOME/work.json\"
@@ -187,17 +185,17 @@ fn logs_in_anew_only_where_that_helps() {
     assert_eq!(output.stdout, expected, "{output:?}");
     // Two logins: the first, and the one after the revocation.
     assert_eq!(output.stderr.matches("to log in, open this URL").count(), 2, "{output:?}");
-    let kept = folder.0.join("kept/work.json").display().to_string();
+    let kept = directory.path().join("kept/work.json").display().to_string();
     let said = quiet(&output).join("\n");
     assert!(said.contains(&format!("pkce-token: {kept}: PKCE_OPEN: the command failed (exit status: 1)\n")), "{said}");
     assert!(said.contains(&format!("pkce-token: {kept}: others may use it\n")), "{said}");
 }
 
-/// Runs the login script in a folder, inside a pkce-idp whose issuer ends in a slash as Auth0's does.
-fn auth0(shell: &str, folder: &Folder, env: &str) -> Output {
+/// Runs the login script in a directory, inside a pkce-idp whose issuer ends in a slash as Auth0's does.
+fn auth0(shell: &str, directory: &TempDir, env: &str) -> Output {
     let script = format!(
         "cd '{}'; export AUTH0_URL=\"${{PKCE_ISSUER%/}}\" AUTH0_CLIENT_ID=$PKCE_CLIENT_ID; {env}; {shell} '{}'",
-        folder.0.display(),
+        directory.path().display(),
         example("auth0-login.sh")
     );
     let idp = ["--auto-approve", "--issuer-path", "/", "--", "sh", "-c", &script];
@@ -206,10 +204,10 @@ fn auth0(shell: &str, folder: &Folder, env: &str) -> Output {
 
 #[test]
 fn logs_in_as_the_article_does_with_its_variables() {
-    let folder = Folder::new("auth0-env");
+    let directory = new_directory();
     for shell in ["sh", "bash"] {
         let url = format!("http://127.0.0.1:{}/callback", free_port());
-        let output = auth0(shell, &folder, &format!("export AUTH0_CALLBACK_URL={url}"));
+        let output = auth0(shell, &directory, &format!("export AUTH0_CALLBACK_URL={url}"));
         assert_eq!(output.status, 0, "{output:?}");
         let document = output.json();
         assert!(document["issuer"].as_str().unwrap().ends_with('/'));
@@ -225,30 +223,30 @@ fn logs_in_as_the_article_does_with_its_variables() {
 
 #[test]
 fn takes_its_variables_from_a_file_that_it_does_not_run() {
-    let folder = Folder::new("auth0-file");
+    let directory = new_directory();
     let url = format!("http://127.0.0.1:{}/callback", free_port());
     let text = format!(
         "# a comment\nAUTH0_CALLBACK_URL=\"{url}\"\nAUTH0_CONNECTION='google-oauth2'\r\nAUTH0_CLIENT_ID=$(touch run)\n\
          AUTH0_CLIENT_ID=pkce-tools\nexport AUTH0_URL=http://127.0.0.1:1\n"
     );
-    std::fs::write(folder.0.join(".env"), text).unwrap();
+    std::fs::write(directory.path().join(".env"), text).unwrap();
     // The environment wins over the file.
-    let output = auth0("sh", &folder, "unset AUTH0_CLIENT_ID");
+    let output = auth0("sh", &directory, "unset AUTH0_CLIENT_ID");
     assert_eq!(output.status, 0, "{output:?}");
     let request = output.stderr.lines().find(|line| line.starts_with("http")).unwrap();
     assert!(request.ends_with("&connection=google-oauth2"), "{request}");
-    assert!(!folder.0.join("run").exists());
-    let output = auth0("sh", &folder, "unset AUTH0_CLIENT_ID; export AUTH0_CONNECTION=");
+    assert!(!directory.path().join("run").exists());
+    let output = auth0("sh", &directory, "unset AUTH0_CLIENT_ID; export AUTH0_CONNECTION=");
     let request = output.stderr.lines().find(|line| line.starts_with("http")).unwrap();
     assert!(!request.contains("connection"), "{request}");
-    let output = auth0("sh", &folder, "unset AUTH0_URL");
+    let output = auth0("sh", &directory, "unset AUTH0_URL");
     assert_eq!((output.status, output.stdout.as_str()), (3, "!3 unavailable pkce-discover\n"));
 }
 
 #[test]
 fn says_which_variable_is_missing() {
-    let folder = Folder::new("auth0-missing");
-    let output = auth0("sh", &folder, "unset AUTH0_CLIENT_ID");
+    let directory = new_directory();
+    let output = auth0("sh", &directory, "unset AUTH0_CLIENT_ID");
     let message = "auth0-login: AUTH0_CLIENT_ID: missing; set it, or write it into .env\n";
     assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (2, "", message));
 }
@@ -256,7 +254,7 @@ fn says_which_variable_is_missing() {
 #[test]
 fn asks_for_what_the_web_page_shows() {
     for whole in [true, false] {
-        let folder = Folder::new(&format!("auth0-paste-{whole}"));
+        let directory = new_directory();
         let callback = "https://app.example/callback";
         let script = format!(
             "export AUTH0_URL=\"$PKCE_ISSUER\" AUTH0_CLIENT_ID=$PKCE_CLIENT_ID BROWSER=true AUTH0_CALLBACK_URL={callback}; \
@@ -268,7 +266,7 @@ fn asks_for_what_the_web_page_shows() {
         let path = format!("{}:{}", common::bin().display(), std::env::var("PATH").unwrap());
         let mut child = pty_process::blocking::Command::new(common::bin().join("pkce-idp"))
             .args(["--auto-approve", "--issuer-path", "/", "--redirect-uri", callback, "--", "sh", "-c", &script])
-            .current_dir(&folder.0)
+            .current_dir(directory.path())
             .env_clear()
             .env("PATH", path)
             .env("TERM", "dumb")
@@ -301,7 +299,7 @@ fn asks_for_what_the_web_page_shows() {
         assert!(seen.contains("status=0"), "{seen}");
         assert_eq!(seen.contains("a bare code"), !whole, "{seen}");
         assert!(!seen.contains(code), "the code was echoed: {seen}");
-        let out: Value = serde_json::from_str(&std::fs::read_to_string(folder.0.join("out")).unwrap()).unwrap();
+        let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
         assert!(out.get("id_token").is_some());
     }
 }
@@ -327,10 +325,10 @@ fn sends_auth0_the_request_of_the_article_and_tells_how_to_register() {
             }
         }
     });
-    let folder = Folder::new("auth0-fake");
+    let directory = new_directory();
     let callback = format!("http://127.0.0.1:{}/callback", free_port());
     let mut script = command("sh");
-    script.arg(example("auth0-login.sh")).current_dir(&folder.0);
+    script.arg(example("auth0-login.sh")).current_dir(directory.path());
     script.env("AUTH0_URL", server.url("")).env("AUTH0_CLIENT_ID", "cli").env("AUTH0_CALLBACK_URL", &callback);
     script.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
     let output = finish(&mut script, b"");

@@ -6,12 +6,12 @@ mod common;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Output, command, failure, finish, root, run, start, talk};
+use common::{Output, command, failure, finish, free_port, new_directory, root, run, start, talk};
 use serde_json::{Value, json};
 
 /// The life of a token, from the issuer's URL to the revocation.
@@ -35,14 +35,11 @@ const URL: &str = "to log in, open this URL";
 const WAITS: [&str; 9] =
     ["-slow", "-hang", "authorize-html", "jwks-lost", "jwks-cut", "jwks-cut-chunk", "jwks-429", "jwks-500", "jwks-503"];
 
-static PORTS: AtomicU32 = AtomicU32::new(0);
-
 /// How the pipeline that meets these faults ends.
 fn met(faults: &[&str], pipeline: &str) -> Output {
     let waits = faults.iter().any(|fault| WAITS.iter().any(|name| fault.ends_with(name)));
     let time = if waits { "--timeout 2" } else { "" };
-    // Below those that the system gives to connections, of which there are many meanwhile.
-    let port = 10_000 + (std::process::id() + PORTS.fetch_add(1, Ordering::Relaxed)) % 20_000;
+    let port = if pipeline.contains("$port") { free_port().to_string() } else { String::new() };
     let script = format!("time='{time}'; port={port}; {pipeline}");
     let mut idp = command("pkce-idp");
     idp.arg("--auto-approve").args(faults.iter().flat_map(|fault| ["--fault", fault]));
@@ -167,8 +164,8 @@ fn happens_at_the_occasion_that_is_named_alone() {
 
 #[test]
 fn is_no_end_of_the_wait_where_a_right_redirect_follows() {
-    let folder = common::Folder::new("faults-twice");
-    let browser = folder.0.join("browser");
+    let directory = new_directory();
+    let browser = directory.path().join("browser");
     std::fs::write(&browser, "pkce-idp --visit \"$1\"; exec pkce-idp --visit \"$1\"").unwrap();
     let login = format!("export BROWSER='sh {} %s'; {LIFE}", browser.display());
     let listed = listed();
@@ -234,8 +231,8 @@ fn keeps_a_refresh_token_as_the_server_means_it() {
         pkce-exchange > before; pkce-refresh < before > after; pkce-refresh < after > last; echo $?
         cat before after last";
     let tokens = |fault: &str| {
-        let folder = common::Folder::new(&format!("faults-{fault}"));
-        let output = met(&[fault], &format!("cd '{}'; {kept}", folder.0.display()));
+        let directory = new_directory();
+        let output = met(&[fault], &format!("cd '{}'; {kept}", directory.path().display()));
         let (status, documents) = output.stdout.split_once('\n').unwrap();
         let documents = documents.lines().map(|line| serde_json::from_str(line).unwrap_or_default());
         let token = |document: Value| document["refresh_token"].as_str().unwrap_or_default().to_owned();

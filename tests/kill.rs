@@ -46,7 +46,7 @@ fn kill_after(mut child: Child, time: Duration) -> bool {
     done(child).status == 137
 }
 
-/// The names in the folder that are not a document's own.
+/// The names in the directory that are not a document's own.
 fn left(session: &Session) -> Vec<String> {
     let files = fs::read_dir(session.home()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     files.filter(|name| !["work.json", "work.lock", "work.pending"].contains(&name.as_str())).collect()
@@ -54,7 +54,7 @@ fn left(session: &Session) -> Vec<String> {
 
 #[test]
 fn keeps_the_old_document_or_the_new_one_whole() {
-    let session = Session::new("kill-store", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     let documents: Vec<Value> = (0..2)
         .map(|number| {
             let mut document = session.document(number, now() + 600);
@@ -63,7 +63,7 @@ fn keeps_the_old_document_or_the_new_one_whole() {
         })
         .collect();
     session.keep(&documents[0]);
-    let files: Vec<_> = (0..2).map(|number| session.folder.0.join(number.to_string())).collect();
+    let files: Vec<_> = (0..2).map(|number| session.directory.path().join(number.to_string())).collect();
     documents.iter().zip(&files).for_each(|(document, file)| fs::write(file, document.to_string()).unwrap());
     let store = |number: usize| {
         let line = format!("exec pkce-store work <'{}'", files[number].display());
@@ -100,7 +100,7 @@ fn holds(session: &Session, file: &str, number: u32) -> bool {
 
 #[test]
 fn loses_no_refresh_token_but_between_the_answer_and_the_file() {
-    let session = Session::new("kill-token", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     session.keep_expired();
     let token = || start(session.command("pkce-token").args(["work", "--refresh", "-r", "access_token"]));
     let whole = length(token);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{Folder, Output, command, finish, lacks, root};
+use common::{Output, command, finish, free_port, lacks, new_directory, root};
 use serde_json::Value;
 
 /// The steps, each as it is typed.
@@ -131,7 +131,7 @@ fn logs_in_to_a_resource_whose_server_has_never_seen_the_client() {
 
 #[test]
 fn logs_in_with_a_pushed_request() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let login = format!(
         "pkce-discover | pkce-gen - | pkce-url --scope openid --redirect-uri http://127.0.0.1:{port}/callback |
           pkce-push | pkce-callback | pkce-exchange | pkce-verify"
@@ -180,15 +180,15 @@ fn ends_when_the_step_that_waits_for_a_person_is_killed() {
 
 #[test]
 fn shows_no_secret_to_other_programs_and_says_none() {
-    let folder = Folder::new("secrets");
-    let at = folder.0.display();
+    let directory = new_directory();
+    let at = directory.path().display();
     let steps: Vec<String> = STEPS.iter().enumerate().map(|(step, tool)| format!("{tool} | tee {at}/{step}")).collect();
     // The browser takes its time, so that the processes of the whole pipeline can be looked at.
     let script = format!(
         "export PKCE_TRACE=1 RUST_BACKTRACE=full; export BROWSER=\"sh {at}/slow %s\"; {} >/dev/null",
         steps.join(" | ")
     );
-    std::fs::write(folder.0.join("slow"), "sleep 0.5; exec pkce-idp --visit \"$1\"").unwrap();
+    std::fs::write(directory.path().join("slow"), "sleep 0.5; exec pkce-idp --visit \"$1\"").unwrap();
     let ended = Arc::new(AtomicBool::new(false));
     let watcher = {
         let ended = Arc::clone(&ended);
@@ -212,7 +212,7 @@ fn shows_no_secret_to_other_programs_and_says_none() {
     let visited = |octets: &Vec<u8>| String::from_utf8_lossy(octets).contains("/slow\0http");
     assert!(seen.iter().any(visited), "the launcher was not seen");
     let step = |step: usize| -> Value {
-        serde_json::from_str(&std::fs::read_to_string(folder.0.join(step.to_string())).unwrap()).unwrap()
+        serde_json::from_str(&std::fs::read_to_string(directory.path().join(step.to_string())).unwrap()).unwrap()
     };
     let secrets = [(1, "code_verifier"), (3, "code"), (4, "access_token"), (4, "refresh_token"), (4, "id_token")];
     for (at, name) in secrets {
@@ -227,10 +227,10 @@ fn shows_no_secret_to_other_programs_and_says_none() {
     assert!(output.stderr.contains("pkce-exchange: trace: POST http://127.0.0.1:"), "{}", output.stderr);
 }
 
-/// Runs what stands in a document, one after the other in one folder; the reader's provider is pkce-idp here, and what
+/// Runs what stands in a document, one after the other in one directory; the reader's provider is pkce-idp here, and what
 /// else is typed stays as it is.
-fn runs_as_it_stands(name: &str, typed: &[String]) {
-    let folder = Folder::new(name);
+fn runs_as_it_stands(typed: &[String]) {
+    let directory = new_directory();
     let (own, others): (Vec<&String>, Vec<&String>) = typed.iter().partition(|block| block.contains("pkce-idp"));
     assert!(others.len() >= 2, "{typed:?}");
     let others = others.iter().map(|block| {
@@ -240,7 +240,7 @@ fn runs_as_it_stands(name: &str, typed: &[String]) {
             true => block.replace("curl --fail-with-body -H @- https://api.example.com/me", "cat"),
         }
     });
-    let home = format!("cd '{}'; export PKCE_HOME='{}/kept'", folder.0.display(), folder.0.display());
+    let home = format!("cd '{}'; export PKCE_HOME='{}/kept'", directory.path().display(), directory.path().display());
     let script = format!("{home}; set -e; {}", others.collect::<Vec<_>>().join("\n"));
     let output = inside("bash", &script);
     assert_eq!(output.status, 0, "{script}\n{output:?}");
@@ -257,7 +257,7 @@ fn runs_as_it_stands(name: &str, typed: &[String]) {
 fn runs_the_pipelines_of_the_readme_as_they_stand() {
     let text = std::fs::read_to_string(root().join("README.md")).unwrap();
     let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned());
-    runs_as_it_stands("readme", &blocks.filter(|block| block.starts_with("pkce-")).collect::<Vec<_>>());
+    runs_as_it_stands(&blocks.filter(|block| block.starts_with("pkce-")).collect::<Vec<_>>());
 }
 
 #[test]
@@ -279,5 +279,5 @@ fn runs_the_pipelines_of_the_manual_as_they_stand() {
             None => {}
         }
     }
-    runs_as_it_stands("manual", &typed);
+    runs_as_it_stands(&typed);
 }

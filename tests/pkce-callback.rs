@@ -11,8 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Folder, Output, command, done, failure, finish, run, talk};
+use common::{Output, command, done, failure, finish, free_port, listen, new_directory, run, talk};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// A document whose redirect goes to this host, and whose state is `st-123`.
 fn document(redirect_uri: &str) -> Value {
@@ -321,15 +322,16 @@ fn refuses_what_is_too_large_and_goes_on() {
 
 #[test]
 fn closes_the_connection_so_that_a_second_login_on_the_port_gets_its_own() {
-    let first = Login::start(&document(V4), &[]);
-    let port = first.port;
+    let port = free_port();
+    let document = document(&format!("http://127.0.0.1:{port}/callback"));
+    let first = Login::start(&document, &[]);
     let mut kept = TcpStream::connect(("127.0.0.1", port)).unwrap();
     kept.write_all(request("127.0.0.1", port, "code=one&state=st-123").as_bytes()).unwrap();
     let mut page = String::new();
     kept.read_to_string(&mut page).unwrap();
     assert!(page.contains("Connection: close"));
     assert_eq!(first.end().json()["code"], "one");
-    let second = Login::start(&document(&format!("http://127.0.0.1:{port}/callback")), &[]);
+    let second = Login::start(&document, &[]);
     second.get("code=two&state=st-123");
     assert_eq!(second.end().json()["code"], "two");
 }
@@ -418,8 +420,7 @@ fn takes_a_redirect_uri_without_a_path() {
 
 #[test]
 fn names_the_port_that_is_in_use() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
+    let (_taken, port) = listen();
     for host in ["127.0.0.1", "localhost"] {
         let document = document(&format!("http://{host}:{port}/callback")).to_string();
         let message =
@@ -437,17 +438,17 @@ fn names_the_port_that_is_in_use() {
 
 #[test]
 fn frees_the_port_at_once_when_it_is_ended_or_the_time_is_over() {
+    let port = free_port();
+    let document = document(&format!("http://127.0.0.1:{port}/callback"));
     for (signal, status) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131)] {
-        let login = Login::start(&document(V4), &[]);
-        let port = login.port;
+        let login = Login::start(&document, &[]);
         let kill = Command::new("kill").args([&format!("-{signal}"), &login.child.id().to_string()]).status();
         assert!(kill.unwrap().success());
         let said = login.said.clone();
         assert_eq!(login.end(), Output { status, stdout: String::new(), stderr: said });
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     }
-    let login = Login::start(&document(V4), &["--timeout", "1"]);
-    let port = login.port;
+    let login = Login::start(&document, &["--timeout", "1"]);
     let said = login.said.clone();
     let message = "no redirect within 1 s\nhint: --timeout SECONDS waits longer";
     let expected = failure("pkce-callback", 3, message);
@@ -474,9 +475,9 @@ fn does_not_wait_for_a_person_when_nobody_reads_the_code() {
     assert_eq!(login.end(), Output { status: 3, stdout: String::new(), stderr: said });
 }
 
-/// A program for `$BROWSER` in a new folder.
-fn launcher(folder: &Folder, script: &str) -> String {
-    let path = folder.0.join("browser");
+/// A program for `$BROWSER` in a new directory.
+fn launcher(directory: &TempDir, script: &str) -> String {
+    let path = directory.path().join("browser");
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path.display().to_string()
@@ -484,8 +485,8 @@ fn launcher(folder: &Folder, script: &str) -> String {
 
 #[test]
 fn opens_the_browser_with_the_url_as_one_word_and_nothing_else_of_ours() {
-    let folder = Folder::new("launcher");
-    let seen = folder.0.join("seen");
+    let directory = new_directory();
+    let seen = directory.path().join("seen");
     // The script drives the login itself: it tells what it was given, then calls back.
     let script = format!(
         "{{ echo \"$# $1 $2\"; ls -l /proc/$$/fd; tr '\\0' '\\n' </proc/$$/environ; cut -d ' ' -f 5 /proc/$$/stat; echo $$; }} >{0}.new\n\
@@ -494,7 +495,7 @@ fn opens_the_browser_with_the_url_as_one_word_and_nothing_else_of_ours() {
          pkce-idp --visit \"http://127.0.0.1:$port/callback?code=abc&state=st-123\"",
         seen.display()
     );
-    let browser = format!("no-such-program:{} --new-tab %s", launcher(&folder, &script));
+    let browser = format!("no-such-program:{} --new-tab %s", launcher(&directory, &script));
     let mut document = document(V4);
     document["code_verifier"] = json!("v3r1f13r-".repeat(6));
     let output = finish(command("pkce-callback").env("BROWSER", browser), document.to_string().as_bytes());
@@ -512,8 +513,8 @@ fn opens_the_browser_with_the_url_as_one_word_and_nothing_else_of_ours() {
 
 #[test]
 fn never_waits_for_the_launcher() {
-    let folder = Folder::new("blocking-launcher");
-    let browser = launcher(&folder, "exec sleep 60");
+    let directory = new_directory();
+    let browser = launcher(&directory, "exec sleep 60");
     let login = Login::of(command("pkce-callback").env("BROWSER", &browser), &document(V4));
     login.get("code=abc&state=st-123");
     assert_eq!(login.end().status, 0);
@@ -535,11 +536,11 @@ fn says_at_once_that_no_browser_leads_back_where_there_is_no_terminal() {
 
 #[test]
 fn takes_the_redirect_from_a_launcher_that_then_fails() {
-    let folder = Folder::new("failing-launcher");
+    let directory = new_directory();
     let script = "port=$(printf %s \"$1\" | sed 's/.*127.0.0.1%3A\\([0-9]*\\)%2F.*/\\1/')\n\
                   pkce-idp --visit \"http://127.0.0.1:$port/callback?code=abc&state=st-123\"; exit 1";
     for _ in 0..5 {
-        let browser = launcher(&folder, script);
+        let browser = launcher(&directory, script);
         let output = finish(command("pkce-callback").env("BROWSER", browser), document(V4).to_string().as_bytes());
         assert_eq!(output.status, 0, "{output:?}");
     }
@@ -547,15 +548,15 @@ fn takes_the_redirect_from_a_launcher_that_then_fails() {
 
 #[test]
 fn takes_the_redirect_from_a_file_a_fifo_and_a_descriptor() {
-    let folder = Folder::new("response");
+    let directory = new_directory();
     let document = document("http://127.0.0.1:7/callback").to_string();
     let url = "http://127.0.0.1:7/callback?code=abc&state=st-123";
-    let file = folder.0.join("file");
+    let file = directory.path().join("file");
     std::fs::write(&file, format!("{url}\n")).unwrap();
     let output = run("pkce-callback", &["--response-file", file.to_str().unwrap()], &document);
     assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
 
-    let fifo = folder.0.join("fifo");
+    let fifo = directory.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let script = format!("(sleep 0.3; echo '{url}' >{0}) & pkce-callback --response-file {0}; wait", fifo.display());
     let output = finish(command("bash").args(["-c", &script]), document.as_bytes());
@@ -568,9 +569,9 @@ fn takes_the_redirect_from_a_file_a_fifo_and_a_descriptor() {
 
 #[test]
 fn refuses_a_response_file_that_does_not_hold_this_redirect() {
-    let folder = Folder::new("bad-response");
+    let directory = new_directory();
     let document = document("http://127.0.0.1:7/callback").to_string();
-    let file = folder.0.join("file");
+    let file = directory.path().join("file");
     for (text, status, message) in [
         ("", 2, "--response-file: empty"),
         ("http://127.0.0.1:7/callback?code=abc&state=other", 4, "redirect: it has another state"),
@@ -668,13 +669,13 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(script: &str, folder: &Path) -> Terminal {
+    fn start(script: &str, directory: &Path) -> Terminal {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(50, 500)).unwrap();
         let path = format!("{}:{}", common::bin().display(), std::env::var("PATH").unwrap());
         let child = pty_process::blocking::Command::new("bash")
             .args(["-c", script])
-            .current_dir(folder)
+            .current_dir(directory)
             .env_clear()
             .env("PATH", path)
             .env("TERM", "dumb")
@@ -718,11 +719,11 @@ impl Terminal {
     }
 }
 
-/// A folder with the document in it.
-fn at_terminal(name: &str, redirect_uri: &str) -> Folder {
-    let folder = Folder::new(name);
-    std::fs::write(folder.0.join("doc"), document(redirect_uri).to_string()).unwrap();
-    folder
+/// A directory with the document in it.
+fn at_terminal(redirect_uri: &str) -> TempDir {
+    let directory = new_directory();
+    std::fs::write(directory.path().join("doc"), document(redirect_uri).to_string()).unwrap();
+    directory
 }
 
 /// Runs the command, and says its status, whether the terminal is as it was, and what it left to read.
@@ -735,8 +736,8 @@ fn watched(run: &str) -> String {
 
 #[test]
 fn takes_a_long_paste_at_the_terminal_while_it_listens() {
-    let folder = at_terminal("paste", V4);
-    let mut terminal = Terminal::start(&watched("pkce-callback --no-browser <doc >out"), &folder.0);
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::start(&watched("pkce-callback --no-browser <doc >out"), directory.path());
     let port = terminal.port();
     terminal.until("paste the address");
     let code = "c".repeat(8000);
@@ -744,14 +745,14 @@ fn takes_a_long_paste_at_the_terminal_while_it_listens() {
     let seen = terminal.end();
     assert!(seen.contains("status=0") && seen.contains("settings=same") && seen.contains("rest=[]"), "{seen}");
     assert!(!seen.contains("ccccc"), "the code was echoed: {seen}");
-    let out: Value = serde_json::from_str(&std::fs::read_to_string(folder.0.join("out")).unwrap()).unwrap();
+    let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
     assert_eq!(out["code"], json!(code));
 }
 
 #[test]
 fn goes_on_after_a_paste_that_is_not_this_redirect() {
-    let folder = at_terminal("wrong-paste", V4);
-    let mut terminal = Terminal::start(&watched("pkce-callback --no-browser <doc >out"), &folder.0);
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::start(&watched("pkce-callback --no-browser <doc >out"), directory.path());
     let port = terminal.port();
     terminal.until("paste the address");
     terminal.write("ls -l\r");
@@ -765,8 +766,8 @@ fn goes_on_after_a_paste_that_is_not_this_redirect() {
 
 #[test]
 fn leaves_nothing_of_a_paste_to_the_shell_when_the_listener_wins() {
-    let folder = at_terminal("mid-paste", V4);
-    let mut terminal = Terminal::start(&watched("pkce-callback --no-browser <doc >out"), &folder.0);
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::start(&watched("pkce-callback --no-browser <doc >out"), directory.path());
     let port = terminal.port();
     terminal.until("paste the address");
     let long = "p".repeat(6000);
@@ -779,10 +780,10 @@ fn leaves_nothing_of_a_paste_to_the_shell_when_the_listener_wins() {
 
 #[test]
 fn is_not_stopped_by_the_terminal_as_a_background_job() {
-    let folder = at_terminal("background", V4);
+    let directory = at_terminal(V4);
     let script = "set -m; pkce-callback --no-browser <doc >out & wait %1; echo \"status=$?\"; \
                   read -r line; echo \"line=[$line]\"";
-    let mut terminal = Terminal::start(script, &folder.0);
+    let mut terminal = Terminal::start(script, directory.path());
     let port = terminal.port();
     terminal.until("paste the address");
     terminal.write("typed for the shell\r");
@@ -795,29 +796,29 @@ fn is_not_stopped_by_the_terminal_as_a_background_job() {
 #[test]
 fn gives_the_terminal_back_when_it_is_ended() {
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
-        let folder = at_terminal(&format!("ended-{signal}"), V4);
+        let directory = at_terminal(V4);
         let script = watched("sh -c 'echo $$ >pid; exec pkce-callback --no-browser <doc >out'");
-        let mut terminal = Terminal::start(&script, &folder.0);
+        let mut terminal = Terminal::start(&script, directory.path());
         terminal.port();
         terminal.until("paste the address");
         terminal.write("half a paste");
         thread::sleep(Duration::from_millis(200));
-        let pid = std::fs::read_to_string(folder.0.join("pid")).unwrap();
+        let pid = std::fs::read_to_string(directory.path().join("pid")).unwrap();
         assert!(Command::new("kill").args([&format!("-{signal}"), pid.trim()]).status().unwrap().success());
         let seen = terminal.end();
         let expected = format!("status={status}");
         assert!(seen.contains(&expected) && seen.contains("settings=same") && seen.contains("rest=[]"), "{seen}");
-        assert_eq!(std::fs::read_to_string(folder.0.join("out")).unwrap(), "");
+        assert_eq!(std::fs::read_to_string(directory.path().join("out")).unwrap(), "");
     }
 }
 
 #[test]
 fn gives_the_terminal_back_while_it_is_stopped_and_takes_it_again() {
-    let folder = at_terminal("stopped", V4);
+    let directory = at_terminal(V4);
     let script = "set -m; before=$(stty -g); pkce-callback --no-browser <doc >out; echo \"status=$?\"; \
                   [ \"$before\" = \"$(stty -g)\" ] && echo settings=same; fg >/dev/null; echo \"then=$?\"; \
                   [ \"$before\" = \"$(stty -g)\" ] && echo settings=still";
-    let mut terminal = Terminal::start(script, &folder.0);
+    let mut terminal = Terminal::start(script, directory.path());
     let port = terminal.port();
     terminal.until("paste the address");
     terminal.write("\u{1a}");
@@ -837,17 +838,17 @@ fn asks_at_the_terminal_where_the_redirect_leads_elsewhere() {
         ("--paste", "abc#st-123", "abc"),
         ("--paste --allow-bare-code", "4/0AX-bare", "4/0AX-bare"),
     ] {
-        let folder = at_terminal("elsewhere", redirect_uri);
-        let browser = launcher(&folder, "echo \"$1\" >opened");
+        let directory = at_terminal(redirect_uri);
+        let browser = launcher(&directory, "echo \"$1\" >opened");
         let script = watched(&format!("BROWSER={browser} pkce-callback {args} <doc >out"));
-        let mut terminal = Terminal::start(&script, &folder.0);
+        let mut terminal = Terminal::start(&script, directory.path());
         terminal.until("paste the address that the browser ends up at, and press Enter");
         terminal.write(&format!("  {paste}\r"));
         let seen = terminal.end();
         assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
-        let out: Value = serde_json::from_str(&std::fs::read_to_string(folder.0.join("out")).unwrap()).unwrap();
+        let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
         assert_eq!(out["code"], json!(code));
-        let opened = std::fs::read_to_string(folder.0.join("opened")).unwrap();
+        let opened = std::fs::read_to_string(directory.path().join("opened")).unwrap();
         assert_eq!(json!(opened.trim()), out["authorization_url"]);
         assert_eq!(seen.contains("a bare code: its state and issuer could not be checked"), args.contains("bare"));
     }
@@ -856,8 +857,9 @@ fn asks_at_the_terminal_where_the_redirect_leads_elsewhere() {
 #[test]
 fn notes_at_a_terminal_that_no_browser_could_be_opened_and_goes_on() {
     for browser in ["no-such-program", "false"] {
-        let folder = at_terminal("no-browser", V4);
-        let mut terminal = Terminal::start(&watched(&format!("BROWSER={browser} pkce-callback <doc >out")), &folder.0);
+        let directory = at_terminal(V4);
+        let mut terminal =
+            Terminal::start(&watched(&format!("BROWSER={browser} pkce-callback <doc >out")), directory.path());
         let port = terminal.port();
         terminal.until("note: no browser could be opened here");
         talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
@@ -868,15 +870,15 @@ fn notes_at_a_terminal_that_no_browser_could_be_opened_and_goes_on() {
 
 #[test]
 fn shows_a_spinner_only_where_somebody_waits() {
-    let folder = at_terminal("spinner", V4);
+    let directory = at_terminal(V4);
     let mut terminal =
-        Terminal::start("TERM=xterm pkce-callback --no-browser <doc >out; echo \"status=$?\"", &folder.0);
+        Terminal::start("TERM=xterm pkce-callback --no-browser <doc >out; echo \"status=$?\"", directory.path());
     let port = terminal.port();
     terminal.until("waiting for the browser");
     talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
     let seen = terminal.end();
     assert!(seen.contains("status=0") && seen.contains("\u{1b}["), "{seen}");
-    let mut terminal = Terminal::start("TERM=xterm NO_COLOR=1 pkce-callback --no-browser <doc >out", &folder.0);
+    let mut terminal = Terminal::start("TERM=xterm NO_COLOR=1 pkce-callback --no-browser <doc >out", directory.path());
     let port = terminal.port();
     terminal.until("note: waiting for the browser");
     talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());

@@ -6,10 +6,9 @@ mod common;
 mod tls;
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use common::{Output, Seen, Server, answer, command, failure, finish, json_answer, run};
+use common::{Output, Seen, Server, answer, command, failure, finish, free_port, json_answer, listen, run};
 use serde_json::{Value, json};
 use tls::Everywhere;
 
@@ -158,7 +157,7 @@ fn ends_in_the_time_it_is_given() {
     });
     let output = run("pkce-discover", &["--timeout", "1", &slow.url("")], "");
     assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: no answer within 1 s"));
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_port();
     let output = run("pkce-discover", &[&format!("http://127.0.0.1:{free}")], "");
     assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: connection refused"));
     for (value, wrong) in
@@ -221,7 +220,7 @@ fn looks_where_the_vectors_say_and_believes_what_they_say() {
     let vectors = common::vectors("wellknown.json");
     let issuer: Arc<Mutex<Value>> = Arc::default();
     let named = Arc::clone(&issuer);
-    let everywhere = Everywhere::start("wellknown", move |_, _| {
+    let everywhere = Everywhere::start(move |_, _| {
         let issuer = named.lock().unwrap();
         match *issuer {
             Value::Bool(_) => answer(404, "", ""),
@@ -265,7 +264,7 @@ fn looks_where_the_vectors_say_and_believes_what_they_say() {
 
 #[test]
 fn lets_no_resource_elsewhere_name_a_server_on_this_machine() {
-    let everywhere = Everywhere::start("resource-elsewhere", |_, seen| {
+    let everywhere = Everywhere::start(|_, seen| {
         let resource = format!("https://{}", seen.header("Host").unwrap());
         json_answer(&json!({ "resource": resource, "authorization_servers": ["http://127.0.0.1:9/"] }))
     });
@@ -277,15 +276,14 @@ fn lets_no_resource_elsewhere_name_a_server_on_this_machine() {
 
 #[test]
 fn sends_nothing_to_a_server_it_does_not_trust() {
-    let everywhere = Everywhere::start("untrusted", |_, _| json_answer(&json!({})));
+    let everywhere = Everywhere::start(|_, _| json_answer(&json!({})));
     let mut tool = command("pkce-discover");
     everywhere.proxy(tool.arg("https://op.example.com"));
     let output = finish(&mut tool, b"");
     assert_eq!((output.status, everywhere.asked().len()), (4, 0), "{output:?}");
     assert!(output.stderr.starts_with("pkce-discover: op.example.com: TLS: invalid peer certificate: "), "{output:?}");
     // What speaks no TLS gets no request either.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let (listener, port) = listen();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
@@ -468,7 +466,7 @@ fn believes_a_resource_only_in_the_form_of_its_specification() {
 
 #[test]
 fn asks_for_no_resource_that_is_not_a_plain_url() {
-    let everywhere = Everywhere::start("no-resource", |_, _| answer(404, "", ""));
+    let everywhere = Everywhere::start(|_, _| answer(404, "", ""));
     let plain = "plain http is allowed to this machine alone; use https\n\
                  hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
     for (resource, status, wrong) in [
@@ -489,7 +487,7 @@ fn asks_for_no_resource_that_is_not_a_plain_url() {
 
 #[test]
 fn goes_from_a_resource_to_its_server_over_tls() {
-    let everywhere = Everywhere::start("resource-tls", |url, _| match url {
+    let everywhere = Everywhere::start(|url, _| match url {
         "https://api.example/.well-known/oauth-protected-resource/mcp" => json_answer(
             &json!({ "resource": "https://api.example/mcp", "authorization_servers": ["https://id.example/t"] }),
         ),
@@ -524,7 +522,7 @@ fn lets_no_server_elsewhere_name_endpoints_on_this_machine() {
     ];
     let changed: Arc<Mutex<(String, String)>> = Arc::default();
     let change = Arc::clone(&changed);
-    let everywhere = Everywhere::start("endpoints-here", move |_, _| {
+    let everywhere = Everywhere::start(move |_, _| {
         let mut metadata = metadata("https://id.example");
         let (name, url) = change.lock().unwrap().clone();
         metadata[&name] = json!(url);
@@ -562,7 +560,7 @@ fn takes_http_to_a_test_host_that_is_named() {
 
 #[test]
 fn trusts_no_certificate_that_has_expired_or_names_another_host() {
-    let everywhere = Everywhere::start("bad-certificates", |_, _| json_answer(&json!({})));
+    let everywhere = Everywhere::start(|_, _| json_answer(&json!({})));
     for (host, wrong) in [("expired.example", "certificate expired: "), ("wrong.example", "certificate not valid for ")]
     {
         let mut tool = command("pkce-discover");

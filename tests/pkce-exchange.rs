@@ -6,10 +6,12 @@ mod common;
 mod tls;
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use common::{Folder, Output, Seen, Server, answer, changed, command, done, failure, finish, json_answer, run, start};
+use common::{
+    Output, Seen, Server, answer, changed, command, done, failure, finish, free_port, json_answer, new_directory, run,
+    start,
+};
 use serde_json::{Value, json};
 use tls::Everywhere;
 
@@ -315,7 +317,7 @@ fn gives_up_after_its_time() {
 
 #[test]
 fn spends_nothing_where_nobody_answers_or_nobody_reads() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_port();
     let server = Server::start(|_| json_answer(&tokens()));
     let refused = with(&server, json!({ "token_endpoint": format!("http://127.0.0.1:{free}/token") }));
     let output = run("pkce-exchange", &[], &refused.to_string());
@@ -395,8 +397,8 @@ fn refuses_documents_whose_code_it_must_not_send() {
 
 #[test]
 fn writes_basic_credentials_as_the_vectors_do() {
-    let folder = Folder::new("basic");
-    let file = folder.0.join("secret");
+    let directory = new_directory();
+    let file = directory.path().join("secret");
     for case in common::vectors("form.json")["basic_auth"].as_array().unwrap() {
         let secret = case["secret"].as_str().unwrap();
         let server = Server::start(|_| json_answer(&tokens()));
@@ -426,9 +428,9 @@ fn encodes_as_the_vectors_do() {
 
 #[test]
 fn sends_a_secret_one_way_alone() {
-    let folder = Folder::new("secret");
+    let directory = new_directory();
     let path = |name: &str, text: &str| {
-        let path = folder.0.join(name);
+        let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
@@ -582,7 +584,7 @@ fn traces_the_request_without_its_secrets() {
 
 #[test]
 fn sends_the_code_over_tls_to_a_server_it_trusts_and_to_no_other() {
-    let everywhere = Everywhere::start("exchange-tls", |_, _| json_answer(&tokens()));
+    let everywhere = Everywhere::start(|_, _| json_answer(&tokens()));
     let exchange = |url: &str, trusted: bool| {
         let server = Server::start(|_| Vec::new());
         let document = with(&server, json!({ "token_endpoint": url, "issuer": "https://id.example" }));
@@ -706,7 +708,7 @@ fn prints_the_token_alone_where_that_is_asked_for() {
         let output = run("pkce-exchange", &[flag, "access_token"], &document(&server).to_string());
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "AT\n", ""));
     }
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_port();
     let refused = with(&server, json!({ "token_endpoint": format!("http://127.0.0.1:{free}/") }));
     let output = run("pkce-exchange", &["-r", "access_token"], &refused.to_string());
     assert_eq!((output.status, output.stdout.as_str()), (3, ""), "no failure line among bare text");
@@ -735,7 +737,7 @@ fn refuses_options_it_cannot_use() {
 
 #[test]
 fn refuses_files_that_hold_no_secret() {
-    let folder = Folder::new("no-secret");
+    let directory = new_directory();
     let server = Server::start(|_| json_answer(&tokens()));
     let line = "must hold one line of text";
     for (text, wrong) in [
@@ -747,7 +749,7 @@ fn refuses_files_that_hold_no_secret() {
         (b"\x1b[31m", line),
         (b"\xff", "stream did not contain valid utf-8"),
     ] {
-        let file = folder.0.join("secret");
+        let file = directory.path().join("secret");
         std::fs::write(&file, text).unwrap();
         let output =
             run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document(&server).to_string());
@@ -763,8 +765,8 @@ fn refuses_files_that_hold_no_secret() {
 
 #[test]
 fn sends_no_part_of_a_file_that_is_too_long_for_a_secret() {
-    let folder = Folder::new("long-secret");
-    let file = folder.0.join("secret");
+    let directory = new_directory();
+    let file = directory.path().join("secret");
     let server = Server::start(|_| json_answer(&tokens()));
     std::fs::write(&file, "a".repeat(64 * 1024 + 1)).unwrap();
     let output =

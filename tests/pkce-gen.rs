@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Folder, command, done, failure, finish, run, start};
+use common::{command, done, failure, finish, new_directory, run, start};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -100,9 +100,9 @@ fn makes_nothing_twice() {
 
 #[test]
 fn merges_documents_of_which_the_later_win() {
-    let folder = Folder::new("gen-merge");
+    let directory = new_directory();
     let path = |name: &str, text: &str| {
-        let path = folder.0.join(name);
+        let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
@@ -258,8 +258,8 @@ fn reads_standard_input_and_pipes_where_they_are_named() {
 
 #[test]
 fn refuses_files_that_hold_no_document() {
-    let folder = Folder::new("gen-files");
-    let file = folder.0.join("file");
+    let directory = new_directory();
+    let file = directory.path().join("file");
     let name = file.to_str().unwrap();
     let large = format!("{{\"a\":\"{}\"}}", "a".repeat(1024 * 1024));
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(64), "]".repeat(64));
@@ -305,8 +305,8 @@ fn refuses_options_it_cannot_use() {
 
 #[test]
 fn writes_the_failure_line_for_a_next_tool_alone() {
-    let folder = Folder::new("gen-line");
-    let file = folder.0.join("file");
+    let directory = new_directory();
+    let file = directory.path().join("file");
     for (args, to_file, line) in [
         (vec!["--keep-verifier"], false, "!2 usage pkce-gen\n"),
         (vec!["--bytes", "31"], false, "!2 usage pkce-gen\n"),

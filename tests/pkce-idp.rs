@@ -339,9 +339,9 @@ fn signs_with_each_algorithm_as_pkce_verify_checks_it() {
 
 #[test]
 fn says_what_makes_its_rsa_keys_where_that_is_missing() {
-    let folder = common::Folder::new("no-openssl");
+    let directory = common::new_directory();
     let mut idp = command("pkce-idp");
-    idp.args(["--alg", "RS256"]).env("PATH", &folder.0);
+    idp.args(["--alg", "RS256"]).env("PATH", directory.path());
     let message =
         "openssl: no such file or directory\nhint: RS256 and PS256 need openssl; ES256, ES384 and EdDSA do not";
     assert_eq!(finish(&mut idp, b""), failure("pkce-idp", 3, message));

@@ -13,10 +13,10 @@ use home::{DOCUMENT, Home, fine};
 
 #[test]
 fn lists_nothing_where_nothing_is_kept() {
-    let home = Home::new("none");
+    let home = Home::new();
     assert_eq!(finish(&mut home.command("pkce-load"), b""), fine());
     assert_eq!(home.load(), failure("pkce-load", 5, "work: nothing is kept under this name"));
-    assert!(!home.folder().exists());
+    assert!(!home.directory().exists());
     home.store(DOCUMENT);
     fs::write(home.path("no name.json"), "{}").unwrap();
     assert_eq!(finish(&mut home.command("pkce-load"), b"").stdout, "work\n");
@@ -28,7 +28,7 @@ fn lists_nothing_where_nothing_is_kept() {
 
 #[test]
 fn reads_one_document_or_the_other_while_they_are_replaced() {
-    let home = Home::new("replaced");
+    let home = Home::new();
     let documents =
         ["a", "b"].map(|name| DOCUMENT.replace("\"own\":1.10", &format!("\"own\":\"{}\"", name.repeat(200_000))));
     home.store(&documents[0]);
@@ -43,7 +43,7 @@ fn reads_one_document_or_the_other_while_they_are_replaced() {
 
 #[test]
 fn needs_no_more_than_the_right_to_read() {
-    let home = Home::new("load");
+    let home = Home::new();
     home.store(DOCUMENT);
     fs::remove_file(home.path("work.lock")).unwrap();
     let loading = start(home.command("pkce-load").arg("work"));

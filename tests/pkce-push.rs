@@ -4,11 +4,12 @@
 mod common;
 
 use std::io::Read;
-use std::net::TcpListener;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{Folder, Output, Seen, Server, answer, command, failure, finish, json_answer, run, start, talk};
+use common::{
+    Output, Seen, Server, answer, command, failure, finish, free_port, json_answer, new_directory, run, start, talk,
+};
 use serde_json::{Value, json};
 
 const URN: &str = "urn:ietf:params:oauth:request_uri:a+b/c";
@@ -83,8 +84,8 @@ fn leaves_the_query_that_the_endpoint_has_of_its_own() {
 
 #[test]
 fn shows_who_the_client_is_in_one_way_alone() {
-    let folder = Folder::new("push");
-    let file = folder.0.join("secret");
+    let directory = new_directory();
+    let file = directory.path().join("secret");
     std::fs::write(&file, "s:3%\n").unwrap();
     let file = file.to_str().unwrap();
     let basic = format!("Basic {}", STANDARD.encode("cli:s%3A3%25"));
@@ -213,7 +214,7 @@ fn pushes_nothing_that_cannot_be_pushed() {
 #[test]
 fn lets_pkce_callback_open_what_must_be_pushed() {
     let server = Server::start(|_| pushed());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let redirect_uri = format!("http://127.0.0.1:{port}/callback");
     let mut document = document(&server, "/authorize", &[]);
     let url = document["authorization_url"].as_str().unwrap().replace("%3A8080", &format!("%3A{port}"));

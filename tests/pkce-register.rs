@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Folder, Output, Seen, Server, answer, command, failure, finish, json_answer, run};
+use common::{Output, Seen, Server, answer, command, failure, finish, json_answer, new_directory, run};
 use serde_json::{Value, json};
 
 /// A document of a server that registers at this URL.
@@ -124,9 +124,9 @@ fn takes_nothing_else_from_the_answer() {
 
 #[test]
 fn shows_the_token_that_the_server_gave_for_registering() {
-    let folder = Folder::new("register");
+    let directory = new_directory();
     let file = |name: &str, content: &str| {
-        let path = folder.0.join(name);
+        let path = directory.path().join(name);
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     };
@@ -143,7 +143,7 @@ fn shows_the_token_that_the_server_gave_for_registering() {
         (file("empty", ""), "must hold one line of text"),
         (file("two", "a\nb\n"), "must hold one line of text"),
         (file("letters", "tökén\n"), "must hold visible ASCII characters alone"),
-        (folder.0.join("missing").to_str().unwrap().to_owned(), "no such file or directory"),
+        (directory.path().join("missing").to_str().unwrap().to_owned(), "no such file or directory"),
     ] {
         let (output, seen, _) = answered(created(&json!({ "client_id": "c" })), &["--access-token-file", &path]);
         assert_eq!(output, failure("pkce-register", 2, &format!("--access-token-file: {wrong}")));

@@ -165,8 +165,8 @@ fn revokes_in_the_trap_of_a_script_and_leaves_its_status() {
             trap 'printf %s \"$document\" | pkce-revoke >/dev/null' EXIT
             printf %s \"$document\" >\"$1\"
             exit 7";
-        let folder = common::Folder::new(&format!("trap-{shell}"));
-        let kept = folder.0.join("document").display().to_string();
+        let directory = common::new_directory();
+        let kept = directory.path().join("document").display().to_string();
         let around = format!(
             "{shell} -c \"$1\" script '{kept}'; echo $?
             pkce-refresh <'{kept}' 2>&1 >/dev/null; echo $?"

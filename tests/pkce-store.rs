@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use common::{Folder, Output, command, done, failure, finish, start};
+use common::{Output, command, done, failure, finish, new_directory, start};
 use home::{DOCUMENT, Home, fine};
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn is_root() -> bool {
 
 #[test]
 fn keeps_the_document_whole_and_gives_it_back() {
-    let home = Home::new("whole");
+    let home = Home::new();
     assert_eq!(home.store(DOCUMENT), fine());
     assert_eq!(home.load(), Output { stdout: DOCUMENT.to_owned(), ..fine() });
     assert_eq!(home.files(), ["work.json", "work.lock"]);
@@ -38,7 +38,7 @@ fn keeps_the_document_whole_and_gives_it_back() {
 #[test]
 fn is_for_its_owner_alone_whatever_the_umask() {
     for mask in ["000", "777", "022"] {
-        let home = Home::new(&format!("umask-{mask}"));
+        let home = Home::new();
         let output = home.bash(&format!("umask {mask}; exec pkce-store work"));
         assert_eq!(output, fine(), "{mask}");
         assert_eq!((home.mode(""), home.mode("work.json")), (0o700, 0o600), "{mask}");
@@ -49,9 +49,9 @@ fn is_for_its_owner_alone_whatever_the_umask() {
 }
 
 #[test]
-fn finds_its_folder_as_the_base_directories_say() {
-    let folder = Folder::new("store-xdg");
-    let at = |name: &str| folder.0.join(name).display().to_string();
+fn finds_its_directory_as_the_base_directories_say() {
+    let directory = new_directory();
+    let at = |name: &str| directory.path().join(name).display().to_string();
     for (settings, expected) in [
         (vec![("PKCE_HOME", at("own")), ("XDG_STATE_HOME", at("no"))], "own/work.json"),
         (vec![("PKCE_HOME", String::new()), ("XDG_STATE_HOME", at("state"))], "state/pkce/work.json"),
@@ -60,7 +60,7 @@ fn finds_its_folder_as_the_base_directories_say() {
         (vec![("HOME", at("other"))], "other/.local/state/pkce/work.json"),
     ] {
         let output = finish(command("pkce-store").arg("work").envs(settings), DOCUMENT.as_bytes());
-        assert_eq!((output, folder.0.join(expected).is_file()), (fine(), true), "{expected}");
+        assert_eq!((output, directory.path().join(expected).is_file()), (fine(), true), "{expected}");
     }
     let output = finish(command("pkce-store").arg("work").env_remove("HOME"), DOCUMENT.as_bytes());
     let hint = "\nhint: PKCE_HOME names the folder for the kept documents";
@@ -69,7 +69,7 @@ fn finds_its_folder_as_the_base_directories_say() {
 
 #[test]
 fn takes_plain_names_alone() {
-    let home = Home::new("names");
+    let home = Home::new();
     let long = "a".repeat(64);
     for name in ["a", "A-b_c.9", "9", long.as_str()] {
         assert_eq!(finish(home.command("pkce-store").arg(name), DOCUMENT.as_bytes()), fine(), "{name}");
@@ -91,7 +91,7 @@ fn takes_plain_names_alone() {
 
 #[test]
 fn removes_what_is_kept_and_what_a_killed_process_left() {
-    let home = Home::new("remove");
+    let home = Home::new();
     let remove = || finish(home.command("pkce-store").args(["--remove", "work"]), b"");
     let nothing = refused(5, "work: nothing is kept under this name");
     assert_eq!(remove(), nothing);
@@ -109,7 +109,7 @@ fn removes_what_is_kept_and_what_a_killed_process_left() {
 
 #[test]
 fn refuses_documents_that_cannot_be_used_later() {
-    let home = Home::new("refused");
+    let home = Home::new();
     home.store(DOCUMENT);
     let before = home.load();
     for (document, status, message) in [
@@ -126,7 +126,7 @@ fn refuses_documents_that_cannot_be_used_later() {
 
 #[test]
 fn notes_another_issuer_or_person() {
-    let home = Home::new("notes");
+    let home = Home::new();
     home.store(DOCUMENT);
     let note = |document: &str| home.store(document).stderr;
     let issuer = DOCUMENT.replace("https://id.example\"", "https://other.example\"");
@@ -158,7 +158,7 @@ fn stays(home: &Home, wrong: impl Fn(&str) -> Output) {
 
 #[test]
 fn refuses_what_others_may_use_and_leaves_it_as_it_is() {
-    let home = Home::new("loose");
+    let home = Home::new();
     home.store(DOCUMENT);
     for (file, mode, right) in
         [("work.json", 0o644, 0o600), ("work.json", 0o620, 0o600), ("", 0o755, 0o700), ("", 0o777, 0o700)]
@@ -175,9 +175,9 @@ fn refuses_what_others_may_use_and_leaves_it_as_it_is() {
 
 #[test]
 fn refuses_links_and_what_is_no_file() {
-    let home = Home::new("links");
+    let home = Home::new();
     home.store(DOCUMENT);
-    let (path, aside) = (home.path("work.json"), home.0.0.join("aside.json"));
+    let (path, aside) = (home.path("work.json"), home.root.path().join("aside.json"));
     let shown = path.display().to_string();
     let is = |tool: &str, wrong: &str| failure(tool, 4, &format!("{shown}: {wrong}"));
     fs::rename(&path, &aside).unwrap();
@@ -200,10 +200,10 @@ fn refuses_links_and_what_is_no_file() {
     symlink(&aside, home.path("work.lock")).unwrap();
     let lock = home.path("work.lock").display().to_string();
     assert_eq!(home.store(DOCUMENT), refused(4, &format!("{lock}: a symbolic link")));
-    let whole = home.folder();
+    let whole = home.directory();
     fs::remove_dir_all(&whole).unwrap();
-    fs::create_dir(home.0.0.join("elsewhere")).unwrap();
-    symlink(home.0.0.join("elsewhere"), &whole).unwrap();
+    fs::create_dir(home.root.path().join("elsewhere")).unwrap();
+    symlink(home.root.path().join("elsewhere"), &whole).unwrap();
     let message = format!("{}: not a folder of its own", whole.display());
     assert_eq!(home.store(DOCUMENT), refused(4, &message));
     assert_eq!(home.load(), failure("pkce-load", 4, &message));
@@ -215,7 +215,7 @@ fn refuses_what_another_user_owns() {
         println!("left out, since only root can give a file away: the file of another user");
         return;
     }
-    let home = Home::new("owner");
+    let home = Home::new();
     home.store(DOCUMENT);
     for file in ["work.json", ""] {
         let path = home.path(file);
@@ -231,7 +231,7 @@ fn refuses_what_another_user_owns() {
 
 #[test]
 fn overwrites_nothing_that_it_cannot_read() {
-    let home = Home::new("corrupt");
+    let home = Home::new();
     home.store(DOCUMENT);
     let path = home.path("work.json").display().to_string();
     let hint = "\nhint: PKCE_OPEN opens what PKCE_SEAL has sealed; pkce-store --remove clears it away";
@@ -250,7 +250,7 @@ fn overwrites_nothing_that_it_cannot_read() {
 
 #[test]
 fn leaves_the_old_document_where_the_new_one_finds_no_room() {
-    let home = Home::new("full");
+    let home = Home::new();
     // A file system of 32 KiB in a namespace of its own, where that is allowed.
     let large = DOCUMENT.replace("1.10", &format!("\"{}\"", "x".repeat(100_000)));
     let script = format!(
@@ -260,7 +260,7 @@ fn leaves_the_old_document_where_the_new_one_finds_no_room() {
         pkce-load work; ls -A \"$PKCE_HOME\""
     );
     let output = finish(
-        home.command("unshare").args(["-Urm", "bash", "-c", &script]).current_dir(&home.0.0),
+        home.command("unshare").args(["-Urm", "bash", "-c", &script]).current_dir(home.root.path()),
         DOCUMENT.as_bytes(),
     );
     if output.status == 99 || output.stderr.starts_with("unshare:") {
@@ -273,10 +273,10 @@ fn leaves_the_old_document_where_the_new_one_finds_no_room() {
 }
 
 #[test]
-fn leaves_the_old_document_in_a_folder_that_cannot_be_written() {
-    let home = Home::new("read-only");
+fn leaves_the_old_document_in_a_directory_that_cannot_be_written() {
+    let home = Home::new();
     home.store(DOCUMENT);
-    fs::set_permissions(home.folder(), Permissions::from_mode(0o500)).unwrap();
+    fs::set_permissions(home.directory(), Permissions::from_mode(0o500)).unwrap();
     let script = "mount --bind -o ro \"$PKCE_HOME\" \"$PKCE_HOME\" || exit 99
         pkce-store work; echo $?; pkce-load work";
     let mut shell = match is_root() {
@@ -287,9 +287,9 @@ fn leaves_the_old_document_in_a_folder_that_cannot_be_written() {
     let script = if is_root() { script } else { "pkce-store work; echo $?; pkce-load work" };
     let args: &[&str] = if is_root() { &["-Urm", "bash", "-c", script] } else { &["bash", "-c", script] };
     let output = finish(shell.args(args), DOCUMENT.as_bytes());
-    fs::set_permissions(home.folder(), Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(home.directory(), Permissions::from_mode(0o700)).unwrap();
     if output.status == 99 || output.stderr.starts_with("unshare:") {
-        println!("left out, since this machine mounts nothing for us: the folder that cannot be written");
+        println!("left out, since this machine mounts nothing for us: the directory that cannot be written");
         return;
     }
     assert_eq!(output.stdout, format!("3\n{DOCUMENT}"), "{output:?}");
@@ -303,7 +303,7 @@ fn leaves_the_old_document_in_a_folder_that_cannot_be_written() {
 
 #[test]
 fn waits_for_the_lock_and_not_for_ever() {
-    let home = Home::new("lock");
+    let home = Home::new();
     home.store(DOCUMENT);
     let lock = File::options().write(true).open(home.path("work.lock")).unwrap();
     lock.lock().unwrap();
@@ -321,7 +321,7 @@ fn waits_for_the_lock_and_not_for_ever() {
 
 #[test]
 fn has_every_file_go_through_the_commands() {
-    let home = Home::new("seal");
+    let home = Home::new();
     let sealed = |tool: &str, args: &[&str], seal: &str, open: &str| {
         let mut command = home.command(tool);
         finish(command.args(args).env("PKCE_SEAL", seal).env("PKCE_OPEN", open), DOCUMENT.as_bytes())
@@ -365,7 +365,7 @@ fn has_every_file_go_through_the_commands() {
 
 #[test]
 fn ends_a_command_that_hangs_with_all_it_started() {
-    let home = Home::new("hang");
+    let home = Home::new();
     home.store(DOCUMENT);
     let started = Instant::now();
     for (tool, args) in [("pkce-load", &["work", "--timeout", "1"]), ("pkce-store", &["work", "--timeout", "1"])] {
@@ -387,7 +387,7 @@ fn seals_with_age_as_the_manual_says() {
         println!("left out, since age is not installed: its keys");
         return;
     }
-    let home = Home::new("age");
+    let home = Home::new();
     let output = home.bash(
         "age-keygen -o key 2>/dev/null; age-keygen -o wrong 2>/dev/null
         export PKCE_SEAL=\"age -r $(age-keygen -y key)\" PKCE_OPEN='age -d -i key'
@@ -411,7 +411,7 @@ fn seals_with_age_as_the_manual_says() {
 
 #[test]
 fn carries_nothing_of_one_person_over_to_the_next() {
-    let home = Home::new("re-login");
+    let home = Home::new();
     let login =
         "pkce-url --scope 'openid offline_access' --prompt consent | pkce-callback | pkce-exchange | pkce-verify";
     let again = login.replace("pkce-url", "pkce-url --login-hint bob");
@@ -423,10 +423,11 @@ fn carries_nothing_of_one_person_over_to_the_next() {
         pkce-load work > second"
     );
     let mut idp = home.command("pkce-idp");
-    let output = finish(idp.args(["--auto-approve", "--", "bash", "-ec", &script]).current_dir(&home.0.0), b"");
+    let output = finish(idp.args(["--auto-approve", "--", "bash", "-ec", &script]).current_dir(home.root.path()), b"");
     assert_eq!(output.status, 0, "{output:?}");
-    let document =
-        |name: &str| -> Value { serde_json::from_str(&fs::read_to_string(home.0.0.join(name)).unwrap()).unwrap() };
+    let document = |name: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(home.root.path().join(name)).unwrap()).unwrap()
+    };
     let (first, between, second) = (document("first"), document("between"), document("second"));
     for name in ["access_token", "refresh_token", "id_token", "nonce", "expires_at"] {
         assert!(first.get(name).is_some(), "{name}");

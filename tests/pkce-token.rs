@@ -29,7 +29,7 @@ fn bare(output: Output) -> Output {
 
 #[test]
 fn gives_the_kept_token_without_a_request_and_without_the_lock() {
-    let session = Session::new("kept", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     let until = now() + 600;
     session.keep(&session.document(0, until));
     let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
@@ -53,7 +53,7 @@ fn gives_the_kept_token_without_a_request_and_without_the_lock() {
 
 #[test]
 fn refreshes_what_does_not_live_long_enough_and_keeps_it() {
-    let session = Session::new("refresh", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     for (left, args, asked) in [
         (0, &[][..], true),
         (50, &[], true),
@@ -90,7 +90,7 @@ fn refreshes_what_does_not_live_long_enough_and_keeps_it() {
 
 #[test]
 fn takes_a_token_whose_end_is_not_known_for_good() {
-    let session = Session::new("no-end", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     let mut document = session.document(0, 5);
     document.as_object_mut().unwrap().remove("expires_at");
     session.keep(&document);
@@ -111,7 +111,7 @@ fn at_once(session: &Session, count: usize, args: &[&str]) -> Vec<Output> {
 
 #[test]
 fn refreshes_once_for_a_hundred_at_once() {
-    let session = Session::new("hundred", Duration::from_millis(300));
+    let session = Session::new(Duration::from_millis(300));
     session.keep_expired();
     for output in at_once(&session, 100, &["-r", "access_token"]) {
         let expected = Output { status: 0, stdout: format!("{}\n", access(1)), stderr: String::new() };
@@ -120,7 +120,7 @@ fn refreshes_once_for_a_hundred_at_once() {
     let grant = *session.grant.lock().unwrap();
     assert_eq!((session.asked(), grant.latest, grant.ended), (1, 1, false));
     // All are there before the first answer comes, so a token of after that is good enough for each.
-    let session = Session::new("hundred-refreshes", Duration::from_secs(2));
+    let session = Session::new(Duration::from_secs(2));
     session.keep(&session.document(0, now() + 600));
     for output in at_once(&session, 100, &["--refresh", "-r", "access_token"]) {
         assert_eq!((output.status, output.stdout), (0, format!("{}\n", access(1))));
@@ -133,7 +133,7 @@ fn refreshes_once_for_a_hundred_at_pkce_idp() {
     if lacks(&["curl"]) {
         return;
     }
-    let folder = common::Folder::new("hundred-idp");
+    let directory = common::new_directory();
     let script = "pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent |
           pkce-callback | pkce-exchange | pkce-store work
         sed -i 's/\"expires_at\":[0-9]*/\"expires_at\":5/' \"$PKCE_HOME/work.json\"
@@ -148,15 +148,15 @@ fn refreshes_once_for_a_hundred_at_pkce_idp() {
         grep -c 'trace: POST' trace
         pkce-token work -- cat | curl -s -H @- \"$PKCE_ISSUER/userinfo\"";
     let mut idp = command("pkce-idp");
-    idp.args(["--auto-approve", "--", "bash", "-c", script]).current_dir(&folder.0);
-    let output = finish(idp.env("PKCE_HOME", folder.0.join("kept")), b"");
+    idp.args(["--auto-approve", "--", "bash", "-c", script]).current_dir(directory.path());
+    let output = finish(idp.env("PKCE_HOME", directory.path().join("kept")), b"");
     let person = "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}";
     assert_eq!(output.stdout, format!("1\n1\nthe family lives: 0\n1\n2\n{person}"), "{output:?}");
 }
 
 #[test]
 fn takes_what_another_process_has_fetched_meanwhile() {
-    let session = Session::new("meanwhile", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     session.keep_expired();
     let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
     lock.lock().unwrap();
@@ -181,7 +181,7 @@ fn reads_again_before_it_gives_up() {
     // Another machine's process, without our lock: it has rotated the token, and kept the new one.
     let (sender, receiver) = mpsc::channel::<(std::path::PathBuf, String)>();
     let receiver = std::sync::Mutex::new(receiver);
-    let session = Session::answering("again", move |_, _| {
+    let session = Session::answering(move |_, _| {
         let (path, text) = receiver.lock().unwrap().recv().unwrap();
         fs::write(path, text).unwrap();
         refused()
@@ -195,8 +195,8 @@ fn reads_again_before_it_gives_up() {
 
 #[test]
 fn starts_no_command_where_there_is_no_token() {
-    let session = Session::answering("no-token", |_, _| refused());
-    let started = session.folder.0.join("started");
+    let session = Session::answering(|_, _| refused());
+    let started = session.directory.path().join("started");
     let browser = format!("touch {}", started.display());
     let without = |args: &[&str]| {
         let mut tool = session.command("pkce-token");
@@ -237,7 +237,7 @@ fn starts_no_command_where_there_is_no_token() {
 
 #[test]
 fn gives_what_still_lives_where_it_cannot_be_refreshed() {
-    let session = Session::answering("lives", |_, _| refused());
+    let session = Session::answering(|_, _| refused());
     let mut document = session.document(0, now() + 40);
     session.keep(&document);
     let output = session.token(&["-r", "access_token"]);
@@ -252,7 +252,7 @@ fn gives_what_still_lives_where_it_cannot_be_refreshed() {
 #[test]
 fn tries_a_refresh_that_was_cut_off_once_more() {
     let turns = AtomicUsize::new(0);
-    let session = Session::answering("cut-off", move |grant, token| match turns.fetch_add(1, Ordering::SeqCst) {
+    let session = Session::answering(move |grant, token| match turns.fetch_add(1, Ordering::SeqCst) {
         // It never got there; then it got there, and the answer was lost.
         0 => Vec::new(),
         1 => rotate(grant, token),
@@ -283,7 +283,7 @@ fn tries_a_refresh_that_was_cut_off_once_more() {
 
 #[test]
 fn takes_over_what_a_killed_process_has_written_whole() {
-    let session = Session::new("left", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     let whole = session.document(7, now() + 600).to_string();
     let left = session.path(".work.json.a1B2c3D4");
     let leave = |text: &str| {
@@ -324,7 +324,7 @@ fn leaves_what_is_kept_where_the_server_is_away_for_a_while() {
             "token endpoint: a page and no JSON (of a proxy, or of a network's own login?); the refresh token may be spent",
         ),
     ] {
-        let session = Session::answering(&format!("away-{status}"), move |_, _| octets.clone());
+        let session = Session::answering(move |_, _| octets.clone());
         session.keep_expired();
         let before = fs::read(session.path("work.json")).unwrap();
         assert_eq!(session.token(&[]), failure("pkce-token", status, message));
@@ -335,7 +335,7 @@ fn leaves_what_is_kept_where_the_server_is_away_for_a_while() {
 
 #[test]
 fn spends_nothing_where_the_new_token_could_not_be_kept() {
-    let session = Session::new("no-room", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     session.keep_expired();
     let mut sealing = session.command("pkce-token");
     let output = finish(sealing.arg("work").env("PKCE_SEAL", "exit 1"), b"");
@@ -348,10 +348,10 @@ fn spends_nothing_where_the_new_token_could_not_be_kept() {
         "mkdir -m 700 small && mount -t tmpfs -o size=64k,mode=700 none small || exit 99
         cp -p \"$PKCE_HOME/work.json\" small; export PKCE_HOME='{}/small'; cat small/work.json
         pkce-token work >/dev/null; echo $?; cat small/work.json; ls -A small",
-        session.folder.0.display()
+        session.directory.path().display()
     );
     let mut shell = session.command("unshare");
-    let output = finish(shell.args(["-Urm", "bash", "-c", &script]).current_dir(&session.folder.0), b"");
+    let output = finish(shell.args(["-Urm", "bash", "-c", &script]).current_dir(session.directory.path()), b"");
     if output.status == 99 || output.stderr.starts_with("unshare:") {
         println!("left out, since this machine mounts nothing for us: the full disk");
         return;
@@ -364,7 +364,7 @@ fn spends_nothing_where_the_new_token_could_not_be_kept() {
 
 #[test]
 fn sends_nothing_where_what_is_kept_cannot_be_used() {
-    let session = Session::new("unusable", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     session.keep_expired();
     for (name, value) in [
         ("id_token_claims", json!([])),
@@ -396,11 +396,11 @@ fn sends_nothing_where_what_is_kept_cannot_be_used() {
 
 #[test]
 fn says_what_is_lost_where_it_cannot_be_kept_after_all() {
-    let session = Session::new("lost", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     session.keep_expired();
     let before = fs::read(session.path("work.json")).unwrap();
     // Seals once, when it is tried out.
-    let seal = format!("cd '{}' && mkdir once && cat", session.folder.0.display());
+    let seal = format!("cd '{}' && mkdir once && cat", session.directory.path().display());
     let output = finish(session.command("pkce-token").arg("work").env("PKCE_SEAL", seal), b"");
     let lost = "the new tokens that the server gave cannot be had again";
     let message = format!("pkce-token: PKCE_SEAL: the command failed (exit status: 1); {lost}\n");
@@ -419,7 +419,7 @@ fn keeps_no_token_of_another_person() {
     };
     for (sub, iss, wrong) in [("mallory", "i", "sub"), ("alice", "other", "iss"), ("alice", "i", "")] {
         let id_token = id_token(sub, iss);
-        let session = Session::answering(&format!("person-{sub}-{iss}"), move |_, _| {
+        let session = Session::answering(move |_, _| {
             json_answer(&json!({ "access_token": access(1), "token_type": "Bearer", "id_token": id_token }))
         });
         let mut document = session.document(0, 5);
@@ -437,7 +437,7 @@ fn keeps_no_token_of_another_person() {
 
 #[test]
 fn gives_the_command_the_header_and_nothing_else() {
-    let session = Session::new("command", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     session.keep_expired();
     let bash = |args: &str, script: &str| {
         let line = format!("pkce-token work {args} -- bash -c '{script}'");
@@ -472,7 +472,7 @@ fn gives_the_command_the_header_and_nothing_else() {
 
 #[test]
 fn hands_on_tokens_of_any_length() {
-    let session = Session::new("length", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     let mut document = session.document(0, now() + 600);
     document["access_token"] = json!("a".repeat(300_000));
     session.keep(&document);
@@ -482,7 +482,7 @@ fn hands_on_tokens_of_any_length() {
 
 #[test]
 fn makes_a_header_of_a_bearer_token_alone() {
-    let session = Session::new("type", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     let mut document = session.document(0, now() + 600);
     for (token_type, status) in [("bearer", 0), ("BEARER", 0), ("DPoP", 4), ("mac", 4)] {
         document["token_type"] = json!(token_type);
@@ -505,10 +505,11 @@ fn makes_a_header_of_a_bearer_token_alone() {
 #[test]
 fn finishes_a_refresh_before_a_signal_ends_it() {
     for (name, number) in [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)] {
-        let session = Session::new(&format!("signal-{name}"), Duration::from_millis(700));
+        let session = Session::new(Duration::from_millis(700));
         session.keep_expired();
-        let child =
-            start(session.command("pkce-token").args(["work", "--", "touch"]).arg(session.folder.0.join("ran")));
+        let child = start(
+            session.command("pkce-token").args(["work", "--", "touch"]).arg(session.directory.path().join("ran")),
+        );
         while session.asked() == 0 {
             thread::sleep(Duration::from_millis(5));
         }
@@ -517,7 +518,7 @@ fn finishes_a_refresh_before_a_signal_ends_it() {
         let output = done(child);
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (number, "", ""), "{name}");
         assert_eq!(crate::number(&session.kept()["refresh_token"]), 1, "{name}");
-        assert!(!session.folder.0.join("ran").exists() && !session.path("work.pending").exists());
+        assert!(!session.directory.path().join("ran").exists() && !session.path("work.pending").exists());
         let files: HashSet<_> = fs::read_dir(session.home()).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert_eq!(files, HashSet::from(["work.json".into(), "work.lock".into()]), "{name}");
     }
@@ -525,7 +526,7 @@ fn finishes_a_refresh_before_a_signal_ends_it() {
 
 #[test]
 fn refuses_options_that_do_not_go_together() {
-    let session = Session::new("options", Duration::ZERO);
+    let session = Session::new(Duration::ZERO);
     session.keep(&session.document(0, now() + 600));
     let hint = "\nhint: 'pkce-token --help' lists what it takes";
     for (args, message) in [

@@ -7,7 +7,6 @@ mod signer;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -16,11 +15,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::{
-    Folder, Output, Server, answer, changed, command, done, failure, finish, json_answer, run, start, vectors,
+    Output, Server, answer, changed, command, done, failure, finish, free_port, json_answer, new_directory, run, start,
+    vectors,
 };
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use signer::Signer;
+use tempfile::TempDir;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -119,18 +120,17 @@ const REASONS: [(&str, &str); 87] = [
 ];
 
 /// A file with a JWK set, and the tool that takes its keys from there.
-struct Offline(Folder);
+struct Offline(TempDir);
 
 impl Offline {
     fn new(jwks: &Value) -> Offline {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let folder = Folder::new(&format!("verify-{}", COUNT.fetch_add(1, Ordering::SeqCst)));
-        std::fs::write(folder.0.join("jwks.json"), jwks.to_string()).unwrap();
-        Offline(folder)
+        let directory = new_directory();
+        std::fs::write(directory.path().join("jwks.json"), jwks.to_string()).unwrap();
+        Offline(directory)
     }
 
     fn file(&self) -> String {
-        self.0.0.join("jwks.json").to_str().unwrap().to_owned()
+        self.0.path().join("jwks.json").to_str().unwrap().to_owned()
     }
 
     fn run(&self, args: &[&str], document: &Value) -> Output {
@@ -924,7 +924,7 @@ fn gives_up_on_a_server_that_cannot_answer_in_time() {
     // The pauses grow: at a quarter of a second each, there would be time for one more.
     assert!((1..=3).contains(&server.seen().len()));
 
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let address = format!("http://127.0.0.1:{port}");
     let document = with(document, json!({ "issuer": address, "jwks_uri": format!("{address}/jwks") }));
     let output = verify(&["--timeout", "1"], &document.to_string());
@@ -933,8 +933,8 @@ fn gives_up_on_a_server_that_cannot_answer_in_time() {
 
 #[test]
 fn tells_a_person_that_it_asks_again() {
-    let folder = Folder::new("verify-terminal");
-    let file = folder.0.join("document");
+    let directory = new_directory();
+    let file = directory.path().join("document");
     let server = Server::start(|_| answer(503, "", ""));
     let signer = Signer::new("k1");
     std::fs::write(&file, online(&server, &signer.sign(&own(&server))).to_string()).unwrap();
@@ -1027,14 +1027,14 @@ fn takes_no_key_from_the_token_itself() {
 
 #[test]
 fn says_what_is_wrong_with_the_file_of_keys() {
-    let folder = Folder::new("jwks-file");
+    let directory = new_directory();
     let input = document(&Signer::new("k1").sign(&claims())).to_string();
-    let none = folder.0.join("none");
+    let none = directory.path().join("none");
     let expected = failure("pkce-verify", 2, "--jwks: no such file or directory");
     assert_eq!(verify(&["--jwks", none.to_str().unwrap()], &input), expected);
     let expected = failure("pkce-verify", 2, "--jwks: is a directory");
-    assert_eq!(verify(&["--jwks", folder.0.to_str().unwrap()], &input), expected);
-    let file = folder.0.join("jwks.json");
+    assert_eq!(verify(&["--jwks", directory.path().to_str().unwrap()], &input), expected);
+    let file = directory.path().join("jwks.json");
     for (text, wrong) in [
         ("", "not a JSON object: it ends too early"),
         ("-----BEGIN PUBLIC KEY-----", "not JSON at line 1, column 2"),

@@ -5,10 +5,9 @@ mod common;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use common::{Server, command, finish, run};
+use common::{Server, command, finish, new_directory, run};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde_json::{Value, json};
@@ -42,12 +41,11 @@ fn token() -> String {
 
 /// What pkce-verify makes of this token with the keys of the vectors.
 fn verified(id_token: &str) -> common::Output {
-    static KEYS: OnceLock<PathBuf> = OnceLock::new();
-    let file = KEYS.get_or_init(|| {
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("properties.jwks");
-        std::fs::write(&file, common::vectors("idtoken.json")["jwks"]["multi_alg"].to_string()).unwrap();
-        file
-    });
+    static KEYS: OnceLock<String> = OnceLock::new();
+    let keys = KEYS.get_or_init(|| common::vectors("idtoken.json")["jwks"]["multi_alg"].to_string());
+    let directory = new_directory();
+    let file = directory.path().join("jwks.json");
+    std::fs::write(&file, keys).unwrap();
     let document = json!({
         "issuer": "https://op.example.com", "client_id": "cli-1", "nonce": "n-0S6_WzA2Mj", "id_token": id_token,
         "id_token_signing_alg_values_supported": ["ES256"],

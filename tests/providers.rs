@@ -5,14 +5,16 @@ mod common;
 #[path = "common/signer.rs"]
 mod signer;
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use common::{Folder, Output, Seen, Server, answer, changed, command, failure, finish, json_answer, talk};
+use common::{
+    Output, Seen, Server, answer, changed, command, failure, finish, free_port, json_answer, new_directory, talk,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signer::Signer;
@@ -280,10 +282,6 @@ fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 fn refusal(code: &str, description: &str) -> Vec<u8> {
     answer(400, JSON, &json!({ "error": code, "error_description": description }).to_string())
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// What the login has granted: the document without what was known before, what differs each time, and the claims that
@@ -791,8 +789,8 @@ fn spends_no_code_on_what_chrome_sends_before_and_beside_the_redirect() {
 
 /// Runs a script where the name keycloak leads to this machine; nothing where the system lets nobody arrange that.
 fn at_keycloak(running: &Running, hosts: &str, script: &str) -> Option<Output> {
-    let folder = Folder::new(&format!("keycloak-{}", running.server.port));
-    let (names, browser) = (folder.0.join("hosts"), folder.0.join("browser"));
+    let directory = new_directory();
+    let (names, browser) = (directory.path().join("hosts"), directory.path().join("browser"));
     std::fs::write(&names, "127.0.0.1 localhost keycloak\n").unwrap();
     // The browser is outside, where the name means nothing.
     let visit = format!("exec pkce-idp --visit \"{}?${{1#*\\?}}\"", running.server.url("/authorize"));

@@ -2,48 +2,20 @@
 #![cfg(test)]
 
 mod common;
+#[path = "common/tls.rs"]
+mod tls;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use common::{Folder, Output, Server, command, failure, finish, json_answer, read_request};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use common::{Output, Server, command, failure, finish, json_answer, listen, new_directory, read_request};
+use rcgen::{CertificateParams, date_time_ymd};
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
-
-/// An authority, and the folder with its certificate: in a file, and as OpenSSL names those of a folder.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    folder: Folder,
-}
-
-impl Authority {
-    fn new(name: &str) -> Authority {
-        let folder = Folder::new(&format!("tls-{name}"));
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let pem = params.self_signed(&key).unwrap().pem();
-        std::fs::create_dir(folder.0.join("certs")).unwrap();
-        std::fs::write(folder.0.join("certs/0123abcd.0"), &pem).unwrap();
-        std::fs::write(folder.0.join("authority.pem"), &pem).unwrap();
-        Authority { issuer: Issuer::new(params, key), folder }
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.0.join("authority.pem")
-    }
-
-    fn certs(&self) -> PathBuf {
-        self.folder.0.join("certs")
-    }
-}
+use tls::{Authority, server_config};
 
 /// A server on 127.0.0.1 that speaks TLS with a certificate of its own, and counts the requests that it reads.
 struct Https {
@@ -54,20 +26,10 @@ struct Https {
 impl Https {
     /// `change` makes the certificate what it should not be; without an authority it is signed by itself.
     fn start(authority: Option<&Authority>, change: impl Fn(&mut CertificateParams)) -> Https {
-        let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
         change(&mut params);
-        let certificate = match authority {
-            Some(authority) => params.signed_by(&key, &authority.issuer).unwrap(),
-            None => params.self_signed(&key).unwrap(),
-        };
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        let config = Arc::new(config);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let config = server_config(authority.map(|authority| &*authority.issuer), &params);
+        let (listener, port) = listen();
         let requests = Arc::new(Mutex::new(0));
         let count = Arc::clone(&requests);
         thread::spawn(move || {
@@ -172,8 +134,8 @@ fn sends_nothing_to_a_server_that_cannot_show_who_it_is() {
 
 #[test]
 fn speaks_no_plain_http_to_a_server_that_should_speak_tls() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let origin = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let (listener, port) = listen();
+    let origin = format!("https://127.0.0.1:{port}");
     let heard = Arc::new(Mutex::new(Vec::new()));
     let all = Arc::clone(&heard);
     thread::spawn(move || {
@@ -196,10 +158,11 @@ fn speaks_no_plain_http_to_a_server_that_should_speak_tls() {
 
 #[test]
 fn says_where_there_are_no_certificates_to_check_with() {
-    let folder = Folder::new("tls-none");
-    std::fs::write(folder.0.join("empty"), "no certificate").unwrap();
+    let directory = new_directory();
+    std::fs::write(directory.path().join("empty"), "no certificate").unwrap();
     for path in ["missing", "empty"] {
-        let (output, _) = both("https://127.0.0.1:1", |command| _ = command.env("SSL_CERT_FILE", folder.0.join(path)));
+        let (output, _) =
+            both("https://127.0.0.1:1", |command| _ = command.env("SSL_CERT_FILE", directory.path().join(path)));
         let message = "127.0.0.1: no certificates to check the server's with\n\
                        hint: install ca-certificates, or name a file in SSL_CERT_FILE";
         assert_eq!(output, failure("pkce-discover", 3, message), "{path}");
@@ -214,8 +177,7 @@ struct Proxy {
 
 impl Proxy {
     fn start(answer: &'static str) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let (listener, port) = listen();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&asked);
         thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! A folder for the kept documents.
+//! A store for tests of what is in it.
 #![allow(dead_code)]
 
 use std::fs;
@@ -6,30 +6,34 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::common::{Folder, Output, command, finish};
+use tempfile::TempDir;
+
+use super::common::{Output, command, finish, new_directory};
 
 pub const DOCUMENT: &str = "{\"access_token\":\"a\",\"issuer\":\"https://id.example\",\"own\":1.10,\
                         \"refresh_token\":\"r3fresh-r3fresh\",\"token_endpoint\":\"https://id.example/token\"}\n";
 
-/// A folder for the documents, which is not there yet, in one that is gone at the end.
-pub struct Home(pub Folder);
+/// A store that does not exist yet, in a directory that is removed at the end.
+pub struct Home {
+    pub root: TempDir,
+}
 
 impl Home {
-    pub fn new(name: &str) -> Home {
-        Home(Folder::new(&format!("store-{name}")))
+    pub fn new() -> Home {
+        Home { root: new_directory() }
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
-        self.0.0.join("kept").join(file)
+        self.root.path().join("kept").join(file)
     }
 
-    pub fn folder(&self) -> PathBuf {
-        self.0.0.join("kept")
+    pub fn directory(&self) -> PathBuf {
+        self.root.path().join("kept")
     }
 
     pub fn command(&self, tool: &str) -> Command {
         let mut command = command(tool);
-        command.env("PKCE_HOME", self.folder());
+        command.env("PKCE_HOME", self.directory());
         command
     }
 
@@ -42,7 +46,7 @@ impl Home {
     }
 
     pub fn bash(&self, script: &str) -> Output {
-        finish(self.command("bash").args(["-c", script]).current_dir(&self.0.0), DOCUMENT.as_bytes())
+        finish(self.command("bash").args(["-c", script]).current_dir(self.root.path()), DOCUMENT.as_bytes())
     }
 
     pub fn mode(&self, file: &str) -> u32 {
@@ -50,7 +54,8 @@ impl Home {
     }
 
     pub fn files(&self) -> Vec<String> {
-        let files = fs::read_dir(self.folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        let files =
+            fs::read_dir(self.directory()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
         let mut files: Vec<String> = files.collect();
         files.sort();
         files

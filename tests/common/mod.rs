@@ -1,8 +1,9 @@
 //! What several tests share: the tools run as processes, and servers that do as they are told.
 #![allow(dead_code)]
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// What a process left behind. A signal shows as 128 and its number, as in a shell.
 #[derive(Debug, PartialEq)]
@@ -87,17 +89,17 @@ pub fn lacks(programs: &[&str]) -> bool {
     missing.is_some()
 }
 
-/// The folder of the built tools.
+/// The directory of the built tools.
 pub fn bin() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_pkce-gen")).parent().unwrap().to_owned()
 }
 
-/// The project's folder.
+/// The project's directory.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The names of all tools, as the folder of their sources lists them.
+/// The names of all tools, as the directory of their sources lists them.
 pub fn tools() -> Vec<String> {
     let files = std::fs::read_dir(root().join("src/bin")).unwrap();
     let mut names: Vec<String> =
@@ -124,21 +126,33 @@ pub fn changed(mut object: Value, changes: &Value) -> Value {
     object
 }
 
-/// A new folder that is gone when this is dropped.
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    pub fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("pkce-tools-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
+/// A new directory, removed when this is dropped.
+pub fn new_directory() -> TempDir {
+    tempfile::Builder::new().prefix("pkce-tools-").tempdir().unwrap()
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+/// A listener on 127.0.0.1, and its port.
+pub fn listen() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// A port of 127.0.0.1 on which nothing listens; no other test gets it, in this process or in another.
+pub fn free_port() -> u16 {
+    static RESERVED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
+    loop {
+        // Below the ports that the system gives to connections, which come and go all the time.
+        let port = 10_000 + (RandomState::new().hash_one(0) % 20_000) as u16;
+        // The UDP port of the same number, bound until this process ends, reserves it.
+        match UdpSocket::bind(("127.0.0.1", port)) {
+            Ok(reservation) if TcpListener::bind(("127.0.0.1", port)).is_ok() => {
+                RESERVED.lock().unwrap().push(reservation);
+                return port;
+            }
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}"),
+        }
     }
 }
 
@@ -177,8 +191,7 @@ impl Server {
 
     /// Lets `speak` do with the connection what it likes, once the request is read.
     pub fn speaking(speak: impl Fn(&Seen, &mut TcpStream) + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let (listener, port) = listen();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (speak, all) = (Arc::new(speak), Arc::clone(&seen));
         thread::spawn(move || {

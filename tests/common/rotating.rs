@@ -1,4 +1,4 @@
-//! A token endpoint that rotates refresh tokens and ends the grant where an old one comes again, and a folder with a
+//! A token endpoint that rotates refresh tokens and ends the grant where an old one comes again, and a directory with a
 //! document of its.
 #![allow(dead_code)]
 
@@ -9,8 +9,9 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use super::common::{Folder, Output, Server, answer, command, finish, json_answer};
+use super::common::{Output, Server, answer, command, finish, json_answer, new_directory};
 
 /// What the server knows: the number of its latest tokens, and whether the grant is ended.
 #[derive(Clone, Copy, Default)]
@@ -19,11 +20,11 @@ pub struct Grant {
     pub ended: bool,
 }
 
-/// The server, and the folder of a document that is kept as `work`.
+/// The server, and the directory of a document that is kept as `work`.
 pub struct Session {
     pub server: Server,
     pub grant: Arc<Mutex<Grant>>,
-    pub folder: Folder,
+    pub directory: TempDir,
 }
 
 pub fn now() -> u64 {
@@ -32,8 +33,8 @@ pub fn now() -> u64 {
 
 impl Session {
     /// A server whose answers take this long.
-    pub fn new(name: &str, pause: Duration) -> Session {
-        Session::answering(name, move |grant, token| {
+    pub fn new(pause: Duration) -> Session {
+        Session::answering(move |grant, token| {
             let answer = rotate(grant, token);
             thread::sleep(pause);
             answer
@@ -41,7 +42,7 @@ impl Session {
     }
 
     /// A server that answers a refresh token as it is told.
-    pub fn answering(name: &str, answer: impl Fn(&Mutex<Grant>, &str) -> Vec<u8> + Send + Sync + 'static) -> Session {
+    pub fn answering(answer: impl Fn(&Mutex<Grant>, &str) -> Vec<u8> + Send + Sync + 'static) -> Session {
         let grant = Arc::new(Mutex::new(Grant::default()));
         let known = Arc::clone(&grant);
         let server = Server::start(move |seen| {
@@ -49,7 +50,7 @@ impl Session {
             let (_, token) = form.iter().find(|(name, _)| name == "refresh_token").unwrap();
             answer(&known, token)
         });
-        Session { server, grant, folder: Folder::new(&format!("session-{name}")) }
+        Session { server, grant, directory: new_directory() }
     }
 
     /// The document with the tokens of this number, which expire at that time.
@@ -70,7 +71,7 @@ impl Session {
     }
 
     pub fn home(&self) -> PathBuf {
-        self.folder.0.join("kept")
+        self.directory.path().join("kept")
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
