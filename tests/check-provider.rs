@@ -2,13 +2,15 @@
 #![cfg(test)]
 
 mod common;
+#[path = "common/terminal.rs"]
+mod terminal;
 
 use std::collections::HashSet;
-use std::io::Read;
 use std::thread;
 
 use common::{Output, command, finish, lacks, new_directory, root, run};
 use serde_json::Value;
+use terminal::Terminal;
 
 /// The checks, in their order.
 const CHECKS: [&str; 14] = [
@@ -214,32 +216,13 @@ fn takes_nothing_for_a_refusal_that_it_cannot_read_at_a_terminal() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    let (mut pty, pts) = pty_process::blocking::open().unwrap();
-    pty.resize(pty_process::Size::new(50, 800)).unwrap();
-    let path = format!("{}:{}", common::bin().display(), std::env::var("PATH").unwrap());
-    let mut child = pty_process::blocking::Command::new(common::bin().join("pkce-idp"))
-        .args([
-            "--auto-approve",
-            "--fault",
-            "no-challenge",
-            "--fault",
-            "redirect-error-access_denied@5",
-            "--",
-            "sh",
-            "-c",
-        ])
-        .arg(format!("dash '{}' \"$PKCE_ISSUER\"; echo \"status=$?\"", script()))
-        .env_clear()
-        .env("PATH", path)
-        .env("TERM", "dumb")
-        .spawn(pts)
-        .unwrap();
-    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
-    while let Ok(count @ 1..) = pty.read(&mut buffer) {
-        seen.extend_from_slice(&buffer[..count]);
-    }
-    child.wait().unwrap();
-    let seen = String::from_utf8_lossy(&seen).replace('\r', "");
+    let script = format!("dash '{}' \"$PKCE_ISSUER\"; echo \"status=$?\"", script());
+    let faults = ["--fault", "no-challenge", "--fault", "redirect-error-access_denied@5"];
+    let terminal = Terminal::start("pkce-idp", root(), |idp| {
+        idp.arg("--auto-approve").args(faults).args(["--", "sh", "-c", &script])
+    });
+    let (_, seen) = terminal.end();
+    let seen = seen.replace('\r', "");
     assert!(seen.contains("pkce-callback: authorization endpoint: access_denied: simulated by --fault\n"), "{seen}");
     let line = "\nnot checked  missing challenge refused  authorization endpoint: the error above\n";
     assert!(seen.contains(line) && seen.contains("status=3"), "{seen}");

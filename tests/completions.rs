@@ -5,7 +5,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{command, finish, new_directory, root, run, tools};
+use common::{command, finish, has, new_directory, root, run, tools};
 
 /// A store that does not exist.
 const NOWHERE: &str = "/dev/null/store";
@@ -46,12 +46,11 @@ fn offered(shell: &mut Command) -> Vec<String> {
 /// The shells of this machine that there is a file for.
 fn shells() -> Vec<(&'static str, Complete)> {
     let all: [(&str, Complete); 2] = [("bash", in_bash), ("zsh", in_zsh)];
-    let there = |shell: &str| Command::new(shell).args(["-c", ":"]).status().is_ok_and(|status| status.success());
-    let shells: Vec<_> = all.into_iter().filter(|(shell, _)| there(shell)).collect();
-    for (shell, _) in all.iter().filter(|(shell, _)| shells.iter().all(|(other, _)| other != shell)) {
-        eprintln!("{shell} is not installed: its completion is not tested");
+    let (there, missing): (Vec<_>, Vec<_>) = all.into_iter().partition(|(shell, _)| has(shell));
+    for (shell, _) in missing {
+        println!("{shell} is not installed: its completion is not tested");
     }
-    shells
+    there
 }
 
 #[test]

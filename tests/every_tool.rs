@@ -2,13 +2,17 @@
 #![cfg(test)]
 
 mod common;
+#[path = "common/terminal.rs"]
+mod terminal;
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use common::{Output, command, finish, new_directory, run, tools};
+use common::{Output, command, finish, kill, new_directory, root, run, tools};
+use rustix::process::{Resource, getrlimit};
 use serde_json::{Value, json};
+use terminal::Terminal;
 
 /// The arguments with which a tool reads a document, where it does at all.
 fn reading(tool: &str) -> Option<&'static [&'static str]> {
@@ -240,9 +244,14 @@ fn leaves_no_core_file_to_read_secrets_from() {
         let reads = format!("/proc/{}/stat", child.id());
         let name = program.split(' ').next().unwrap();
         // It waits for its document, and is then ended as by a fault.
-        while !std::fs::read_to_string(&reads).unwrap().contains(&format!("({name}) S")) {}
-        let status = Command::new("kill").args(["-ABRT", &child.id().to_string()]).status();
-        assert!(status.unwrap().success());
+        loop {
+            let state = std::fs::read_to_string(&reads).unwrap();
+            assert!(!state.contains(") Z"), "{program} has ended");
+            if state.contains(&format!("({name}) S")) {
+                break;
+            }
+        }
+        kill(child.id(), "ABRT");
         let status = child.wait().unwrap();
         assert_eq!(status.signal(), Some(6), "{program}");
         status.core_dumped()
@@ -267,4 +276,49 @@ fn keeps_its_memory_small_whatever_comes() {
         let output = finish(command("bash").args(["-c", &script]), b"");
         assert_eq!(output, failure(&tool, 2, "standard input: larger than 1 MiB"));
     }
+}
+
+/// Prints what a program inherits: signals, umask, limit of descriptors, descriptors, environment.
+const INHERITED: &str = "grep -E '^Sig(Blk|Ign)' /proc/self/status; umask; ulimit -n; ls -1 /proc/$$/fd; env | sort";
+
+/// What is printed there, without the variables that the shell sets by itself.
+fn inherited(printed: &str) -> Vec<String> {
+    let own = ["PWD=", "OLDPWD=", "SHLVL=", "_="];
+    let lines = printed.lines().map(str::trim_end).filter(|line| !own.iter().any(|own| line.starts_with(own)));
+    lines
+        .map(|line| match line.strip_prefix("SigIgn:\t") {
+            // Signals 32 and 33 are the C library's own.
+            Some(mask) => format!("ignored: {:x}", u64::from_str_radix(mask, 16).unwrap() & !(3 << 31)),
+            None => line.to_owned(),
+        })
+        .collect()
+}
+
+#[test]
+fn starts_tools_alike_whoever_started_the_tests() {
+    let bash = command("bash");
+    let variables = bash.get_envs().map(|(name, value)| format!("{}={}", name.display(), value.unwrap().display()));
+    let variables: Vec<String> = variables.collect();
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap().to_string();
+    let expected = |more: &[&str]| {
+        let mut variables = [variables.clone(), more.iter().map(|&more| more.to_owned()).collect()].concat();
+        variables.sort();
+        let fixed = ["SigBlk:\t0000000000000000", "ignored: 0", "0022", &descriptors, "0", "1", "2"];
+        [fixed.map(str::to_owned).to_vec(), variables].concat()
+    };
+    assert!(descriptors == "4096" || getrlimit(Resource::Nofile).maximum.is_some_and(|maximum| maximum < 4096));
+    let output = finish(command("bash").args(["-c", INHERITED]), b"");
+    assert_eq!(inherited(&output.stdout), expected(&[]));
+    let (status, printed) = Terminal::bash(INHERITED, root()).end();
+    assert_eq!((status, inherited(&printed)), (Some(0), expected(&["TERM=dumb"])));
+}
+
+#[test]
+fn starts_tools_alike_where_the_tests_were_started_in_odd_surroundings() {
+    let again = std::env::current_exe().unwrap();
+    let odd =
+        "trap '' HUP INT QUIT TERM CHLD TSTP USR1; umask 077; ulimit -S -n 256; export PKCE_ERRORS=json NO_COLOR=1
+        exec 3</dev/null 7>/dev/null <&-; exec \"$0\" --exact starts_tools_alike_whoever_started_the_tests";
+    let output = finish(command("bash").args(["-c", odd]).arg(again), b"");
+    assert_eq!((output.status, output.stdout.contains("1 passed")), (0, true), "{output:?}");
 }

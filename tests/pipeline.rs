@@ -4,13 +4,12 @@
 mod common;
 
 use std::collections::HashSet;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{Output, command, finish, free_port, lacks, new_directory, root};
+use common::{Output, command, finish, free_port, has, lacks, new_directory, root};
 use serde_json::Value;
 
 /// The steps, each as it is typed.
@@ -25,8 +24,7 @@ const STEPS: [&str; 6] = [
 
 /// The shells of this machine; bash and dash are everywhere that the tests run.
 fn shells() -> Vec<&'static str> {
-    let there = |shell: &&str| Command::new(shell).args(["-c", ":"]).status().is_ok_and(|status| status.success());
-    let shells: Vec<_> = ["bash", "dash", "zsh"].into_iter().filter(there).collect();
+    let shells: Vec<_> = ["bash", "dash", "zsh"].into_iter().filter(|shell| has(shell)).collect();
     assert!(shells.contains(&"bash") || shells.contains(&"dash"));
     shells
 }

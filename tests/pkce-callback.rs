@@ -2,18 +2,20 @@
 #![cfg(test)]
 
 mod common;
+#[path = "common/terminal.rs"]
+mod terminal;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Output, command, done, failure, finish, free_port, listen, new_directory, run, talk};
+use common::{Output, command, done, failure, finish, free_port, kill, listen, make_fifo, new_directory, run, talk};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use terminal::Terminal;
 
 /// A document whose redirect goes to this host, and whose state is `st-123`.
 fn document(redirect_uri: &str) -> Value {
@@ -442,8 +444,7 @@ fn frees_the_port_at_once_when_it_is_ended_or_the_time_is_over() {
     let document = document(&format!("http://127.0.0.1:{port}/callback"));
     for (signal, status) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131)] {
         let login = Login::start(&document, &[]);
-        let kill = Command::new("kill").args([&format!("-{signal}"), &login.child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
+        kill(login.child.id(), signal);
         let said = login.said.clone();
         assert_eq!(login.end(), Output { status, stdout: String::new(), stderr: said });
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
@@ -460,7 +461,7 @@ fn frees_the_port_at_once_when_it_is_ended_or_the_time_is_over() {
 fn stays_deaf_to_a_signal_that_was_ignored_before() {
     let script = "trap '' HUP; exec pkce-callback --no-browser";
     let login = Login::of(command("bash").args(["-c", script]), &document(V4));
-    assert!(Command::new("kill").args(["-HUP", &login.child.id().to_string()]).status().unwrap().success());
+    kill(login.child.id(), "HUP");
     thread::sleep(Duration::from_millis(100));
     login.get("code=abc&state=st-123");
     assert_eq!(login.end().status, 0);
@@ -514,10 +515,18 @@ fn opens_the_browser_with_the_url_as_one_word_and_nothing_else_of_ours() {
 #[test]
 fn never_waits_for_the_launcher() {
     let directory = new_directory();
-    let browser = launcher(&directory, "exec sleep 60");
+    let pid = directory.path().join("pid");
+    let browser = launcher(&directory, &format!("echo $$ >{}; exec sleep 60", pid.display()));
     let login = Login::of(command("pkce-callback").env("BROWSER", &browser), &document(V4));
     login.get("code=abc&state=st-123");
     assert_eq!(login.end().status, 0);
+    let pid = loop {
+        if let Some(pid) = std::fs::read_to_string(&pid).ok().and_then(|pid| pid.trim().parse().ok()) {
+            break pid;
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    kill(pid, "TERM");
 }
 
 #[test]
@@ -557,7 +566,7 @@ fn takes_the_redirect_from_a_file_a_fifo_and_a_descriptor() {
     assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
 
     let fifo = directory.path().join("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    make_fifo(&fifo);
     let script = format!("(sleep 0.3; echo '{url}' >{0}) & pkce-callback --response-file {0}; wait", fifo.display());
     let output = finish(command("bash").args(["-c", &script]), document.as_bytes());
     assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
@@ -661,62 +670,12 @@ fn refuses_documents_it_cannot_wait_for() {
     assert!(output.stderr.contains("a pushed request needs a port"), "{}", output.stderr);
 }
 
-/// A shell at a terminal of its own; what it printed there when it ended.
-struct Terminal {
-    pty: pty_process::blocking::Pty,
-    child: Child,
-    seen: String,
-}
-
-impl Terminal {
-    fn start(script: &str, directory: &Path) -> Terminal {
-        let (pty, pts) = pty_process::blocking::open().unwrap();
-        pty.resize(pty_process::Size::new(50, 500)).unwrap();
-        let path = format!("{}:{}", common::bin().display(), std::env::var("PATH").unwrap());
-        let child = pty_process::blocking::Command::new("bash")
-            .args(["-c", script])
-            .current_dir(directory)
-            .env_clear()
-            .env("PATH", path)
-            .env("TERM", "dumb")
-            .spawn(pts)
-            .unwrap();
-        Terminal { pty, child, seen: String::new() }
-    }
-
-    /// Reads until this text has come.
-    fn until(&mut self, text: &str) {
-        let mut buffer = [0; 4096];
-        while !self.seen.contains(text) {
-            match self.pty.read(&mut buffer) {
-                Ok(count) if count > 0 => self.seen.push_str(&String::from_utf8_lossy(&buffer[..count])),
-                _ => panic!("ended without {text:?}: {}", self.seen),
-            }
-        }
-    }
-
-    /// The port that pkce-callback listens on, from the URL it printed.
-    fn port(&mut self) -> u16 {
-        self.until("%2Fcallback");
-        let (_, after) = self.seen.split_once("127.0.0.1%3A").unwrap();
-        after.split('%').next().unwrap().parse().unwrap()
-    }
-
-    fn write(&mut self, text: &str) {
-        self.pty.write_all(text.as_bytes()).unwrap();
-    }
-
-    fn end(mut self) -> String {
-        let mut buffer = [0; 4096];
-        while let Ok(count) = self.pty.read(&mut buffer) {
-            if count == 0 {
-                break;
-            }
-            self.seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-        self.child.wait().unwrap();
-        self.seen
-    }
+/// The port that pkce-callback listens on, from the URL that it printed at the terminal.
+fn port_of(terminal: &mut Terminal) -> u16 {
+    terminal.until("%2Fcallback");
+    let seen = terminal.seen();
+    let (_, after) = seen.split_once("127.0.0.1%3A").unwrap();
+    after.split('%').next().unwrap().parse().unwrap()
 }
 
 /// A directory with the document in it.
@@ -737,12 +696,12 @@ fn watched(run: &str) -> String {
 #[test]
 fn takes_a_long_paste_at_the_terminal_while_it_listens() {
     let directory = at_terminal(V4);
-    let mut terminal = Terminal::start(&watched("pkce-callback --no-browser <doc >out"), directory.path());
-    let port = terminal.port();
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    let port = port_of(&mut terminal);
     terminal.until("paste the address");
     let code = "c".repeat(8000);
     terminal.write(&format!("http://127.0.0.1:{port}/callback?code={code}&state=st-123\r"));
-    let seen = terminal.end();
+    let (_, seen) = terminal.end();
     assert!(seen.contains("status=0") && seen.contains("settings=same") && seen.contains("rest=[]"), "{seen}");
     assert!(!seen.contains("ccccc"), "the code was echoed: {seen}");
     let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
@@ -752,28 +711,28 @@ fn takes_a_long_paste_at_the_terminal_while_it_listens() {
 #[test]
 fn goes_on_after_a_paste_that_is_not_this_redirect() {
     let directory = at_terminal(V4);
-    let mut terminal = Terminal::start(&watched("pkce-callback --no-browser <doc >out"), directory.path());
-    let port = terminal.port();
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    let port = port_of(&mut terminal);
     terminal.until("paste the address");
     terminal.write("ls -l\r");
     terminal.until("what was pasted is not used: it has no code");
     terminal.write(&format!("http://127.0.0.1:{port}/callback?code=x&state=other\n"));
     terminal.until("what was pasted is not used: it has another state");
     talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
-    let seen = terminal.end();
+    let (_, seen) = terminal.end();
     assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
 }
 
 #[test]
 fn leaves_nothing_of_a_paste_to_the_shell_when_the_listener_wins() {
     let directory = at_terminal(V4);
-    let mut terminal = Terminal::start(&watched("pkce-callback --no-browser <doc >out"), directory.path());
-    let port = terminal.port();
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    let port = port_of(&mut terminal);
     terminal.until("paste the address");
     let long = "p".repeat(6000);
     terminal.write(&format!("http://127.0.0.1:{port}/callback?code={long}"));
     talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
-    let seen = terminal.end();
+    let (_, seen) = terminal.end();
     assert!(seen.contains("status=0") && seen.contains("settings=same") && seen.contains("rest=[]"), "{seen}");
     assert!(!seen.contains("pppp"), "{seen}");
 }
@@ -783,13 +742,13 @@ fn is_not_stopped_by_the_terminal_as_a_background_job() {
     let directory = at_terminal(V4);
     let script = "set -m; pkce-callback --no-browser <doc >out & wait %1; echo \"status=$?\"; \
                   read -r line; echo \"line=[$line]\"";
-    let mut terminal = Terminal::start(script, directory.path());
-    let port = terminal.port();
+    let mut terminal = Terminal::bash(script, directory.path());
+    let port = port_of(&mut terminal);
     terminal.until("paste the address");
     terminal.write("typed for the shell\r");
     thread::sleep(Duration::from_millis(200));
     talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
-    let seen = terminal.end();
+    let (_, seen) = terminal.end();
     assert!(seen.contains("status=0") && seen.contains("line=[typed for the shell]"), "{seen}");
 }
 
@@ -798,14 +757,14 @@ fn gives_the_terminal_back_when_it_is_ended() {
     for (signal, status) in [("INT", 130), ("TERM", 143)] {
         let directory = at_terminal(V4);
         let script = watched("sh -c 'echo $$ >pid; exec pkce-callback --no-browser <doc >out'");
-        let mut terminal = Terminal::start(&script, directory.path());
-        terminal.port();
+        let mut terminal = Terminal::bash(&script, directory.path());
+        port_of(&mut terminal);
         terminal.until("paste the address");
         terminal.write("half a paste");
         thread::sleep(Duration::from_millis(200));
         let pid = std::fs::read_to_string(directory.path().join("pid")).unwrap();
-        assert!(Command::new("kill").args([&format!("-{signal}"), pid.trim()]).status().unwrap().success());
-        let seen = terminal.end();
+        kill(pid.trim().parse().unwrap(), signal);
+        let (_, seen) = terminal.end();
         let expected = format!("status={status}");
         assert!(seen.contains(&expected) && seen.contains("settings=same") && seen.contains("rest=[]"), "{seen}");
         assert_eq!(std::fs::read_to_string(directory.path().join("out")).unwrap(), "");
@@ -818,15 +777,15 @@ fn gives_the_terminal_back_while_it_is_stopped_and_takes_it_again() {
     let script = "set -m; before=$(stty -g); pkce-callback --no-browser <doc >out; echo \"status=$?\"; \
                   [ \"$before\" = \"$(stty -g)\" ] && echo settings=same; fg >/dev/null; echo \"then=$?\"; \
                   [ \"$before\" = \"$(stty -g)\" ] && echo settings=still";
-    let mut terminal = Terminal::start(script, directory.path());
-    let port = terminal.port();
+    let mut terminal = Terminal::bash(script, directory.path());
+    let port = port_of(&mut terminal);
     terminal.until("paste the address");
     terminal.write("\u{1a}");
     terminal.until("status=147");
     terminal.until("settings=same");
     thread::sleep(Duration::from_millis(200));
     terminal.write(&format!("http://127.0.0.1:{port}/callback?code=abc&state=st-123\r"));
-    let seen = terminal.end();
+    let (_, seen) = terminal.end();
     assert!(seen.contains("then=0") && seen.contains("settings=still"), "{seen}");
 }
 
@@ -841,10 +800,10 @@ fn asks_at_the_terminal_where_the_redirect_leads_elsewhere() {
         let directory = at_terminal(redirect_uri);
         let browser = launcher(&directory, "echo \"$1\" >opened");
         let script = watched(&format!("BROWSER={browser} pkce-callback {args} <doc >out"));
-        let mut terminal = Terminal::start(&script, directory.path());
+        let mut terminal = Terminal::bash(&script, directory.path());
         terminal.until("paste the address that the browser ends up at, and press Enter");
         terminal.write(&format!("  {paste}\r"));
-        let seen = terminal.end();
+        let (_, seen) = terminal.end();
         assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
         let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
         assert_eq!(out["code"], json!(code));
@@ -859,11 +818,11 @@ fn notes_at_a_terminal_that_no_browser_could_be_opened_and_goes_on() {
     for browser in ["no-such-program", "false"] {
         let directory = at_terminal(V4);
         let mut terminal =
-            Terminal::start(&watched(&format!("BROWSER={browser} pkce-callback <doc >out")), directory.path());
-        let port = terminal.port();
+            Terminal::bash(&watched(&format!("BROWSER={browser} pkce-callback <doc >out")), directory.path());
+        let port = port_of(&mut terminal);
         terminal.until("note: no browser could be opened here");
         talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
-        let seen = terminal.end();
+        let (_, seen) = terminal.end();
         assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
     }
 }
@@ -872,17 +831,17 @@ fn notes_at_a_terminal_that_no_browser_could_be_opened_and_goes_on() {
 fn shows_a_spinner_only_where_somebody_waits() {
     let directory = at_terminal(V4);
     let mut terminal =
-        Terminal::start("TERM=xterm pkce-callback --no-browser <doc >out; echo \"status=$?\"", directory.path());
-    let port = terminal.port();
+        Terminal::bash("TERM=xterm pkce-callback --no-browser <doc >out; echo \"status=$?\"", directory.path());
+    let port = port_of(&mut terminal);
     terminal.until("waiting for the browser");
     talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
-    let seen = terminal.end();
+    let (_, seen) = terminal.end();
     assert!(seen.contains("status=0") && seen.contains("\u{1b}["), "{seen}");
-    let mut terminal = Terminal::start("TERM=xterm NO_COLOR=1 pkce-callback --no-browser <doc >out", directory.path());
-    let port = terminal.port();
+    let mut terminal = Terminal::bash("TERM=xterm NO_COLOR=1 pkce-callback --no-browser <doc >out", directory.path());
+    let port = port_of(&mut terminal);
     terminal.until("note: waiting for the browser");
     talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
-    let seen = terminal.end();
+    let (_, seen) = terminal.end();
     assert!(!seen.contains('\u{1b}'), "{seen:?}");
 }
 

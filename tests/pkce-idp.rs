@@ -5,11 +5,11 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{command, done, failure, finish, run, talk};
+use common::{command, done, failure, finish, has, kill, run, talk};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
@@ -315,7 +315,7 @@ fn login_document(idp: &Idp) -> Value {
 
 #[test]
 fn signs_with_each_algorithm_as_pkce_verify_checks_it() {
-    let has_openssl = std::process::Command::new("openssl").arg("version").output().is_ok();
+    let has_openssl = has("openssl");
     for (alg, kty) in [("RS256", "RSA"), ("PS256", "RSA"), ("ES256", "EC"), ("ES384", "EC"), ("EdDSA", "OKP")] {
         if kty == "RSA" && !has_openssl {
             println!("left out, since openssl is not installed: {alg}");
@@ -583,7 +583,7 @@ fn hands_the_end_on_to_its_command() {
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    kill(child.id(), "TERM");
     stdout.read_line(&mut line).unwrap();
     assert_eq!((done(child).status, line.as_str()), (3, "ready\nended\n"));
 }
@@ -660,7 +660,7 @@ fn lets_a_shell_begin_it_in_the_background() {
     assert!(child.wait().unwrap().success());
     let mut pid = String::new();
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut pid).unwrap();
-    assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
+    kill(pid.trim().parse().unwrap(), "TERM");
     assert!(issuer.starts_with("http://127.0.0.1:"), "{issuer}");
 }
 

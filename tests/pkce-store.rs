@@ -7,10 +7,9 @@ mod home;
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use common::{Output, command, done, failure, finish, new_directory, start};
+use common::{Output, command, done, failure, finish, lacks, make_fifo, new_directory, start};
 use home::{DOCUMENT, Home, fine};
 use serde_json::{Value, json};
 
@@ -193,7 +192,7 @@ fn refuses_links_and_what_is_no_file() {
     assert_eq!(home.store(DOCUMENT).status, 4);
     fs::remove_dir(&path).unwrap();
     // A FIFO keeps nobody waiting.
-    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap().success());
+    make_fifo(&path);
     assert_eq!(home.load(), is("pkce-load", "not a file of its own"));
     fs::remove_file(&path).unwrap();
     fs::remove_file(home.path("work.lock")).unwrap();
@@ -383,8 +382,7 @@ fn ends_a_command_that_hangs_with_all_it_started() {
 
 #[test]
 fn seals_with_age_as_the_manual_says() {
-    if !Command::new("age").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        println!("left out, since age is not installed: its keys");
+    if lacks(&["age"]) {
         return;
     }
     let home = Home::new();

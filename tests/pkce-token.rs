@@ -9,13 +9,13 @@ mod rotating;
 use std::collections::HashSet;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Output, answer, command, done, failure, finish, json_answer, lacks, start};
+use common::{Output, answer, command, done, failure, finish, json_answer, kill, lacks, make_fifo, start};
 use rotating::{Session, now, number, refused, rotate};
 use serde_json::{Value, json};
 
@@ -386,7 +386,7 @@ fn sends_nothing_where_what_is_kept_cannot_be_used() {
     // Nobody waits for a record that is none, and no link is followed.
     session.keep_expired();
     let pending = session.path("work.pending");
-    assert!(Command::new("mkfifo").arg(&pending).status().unwrap().success());
+    make_fifo(&pending);
     assert_eq!((session.token(&[]).status, session.asked()), (3, 0));
     fs::remove_file(&pending).unwrap();
     std::os::unix::fs::symlink(session.path("elsewhere"), &pending).unwrap();
@@ -513,8 +513,7 @@ fn finishes_a_refresh_before_a_signal_ends_it() {
         while session.asked() == 0 {
             thread::sleep(Duration::from_millis(5));
         }
-        let signal = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
-        assert!(signal.unwrap().success());
+        kill(child.id(), name);
         let output = done(child);
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (number, "", ""), "{name}");
         assert_eq!(crate::number(&session.kept()["refresh_token"]), 1, "{name}");

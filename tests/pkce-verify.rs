@@ -4,9 +4,11 @@
 mod common;
 #[path = "common/signer.rs"]
 mod signer;
+#[path = "common/terminal.rs"]
+mod terminal;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -22,6 +24,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use signer::Signer;
 use tempfile::TempDir;
+use terminal::Terminal;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -938,19 +941,11 @@ fn tells_a_person_that_it_asks_again() {
     let server = Server::start(|_| answer(503, "", ""));
     let signer = Signer::new("k1");
     std::fs::write(&file, online(&server, &signer.sign(&own(&server))).to_string()).unwrap();
-    let (mut pty, pts) = pty_process::blocking::open().unwrap();
-    pty.resize(pty_process::Size::new(50, 200)).unwrap();
-    let mut child = pty_process::blocking::Command::new(common::bin().join("pkce-verify"))
-        .args(["--timeout", "1"])
-        .stdin(std::fs::File::open(&file).unwrap())
-        .env_clear()
-        .spawn(pts)
-        .unwrap();
-    let (mut seen, mut buffer) = (String::new(), [0; 4096]);
-    while let Ok(count @ 1..) = pty.read(&mut buffer) {
-        seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
-    }
-    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let terminal = Terminal::start("pkce-verify", directory.path(), |verify| {
+        verify.args(["--timeout", "1"]).stdin(std::fs::File::open(&file).unwrap())
+    });
+    let (status, seen) = terminal.end();
+    assert_eq!(status, Some(3));
     let expected = "pkce-verify: note: JWKS: the server answered 503; asking again\r\n\
                     pkce-verify: JWKS: the server answered 503\r\n";
     assert_eq!(seen, expected);

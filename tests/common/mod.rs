@@ -1,6 +1,8 @@
 //! What several tests share: the tools run as processes, and servers that do as they are told.
 #![allow(dead_code)]
 
+mod surroundings;
+
 use std::hash::{BuildHasher, RandomState};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -68,21 +70,42 @@ pub fn done(child: Child) -> Output {
     }
 }
 
-/// A tool (or a shell, or curl), with the tools on its PATH and nothing else of the world's settings.
+/// A tool (or a shell, or curl), with the tools on its PATH and nothing that this process was given: every program that
+/// a test starts begins here.
 pub fn command(program: &str) -> Command {
+    surroundings::settle();
     let own = bin().join(program);
     let mut command = Command::new(if own.is_file() { own.as_path() } else { Path::new(program) });
     let path = std::env::var("PATH").unwrap_or_default();
     command.env_clear();
     command.env("PATH", format!("{}:{path}", bin().display()));
-    command.env("HOME", std::env::temp_dir());
+    // Nothing can be there: no settings of the user's, and no store.
+    command.env("HOME", "/dev/null");
+    command.env("TMPDIR", std::env::temp_dir());
     command.env("LANG", "C.UTF-8");
     command
 }
 
+/// Sends a signal, named as in `kill -s`.
+pub fn kill(pid: u32, signal: &str) {
+    let output = finish(command("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid.to_string()]), b"");
+    assert_eq!(output, Output { status: 0, stdout: String::new(), stderr: String::new() });
+}
+
+/// Makes a FIFO that only its owner can use.
+pub fn make_fifo(path: &Path) {
+    let output = finish(command("mkfifo").args(["-m", "600"]).arg(path), b"");
+    assert_eq!(output, Output { status: 0, stdout: String::new(), stderr: String::new() });
+}
+
+/// Whether this machine has a program.
+pub fn has(program: &str) -> bool {
+    command(program).arg("--version").stdin(Stdio::null()).output().is_ok()
+}
+
 /// Whether this machine lacks one of these programs; says so, since the test then leaves itself out.
 pub fn lacks(programs: &[&str]) -> bool {
-    let missing = programs.iter().find(|program| Command::new(program).arg("--version").output().is_err());
+    let missing = programs.iter().find(|program| !has(program));
     if let Some(program) = missing {
         println!("left out, since {program} is not installed: {}", thread::current().name().unwrap_or_default());
     }

@@ -1,0 +1,73 @@
+//! A program at a terminal of its own.
+#![allow(dead_code)]
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Child;
+
+use pty_process::Size;
+use pty_process::blocking::{Command, Pty};
+
+use super::common::command;
+
+/// A program that runs at a terminal, and what it has printed there.
+pub struct Terminal {
+    pty: Pty,
+    child: Child,
+    octets: Vec<u8>,
+}
+
+impl Terminal {
+    /// Starts the program in a directory, with what `prepare` adds to it.
+    pub fn start(program: &str, directory: &Path, prepare: impl FnOnce(Command) -> Command) -> Terminal {
+        let (pty, pts) = pty_process::blocking::open().unwrap();
+        pty.resize(Size::new(50, 800)).unwrap();
+        let like = command(program);
+        let mut own = Command::new(like.get_program()).current_dir(directory).env_clear().env("TERM", "dumb");
+        for (name, value) in like.get_envs() {
+            own = own.env(name, value.unwrap_or_default());
+        }
+        let child = prepare(own).spawn(pts).unwrap();
+        Terminal { pty, child, octets: Vec::new() }
+    }
+
+    /// A script in bash.
+    pub fn bash(script: &str, directory: &Path) -> Terminal {
+        Terminal::start("bash", directory, |bash| bash.args(["-c", script]))
+    }
+
+    /// All that was printed so far.
+    pub fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.octets).into_owned()
+    }
+
+    /// Reads until this text has come.
+    pub fn until(&mut self, text: &str) {
+        while !self.seen().contains(text) {
+            assert!(self.read(), "ended without {text:?}: {}", self.seen());
+        }
+    }
+
+    /// Types this.
+    pub fn write(&mut self, text: &str) {
+        self.pty.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Reads to the end: the exit status, and all that was printed.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        while self.read() {}
+        (self.child.wait().unwrap().code(), self.seen())
+    }
+
+    /// Reads what there is; false at the end.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        match self.pty.read(&mut buffer) {
+            Ok(count) => {
+                self.octets.extend_from_slice(&buffer[..count]);
+                count > 0
+            }
+            Err(_) => false,
+        }
+    }
+}
