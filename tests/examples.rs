@@ -20,7 +20,7 @@ fn example(name: &str) -> String {
 #[test]
 fn has_a_test_for_each_example() {
     let own = std::fs::read_to_string(root().join("tests/examples.rs")).unwrap();
-    // A large one, and those of a directory, have their tests in a file of its name: tests/check-provider.rs, tests/ci.rs.
+    // A large one, and those of a directory, have their tests in a file of its name: tests/check-provider.rs, tests/ci/.
     let files = std::fs::read_dir(root().join("examples")).unwrap().map(Result::unwrap);
     for file in files.filter(|file| file.file_type().unwrap().is_file()) {
         let name = file.file_name().into_string().unwrap();

@@ -1,0 +1,132 @@
+//! refuses.sh: a provider must refuse a wrong verifier, a missing one, and a code that was used before.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::Mutex;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::common::{Output, Server, answer, bin, command, finish, json_answer, lacks, new_directory};
+use crate::{SHELLS, ci, said};
+
+/// A provider that enforces PKCE and takes a code once, but for one fault.
+fn provider(fault: &'static str) -> Server {
+    let challenges = Mutex::new(HashMap::<String, (String, bool)>::new());
+    Server::start(move |seen| {
+        let query = seen.target.split('?').nth(1).unwrap_or_default();
+        let text = if seen.method == "POST" { &seen.body } else { query };
+        let pairs: HashMap<String, String> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        let mut challenges = challenges.lock().unwrap();
+        match seen.target.split('?').next().unwrap() {
+            "/authorize" => {
+                let code = format!("c0de-{}", challenges.len());
+                challenges.insert(code.clone(), (pairs["code_challenge"].clone(), false));
+                let back = format!("{}?code={code}&state={}", pairs["redirect_uri"], pairs["state"]);
+                format!("HTTP/1.1 302 Found\r\nLocation: {back}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+            }
+            "/token" => {
+                let (challenge, used) = challenges.get_mut(&pairs["code"]).unwrap();
+                let sent = pairs.get("code_verifier").map(|text| URL_SAFE_NO_PAD.encode(Sha256::digest(text)));
+                let verified = match &sent {
+                    None if fault == "confidential" => {
+                        return answer(401, "application/json", "{\"error\":\"invalid_client\"}");
+                    }
+                    None if fault == "silent" => return answer(400, "", ""),
+                    Some(_) if fault == "broken" => return answer(500, "", ""),
+                    None => fault == "missing",
+                    Some(sent) => sent == challenge || fault == "wrong",
+                };
+                match verified && (!*used || fault == "replay") {
+                    true => {
+                        *used = true;
+                        json_answer(
+                            &json!({ "access_token": format!("t0ken-of-{}", pairs["code"]), "token_type": "Bearer" }),
+                        )
+                    }
+                    false => answer(400, "application/json", "{\"error\":\"invalid_grant\"}"),
+                }
+            }
+            _ => answer(200, "text/plain", ""),
+        }
+    })
+}
+
+/// Runs refuses.sh against a server; the codes come by redirects alone.
+fn refuses(shell: &str, server: &Server) -> Output {
+    let directory = new_directory();
+    let idp = json!({
+        "issuer": server.url(""), "authorization_endpoint": server.url("/authorize"),
+        "token_endpoint": server.url("/token"), "revocation_endpoint": server.url("/revoke"),
+    });
+    fs::write(directory.path().join("idp.json"), idp.to_string()).unwrap();
+    let mut run = command(shell);
+    run.arg(ci("refuses.sh"))
+        .arg(directory.path().join("idp.json"))
+        .args(["--prompt", "consent"])
+        .env("TMPDIR", directory.path());
+    run.env("PKCE_CLIENT_ID", "cli").env("BROWSER", format!("{} --visit %s", bin().join("pkce-idp").display()));
+    let output = finish(&mut run, b"");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "only idp.json is left");
+    output
+}
+
+#[test]
+fn fails_where_the_provider_accepts_what_it_must_refuse() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let checks =
+        [("wrong", "a wrong verifier"), ("missing", "a missing verifier"), ("replay", "a code that was used before")];
+    for shell in SHELLS {
+        for fault in ["none", "wrong", "missing", "replay"] {
+            let server = provider(fault);
+            let output = refuses(shell, &server);
+            let refused =
+                checks.iter().filter(|(kind, _)| *kind != fault).map(|(_, text)| format!("refused: {text}\n"));
+            assert_eq!(output.stdout, refused.collect::<String>(), "{shell} {fault}");
+            let accepted = checks.iter().filter(|(kind, _)| *kind == fault);
+            let accepted: Vec<String> =
+                accepted.map(|(_, text)| format!("refuses: the server accepted {text}")).collect();
+            assert_eq!(
+                (output.status, said(&output)),
+                (i32::from(fault != "none"), accepted.iter().map(String::as_str).collect())
+            );
+            // What was given is taken back: the one token of the last check, and each that should not have been.
+            let seen = server.seen();
+            let revoked = seen.iter().filter(|seen| seen.target == "/revoke" && seen.body.contains("t0ken-of-c0de-"));
+            assert_eq!(revoked.count(), 1 + usize::from(fault != "none"), "{shell} {fault}");
+        }
+    }
+}
+
+#[test]
+fn says_where_a_check_cannot_be_made() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    for odd in ["confidential", "silent"] {
+        let output = refuses("dash", &provider(odd));
+        let message = [
+            "refuses: token endpoint: the response has neither tokens nor invalid_grant or invalid_request",
+            "refuses: a missing verifier: could not be checked",
+        ];
+        assert_eq!((output.status, said(&output)), (4, message.to_vec()), "{output:?}");
+    }
+    // A server that fails has refused nothing.
+    let output = refuses("bash", &provider("broken"));
+    let message = [
+        "pkce-exchange: token endpoint: the server answered 500; the code may be spent",
+        "refuses: a wrong verifier: could not be checked",
+    ];
+    assert_eq!((output.status, said(&output), output.stdout.as_str()), (3, message.to_vec(), ""), "{output:?}");
+    // Nobody listens there: what a server that is down looks like.
+    let mut nowhere = provider("none");
+    nowhere.port = 1;
+    let output = refuses("bash", &nowhere);
+    assert_eq!((output.status, output.stdout.as_str()), (3, ""), "{output:?}");
+    let usage = finish(command("sh").arg(ci("refuses.sh")), b"");
+    assert_eq!((usage.status, usage.stderr.as_str()), (2, "usage: refuses.sh IDP_FILE [PKCE_URL_OPTION...]\n"));
+}

@@ -1,0 +1,142 @@
+//! The document in and out, and a redirect from a file.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::common::{command, failure, finish, make_fifo, new_directory, run};
+use crate::{Login, V4, document};
+
+#[test]
+fn takes_the_redirect_from_a_file_a_fifo_and_a_descriptor() {
+    let directory = new_directory();
+    let document = document("http://127.0.0.1:7/callback").to_string();
+    let url = "http://127.0.0.1:7/callback?code=abc&state=st-123";
+    let file = directory.path().join("file");
+    std::fs::write(&file, format!("{url}\n")).unwrap();
+    let output = run("pkce-callback", &["--response-file", file.to_str().unwrap()], &document);
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
+
+    let fifo = directory.path().join("fifo");
+    make_fifo(&fifo);
+    let script = format!("(sleep 0.3; echo '{url}' >{0}) & pkce-callback --response-file {0}; wait", fifo.display());
+    let output = finish(command("bash").args(["-c", &script]), document.as_bytes());
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
+
+    let script = format!("pkce-callback --response-file /dev/fd/3 3< <(sleep 0.2; echo '{url}')");
+    let output = finish(command("bash").args(["-c", &script]), document.as_bytes());
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
+}
+
+#[test]
+fn refuses_a_response_file_that_does_not_hold_this_redirect() {
+    let directory = new_directory();
+    let document = document("http://127.0.0.1:7/callback").to_string();
+    let file = directory.path().join("file");
+    for (text, status, message) in [
+        ("", 2, "--response-file: empty"),
+        ("http://127.0.0.1:7/callback?code=abc&state=other", 4, "redirect: it has another state"),
+        ("http://127.0.0.1:7/callback?code=abc", 4, "redirect: it has no state"),
+        (
+            "https://evil.example/?code=abc&state=st-123",
+            4,
+            "redirect: it is not the address that this login leads back to",
+        ),
+        ("http://127.0.0.1:7/callback?error=access_denied&state=st-123", 1, "authorization endpoint: access_denied"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let output = run("pkce-callback", &["--response-file", file.to_str().unwrap()], &document);
+        let expected = failure("pkce-callback", status, message);
+        assert_eq!((output.status, &output.stdout), (status, &expected.stdout), "{text}");
+        assert!(output.stderr.ends_with(&expected.stderr), "{text}: {}", output.stderr);
+    }
+    let missing = run("pkce-callback", &["--response-file", "/no/such/file"], &document);
+    assert_eq!(missing, failure("pkce-callback", 2, "--response-file: no such file or directory"));
+}
+
+#[test]
+fn refuses_documents_it_cannot_wait_for() {
+    let with = |name: &str, value: Value| {
+        let mut changed = document(V4);
+        changed[name] = value;
+        changed
+    };
+    let without = |name: &str| {
+        let mut changed = document(V4);
+        changed.as_object_mut().unwrap().remove(name);
+        changed
+    };
+    let named = |redirect_uri: &str| with("redirect_uri", json!(redirect_uri));
+    let port_zero = "redirect_uri: port 0 is for a listener, and there is none here\n\
+                     hint: name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback";
+    let cases: [(Value, &[&str], i32, &str); 11] = [
+        (without("state"), &[], 2, "state: missing\nhint: pkce-gen adds it"),
+        (with("state", json!(5)), &[], 2, "state: must be a string"),
+        (with("state", json!("")), &[], 2, "state: must not be empty"),
+        (without("authorization_url"), &[], 2, "authorization_url: missing\nhint: pkce-url adds it"),
+        (without("redirect_uri"), &[], 2, "redirect_uri: missing\nhint: pkce-url adds it"),
+        (
+            with("authorization_url", json!("javascript:alert(1)")),
+            &[],
+            2,
+            "authorization_url: not an absolute URL with a host",
+        ),
+        (
+            named("https://app.example/cb"),
+            &[],
+            2,
+            "redirect_uri: not on this machine, so nothing can listen there\n\
+             hint: --paste asks for the address that the browser ends up at",
+        ),
+        (
+            with("require_pushed_authorization_requests", json!(true)),
+            &[],
+            2,
+            "authorization_url: the server takes only requests that were pushed to it\n\
+             hint: put pkce-push between pkce-url and pkce-callback",
+        ),
+        (document(V4), &["--response-file", "x"], 2, port_zero),
+        (document(V4), &["--paste"], 2, port_zero),
+        (
+            named("https://app.example/cb"),
+            &["--paste"],
+            2,
+            "--paste: there is no terminal to paste at\nhint: --response-file takes it from a file",
+        ),
+    ];
+    for (document, args, status, message) in cases {
+        let mut setsid = command("setsid");
+        let output = finish(setsid.arg("-w").arg("pkce-callback").args(args), document.to_string().as_bytes());
+        assert_eq!(output, failure("pkce-callback", status, message));
+    }
+    let plain = with("authorization_url", json!("http://op.example.com/a"));
+    assert_eq!(run("pkce-callback", &["--no-browser"], &plain.to_string()).status, 4);
+    let elsewhere = with("authorization_url", json!("http://127.0.0.1:1/a"));
+    assert_eq!(
+        run("pkce-callback", &["--no-browser"], &elsewhere.to_string()),
+        failure("pkce-callback", 4, "authorization_url: a server elsewhere must not name one on this machine")
+    );
+    let pushed = with("authorization_url", json!("https://op.example.com/a?client_id=x&request_uri=urn:x"));
+    let output = run("pkce-callback", &["--no-browser"], &pushed.to_string());
+    assert_eq!(output.status, 2);
+    assert!(output.stderr.contains("a pushed request needs a port"), "{}", output.stderr);
+}
+
+#[test]
+fn prints_one_member_alone_and_no_failure_line_beside_it() {
+    let login = Login::start(&document(V4), &["-r", "code"]);
+    login.get("code=abc&state=st-123");
+    assert_eq!(login.end().stdout, "abc\n");
+    let login = Login::start(&document(V4), &["--raw", "code"]);
+    login.get("error=access_denied&state=st-123");
+    let output = login.end();
+    assert_eq!((output.status, output.stdout.as_str()), (1, ""));
+}
+
+#[test]
+fn never_takes_its_answer_from_standard_input() {
+    let two = format!("{}\n{{\"code\":\"x\"}}", document(V4));
+    let mut command = command("pkce-callback");
+    let output = finish(command.stdin(Stdio::piped()), two.as_bytes());
+    assert_eq!(output, failure("pkce-callback", 2, "standard input: more than one document"));
+}

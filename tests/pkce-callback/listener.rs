@@ -1,0 +1,188 @@
+//! The listener: its pages, its connections, its port.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::common::{failure, free_port, listen, run, talk};
+use crate::{Login, V4, document, request};
+
+/// Whether this machine has the second stack.
+fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
+}
+
+#[test]
+fn answers_with_pages_that_let_nothing_out() {
+    let login = Login::start(&document(V4), &[]);
+    for query in ["code=secret-code&state=other", "code=secret-code&state=st-123"] {
+        let page = login.get(query);
+        for header in [
+            "Referrer-Policy: no-referrer",
+            "Cache-Control: no-store",
+            "Content-Security-Policy: default-src 'none'",
+            "X-Content-Type-Options: nosniff",
+            "Connection: close",
+            "X-Frame-Options: DENY",
+        ] {
+            assert!(page.contains(header), "{header}: {page}");
+        }
+        let (head, body) = page.split_once("\r\n\r\n").unwrap();
+        assert!(!page.contains("secret-code") && !page.contains("st-123"), "{page}");
+        assert!(!head.contains("Location") && !body.contains("http:") && !body.contains("https:"), "{page}");
+        assert!(body.contains("prefers-color-scheme:dark") && body.contains("history.replaceState"), "{page}");
+    }
+    assert_eq!(login.end().status, 0);
+}
+
+#[test]
+fn is_not_delayed_by_silent_slow_and_forged_connections() {
+    let login = Login::start(&document(V4), &[]);
+    let silent: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(("127.0.0.1", login.port)).unwrap()).collect();
+    let mut slow = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
+    slow.write_all(b"GET /callback?code=abc&state=st-123 HTT").unwrap();
+    let mut never_reads = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
+    never_reads.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    for number in 0..100 {
+        let page = login.get(&format!("code=forged&state=guess-{number}"));
+        assert!(page.starts_with("HTTP/1.1 400") && page.contains("goes on waiting"), "{page}");
+    }
+    let before = Instant::now();
+    login.get("code=abc&state=st-123");
+    let output = login.end();
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
+    // A connection may take 10 s; none of them was waited for.
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    drop((silent, slow, never_reads));
+}
+
+#[test]
+fn has_room_for_the_redirect_when_all_places_are_taken() {
+    let login = Login::start(&document(V4), &[]);
+    let silent: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(("127.0.0.1", login.port)).unwrap()).collect();
+    assert!(login.get("code=abc&state=st-123").starts_with("HTTP/1.1 200"));
+    assert_eq!(login.end().status, 0);
+    drop(silent);
+}
+
+#[test]
+fn reads_a_request_that_comes_octet_by_octet_and_one_with_a_large_head() {
+    let login = Login::start(&document(V4), &[]);
+    let cookies = "c".repeat(40_000);
+    let text = request("127.0.0.1", login.port, "code=other&state=no");
+    let large = text.replace("\r\n\r\n", &format!("\r\nCookie: {cookies}\r\n\r\n"));
+    assert!(talk(login.port, large.as_bytes()).contains("Not this sign-in"));
+    let mut stream = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    for octet in request("127.0.0.1", login.port, "code=abc&state=st-123").bytes() {
+        stream.write_all(&[octet]).unwrap();
+    }
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.contains("reached the terminal"), "{page}");
+    assert_eq!(login.end().status, 0);
+}
+
+#[test]
+fn refuses_what_is_too_large_and_goes_on() {
+    let login = Login::start(&document(V4), &[]);
+    let line = format!("GET /callback?code={} HTTP/1.1\r\n", "a".repeat(1024 * 1024));
+    assert!(talk(login.port, line.as_bytes()).starts_with("HTTP/1.1 414"));
+    let head = format!("GET /callback HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(1000));
+    assert!(talk(login.port, head.as_bytes()).starts_with("HTTP/1.1 431"));
+    assert!(login.get("code=abc&state=st-123").starts_with("HTTP/1.1 200"));
+    assert_eq!(login.end().status, 0);
+}
+
+#[test]
+fn closes_the_connection_so_that_a_second_login_on_the_port_gets_its_own() {
+    let port = free_port();
+    let document = document(&format!("http://127.0.0.1:{port}/callback"));
+    let first = Login::start(&document, &[]);
+    let mut kept = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    kept.write_all(request("127.0.0.1", port, "code=one&state=st-123").as_bytes()).unwrap();
+    let mut page = String::new();
+    kept.read_to_string(&mut page).unwrap();
+    assert!(page.contains("Connection: close"));
+    assert_eq!(first.end().json()["code"], "one");
+    let second = Login::start(&document, &[]);
+    second.get("code=two&state=st-123");
+    assert_eq!(second.end().json()["code"], "two");
+}
+
+#[test]
+fn listens_on_both_stacks_for_localhost() {
+    for (host, address) in [("localhost", "127.0.0.1"), ("localhost", "::1"), ("[::1]", "::1")] {
+        if address == "::1" && !has_ipv6() {
+            continue;
+        }
+        let login = Login::start(&document(&format!("http://{host}:0/callback")), &[]);
+        let mut stream = TcpStream::connect((address, login.port)).unwrap();
+        stream.write_all(request(host, login.port, "code=abc&state=st-123").as_bytes()).unwrap();
+        let output = login.end();
+        assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{host} {address}");
+        let redirect_uri = output.json()["redirect_uri"].as_str().unwrap().to_owned();
+        assert!(
+            redirect_uri.starts_with(&format!("http://{host}:")) && !redirect_uri.contains(":0/"),
+            "{redirect_uri}"
+        );
+    }
+}
+
+#[test]
+fn listens_on_this_machine_alone() {
+    let login = Login::start(&document(V4), &[]);
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = format!(":{:04X} ", login.port);
+    let listening: Vec<&str> = table.lines().filter(|line| line.contains(&port) && line.contains(" 0A ")).collect();
+    assert!(listening.len() == 1 && listening[0].contains("0100007F:"), "{listening:?}");
+    login.get("code=abc&state=st-123");
+    assert_eq!(login.end().status, 0);
+}
+
+#[test]
+fn says_that_a_form_is_not_taken_and_goes_on() {
+    let login = Login::start(&document(V4), &[]);
+    let body = "code=form&state=st-123";
+    let head = format!("POST /callback HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", login.port);
+    let page = talk(login.port, format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
+    let text = "<p>A sign-in must come back in a page's address (response_mode=query), and not in a form (405). \
+                Nothing was changed; the terminal goes on waiting.</p>";
+    assert!(page.starts_with("HTTP/1.1 405 ") && page.contains("\r\nAllow: GET\r\n") && page.contains(text), "{page}");
+    login.get("code=abc&state=st-123");
+    let output = login.end();
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
+}
+
+#[test]
+fn names_the_port_that_is_in_use() {
+    let (_taken, port) = listen();
+    for host in ["127.0.0.1", "localhost"] {
+        let document = document(&format!("http://{host}:{port}/callback")).to_string();
+        let message =
+            format!("{host}:{port}: address already in use\nhint: port 0 in the redirect URI takes any free port");
+        assert_eq!(run("pkce-callback", &["--no-browser"], &document), failure("pkce-callback", 3, &message));
+    }
+    if !has_ipv6() {
+        return;
+    }
+    let taken = TcpListener::bind("[::1]:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let document = document(&format!("http://localhost:{port}/callback")).to_string();
+    assert_eq!(run("pkce-callback", &["--no-browser"], &document).status, 3);
+}
+
+#[test]
+fn bears_connections_that_close_or_reset_before_they_speak() {
+    let login = Login::start(&document(V4), &[]);
+    for _ in 0..20 {
+        drop(TcpStream::connect(("127.0.0.1", login.port)).unwrap());
+        let mut half = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
+        half.write_all(b"GET /callback?code=abc&st").unwrap();
+        half.shutdown(Shutdown::Write).unwrap();
+    }
+    login.get("code=abc&state=st-123");
+    assert_eq!(login.end().status, 0);
+}

@@ -1,0 +1,88 @@
+//! pkce-callback, as a browser, an attacker, a script and a person at a terminal meet it.
+#![cfg(test)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/terminal.rs"]
+mod terminal;
+
+mod browser;
+mod document;
+mod end;
+mod listener;
+mod paste;
+mod redirect;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command};
+
+use common::{Output, command, done, talk};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A document whose redirect goes to this host, and whose state is `st-123`.
+fn document(redirect_uri: &str) -> Value {
+    let encoded: String = form_urlencoded::byte_serialize(redirect_uri.as_bytes()).collect();
+    json!({
+        "issuer": "https://op.example.com",
+        "state": "st-123",
+        "redirect_uri": redirect_uri,
+        "authorization_url": format!("https://op.example.com/a?state=st-123&redirect_uri={encoded}"),
+    })
+}
+
+const V4: &str = "http://127.0.0.1:0/callback";
+
+/// A pkce-callback that listens.
+struct Login {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+    said: String,
+    port: u16,
+}
+
+impl Login {
+    fn start(document: &Value, args: &[&str]) -> Login {
+        Login::of(command("pkce-callback").arg("--no-browser").args(args), document)
+    }
+
+    fn of(command: &mut Command, document: &Value) -> Login {
+        let mut child = common::start(command);
+        child.stdin.take().unwrap().write_all(document.to_string().as_bytes()).unwrap();
+        let mut login =
+            Login { stderr: BufReader::new(child.stderr.take().unwrap()), child, said: String::new(), port: 0 };
+        while !login.said.lines().any(|line| line.starts_with("http")) {
+            assert!(login.stderr.read_line(&mut login.said).unwrap() > 0, "{}", login.said);
+        }
+        let url = login.said.lines().find(|line| line.starts_with("http")).unwrap();
+        let (_, query) = url.split_once('?').unwrap();
+        let redirect_uri = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "redirect_uri").unwrap().1;
+        let authority = redirect_uri.split('/').nth(2).unwrap();
+        login.port = authority.rsplit_once(':').unwrap().1.parse().unwrap();
+        login
+    }
+
+    fn get(&self, query: &str) -> String {
+        talk(self.port, request("127.0.0.1", self.port, query).as_bytes())
+    }
+
+    fn end(mut self) -> Output {
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).unwrap();
+        let output = done(self.child);
+        Output { stderr: self.said + &rest, ..output }
+    }
+}
+
+fn request(host: &str, port: u16, query: &str) -> String {
+    format!("GET /callback?{query} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n")
+}
+
+/// A program for `$BROWSER` in a new directory.
+fn launcher(directory: &TempDir, script: &str) -> String {
+    let path = directory.path().join("browser");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}

@@ -1,0 +1,186 @@
+//! A terminal: what is pasted there, and how it is left.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::common::{kill, new_directory, talk};
+use crate::terminal::Terminal;
+use crate::{V4, document, launcher, request};
+
+/// The port that pkce-callback listens on, from the URL that it printed at the terminal.
+fn port_of(terminal: &mut Terminal) -> u16 {
+    terminal.until("%2Fcallback");
+    let seen = terminal.seen();
+    let (_, after) = seen.split_once("127.0.0.1%3A").unwrap();
+    after.split('%').next().unwrap().parse().unwrap()
+}
+
+/// A directory with the document in it.
+fn at_terminal(redirect_uri: &str) -> TempDir {
+    let directory = new_directory();
+    std::fs::write(directory.path().join("doc"), document(redirect_uri).to_string()).unwrap();
+    directory
+}
+
+/// Runs the command, and says its status, whether the terminal is as it was, and what it left to read.
+fn watched(run: &str) -> String {
+    format!(
+        "trap : INT; before=$(stty -g); {run}; echo \"status=$?\"; [ \"$before\" = \"$(stty -g)\" ] && echo settings=same; \
+         read -r -t 0.3 rest; echo \"rest=[$rest]\""
+    )
+}
+
+#[test]
+fn takes_a_long_paste_at_the_terminal_while_it_listens() {
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    let port = port_of(&mut terminal);
+    terminal.until("paste the address");
+    let code = "c".repeat(8000);
+    terminal.write(&format!("http://127.0.0.1:{port}/callback?code={code}&state=st-123\r"));
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0") && seen.contains("settings=same") && seen.contains("rest=[]"), "{seen}");
+    assert!(!seen.contains("ccccc"), "the code was echoed: {seen}");
+    let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
+    assert_eq!(out["code"], json!(code));
+}
+
+#[test]
+fn goes_on_after_a_paste_that_is_not_this_redirect() {
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    let port = port_of(&mut terminal);
+    terminal.until("paste the address");
+    terminal.write("ls -l\r");
+    terminal.until("what was pasted is not used: it has no code");
+    terminal.write(&format!("http://127.0.0.1:{port}/callback?code=x&state=other\n"));
+    terminal.until("what was pasted is not used: it has another state");
+    talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
+}
+
+#[test]
+fn leaves_nothing_of_a_paste_to_the_shell_when_the_listener_wins() {
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    let port = port_of(&mut terminal);
+    terminal.until("paste the address");
+    let long = "p".repeat(6000);
+    terminal.write(&format!("http://127.0.0.1:{port}/callback?code={long}"));
+    talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0") && seen.contains("settings=same") && seen.contains("rest=[]"), "{seen}");
+    assert!(!seen.contains("pppp"), "{seen}");
+}
+
+#[test]
+fn is_not_stopped_by_the_terminal_as_a_background_job() {
+    let directory = at_terminal(V4);
+    let script = "set -m; pkce-callback --no-browser <doc >out & wait %1; echo \"status=$?\"; \
+                  read -r line; echo \"line=[$line]\"";
+    let mut terminal = Terminal::bash(script, directory.path());
+    let port = port_of(&mut terminal);
+    terminal.until("paste the address");
+    terminal.write("typed for the shell\r");
+    thread::sleep(Duration::from_millis(200));
+    talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0") && seen.contains("line=[typed for the shell]"), "{seen}");
+}
+
+#[test]
+fn gives_the_terminal_back_when_it_is_ended() {
+    for (signal, status) in [("INT", 130), ("TERM", 143)] {
+        let directory = at_terminal(V4);
+        let script = watched("sh -c 'echo $$ >pid; exec pkce-callback --no-browser <doc >out'");
+        let mut terminal = Terminal::bash(&script, directory.path());
+        port_of(&mut terminal);
+        terminal.until("paste the address");
+        terminal.write("half a paste");
+        thread::sleep(Duration::from_millis(200));
+        let pid = std::fs::read_to_string(directory.path().join("pid")).unwrap();
+        kill(pid.trim().parse().unwrap(), signal);
+        let (_, seen) = terminal.end();
+        let expected = format!("status={status}");
+        assert!(seen.contains(&expected) && seen.contains("settings=same") && seen.contains("rest=[]"), "{seen}");
+        assert_eq!(std::fs::read_to_string(directory.path().join("out")).unwrap(), "");
+    }
+}
+
+#[test]
+fn gives_the_terminal_back_while_it_is_stopped_and_takes_it_again() {
+    let directory = at_terminal(V4);
+    let script = "set -m; before=$(stty -g); pkce-callback --no-browser <doc >out; echo \"status=$?\"; \
+                  [ \"$before\" = \"$(stty -g)\" ] && echo settings=same; fg >/dev/null; echo \"then=$?\"; \
+                  [ \"$before\" = \"$(stty -g)\" ] && echo settings=still";
+    let mut terminal = Terminal::bash(script, directory.path());
+    let port = port_of(&mut terminal);
+    terminal.until("paste the address");
+    terminal.write("\u{1a}");
+    terminal.until("status=147");
+    terminal.until("settings=same");
+    thread::sleep(Duration::from_millis(200));
+    terminal.write(&format!("http://127.0.0.1:{port}/callback?code=abc&state=st-123\r"));
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("then=0") && seen.contains("settings=still"), "{seen}");
+}
+
+#[test]
+fn asks_at_the_terminal_where_the_redirect_leads_elsewhere() {
+    let redirect_uri = "https://app.example/callback";
+    for (args, paste, code) in [
+        ("--paste", "https://app.example/callback?code=abc&state=st-123", "abc"),
+        ("--paste", "abc#st-123", "abc"),
+        ("--paste --allow-bare-code", "4/0AX-bare", "4/0AX-bare"),
+    ] {
+        let directory = at_terminal(redirect_uri);
+        let browser = launcher(&directory, "echo \"$1\" >opened");
+        let script = watched(&format!("BROWSER={browser} pkce-callback {args} <doc >out"));
+        let mut terminal = Terminal::bash(&script, directory.path());
+        terminal.until("paste the address that the browser ends up at, and press Enter");
+        terminal.write(&format!("  {paste}\r"));
+        let (_, seen) = terminal.end();
+        assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
+        let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
+        assert_eq!(out["code"], json!(code));
+        let opened = std::fs::read_to_string(directory.path().join("opened")).unwrap();
+        assert_eq!(json!(opened.trim()), out["authorization_url"]);
+        assert_eq!(seen.contains("a bare code: its state and issuer could not be checked"), args.contains("bare"));
+    }
+}
+
+#[test]
+fn notes_at_a_terminal_that_no_browser_could_be_opened_and_goes_on() {
+    for browser in ["no-such-program", "false"] {
+        let directory = at_terminal(V4);
+        let mut terminal =
+            Terminal::bash(&watched(&format!("BROWSER={browser} pkce-callback <doc >out")), directory.path());
+        let port = port_of(&mut terminal);
+        terminal.until("note: no browser could be opened here");
+        talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
+        let (_, seen) = terminal.end();
+        assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
+    }
+}
+
+#[test]
+fn shows_a_spinner_only_where_somebody_waits() {
+    let directory = at_terminal(V4);
+    let mut terminal =
+        Terminal::bash("TERM=xterm pkce-callback --no-browser <doc >out; echo \"status=$?\"", directory.path());
+    let port = port_of(&mut terminal);
+    terminal.until("waiting for the browser");
+    talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0") && seen.contains("\u{1b}["), "{seen}");
+    let mut terminal = Terminal::bash("TERM=xterm NO_COLOR=1 pkce-callback --no-browser <doc >out", directory.path());
+    let port = port_of(&mut terminal);
+    terminal.until("note: waiting for the browser");
+    talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
+    let (_, seen) = terminal.end();
+    assert!(!seen.contains('\u{1b}'), "{seen:?}");
+}

@@ -1,0 +1,208 @@
+//! The redirect: what is taken from it, and what is refused.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::common::{self, command, talk};
+use crate::{Login, V4, document, request};
+
+#[test]
+fn hands_on_the_code_and_the_port_it_found() {
+    let login = Login::start(&document(V4), &[]);
+    let port = login.port;
+    let page = login.get("code=abc&state=st-123&iss=https%3A%2F%2Fop.example.com");
+    assert!(page.contains("reached the terminal"), "{page}");
+    let output = login.end();
+    let mut expected = document(&format!("http://127.0.0.1:{port}/callback"));
+    expected["code"] = json!("abc");
+    expected["iss"] = json!("https://op.example.com");
+    // The rest of the URL is as it was: only the redirect URI is written anew.
+    expected["authorization_url"] = output.json()["authorization_url"].clone();
+    assert_eq!((output.status, output.json()), (0, expected));
+    let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
+    assert!(url.ends_with(&format!("redirect_uri=http%3A%2F%2F127.0.0.1%3A{port}%2Fcallback")), "{url}");
+    assert_eq!(output.stderr, format!("pkce-callback: to log in, open this URL in a browser:\n{url}\n"));
+}
+
+#[test]
+fn meets_every_request_of_the_vectors_as_decided() {
+    // What the vectors leave open is decided: none of these delivers, and none ends the login.
+    let ignored = ["jarm", "http10", "obs-fold", "prefetch", "body-smuggle", "ok-localhost-host"];
+    let vectors = common::vectors("callback.json");
+    let cases = vectors["cases"].as_array().unwrap();
+    assert!(cases.len() > 30);
+    for case in cases {
+        let id = case["id"].as_str().unwrap();
+        let login = Login::start(&document(V4), &[]);
+        let mut octets = case["request"].as_str().unwrap().replace("PORT", &login.port.to_string()).into_bytes();
+        if id == "tls-hello" {
+            octets = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec();
+        }
+        let page = talk(login.port, &octets);
+        let result = if ignored.contains(&id) { "ignore" } else { case["result"].as_str().unwrap() };
+        if result == "ignore" {
+            assert!(page.starts_with("HTTP/1.1 4"), "{id}: {page}");
+            assert!(login.get("code=abc&state=st-123").starts_with("HTTP/1.1 200"), "{id}");
+        }
+        let output = login.end();
+        match result {
+            "done" => {
+                let code = if id == "ok-code-pct" {
+                    "4/0AX+z="
+                } else if id == "ok-code-slash-raw" {
+                    "4/0AX?y"
+                } else {
+                    "abc"
+                };
+                assert_eq!((output.status, &output.json()["code"]), (0, &json!(code)), "{id}");
+                assert!(page.starts_with("HTTP/1.1 200"), "{id}: {page}");
+            }
+            "ignore" => assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{id}"),
+            "reject" => {
+                assert_eq!((output.status, output.stdout.as_str()), (4, "!4 untrusted pkce-callback\n"), "{id}");
+                assert!(page.starts_with("HTTP/1.1 400"), "{id}: {page}");
+            }
+            "oauth_error" => {
+                assert_eq!((output.status, output.stdout.as_str()), (1, "!1 refused pkce-callback\n"), "{id}");
+                assert!(
+                    output.stderr.contains("access_denied") && !output.stderr.contains('\u{1b}'),
+                    "{id}: {output:?}"
+                );
+                assert!(page.contains("access_denied"), "{id}: {page}");
+            }
+            other => panic!("{id}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn says_what_the_server_said_and_nothing_a_terminal_obeys() {
+    let login = Login::start(&document(V4), &[]);
+    let page = login.get("error=access_denied&state=st-123&error_description=%1B%5D0%3Bpwn%07%0A%3Cb%3Eno");
+    assert!(!page.contains("pwn") && !page.contains("<b>no"), "{page}");
+    let said = login.said.clone();
+    let output = login.end();
+    let message = "pkce-callback: authorization endpoint: access_denied: ?]0;pwn? <b>no\n";
+    assert_eq!(output.stderr, said + message);
+}
+
+#[test]
+fn takes_an_empty_description_for_none() {
+    let login = Login::start(&document(V4), &[]);
+    login.get("error=login_required&state=st-123&error_description=&error_uri=");
+    let output = login.end();
+    assert_eq!(output.status, 5);
+    assert!(output.stderr.ends_with("\npkce-callback: authorization endpoint: login_required\n"), "{output:?}");
+}
+
+#[test]
+fn tells_a_program_the_same_in_one_line() {
+    let login = Login::of(command("pkce-callback").arg("--no-browser").env("PKCE_ERRORS", "json"), &document(V4));
+    login.get("error=login_required&state=st-123&error_uri=https://op.example.com/e");
+    let output = login.end();
+    let line: Value = serde_json::from_str(output.stderr.lines().last().unwrap()).unwrap();
+    let expected = json!({
+        "tool": "pkce-callback", "status": 5, "kind": "login_required", "error": "login_required",
+        "message": "authorization endpoint: login_required", "error_uri": "https://op.example.com/e",
+    });
+    assert_eq!((output.status, line), (5, expected));
+}
+
+#[test]
+fn checks_whose_redirect_it_is() {
+    let mut strict = document(V4);
+    strict["authorization_response_iss_parameter_supported"] = json!(true);
+    let mut without = document(V4);
+    without.as_object_mut().unwrap().remove("issuer");
+    for (document, query, status, message) in [
+        (&strict, "code=a&state=st-123", 4, "redirect: iss: missing, and the server says that it sends it"),
+        (&strict, "error=x&state=st-123", 4, "redirect: iss: missing, and the server says that it sends it"),
+        (&strict, "error=x&state=st-123&iss=https://evil.example", 4, "redirect: iss: not the issuer that was asked"),
+        (&strict, "code=a&state=st-123&iss=https%3A%2F%2Fop.example.com", 0, ""),
+        (&without, "code=a&state=st-123&iss=https://evil.example", 0, ""),
+        (
+            &strict,
+            "code=&state=st-123&iss=https%3A%2F%2Fop.example.com",
+            4,
+            "redirect: code: must be visible ASCII characters, one at least",
+        ),
+        (
+            &strict,
+            "code=a&code=a&state=st-123&iss=https%3A%2F%2Fop.example.com",
+            4,
+            "redirect: code: there twice, or not readable",
+        ),
+        (
+            &strict,
+            "code=a&id_token=x&state=st-123&iss=https%3A%2F%2Fop.example.com",
+            4,
+            "redirect: there are tokens in it, which only the token endpoint may give",
+        ),
+    ] {
+        let login = Login::start(document, &[]);
+        login.get(query);
+        let output = login.end();
+        assert_eq!(output.status, status, "{query}: {output:?}");
+        if status != 0 {
+            assert_eq!(output.stderr.lines().last(), Some(format!("pkce-callback: {message}").as_str()), "{query}");
+        }
+        let noted = output.stderr.contains("note: the document has no issuer, so it cannot be checked");
+        assert_eq!(noted, document["issuer"].is_null(), "{query}");
+    }
+}
+
+#[test]
+fn decodes_as_the_vectors_do() {
+    let mut without = document(V4);
+    without.as_object_mut().unwrap().remove("issuer");
+    for case in common::vectors("form.json")["decode"].as_array().unwrap() {
+        let login = Login::start(&without, &[]);
+        login.get(&format!("code=abc&state=st-123&iss={}", case["in"].as_str().unwrap()));
+        let output = login.end();
+        match case["out"].as_str() {
+            Some(text) => assert_eq!((output.status, &output.json()["iss"]), (0, &json!(text)), "{case}"),
+            None => assert_eq!((output.status, output.stdout.as_str()), (4, "!4 untrusted pkce-callback\n"), "{case}"),
+        }
+    }
+}
+
+#[test]
+fn gives_one_answer_when_two_redirects_race() {
+    let login = Login::start(&document(V4), &[]);
+    let port = login.port;
+    let race = |code: &'static str| {
+        thread::spawn(move || {
+            let text = request("127.0.0.1", port, &format!("code={code}&state=st-123"));
+            TcpStream::connect(("127.0.0.1", port)).map(|mut stream| stream.write_all(text.as_bytes())).is_ok()
+        })
+    };
+    let (one, two) = (race("one"), race("two"));
+    let _ = (one.join(), two.join());
+    let output = login.end();
+    assert_eq!((output.status, output.stdout.lines().count()), (0, 1));
+}
+
+#[test]
+fn takes_no_redirect_that_a_page_loads_behind_a_persons_back() {
+    let login = Login::start(&document(V4), &[]);
+    let fetched = |header: &str| {
+        let text = request("127.0.0.1", login.port, "code=abc&state=st-123");
+        talk(login.port, text.replace("\r\n\r\n", &format!("\r\n{header}\r\n\r\n")).as_bytes())
+    };
+    assert!(fetched("Sec-Fetch-Mode: no-cors").starts_with("HTTP/1.1 403"));
+    assert!(fetched("Sec-Fetch-Mode: cors").starts_with("HTTP/1.1 403"));
+    assert!(fetched("Purpose: prefetch").starts_with("HTTP/1.1 425"));
+    assert!(fetched("Sec-Fetch-Mode: navigate").starts_with("HTTP/1.1 200"));
+    assert_eq!(login.end().status, 0);
+}
+
+#[test]
+fn takes_a_redirect_uri_without_a_path() {
+    let login = Login::start(&document("http://127.0.0.1:0"), &[]);
+    let text = request("127.0.0.1", login.port, "code=abc&state=st-123").replace("/callback", "/");
+    talk(login.port, text.as_bytes());
+    assert_eq!(login.end().json()["code"], "abc");
+}

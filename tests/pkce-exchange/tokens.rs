@@ -1,0 +1,271 @@
+//! Tokens: what a successful response changes in the document.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::common::{self, Server, answer, failure, free_port, json_answer, run};
+use crate::{answered, document, pair, tokens, with};
+
+#[test]
+fn takes_away_what_is_spent_and_keeps_the_rest() {
+    let server = Server::start(|_| {
+        json_answer(&json!({
+            "access_token": "AT", "token_type": "bearer", "expires_in": 3600, "refresh_token": "RT", "scope": "a",
+            "id_token": "x.y.z", "session_state": "kept",
+        }))
+    });
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let output = run("pkce-exchange", &[], &with(&server, json!({ "scope": "a", "iss": "https://a" })).to_string());
+    let after = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let got = output.json();
+    let expires_at = got["expires_at"].as_u64().unwrap();
+    assert!((before + 3600..=after + 3600).contains(&expires_at));
+    let expected = json!({
+        "token_endpoint": server.url("/token"), "client_id": "cli", "nonce": "n", "own": 1.10, "scope": "a",
+        "access_token": "AT", "token_type": "bearer", "expires_in": 3600, "expires_at": expires_at,
+        "refresh_token": "RT", "id_token": "x.y.z", "session_state": "kept", "token_answer_members": ["session_state"],
+    });
+    assert_eq!((output.status, got, output.stderr.as_str()), (0, expected, ""));
+    assert!(output.stdout.contains("\"own\":1.1"), "{}", output.stdout);
+}
+
+#[test]
+fn lets_no_answer_steer_a_later_step() {
+    let evil = json!({
+        "access_token": "AT", "token_type": "Bearer", "token_endpoint": "https://evil", "issuer": "https://evil",
+        "jwks_uri": "https://evil", "client_id": "evil", "client_secret": "evil", "nonce": "evil", "state": "evil",
+        "code": "evil", "redirect_uri": "evil", "resource": "evil", "id_token_claims": {}, "expires_at": 1,
+        "authorization_url": "evil", "own": "evil", "other": "added", "revocation_endpoint": "https://evil",
+        "max_age": 1, "iss": "evil", "token_answer_members": ["own"], "code_verifier": "evil",
+        "authorization_endpoint": "https://evil", "registration_endpoint": "https://evil",
+        "pushed_authorization_request_endpoint": "https://evil", "userinfo_endpoint": "https://evil",
+        "end_session_endpoint": "https://evil", "code_challenge_methods_supported": ["plain"],
+        "id_token_signing_alg_values_supported": ["none"], "token_endpoint_auth_methods_supported": ["none"],
+        "authorization_response_iss_parameter_supported": false, "require_pushed_authorization_requests": true,
+        "code_challenge": "evil", "code_challenge_method": "plain", "token_endpoint_auth_method": "none",
+        "acr_values": "evil",
+    });
+    let server = Server::start(move |_| json_answer(&evil));
+    let output = run("pkce-exchange", &[], &document(&server).to_string());
+    let expected = json!({
+        "token_endpoint": server.url("/token"), "client_id": "cli", "nonce": "n", "own": 1.10, "other": "added",
+        "access_token": "AT", "token_type": "Bearer", "token_answer_members": ["other"],
+    });
+    assert_eq!((output.status, output.json()), (0, expected.clone()));
+    let mut own = json!({
+        "issuer": server.url(""), "jwks_uri": server.url("/jwks"), "revocation_endpoint": server.url("/revoke"),
+        "id_token_claims": { "sub": "alice" }, "max_age": 60, "acr_values": "a", "resource": "urn:a", "other": 1,
+        "id_token_signing_alg_values_supported": ["ES256"], "token_endpoint_auth_method": "none",
+    });
+    let output = run("pkce-exchange", &[], &with(&server, own.clone()).to_string());
+    own.as_object_mut().unwrap().append(&mut { expected }.as_object_mut().unwrap().clone());
+    own["other"] = json!(1);
+    own.as_object_mut().unwrap().remove("token_answer_members");
+    assert_eq!((output.status, output.json()), (0, own));
+}
+
+#[test]
+fn replaces_the_tokens_of_an_old_login_as_one_set() {
+    let server =
+        Server::start(|_| json_answer(&json!({ "access_token": "AT", "token_type": "Bearer", "refresh_token": null })));
+    let old = json!({
+        "access_token": "old", "token_type": "old", "expires_in": 1, "expires_at": 1, "id_token": "old",
+        "refresh_token": "kept", "scope": "kept",
+    });
+    let got = run("pkce-exchange", &[], &with(&server, old).to_string()).json();
+    for (name, value) in [
+        ("access_token", json!("AT")),
+        ("token_type", json!("Bearer")),
+        ("expires_in", Value::Null),
+        ("expires_at", Value::Null),
+        ("id_token", Value::Null),
+        ("refresh_token", json!("kept")),
+        ("scope", json!("kept")),
+    ] {
+        assert_eq!(got[name], value, "{name}");
+    }
+}
+
+#[test]
+fn takes_every_answer_of_the_vectors_as_decided() {
+    // What the vectors leave open is decided: 0 seconds is expired already, what is no lifetime is refused, Slack's
+    // nested token is none, a missing ID token is for the verifier to see, and no byte order mark is taken.
+    let decided = [
+        ("exp-false", 4),
+        ("exp-zzz", 4),
+        ("exp-huge", 4),
+        ("exp-zero", 0),
+        ("json-bom", 4),
+        ("ok-slack-user", 4),
+        ("idtoken-missing", 0),
+        ("err-400", 5),
+        ("err-403-auth0", 5),
+        ("err-nested", 5),
+        ("err-empty", 5),
+    ];
+    let vectors = common::vectors("token_responses.json");
+    let cases = vectors["cases"].as_array().unwrap();
+    assert!(cases.len() > 30);
+    for case in cases {
+        let id = case["id"].as_str().unwrap();
+        let text = |name: &str| case[name].as_str().unwrap_or_default().to_owned();
+        let mut octets = answer(case["status"].as_u64().unwrap() as u16, &text("content_type"), &text("body"));
+        if case.get("location").is_some() {
+            let end = octets.windows(2).position(|pair| pair == b"\r\n").unwrap() + 2;
+            octets.splice(end..end, format!("Location: {}\r\n", text("location")).into_bytes());
+        }
+        let (output, seen) = answered(octets);
+        let status = decided.iter().find(|(other, _)| *other == id).map_or_else(
+            || match case["result"].as_str().unwrap() {
+                "ok" | "ok-lenient" => 0,
+                "oauth_error" => 1,
+                "reject" => 4,
+                other => panic!("{id}: {other} is not decided"),
+            },
+            |(_, status)| *status,
+        );
+        assert_eq!((output.status, seen.len()), (status, 1), "{id}: {output:?}");
+        if status == 0 {
+            assert_eq!(output.json()["access_token"], "AT", "{id}");
+        } else {
+            assert_eq!(output.stdout, failure("pkce-exchange", status, "").stdout, "{id}");
+            let lines = output.stderr.lines().count();
+            assert!(lines == 1 || (lines == 2 && output.stderr.contains("\nhint: ")), "{id}: {output:?}");
+            assert!(!output.stderr.contains("AT\"") && !output.stderr.contains("EVIL"), "{id}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn bears_the_odd_ways_of_real_servers() {
+    let body = "{\"access_token\":\"AT\",\"token_type\":\"bearer\",\"scope\":[\"a\",\"b\"],\"expires_in\":\"60\"}";
+    let plain = "access_token=AT&token_type=bearer&scope=a%2Cb&expires_in=60";
+    for (octets, scope) in [
+        (format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n{body}"), "a b"),
+        (format!("HTTP/1.1 200\r\nContent-Length: {}\r\n\r\n{body}", body.len()), "a b"),
+        (format!("HTTP/1.0 200 OK\r\n\r\n{body}"), "a b"),
+        (format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nSet-Cookie: a=b\r\n\r\n{body}"), "a b"),
+        (format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{body}"), "a b"),
+        (
+            format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len()),
+            "a b",
+        ),
+        (
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/x-www-form-urlencoded; charset=utf-8\r\n\r\n{plain}"),
+            "a,b",
+        ),
+        (format!("HTTP/1.1 200 OK\r\ncontent-type: APPLICATION/x-www-form-urlencoded\r\n\r\n{plain}"), "a,b"),
+    ] {
+        let (output, _) = answered(octets.clone().into_bytes());
+        assert_eq!(output.status, 0, "{octets}: {output:?}");
+        let got = output.json();
+        assert_eq!((&got["scope"], &got["expires_in"]), (&json!(scope), &json!(60)), "{octets}");
+    }
+    let (output, _) = answered(answer(200, "text/plain", plain));
+    let message = "token endpoint: not JSON at line 1, column 1; the code may be spent";
+    assert_eq!(output, failure("pkce-exchange", 4, message));
+    let challenges = "WWW-Authenticate: Basic realm=a\r\nWWW-Authenticate: Bearer\r\n";
+    let refused = format!("HTTP/1.1 401\r\n{challenges}\r\n{{\"error\":\"unauthorized_client\"}}");
+    let (output, seen) = answered(refused.into_bytes());
+    assert_eq!((output.status, seen.len()), (1, 1), "{output:?}");
+    assert!(output.stderr.starts_with("pkce-exchange: token endpoint: unauthorized_client\nhint: "), "{output:?}");
+    let (output, _) = answered(answer(200, "application/json", "{\"ok\":false,\"error\":\"invalid_code\"}"));
+    assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: invalid_code"));
+    let (output, _) = answered(answer(
+        200,
+        "application/x-www-form-urlencoded",
+        "error=bad_verification_code&error_description=It+is+old",
+    ));
+    assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: bad_verification_code: It is old"));
+}
+
+#[test]
+fn notes_that_another_scope_was_granted() {
+    let note = "pkce-exchange: note: the server granted another scope than the one asked for\n";
+    for granted in ["b a", "b,a"] {
+        let server = Server::start(move |_| {
+            json_answer(&json!({ "access_token": "AT", "token_type": "Bearer", "scope": granted }))
+        });
+        for (asked, said) in [("a b", ""), ("a b c", note)] {
+            let output = run("pkce-exchange", &[], &with(&server, json!({ "scope": asked })).to_string());
+            assert_eq!((output.status, output.stderr.as_str(), &output.json()["scope"]), (0, said, &json!(granted)));
+        }
+    }
+}
+
+#[test]
+fn keeps_the_scope_that_was_asked_for_where_the_answer_names_none() {
+    for scope in [json!(""), json!([]), json!(null)] {
+        let server = Server::start(move |_| {
+            json_answer(&json!({ "access_token": "AT", "token_type": "Bearer", "scope": scope.clone() }))
+        });
+        let output = run("pkce-exchange", &[], &with(&server, json!({ "scope": "a b" })).to_string());
+        assert_eq!((output.status, output.stderr.as_str(), &output.json()["scope"]), (0, "", &json!("a b")));
+    }
+}
+
+#[test]
+fn prints_the_token_alone_where_that_is_asked_for() {
+    let server = Server::start(|_| json_answer(&tokens()));
+    for flag in ["-r", "--raw"] {
+        let output = run("pkce-exchange", &[flag, "access_token"], &document(&server).to_string());
+        assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "AT\n", ""));
+    }
+    let free = free_port();
+    let refused = with(&server, json!({ "token_endpoint": format!("http://127.0.0.1:{free}/") }));
+    let output = run("pkce-exchange", &["-r", "access_token"], &refused.to_string());
+    assert_eq!((output.status, output.stdout.as_str()), (3, ""), "no failure line among bare text");
+}
+
+#[test]
+fn cuts_the_fraction_of_a_lifetime_and_refuses_what_is_none() {
+    for (lifetime, seconds) in [("3600.9", 3600), ("3.6e3", 3600), ("\"60\"", 60), ("0", 0)] {
+        let body = format!("{{\"access_token\":\"AT\",\"token_type\":\"Bearer\",\"expires_in\":{lifetime}}}");
+        let (output, _) = answered(answer(200, "application/json", &body));
+        let got = output.json();
+        assert_eq!((output.status, &got["expires_in"]), (0, &json!(seconds)), "{lifetime}");
+        assert!(got["expires_at"].is_u64(), "{lifetime}");
+    }
+    for lifetime in ["-1", "9223372036854775808", "1e400", "\"\"", "\"-1\"", "\"1.5\"", "false", "{}", "[1]"] {
+        let body = format!("{{\"access_token\":\"AT\",\"token_type\":\"Bearer\",\"expires_in\":{lifetime}}}");
+        let (output, _) = answered(answer(200, "application/json", &body));
+        let message = "token endpoint: expires_in: must be a number of seconds; the code may be spent";
+        assert_eq!(output, failure("pkce-exchange", 4, message), "{lifetime}");
+    }
+}
+
+#[test]
+fn takes_no_token_that_could_not_be_sent_on() {
+    let visible = "must be visible ASCII characters, one at least";
+    for name in ["access_token", "refresh_token", "id_token"] {
+        for text in ["", "a\r\nX: y", "\u{1b}[31m", "\u{e9}"] {
+            let mut body = tokens();
+            body[name] = json!(text);
+            let (output, _) = answered(json_answer(&body));
+            let message = format!("token endpoint: {name}: {visible}; the code may be spent");
+            assert_eq!(output, failure("pkce-exchange", 4, &message), "{text:?}");
+        }
+        let mut body = tokens();
+        body[name] = json!({});
+        let (output, _) = answered(json_answer(&body));
+        assert_eq!(
+            output,
+            failure("pkce-exchange", 4, &format!("token endpoint: {name}: must be a string; the code may be spent"))
+        );
+    }
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(65), "]".repeat(65));
+    let (output, _) = answered(answer(200, "application/json", &deep));
+    assert_eq!(output, failure("pkce-exchange", 4, "token endpoint: a: nested deeper than 64; the code may be spent"));
+}
+
+#[test]
+fn bears_codes_and_tokens_of_any_length() {
+    let token = "t".repeat(64 * 1024);
+    let code = "c".repeat(6000);
+    let body = json!({ "access_token": token, "token_type": "Bearer" });
+    let server = Server::start(move |_| json_answer(&body));
+    let output = run("pkce-exchange", &[], &with(&server, json!({ "code": code })).to_string());
+    assert_eq!((output.status, output.json()["access_token"] == token.as_str()), (0, true));
+    assert!(server.seen()[0].form().contains(&pair("code", &code)));
+}

@@ -1,0 +1,95 @@
+//! Messages: no value of the token in them, for a person and for a program.
+
+use serde_json::{Value, json};
+
+use crate::common::{Server, answer, command, finish};
+use crate::signer::Signer;
+use crate::{HEADER, NOW, Offline, UNNAMED, claims, document, merged, online, own, with};
+
+/// Tokens that fail in each of the ways there are, all of whose values have `MARK` in them, and what is said of each.
+fn marked(signer: &Signer) -> Vec<(String, &'static str)> {
+    let forger = Signer::new("k1");
+    let header = |changes: Value| with(json!({ "alg": "ES256", "kid": "k1", "own": "MARK" }), changes);
+    let claim = |changes: Value| {
+        let token = signer.sign_with(&header(json!({})), &with(claims(), merged(&json!({ "own": "MARK" }), &changes)));
+        token.to_string()
+    };
+    let head = |changes: Value| signer.sign_with(&header(changes), &with(claims(), json!({ "own": "MARK" })));
+    vec![
+        ("MARK".to_owned(), "not three parts with dots between them"),
+        ("MARK.MARK.MARK.MARK.MARK".to_owned(), "encrypted, which no tool here can read"),
+        ("MARK!.MARK.MARK".to_owned(), "header: not base64url"),
+        (head(json!({ "alg": "MARK" })), "header: alg: not one that is known here"),
+        (head(json!({ "alg": ["MARK"] })), "header: alg: must be a string"),
+        (head(json!({ "alg": null })), "header: alg: missing"),
+        (head(json!({ "alg": "HS256" })), "header: alg: a MAC does not prove who made it"),
+        (head(json!({ "alg": "none" })), "header: alg: not signed"),
+        (head(json!({ "alg": "RS256" })), "header: alg: not one that the server says it signs with"),
+        (head(json!({ "typ": "MARK" })), "header: typ: another kind of token"),
+        (head(json!({ "typ": ["MARK"] })), "header: typ: must be a string"),
+        (head(json!({ "crit": ["MARK"] })), "header: crit: not supported"),
+        (head(json!({ "b64": "MARK" })), "header: b64: not supported"),
+        (head(json!({ "kid": "MARK" })), UNNAMED),
+        (head(json!({ "kid": ["MARK"] })), "header: kid: must be a string"),
+        (forger.sign(&json!({ "own": "MARK" })), "signature: not made with the server's key"),
+        (signer.sign_text(HEADER, "MARK"), "claims: not JSON at line 1, column 1"),
+        (signer.sign_text(HEADER, r#"{"sub":"MARK","sub":"MARK"}"#), "claims: sub: there twice"),
+        (claim(json!({ "iss": "MARK" })), "iss: not the document's issuer"),
+        (claim(json!({ "iss": ["MARK"] })), "iss: must be a string"),
+        (claim(json!({ "sub": "MARK".repeat(100) })), "sub: must have from 1 to 255 characters"),
+        (claim(json!({ "aud": "MARK" })), "aud: not this client"),
+        (claim(json!({ "aud": ["MARK", 1] })), "aud: must be an array of strings"),
+        (claim(json!({ "aud": ["cli", "MARK"] })), "aud: others beside this client"),
+        (claim(json!({ "azp": "MARK" })), "azp: not this client"),
+        (claim(json!({ "exp": "MARK" })), "exp: must be a number of seconds"),
+        (claim(json!({ "exp": null })), "exp: missing"),
+        (claim(json!({ "exp": 1 })), "exp: it has expired"),
+        (claim(json!({ "nonce": "MARK" })), "nonce: not the one that was sent"),
+        (claim(json!({ "at_hash": "MARK" })), "at_hash: not that of the access token"),
+    ]
+}
+
+#[test]
+fn tells_no_value_of_the_token() {
+    let signer = Signer::new("k1");
+    let offline = Offline::new(&signer.jwks());
+    for (token, message) in marked(&signer) {
+        let output = offline.run(&[], &document(&token));
+        let first = format!("pkce-verify: id_token: {message}\n");
+        assert_eq!((output.status, output.stdout.as_str()), (4, "!4 untrusted pkce-verify\n"), "{message}");
+        assert!(output.stderr.starts_with(&first), "{message}: {output:?}");
+        assert!(!output.stderr.contains("MARK"), "{output:?}");
+    }
+}
+
+#[test]
+fn tells_programs_that_the_id_token_is_at_fault() {
+    let signer = Signer::new("k1");
+    let offline = Offline::new(&signer.jwks());
+    for (token, message) in marked(&signer) {
+        let mut tool = command("pkce-verify");
+        tool.args(["--jwks", &offline.file(), "--now", &NOW.to_string()]).env("PKCE_ERRORS", "json");
+        let output = finish(&mut tool, document(&token).to_string().as_bytes());
+        let expected = json!({
+            "tool": "pkce-verify", "status": 4, "kind": "untrusted", "member": "id_token",
+            "message": format!("id_token: {message}"),
+        });
+        let told: Value = serde_json::from_str(&output.stderr).unwrap();
+        assert_eq!((output.status, told, output.stderr.lines().count()), (4, expected, 1));
+    }
+}
+
+#[test]
+fn tells_programs_the_status_of_the_answer() {
+    let signer = Signer::new("k1");
+    let server = Server::start(|_| answer(404, "", ""));
+    let mut tool = command("pkce-verify");
+    let input = online(&server, &signer.sign(&own(&server))).to_string();
+    let output = finish(tool.env("PKCE_ERRORS", "json"), input.as_bytes());
+    let expected = json!({
+        "tool": "pkce-verify", "status": 1, "kind": "refused", "http_status": 404,
+        "message": "JWKS: there is none (404)",
+    });
+    let told: Value = serde_json::from_str(&output.stderr).unwrap();
+    assert_eq!((output.status, told), (1, expected));
+}

@@ -1,0 +1,87 @@
+//! ID tokens after a refresh, checked against the login before (OIDC Core 12.2).
+
+use serde_json::{Value, json};
+
+use crate::common::failure;
+use crate::signer::Signer;
+use crate::{EXPIRED, HEADER, NOW, Offline, accepts, claims, document, merged, refuses, verify, with};
+
+#[test]
+fn asks_of_a_refreshed_token_that_it_is_of_the_same_login() {
+    let earlier =
+        with(claims(), json!({ "azp": "cli", "auth_time": NOW - 9_000, "iat": NOW - 9_000, "exp": NOW - 8_000 }));
+    let about = json!({ "id_token_claims": earlier });
+    let same = json!({ "azp": "cli", "auth_time": NOW - 9_000 });
+    let changed = [
+        (json!({ "sub": "bob" }), "sub: not that of the login before"),
+        (json!({ "sub": "Alice" }), "sub: not that of the login before"),
+        (json!({ "azp": null }), "azp: not that of the login before"),
+        (json!({ "aud": ["cli", "api"] }), "aud: not that of the login before"),
+        (json!({ "auth_time": NOW - 8_999 }), "auth_time: not that of the login before"),
+        (json!({ "nonce": "n-2" }), "nonce: not the one that was sent"),
+        (json!({ "iss": "https://other.example" }), "iss: not the document's issuer"),
+        (json!({ "aud": "other" }), "aud: not this client"),
+        (json!({ "azp": "other" }), "azp: not this client"),
+        (json!({ "exp": NOW - 60 }), EXPIRED),
+    ];
+    let cases: Vec<(Value, &str)> =
+        changed.into_iter().map(|(changes, message)| (merged(&same, &changes), message)).collect();
+    refuses(&["--trust-audience", "api"], &about, &cases);
+    let fine = [json!({}), json!({ "nonce": null }), json!({ "auth_time": null }), json!({ "aud": ["cli"] })];
+    let fine: Vec<Value> = fine.iter().map(|changes| merged(&same, changes)).collect();
+    accepts(&[], &about, &fine);
+    // The document's issuer may have been changed since; the claims of the login before have not.
+    let about = json!({ "id_token_claims": with(claims(), json!({ "iss": "https://old.example" })) });
+    refuses(&[], &about, &[(json!({}), "iss: not that of the login before")]);
+    refuses(&[], &json!({ "id_token_claims": {} }), &[(json!({}), "iss: not that of the login before")]);
+    let about = json!({ "id_token_claims": claims() });
+    refuses(&[], &about, &[(json!({ "azp": "cli" }), "azp: not that of the login before")]);
+    refuses(&[], &merged(&about, &json!({ "nonce": null })), &[(json!({}), "nonce: none was sent")]);
+}
+
+#[test]
+fn knows_a_claim_again_however_it_is_escaped() {
+    let signer = Signer::new("k1");
+    let offline = Offline::new(&signer.jwks());
+    let (iat, exp) = (NOW - 5, NOW + 600);
+    let text = format!(r#"{{"iss":"https:\/\/op.example","sub":"\u0061lice","aud":"cli","iat":{iat},"exp":{exp}}}"#);
+    let before = with(document(&signer.sign_text(HEADER, &text)), json!({ "id_token_claims": claims() }));
+    let output = offline.run(&[], &before);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    for (claims, wrong) in [
+        (json!({ "iss": "https://op.example", "sub": "alice", "aud": 7 }), "aud: must be a string"),
+        (json!({ "iss": 7 }), "iss: must be a string"),
+    ] {
+        let output = offline.run(&[], &with(before.clone(), json!({ "id_token_claims": claims })));
+        assert_eq!(output, failure("pkce-verify", 2, &format!("id_token_claims: {wrong}")));
+    }
+}
+
+#[test]
+fn takes_the_audiences_of_a_refreshed_token_in_any_form_and_order() {
+    for (before, after) in
+        [(json!("cli"), json!(["cli"])), (json!(["cli"]), json!("cli")), (json!(["cli", "api"]), json!(["api", "cli"]))]
+    {
+        let about = json!({ "id_token_claims": with(claims(), json!({ "aud": before })) });
+        accepts(&["--trust-audience", "api"], &about, &[json!({ "aud": after })]);
+    }
+    let about = json!({ "id_token_claims": with(claims(), json!({ "aud": ["cli", "api"] })) });
+    refuses(&["--trust-audience", "api"], &about, &[(json!({}), "aud: not that of the login before")]);
+}
+
+#[test]
+fn asks_nothing_of_the_login_itself_after_a_refresh() {
+    let earlier = with(claims(), json!({ "auth_time": NOW - 9_000, "acr": "gold" }));
+    let about = json!({ "id_token_claims": earlier, "max_age": 60, "acr_values": "gold" });
+    accepts(&[], &about, &[json!({}), json!({ "auth_time": NOW - 9_000 })]);
+}
+
+#[test]
+fn passes_on_what_a_refresh_without_an_id_token_left() {
+    let before = json!({
+        "issuer": "https://op.example", "client_id": "cli", "nonce": "n-1", "scope": "openid",
+        "access_token": "at-2", "id_token_claims": claims(), "own": 1,
+    });
+    let output = verify(&[], &before.to_string());
+    assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, before, ""));
+}
