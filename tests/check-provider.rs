@@ -357,7 +357,7 @@ fn shows_no_secret_with_a_trace_and_leaves_nothing_behind() {
     }
     let directory = new_directory();
     let at = directory.path().display();
-    // What each step prints is kept, to look for it in what the script prints.
+    // What each step prints is saved, to look for it in what the script prints.
     let shims = directory.path().join("shims");
     std::fs::create_dir_all(&shims).unwrap();
     for tool in ["pkce-gen", "pkce-callback", "pkce-exchange", "pkce-refresh"] {

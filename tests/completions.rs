@@ -10,7 +10,8 @@ use common::{command, finish, has, new_directory, root, run, tools};
 /// A store that does not exist.
 const NOWHERE: &str = "/dev/null/store";
 
-/// What is offered for these words with this store, of which the last is still being typed; `files` where a file's name is.
+/// What is offered for these words, of which the last is still being typed, with this store; `files` where a file's name
+/// is.
 type Complete = fn(&str, &[&str]) -> Vec<String>;
 
 /// Calls bash's function as bash does, with the words in its variables.

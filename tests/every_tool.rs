@@ -129,7 +129,7 @@ fn takes_one_document_and_no_more() {
 }
 
 #[test]
-fn hands_on_the_failure_of_a_step_before_and_says_nothing_itself() {
+fn passes_on_the_failure_of_a_step_before_without_a_message_of_its_own() {
     for (tool, args) in readers() {
         for (status, line) in [(1, "!1 refused pkce-callback\n"), (5, "!5 login_required pkce-exchange\n")] {
             let output = finish(command(&tool).args(args), line.as_bytes());
@@ -209,11 +209,11 @@ fn says_that_standard_output_is_full_closed_or_read_by_nobody() {
 }
 
 #[test]
-fn says_that_what_is_kept_cannot_be_printed() {
+fn says_that_the_stored_login_cannot_be_printed() {
     let directory = new_directory();
-    let kept = "{\"token_endpoint\":\"https://id.example/token\",\"access_token\":\"a\",\"token_type\":\"Bearer\"}";
+    let stored = "{\"token_endpoint\":\"https://id.example/token\",\"access_token\":\"a\",\"token_type\":\"Bearer\"}";
     let with_home = |script: &str| {
-        finish(command("bash").args(["-c", script]).env("PKCE_HOME", directory.path().join("kept")), kept.as_bytes())
+        finish(command("bash").args(["-c", script]).env("PKCE_HOME", directory.path().join("store")), stored.as_bytes())
     };
     assert_eq!(with_home("pkce-store work").status, 0);
     for tool in
@@ -229,7 +229,7 @@ fn says_that_what_is_kept_cannot_be_printed() {
 }
 
 #[test]
-fn leaves_it_unsaid_that_a_reader_had_enough() {
+fn reports_nothing_when_a_reader_closes_the_pipe() {
     let output =
         finish(command("bash").args(["-c", "pkce-gen --count 100000 | head -n 1; echo ${PIPESTATUS[0]}"]), b"");
     assert_eq!((output.status, output.stdout.lines().last(), output.stderr.as_str()), (0, Some("3"), ""));

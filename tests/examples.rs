@@ -7,7 +7,7 @@ mod terminal;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{Output, Server, answer, command, finish, free_port, json_answer, lacks, new_directory, root, talk};
+use common::{Output, Server, command, finish, free_port, json_response, lacks, new_directory, response, root, talk};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -20,7 +20,7 @@ fn example(name: &str) -> String {
 #[test]
 fn has_a_test_for_each_example() {
     let own = std::fs::read_to_string(root().join("tests/examples.rs")).unwrap();
-    // A large one, and those of a directory, have their tests in a file of its name: tests/check-provider.rs, tests/ci/.
+    // A large one, and those of a directory, have their tests under its name: tests/check-provider.rs, tests/ci/.
     let files = std::fs::read_dir(root().join("examples")).unwrap().map(Result::unwrap);
     for file in files.filter(|file| file.file_type().unwrap().is_file()) {
         let name = file.file_name().into_string().unwrap();
@@ -87,7 +87,7 @@ fn logs_in_to_an_mcp_server_and_registers_once() {
 fn with_home(directory: &TempDir, script: &str) -> Output {
     let script = format!("cd '{}'; {script}", root().join("examples").display());
     let mut idp = command("pkce-idp");
-    idp.args(["--auto-approve", "--", "bash", "-c", &script]).env("PKCE_HOME", directory.path().join("kept"));
+    idp.args(["--auto-approve", "--", "bash", "-c", &script]).env("PKCE_HOME", directory.path().join("store"));
     finish(&mut idp, b"")
 }
 
@@ -130,14 +130,14 @@ fn logs_in_once_calls_many_and_logs_out() {
         );
         assert_eq!(output.stdout, expected, "{shell}: {output:?}");
         let traced = |what: &str| output.stderr.lines().filter(|line| line.contains(what)).count();
-        // One login; one refresh for three jobs; both tokens taken back.
+        // One login; one refresh for three jobs; both tokens revoked.
         assert_eq!((traced("pkce-exchange: trace: POST"), traced("pkce-token: trace: POST")), (1, 1), "{output:?}");
         assert_eq!((traced("pkce-revoke: trace: POST"), traced("/revoke: 200")), (2, 2), "{output:?}");
     }
 }
 
 #[test]
-fn calls_again_with_a_new_token_where_the_api_refused_the_kept_one() {
+fn calls_again_with_a_new_token_where_the_api_refused_the_stored_one() {
     if lacks(&["curl", "dash"]) {
         return;
     }
@@ -161,7 +161,7 @@ fn calls_again_with_a_new_token_where_the_api_refused_the_kept_one() {
 }
 
 #[test]
-fn logs_in_anew_only_where_that_helps() {
+fn logs_in_again_only_where_that_helps() {
     let once = example("login-once.sh");
     let directory = new_directory();
     let output = with_home(
@@ -185,10 +185,13 @@ fn logs_in_anew_only_where_that_helps() {
     assert_eq!(output.stdout, expected, "{output:?}");
     // Two logins: the first, and the one after the revocation.
     assert_eq!(output.stderr.matches("to log in, open this URL").count(), 2, "{output:?}");
-    let kept = directory.path().join("kept/work.json").display().to_string();
+    let stored = directory.path().join("store/work.json").display().to_string();
     let said = quiet(&output).join("\n");
-    assert!(said.contains(&format!("pkce-token: {kept}: PKCE_OPEN: the command failed (exit status: 1)\n")), "{said}");
-    assert!(said.contains(&format!("pkce-token: {kept}: others may use it\n")), "{said}");
+    assert!(
+        said.contains(&format!("pkce-token: {stored}: PKCE_OPEN: the command failed (exit status: 1)\n")),
+        "{said}"
+    );
+    assert!(said.contains(&format!("pkce-token: {stored}: others may use it\n")), "{said}");
 }
 
 /// Runs the login script in a directory, inside a pkce-idp whose issuer ends in a slash as Auth0's does.
@@ -252,7 +255,7 @@ fn says_which_variable_is_missing() {
 }
 
 #[test]
-fn asks_for_what_the_web_page_shows() {
+fn prompts_for_what_the_web_page_shows() {
     for whole in [true, false] {
         let directory = new_directory();
         let callback = "https://app.example/callback";
@@ -266,7 +269,7 @@ fn asks_for_what_the_web_page_shows() {
             idp.args(["--", "sh", "-c", &script])
         });
         terminal.until("press Enter");
-        let seen = terminal.seen();
+        let seen = terminal.printed();
         // The browser's part: the server sends it to the page, whose address the person copies.
         let url = seen.lines().find(|line| line.starts_with("http://127.0.0.1:")).unwrap().trim();
         let authority = url.split('/').nth(2).unwrap();
@@ -292,7 +295,7 @@ fn sends_auth0_the_request_of_the_article_and_tells_how_to_register() {
     let server = Server::start(|seen| {
         let host = format!("http://{}", seen.header("Host").unwrap());
         match seen.target.split('?').next().unwrap() {
-            "/.well-known/openid-configuration" => json_answer(&json!({
+            "/.well-known/openid-configuration" => json_response(&json!({
                 "issuer": format!("{host}/"), "authorization_endpoint": format!("{host}/authorize"),
                 "token_endpoint": format!("{host}/oauth/token"), "code_challenge_methods_supported": ["S256"],
             })),
@@ -303,9 +306,11 @@ fn sends_auth0_the_request_of_the_article_and_tells_how_to_register() {
                 let back = format!("{}?code=c0de&state={}", value("redirect_uri"), value("state"));
                 format!("HTTP/1.1 302 Found\r\nLocation: {back}\r\nContent-Length: 0\r\n\r\n").into_bytes()
             }
-            _ => {
-                answer(401, "application/json", "{\"error\":\"invalid_client\",\"error_description\":\"Unauthorized\"}")
-            }
+            _ => response(
+                401,
+                "application/json",
+                "{\"error\":\"invalid_client\",\"error_description\":\"Unauthorized\"}",
+            ),
         }
     });
     let directory = new_directory();
@@ -319,7 +324,7 @@ fn sends_auth0_the_request_of_the_article_and_tells_how_to_register() {
     let said = "pkce-exchange: token endpoint: invalid_client: Unauthorized\n\
                 hint: a client without a secret must be registered with token_endpoint_auth_method none";
     assert!(output.stderr.contains(said), "{output:?}");
-    let seen = server.seen();
+    let seen = server.requests();
     let token = seen.iter().find(|seen| seen.target == "/oauth/token").unwrap();
     assert_eq!(token.header("Content-Type"), Some("application/json"));
     let request: Value = serde_json::from_str(&token.body).unwrap();

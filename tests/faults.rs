@@ -89,7 +89,7 @@ fn is_met_as_the_table_says() {
     let listed: Vec<(String, i32)> = listed().into_iter().collect();
     let (next, lines) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     thread::scope(|scope| {
-        // Most of them wait for processes to start, and some for a server that never answers.
+        // Most of them wait for processes to start, and some for a server that never responds.
         for _ in 0..8 {
             scope.spawn(|| {
                 while let Some((fault, _)) = listed.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -226,13 +226,13 @@ fn leaves_in_the_document_what_a_good_client_makes_of_it() {
 
 #[test]
 fn keeps_a_refresh_token_as_the_server_means_it() {
-    let kept =
+    let logins =
         "pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent | pkce-callback |
         pkce-exchange > before; pkce-refresh < before > after; pkce-refresh < after > last; echo $?
         cat before after last";
     let tokens = |fault: &str| {
         let directory = new_directory();
-        let output = met(&[fault], &format!("cd '{}'; {kept}", directory.path().display()));
+        let output = met(&[fault], &format!("cd '{}'; {logins}", directory.path().display()));
         let (status, documents) = output.stdout.split_once('\n').unwrap();
         let documents = documents.lines().map(|line| serde_json::from_str(line).unwrap_or_default());
         let token = |document: Value| document["refresh_token"].as_str().unwrap_or_default().to_owned();
@@ -242,7 +242,7 @@ fn keeps_a_refresh_token_as_the_server_means_it() {
     assert!(status == "0" && all.len() == 3 && all[0] != all[1] && all[1] != all[2], "{status} {all:?}");
     let (status, all) = tokens("no-rotation");
     assert!(status == "0" && all[0] == all[1] && all[1] == all[2], "{status} {all:?}");
-    // The server has replaced it and kept the new one to itself: the old one is of no more use.
+    // The server has replaced it without sending the new one: the old one has expired.
     let (status, all) = tokens("refresh-no-token");
     assert!(status == "5" && all.len() == 2 && all[0] == all[1], "{status} {all:?}");
 }
@@ -288,23 +288,23 @@ fn lists_each_kind_once_in_a_line_that_words_can_be_cut_from() {
     ));
 }
 
-/// The octets that a server with this fault answers with.
-fn answered(fault: &str, target: &str) -> String {
+/// The octets with which a server with this fault responds.
+fn response_of(fault: &str, target: &str) -> String {
     let mut idp = start(command("pkce-idp").args(["--auto-approve", "--fault", fault]));
     let mut text = String::new();
     idp.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
     let port = document["issuer"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
     let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
-    let answer = talk(port.parse().unwrap(), request.as_bytes());
+    let response = talk(port.parse().unwrap(), request.as_bytes());
     idp.kill().unwrap();
     idp.wait().unwrap();
-    answer
+    response
 }
 
 #[test]
 fn is_to_be_seen_where_a_good_client_takes_no_notice_of_it() {
-    let jwks = |fault: &str| answered(fault, "/jwks");
+    let jwks = |fault: &str| response_of(fault, "/jwks");
     let whole = jwks("jwks-404@2");
     assert!(whole.starts_with("HTTP/1.1 200 OK\r\n") && whole.contains("\r\nContent-Length: "), "{whole}");
     assert!(!jwks("jwks-no-length").contains("Content-Length"));
@@ -317,7 +317,7 @@ fn is_to_be_seen_where_a_good_client_takes_no_notice_of_it() {
     assert!(!jwks("jwks-no-alg").contains("\"alg\"") && whole.contains("\"alg\""));
     assert_eq!(jwks("jwks-two").matches("\"kid\":").count(), 2);
     assert!(jwks("jwks-noise").contains("\"kty\":\"XYZ\""));
-    let metadata = |fault: &str| answered(fault, "/.well-known/openid-configuration");
+    let metadata = |fault: &str| response_of(fault, "/.well-known/openid-configuration");
     assert!(metadata("metadata-localhost").contains("\"token_endpoint\":\"http://localhost:"));
     assert!(metadata("metadata-slashes").contains("//token\""));
     assert!(metadata("metadata-null").contains("\"end_session_endpoint\":null"));
@@ -328,8 +328,12 @@ fn is_to_be_seen_where_a_good_client_takes_no_notice_of_it() {
         let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
         let request = format!("/authorize?response_type=code&client_id=pkce-tools&state=s&code_challenge={challenge}");
         let back = "&code_challenge_method=S256&redirect_uri=http://127.0.0.1:7/callback";
-        let answer = answered(fault, &(request + back));
-        answer.lines().find_map(|line| line.strip_prefix("Location: http://127.0.0.1:7/callback?")).unwrap().to_owned()
+        let response = response_of(fault, &(request + back));
+        response
+            .lines()
+            .find_map(|line| line.strip_prefix("Location: http://127.0.0.1:7/callback?"))
+            .unwrap()
+            .to_owned()
     };
     assert!(redirect("redirect-reordered").starts_with("iss=http"));
     assert!(redirect("redirect-extras").contains("&session_state=x%20y&scope=openid%20https"));

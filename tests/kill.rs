@@ -1,4 +1,4 @@
-//! `kill -9` at random moments: what is kept is whole, and no refresh token that the server still honours is lost.
+//! `kill -9` at random moments: the stored login is whole, and no refresh token that the server still accepts is lost.
 //! PKCE_KILLS is how many processes are killed in each test (50).
 #![cfg(test)]
 
@@ -62,7 +62,7 @@ fn keeps_the_old_document_or_the_new_one_whole() {
             document
         })
         .collect();
-    session.keep(&documents[0]);
+    session.store(&documents[0]);
     let files: Vec<_> = (0..2).map(|number| session.directory.path().join(number.to_string())).collect();
     documents.iter().zip(&files).for_each(|(document, file)| fs::write(file, document.to_string()).unwrap());
     let store = |number: usize| {
@@ -71,15 +71,15 @@ fn keeps_the_old_document_or_the_new_one_whole() {
     };
     let whole = length(|| store(0));
     let (mut killed, mut new, mut seen_left) = (0, 0, 0);
-    let mut kept = 0;
+    let mut stored = 0;
     while killed < kills() {
-        let next = 1 - kept;
+        let next = 1 - stored;
         killed += u32::from(kill_after(store(next), part(whole)));
-        let after = session.kept();
+        let after = session.stored();
         match documents.iter().position(|document| *document == after) {
             Some(number) if number == next => {
                 new += 1;
-                kept = next;
+                stored = next;
             }
             Some(_) => {}
             None => panic!("neither the old document nor the new one"),
@@ -87,7 +87,7 @@ fn keeps_the_old_document_or_the_new_one_whole() {
         seen_left += left(&session).len();
         assert!(left(&session).len() <= 1, "what a killed process left is cleared away by the next");
     }
-    session.keep(&documents[0]);
+    session.store(&documents[0]);
     assert_eq!(left(&session), Vec::<String>::new());
     println!("pkce-store: {killed} killed, {new} new documents, {seen_left} unfinished files");
 }
@@ -99,42 +99,42 @@ fn holds(session: &Session, file: &str, number: u32) -> bool {
 }
 
 #[test]
-fn loses_no_refresh_token_but_between_the_answer_and_the_file() {
+fn loses_no_refresh_token_but_between_the_response_and_the_file() {
     let session = Session::new(Duration::ZERO);
-    session.keep_expired();
+    session.store_expired();
     let token = || start(session.command("pkce-token").args(["work", "--refresh", "-r", "access_token"]));
     let whole = length(token);
     let (mut killed, mut recovered, mut lost) = (0, 0, 0);
     while killed < kills() {
         killed += u32::from(kill_after(token(), part(whole)));
-        // What was sent has arrived, and was answered.
+        // What was sent has arrived, and the response is out.
         thread::sleep(Duration::from_millis(20));
         let latest = session.grant.lock().unwrap().latest;
-        let kept = number(&session.kept()["refresh_token"]);
+        let stored = number(&session.stored()["refresh_token"]);
         assert!(left(&session).len() <= 1);
-        if kept == latest {
+        if stored == latest {
             let next = session.token(&["--refresh"]);
             assert_eq!((next.status, number(&next.json()["access_token"])), (0, latest + 1), "{next:?}");
             continue;
         }
-        assert_eq!(kept + 1, latest, "an older token than the last was kept");
+        assert_eq!(stored + 1, latest, "an older token than the last was kept");
         if left(&session).iter().any(|file| holds(&session, file, latest)) {
             // Written whole, and not renamed: the next one takes it over, and sends nothing.
-            let before = session.asked();
+            let before = session.refreshes();
             let next = session.token(&["--refresh"]);
             assert_eq!((next.status, number(&next.json()["access_token"])), (0, latest), "{next:?}");
-            assert_eq!((session.asked(), number(&session.kept()["refresh_token"])), (before, latest));
+            assert_eq!((session.refreshes(), number(&session.stored()["refresh_token"])), (before, latest));
             recovered += 1;
             continue;
         }
-        // The one window: the server has rotated the token, and its answer was not written yet.
+        // The one window: the server has rotated the token, and its response was not written yet.
         assert!(session.path("work.pending").is_file(), "the refresh was not on record");
         lost += 1;
         let next = session.token(&["--refresh"]);
         let hint = "hint: an earlier refresh was cut off before its answer was kept, and had spent it\n";
         assert_eq!((next.status, next.stderr.ends_with(hint)), (5, true), "{next:?}");
         *session.grant.lock().unwrap() = rotating::Grant { latest, ended: false };
-        session.keep_expired();
+        session.store_expired();
     }
     assert_eq!(left(&session), Vec::<String>::new());
     println!(

@@ -225,8 +225,8 @@ fn shows_no_secret_to_other_programs_and_says_none() {
     assert!(output.stderr.contains("pkce-exchange: trace: POST http://127.0.0.1:"), "{}", output.stderr);
 }
 
-/// Runs what stands in a document, one after the other in one directory; the reader's provider is pkce-idp here, and what
-/// else is typed stays as it is.
+/// Runs what stands in a document, one after the other in one directory; the reader's provider is pkce-idp here, and all
+/// else that is typed stays unchanged.
 fn runs_as_it_stands(typed: &[String]) {
     let directory = new_directory();
     let (own, others): (Vec<&String>, Vec<&String>) = typed.iter().partition(|block| block.contains("pkce-idp"));
@@ -238,7 +238,7 @@ fn runs_as_it_stands(typed: &[String]) {
             true => block.replace("curl --fail-with-body -H @- https://api.example.com/me", "cat"),
         }
     });
-    let home = format!("cd '{}'; export PKCE_HOME='{}/kept'", directory.path().display(), directory.path().display());
+    let home = format!("cd '{}'; export PKCE_HOME='{}/store'", directory.path().display(), directory.path().display());
     let script = format!("{home}; set -e; {}", others.collect::<Vec<_>>().join("\n"));
     let output = inside("bash", &script);
     assert_eq!(output.status, 0, "{script}\n{output:?}");

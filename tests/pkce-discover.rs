@@ -8,9 +8,9 @@ mod tls;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use common::{Output, Seen, Server, answer, command, failure, finish, free_port, json_answer, listen, run};
+use common::{Output, Request, Server, command, failure, finish, free_port, json_response, listen, response, run};
 use serde_json::{Value, json};
-use tls::Everywhere;
+use tls::HttpsProxy;
 
 fn metadata(issuer: &str) -> Value {
     json!({
@@ -22,15 +22,15 @@ fn metadata(issuer: &str) -> Value {
     })
 }
 
-fn issuer_of(seen: &Seen) -> String {
+fn issuer_of(seen: &Request) -> String {
     format!("http://{}", seen.header("Host").unwrap())
 }
 
-/// Asks a server that answers everything alike.
-fn answered(octets: Vec<u8>) -> (Output, Vec<String>) {
+/// Fetches from a server with the same response to every request.
+fn with_response(octets: Vec<u8>) -> (Output, Vec<String>) {
     let server = Server::start(move |_| octets.clone());
     let output = run("pkce-discover", &["--timeout", "5", &server.url("")], "");
-    (output, server.seen().into_iter().map(|seen| seen.target).collect())
+    (output, server.requests().into_iter().map(|seen| seen.target).collect())
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn prints_what_the_tools_use_and_nothing_that_a_login_sets() {
             "expires_at": 1, "refresh_token": "evil", "id_token": "evil",
         });
         metadata.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
-        json_answer(&metadata)
+        json_response(&metadata)
     });
     let issuer = server.url("");
     let mut expected = metadata(&issuer);
@@ -64,7 +64,7 @@ fn prints_what_the_tools_use_and_nothing_that_a_login_sets() {
     assert_eq!((output.status, output.json()), (0, expected));
     let output = run("pkce-discover", &[&issuer, "-r", "token_endpoint"], "");
     assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{issuer}/token\n"), String::new()));
-    let seen = &server.seen()[0];
+    let seen = &server.requests()[0];
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", "/.well-known/openid-configuration"));
     assert_eq!((seen.header("Accept"), seen.header("Cookie")), (Some("application/json"), None));
 }
@@ -72,32 +72,32 @@ fn prints_what_the_tools_use_and_nothing_that_a_login_sets() {
 #[test]
 fn goes_on_to_rfc_8414_after_a_404_alone() {
     let server = Server::start(|seen| match seen.target.as_str() {
-        "/.well-known/oauth-authorization-server/t" => json_answer(&metadata(&format!("{}/t", issuer_of(seen)))),
-        _ => answer(404, "text/html", "<h1>none"),
+        "/.well-known/oauth-authorization-server/t" => json_response(&metadata(&format!("{}/t", issuer_of(seen)))),
+        _ => response(404, "text/html", "<h1>none"),
     });
     assert_eq!(run("pkce-discover", &[&server.url("/t")], "").json(), metadata(&server.url("/t")));
-    let targets: Vec<String> = server.seen().into_iter().map(|seen| seen.target).collect();
+    let targets: Vec<String> = server.requests().into_iter().map(|seen| seen.target).collect();
     assert_eq!(targets, ["/t/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/t"]);
     let large = format!("{{\"issuer\":\"{}\"}}", "a".repeat(2 * 1024 * 1024));
     for (octets, status, message, requests) in [
-        (answer(404, "", ""), 1, "metadata: there is none (404)", 2),
-        (answer(500, "", ""), 3, "metadata: the server answered 500", 1),
-        (answer(503, "", ""), 3, "metadata: the server answered 503", 1),
-        (answer(429, "", ""), 3, "metadata: the server answered 429", 1),
-        (answer(403, "", ""), 1, "metadata: the server answered 403", 1),
-        (answer(204, "", ""), 4, "metadata: the server answered 204", 1),
+        (response(404, "", ""), 1, "metadata: there is none (404)", 2),
+        (response(500, "", ""), 3, "metadata: the server answered 500", 1),
+        (response(503, "", ""), 3, "metadata: the server answered 503", 1),
+        (response(429, "", ""), 3, "metadata: the server answered 429", 1),
+        (response(403, "", ""), 1, "metadata: the server answered 403", 1),
+        (response(204, "", ""), 4, "metadata: the server answered 204", 1),
         (
-            answer(200, "text/html", "<html>"),
+            response(200, "text/html", "<html>"),
             4,
             "metadata: a page and no JSON (of a proxy, or of a network's own login?)",
             1,
         ),
-        (answer(200, "application/json", "[]"), 4, "metadata: not a JSON object", 1),
-        (answer(200, "application/json", "{"), 4, "metadata: not a JSON object: it ends too early", 1),
-        (answer(200, "application/json", "{\"a\":{\"b\":1,\"b\":2}}"), 4, "metadata: a: b: there twice", 1),
-        (answer(200, "application/json", "{}"), 4, "metadata: issuer: missing", 1),
-        (answer(200, "application/json", "{\"issuer\":[\"a\"]}"), 4, "metadata: issuer: must be a string", 1),
-        (answer(200, "application/json", &large), 4, "127.0.0.1: the answer is larger than 1 MiB", 1),
+        (response(200, "application/json", "[]"), 4, "metadata: not a JSON object", 1),
+        (response(200, "application/json", "{"), 4, "metadata: not a JSON object: it ends too early", 1),
+        (response(200, "application/json", "{\"a\":{\"b\":1,\"b\":2}}"), 4, "metadata: a: b: there twice", 1),
+        (response(200, "application/json", "{}"), 4, "metadata: issuer: missing", 1),
+        (response(200, "application/json", "{\"issuer\":[\"a\"]}"), 4, "metadata: issuer: must be a string", 1),
+        (response(200, "application/json", &large), 4, "127.0.0.1: the answer is larger than 1 MiB", 1),
         (
             b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n".to_vec(),
             4,
@@ -105,7 +105,7 @@ fn goes_on_to_rfc_8414_after_a_404_alone() {
             1,
         ),
     ] {
-        let (output, targets) = answered(octets);
+        let (output, targets) = with_response(octets);
         assert_eq!((output, targets.len()), (failure("pkce-discover", status, message), requests));
     }
 }
@@ -123,7 +123,7 @@ fn refuses_metadata_whose_endpoints_no_step_may_use() {
         let server = Server::start(move |seen| {
             let mut metadata = metadata(&issuer_of(seen));
             metadata[name] = changed.clone();
-            json_answer(&metadata)
+            json_response(&metadata)
         });
         let output = run("pkce-discover", &[&server.url("")], "");
         assert_eq!(output, failure("pkce-discover", 4, &format!("metadata: {name}: {wrong}")), "{value}");
@@ -140,7 +140,7 @@ fn notes_what_the_metadata_says_of_pkce() {
         let server = Server::start(move |seen| {
             let mut metadata = metadata(&issuer_of(seen));
             metadata["code_challenge_methods_supported"] = methods.clone();
-            json_answer(&metadata)
+            json_response(&metadata)
         });
         let output = run("pkce-discover", &[&server.url("")], "");
         assert_eq!((output.status, output.stderr.as_str()), (0, note));
@@ -190,15 +190,17 @@ fn starts_from_a_protected_resource() {
     let server = Server::start(|seen| {
         let host = issuer_of(seen);
         match seen.target.as_str() {
-            "/.well-known/oauth-protected-resource/mcp" => json_answer(
+            "/.well-known/oauth-protected-resource/mcp" => json_response(
                 &json!({ "resource": format!("{host}/mcp"), "authorization_servers": [format!("{host}/as")] }),
             ),
-            "/.well-known/oauth-protected-resource/other" => json_answer(
+            "/.well-known/oauth-protected-resource/other" => json_response(
                 &json!({ "resource": format!("{host}/mcp"), "authorization_servers": [format!("{host}/as")] }),
             ),
-            "/.well-known/oauth-protected-resource/none" => json_answer(&json!({ "resource": format!("{host}/none") })),
-            "/.well-known/oauth-authorization-server/as" => json_answer(&metadata(&format!("{host}/as"))),
-            _ => answer(404, "", ""),
+            "/.well-known/oauth-protected-resource/none" => {
+                json_response(&json!({ "resource": format!("{host}/none") }))
+            }
+            "/.well-known/oauth-authorization-server/as" => json_response(&metadata(&format!("{host}/as"))),
+            _ => response(404, "", ""),
         }
     });
     let mut expected = metadata(&server.url("/as"));
@@ -216,38 +218,38 @@ fn starts_from_a_protected_resource() {
 }
 
 #[test]
-fn looks_where_the_vectors_say_and_believes_what_they_say() {
+fn fetches_and_accepts_metadata_as_the_vectors_say() {
     let vectors = common::vectors("wellknown.json");
     let issuer: Arc<Mutex<Value>> = Arc::default();
     let named = Arc::clone(&issuer);
-    let everywhere = Everywhere::start(move |_, _| {
+    let proxy = HttpsProxy::start(move |_, _| {
         let issuer = named.lock().unwrap();
         match *issuer {
-            Value::Bool(_) => answer(404, "", ""),
+            Value::Bool(_) => response(404, "", ""),
             // Null here is a member that is not there at all.
-            Value::Null => json_answer(&json!({})),
-            ref issuer => json_answer(&json!({ "issuer": issuer, "code_challenge_methods_supported": ["S256"] })),
+            Value::Null => json_response(&json!({})),
+            ref issuer => json_response(&json!({ "issuer": issuer, "code_challenge_methods_supported": ["S256"] })),
         }
     });
     let discover = |args: &[&str], returned: Value| {
         *issuer.lock().unwrap() = returned;
         let mut tool = command("pkce-discover");
-        everywhere.serve(tool.args(args));
+        proxy.trusted_by(tool.args(args));
         finish(&mut tool, b"")
     };
     for case in vectors["build"].as_array().unwrap() {
         let asked = case["issuer"].as_str().unwrap();
         assert_eq!(discover(&[asked], json!(false)).status, 1, "{asked}");
-        assert_eq!(json!(everywhere.asked()), json!([case["oidc"], case["rfc8414"]]), "{asked}");
+        assert_eq!(json!(proxy.requested()), json!([case["oidc"], case["rfc8414"]]), "{asked}");
         assert_eq!(discover(&["--resource", asked], json!(false)).status, 1, "{asked}");
-        let resource = everywhere.asked();
+        let resource = proxy.requested();
         assert!(case["rfc9728"].is_null() || json!(resource) == json!([case["rfc9728"]]), "{asked}: {resource:?}");
     }
     for case in vectors["reject_issuer"].as_array().unwrap() {
         let asked = case["issuer"].as_str().unwrap();
         let output = discover(&["--", asked], json!(asked));
         let status = if asked == "http://op.example.com" { 4 } else { 2 };
-        assert_eq!((output.status, everywhere.asked().len()), (status, 0), "{asked}: {output:?}");
+        assert_eq!((output.status, proxy.requested().len()), (status, 0), "{asked}: {output:?}");
         assert!(!asked.contains("/.well-known/") || output.stderr.contains("hint: try https://op.example.com\n"));
     }
     for case in vectors["issuer_match"].as_array().unwrap() {
@@ -258,29 +260,29 @@ fn looks_where_the_vectors_say_and_believes_what_they_say() {
         let only_slash = returned != asked && returned.trim_end_matches('/') == asked.trim_end_matches('/');
         let hint = format!("hint: only a final / differs: pkce-discover {returned}\n");
         assert_eq!(output.stderr.contains(&hint), only_slash, "{case}: {output:?}");
-        everywhere.asked();
+        proxy.requested();
     }
 }
 
 #[test]
 fn lets_no_resource_elsewhere_name_a_server_on_this_machine() {
-    let everywhere = Everywhere::start(|_, seen| {
+    let proxy = HttpsProxy::start(|_, seen| {
         let resource = format!("https://{}", seen.header("Host").unwrap());
-        json_answer(&json!({ "resource": resource, "authorization_servers": ["http://127.0.0.1:9/"] }))
+        json_response(&json!({ "resource": resource, "authorization_servers": ["http://127.0.0.1:9/"] }))
     });
     let mut tool = command("pkce-discover");
-    everywhere.serve(tool.args(["--resource", "https://mcp.example"]));
+    proxy.trusted_by(tool.args(["--resource", "https://mcp.example"]));
     let message = "resource metadata: authorization_servers: a server elsewhere must not name one on this machine";
     assert_eq!(finish(&mut tool, b""), failure("pkce-discover", 4, message));
 }
 
 #[test]
 fn sends_nothing_to_a_server_it_does_not_trust() {
-    let everywhere = Everywhere::start(|_, _| json_answer(&json!({})));
+    let proxy = HttpsProxy::start(|_, _| json_response(&json!({})));
     let mut tool = command("pkce-discover");
-    everywhere.proxy(tool.arg("https://op.example.com"));
+    proxy.untrusted_by(tool.arg("https://op.example.com"));
     let output = finish(&mut tool, b"");
-    assert_eq!((output.status, everywhere.asked().len()), (4, 0), "{output:?}");
+    assert_eq!((output.status, proxy.requested().len()), (4, 0), "{output:?}");
     assert!(output.stderr.starts_with("pkce-discover: op.example.com: TLS: invalid peer certificate: "), "{output:?}");
     // What speaks no TLS gets no request either.
     let (listener, port) = listen();
@@ -297,8 +299,8 @@ fn shows_the_right_command_where_only_a_final_slash_differs() {
     let server = Server::start(|seen| {
         let host = issuer_of(seen);
         match seen.target.starts_with("/with/") {
-            true => json_answer(&metadata(&format!("{host}/with/"))),
-            false => json_answer(&metadata(&format!("{host}/without"))),
+            true => json_response(&metadata(&format!("{host}/with/"))),
+            false => json_response(&metadata(&format!("{host}/without"))),
         }
     });
     let wrong = "metadata: issuer: not the one that was asked for";
@@ -312,8 +314,8 @@ fn shows_the_right_command_where_only_a_final_slash_differs() {
 }
 
 #[test]
-fn asks_for_one_tenant_where_the_issuer_is_a_pattern_for_many() {
-    let server = Server::start(|seen| json_answer(&metadata(&format!("{}/{{tenantid}}/v2.0", issuer_of(seen)))));
+fn requires_one_tenant_where_the_issuer_is_a_pattern_for_many() {
+    let server = Server::start(|seen| json_response(&metadata(&format!("{}/{{tenantid}}/v2.0", issuer_of(seen)))));
     let message = "metadata: issuer: not the one that was asked for\n\
                    hint: it is a pattern for many tenants: ask for the issuer of yours";
     for asked in ["/common/v2.0", "/organizations/v2.0"] {
@@ -323,36 +325,36 @@ fn asks_for_one_tenant_where_the_issuer_is_a_pattern_for_many() {
 
 #[test]
 fn follows_no_redirect_to_another_server() {
-    let other = Server::start(|seen| json_answer(&metadata(&issuer_of(seen))));
+    let other = Server::start(|seen| json_response(&metadata(&issuer_of(seen))));
     for status in [301, 302, 303, 307, 308] {
         let location = other.url("/.well-known/openid-configuration");
         let octets = format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
-        let (output, targets) = answered(octets.into_bytes());
+        let (output, targets) = with_response(octets.into_bytes());
         let message = format!("metadata: a redirect ({status}), which is not followed");
         assert_eq!((output, targets.len()), (failure("pkce-discover", 4, &message), 1));
     }
-    assert_eq!(other.seen().len(), 0);
+    assert_eq!(other.requests().len(), 0);
 }
 
 #[test]
-fn says_what_is_no_answer_at_all() {
+fn says_what_is_not_a_response_at_all() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(65), "]".repeat(65));
     for (octets, status, message) in [
         (Vec::new(), 3, "127.0.0.1: peer disconnected"),
         (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the answer is not HTTP"),
-        (answer(200, "application/json", ""), 4, "metadata: not a JSON object: it ends too early"),
-        (answer(200, "application/json", "{\"issuer\":1,\"issuer\":1}"), 4, "metadata: issuer: there twice"),
-        (answer(200, "application/json", &deep), 4, "metadata: a: nested deeper than 64"),
-        (answer(200, "application/json", "{}{}"), 4, "metadata: not JSON at line 1, column 3"),
+        (response(200, "application/json", ""), 4, "metadata: not a JSON object: it ends too early"),
+        (response(200, "application/json", "{\"issuer\":1,\"issuer\":1}"), 4, "metadata: issuer: there twice"),
+        (response(200, "application/json", &deep), 4, "metadata: a: nested deeper than 64"),
+        (response(200, "application/json", "{}{}"), 4, "metadata: not JSON at line 1, column 3"),
     ] {
-        let (output, targets) = answered(octets);
+        let (output, targets) = with_response(octets);
         assert_eq!((output, targets.len()), (failure("pkce-discover", status, message), 1));
     }
 }
 
 #[test]
 fn reads_json_whatever_the_server_calls_it() {
-    let server = Server::start(|seen| answer(200, "text/html", &metadata(&issuer_of(seen)).to_string()));
+    let server = Server::start(|seen| response(200, "text/html", &metadata(&issuer_of(seen)).to_string()));
     let output = run("pkce-discover", &[&server.url("")], "");
     assert_eq!((output.status, output.json()), (0, metadata(&server.url(""))));
 }
@@ -362,7 +364,7 @@ fn ends_its_second_request_in_the_time_of_the_first() {
     let slow = Server::speaking(|seen, stream| {
         if seen.target.contains("openid-configuration") {
             std::thread::sleep(std::time::Duration::from_millis(300));
-            let _ = stream.write_all(&answer(404, "", ""));
+            let _ = stream.write_all(&response(404, "", ""));
             return;
         }
         for octet in b"HTTP/1.1 200 OK\r\nX-Long: ".iter().chain(std::iter::repeat_n(&b'a', 400)) {
@@ -374,14 +376,14 @@ fn ends_its_second_request_in_the_time_of_the_first() {
     });
     let output = run("pkce-discover", &["--timeout", "1", &slow.url("")], "");
     assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: no answer within 1 s"));
-    assert_eq!(slow.seen().len(), 2);
+    assert_eq!(slow.requests().len(), 2);
 }
 
 #[test]
 fn traces_each_request() {
     let server = Server::start(|seen| match seen.target.as_str() {
-        "/.well-known/oauth-authorization-server" => json_answer(&metadata(&issuer_of(seen))),
-        _ => answer(404, "", "none"),
+        "/.well-known/oauth-authorization-server" => json_response(&metadata(&issuer_of(seen))),
+        _ => response(404, "", "none"),
     });
     let mut tool = command("pkce-discover");
     let output = finish(tool.env("PKCE_TRACE", "1").arg(server.url("")), b"");
@@ -399,7 +401,7 @@ fn traces_each_request() {
 
 #[test]
 fn writes_one_line_for_a_program_where_it_fails() {
-    let server = Server::start(|_| answer(503, "", ""));
+    let server = Server::start(|_| response(503, "", ""));
     let mut tool = command("pkce-discover");
     let output = finish(tool.env("PKCE_ERRORS", "json").arg(server.url("")), b"");
     let expected = json!({
@@ -411,17 +413,17 @@ fn writes_one_line_for_a_program_where_it_fails() {
 }
 
 #[test]
-fn believes_a_resource_only_in_the_form_of_its_specification() {
-    let answers: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let given = Arc::clone(&answers);
+fn accepts_metadata_of_a_resource_only_as_specified() {
+    let responses: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let given = Arc::clone(&responses);
     let server = Server::start(move |seen| match seen.target.as_str() {
         "/.well-known/oauth-protected-resource" => given.lock().unwrap().clone(),
-        "/first/.well-known/openid-configuration" => json_answer(&metadata(&format!("{}/first", issuer_of(seen)))),
-        _ => answer(500, "", ""),
+        "/first/.well-known/openid-configuration" => json_response(&metadata(&format!("{}/first", issuer_of(seen)))),
+        _ => response(500, "", ""),
     });
     let resource = server.url("");
     let discover = |octets: Vec<u8>, args: &[&str]| {
-        *answers.lock().unwrap() = octets;
+        *responses.lock().unwrap() = octets;
         run("pkce-discover", &[&["--resource", &resource], args].concat(), "")
     };
     // The first of the servers is the one; ours are not the resource's to set, and --all is of the server's metadata.
@@ -432,16 +434,16 @@ fn believes_a_resource_only_in_the_form_of_its_specification() {
     let mut expected = metadata(&format!("{resource}/first"));
     expected["resource"] = json!(resource);
     for args in [&[] as &[&str], &["--all"]] {
-        let output = discover(json_answer(&two), args);
+        let output = discover(json_response(&two), args);
         assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, expected.clone(), ""), "{args:?}");
     }
-    let servers = |servers: Value| json_answer(&json!({ "resource": resource, "authorization_servers": servers }));
+    let servers = |servers: Value| json_response(&json!({ "resource": resource, "authorization_servers": servers }));
     let redirect = b"HTTP/1.1 302 X\r\nLocation: /\r\nContent-Length: 0\r\n\r\n".to_vec();
     for (octets, status, message) in [
-        (json_answer(&json!({})), 4, "resource metadata: resource: missing"),
-        (json_answer(&json!({ "resource": [resource] })), 4, "resource metadata: resource: must be a string"),
+        (json_response(&json!({})), 4, "resource metadata: resource: missing"),
+        (json_response(&json!({ "resource": [resource] })), 4, "resource metadata: resource: must be a string"),
         (
-            json_answer(&json!({ "resource": format!("{resource}/") })),
+            json_response(&json!({ "resource": format!("{resource}/") })),
             4,
             "resource metadata: resource: not the one that was asked for",
         ),
@@ -450,23 +452,23 @@ fn believes_a_resource_only_in_the_form_of_its_specification() {
         (servers(json!(5)), 4, "resource metadata: authorization_servers: must be a string"),
         (servers(json!(["ftp://id.example"])), 4, "resource metadata: authorization_servers: must begin with https://"),
         (
-            answer(200, "text/html", "<html>"),
+            response(200, "text/html", "<html>"),
             4,
             "resource metadata: a page and no JSON (of a proxy, or of a network's own login?)",
         ),
-        (answer(500, "", ""), 3, "resource metadata: the server answered 500"),
-        (answer(401, "", ""), 1, "resource metadata: the server answered 401"),
+        (response(500, "", ""), 3, "resource metadata: the server answered 500"),
+        (response(401, "", ""), 1, "resource metadata: the server answered 401"),
         (redirect, 4, "resource metadata: a redirect (302), which is not followed"),
     ] {
-        let before = server.seen().len();
+        let before = server.requests().len();
         let output = discover(octets, &[]);
-        assert_eq!((output, server.seen().len() - before), (failure("pkce-discover", status, message), 1));
+        assert_eq!((output, server.requests().len() - before), (failure("pkce-discover", status, message), 1));
     }
 }
 
 #[test]
-fn asks_for_no_resource_that_is_not_a_plain_url() {
-    let everywhere = Everywhere::start(|_, _| answer(404, "", ""));
+fn fetches_no_metadata_of_a_resource_that_is_not_a_plain_url() {
+    let proxy = HttpsProxy::start(|_, _| response(404, "", ""));
     let plain = "plain http is allowed to this machine alone; use https\n\
                  hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
     for (resource, status, wrong) in [
@@ -478,24 +480,26 @@ fn asks_for_no_resource_that_is_not_a_plain_url() {
         ("https://api.example/a b", 2, "not a URL: it has a space, a control character or a letter outside ASCII"),
     ] {
         let mut tool = command("pkce-discover");
-        everywhere.serve(tool.arg(format!("--resource={resource}")));
+        proxy.trusted_by(tool.arg(format!("--resource={resource}")));
         let output = finish(&mut tool, b"");
         assert_eq!(output, failure("pkce-discover", status, &format!("resource: {wrong}")), "{resource}");
     }
-    assert_eq!(everywhere.asked(), [""; 0]);
+    assert_eq!(proxy.requested(), [""; 0]);
 }
 
 #[test]
 fn goes_from_a_resource_to_its_server_over_tls() {
-    let everywhere = Everywhere::start(|url, _| match url {
-        "https://api.example/.well-known/oauth-protected-resource/mcp" => json_answer(
+    let proxy = HttpsProxy::start(|url, _| match url {
+        "https://api.example/.well-known/oauth-protected-resource/mcp" => json_response(
             &json!({ "resource": "https://api.example/mcp", "authorization_servers": ["https://id.example/t"] }),
         ),
-        "https://id.example/.well-known/oauth-authorization-server/t" => json_answer(&metadata("https://id.example/t")),
-        _ => answer(404, "", ""),
+        "https://id.example/.well-known/oauth-authorization-server/t" => {
+            json_response(&metadata("https://id.example/t"))
+        }
+        _ => response(404, "", ""),
     });
     let mut tool = command("pkce-discover");
-    everywhere.serve(tool.args(["--resource", "https://api.example/mcp"]));
+    proxy.trusted_by(tool.args(["--resource", "https://api.example/mcp"]));
     let output = finish(&mut tool, b"");
     let mut expected = metadata("https://id.example/t");
     expected["resource"] = json!("https://api.example/mcp");
@@ -505,7 +509,7 @@ fn goes_from_a_resource_to_its_server_over_tls() {
         "https://id.example/t/.well-known/openid-configuration",
         "https://id.example/.well-known/oauth-authorization-server/t",
     ];
-    assert_eq!(everywhere.asked(), asked);
+    assert_eq!(proxy.requested(), asked);
 }
 
 #[test]
@@ -522,17 +526,17 @@ fn lets_no_server_elsewhere_name_endpoints_on_this_machine() {
     ];
     let changed: Arc<Mutex<(String, String)>> = Arc::default();
     let change = Arc::clone(&changed);
-    let everywhere = Everywhere::start(move |_, _| {
+    let proxy = HttpsProxy::start(move |_, _| {
         let mut metadata = metadata("https://id.example");
         let (name, url) = change.lock().unwrap().clone();
         metadata[&name] = json!(url);
-        json_answer(&metadata)
+        json_response(&metadata)
     });
     for name in endpoints {
         for url in ["http://127.0.0.1:9/x", "https://127.0.0.1/x", "http://[::1]:9/x", "http://localhost:9/x"] {
             *changed.lock().unwrap() = (name.to_owned(), url.to_owned());
             let mut tool = command("pkce-discover");
-            everywhere.serve(tool.arg("https://id.example"));
+            proxy.trusted_by(tool.arg("https://id.example"));
             let message = format!("metadata: {name}: a server elsewhere must not name one on this machine");
             assert_eq!(finish(&mut tool, b""), failure("pkce-discover", 4, &message), "{url}");
         }
@@ -545,7 +549,7 @@ fn takes_http_to_a_test_host_that_is_named() {
         if (seen.method.as_str(), seen.target.as_str()) == ("CONNECT", "idp.test:8080") {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
             let _ = common::read_request(stream).unwrap();
-            stream.write_all(&json_answer(&metadata("http://idp.test:8080/r"))).unwrap();
+            stream.write_all(&json_response(&metadata("http://idp.test:8080/r"))).unwrap();
         }
     });
     for (hosts, status) in [("idp.test:8080", 0), ("other idp.test", 0), ("idp.test:80", 4), ("", 4)] {
@@ -555,19 +559,19 @@ fn takes_http_to_a_test_host_that_is_named() {
         assert_eq!(output.status, status, "{hosts}: {output:?}");
         assert!(status != 0 || output.json() == metadata("http://idp.test:8080/r"), "{output:?}");
     }
-    assert_eq!(proxy.seen().len(), 2);
+    assert_eq!(proxy.requests().len(), 2);
 }
 
 #[test]
 fn trusts_no_certificate_that_has_expired_or_names_another_host() {
-    let everywhere = Everywhere::start(|_, _| json_answer(&json!({})));
+    let proxy = HttpsProxy::start(|_, _| json_response(&json!({})));
     for (host, wrong) in [("expired.example", "certificate expired: "), ("wrong.example", "certificate not valid for ")]
     {
         let mut tool = command("pkce-discover");
-        everywhere.serve(tool.arg(format!("https://{host}")));
+        proxy.trusted_by(tool.arg(format!("https://{host}")));
         let output = finish(&mut tool, b"");
         assert_eq!(
-            (output.status, output.stdout.as_str(), everywhere.asked().len()),
+            (output.status, output.stdout.as_str(), proxy.requested().len()),
             (4, "!4 untrusted pkce-discover\n", 0)
         );
         let start = format!("pkce-discover: {host}: TLS: invalid peer certificate: {wrong}");

@@ -124,7 +124,7 @@ fn merges_documents_of_which_the_later_win() {
 }
 
 #[test]
-fn takes_away_what_else_an_old_token_answer_had() {
+fn removes_what_else_an_old_token_response_had() {
     let old = |listed: Value| {
         json!({
             "client_id": "cli", "token_endpoint": "https://id.example/token", "own": 1, "session": "alice's",

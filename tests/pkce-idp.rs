@@ -117,18 +117,18 @@ fn form(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-fn body(answer: &str) -> Value {
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+fn body(response: &str) -> Value {
+    let (_, body) = response.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {response}"))
 }
 
-fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+fn header<'a>(response: &'a str, name: &str) -> Option<&'a str> {
+    response.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-/// A parameter of the redirect in this answer.
-fn parameter(answer: &str, name: &str) -> Option<String> {
-    let (_, query) = header(answer, "Location")?.split_once('?')?;
+/// A parameter of the redirect in this response.
+fn parameter(response: &str, name: &str) -> Option<String> {
+    let (_, query) = header(response, "Location")?.split_once('?')?;
     form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
 }
 
@@ -149,7 +149,7 @@ fn prints_one_document_and_closes_standard_output() {
 }
 
 #[test]
-fn gives_tokens_for_a_code_once_and_takes_them_back_when_it_comes_again() {
+fn issues_tokens_for_a_code_once_and_revokes_them_when_it_is_sent_again() {
     let idp = Idp::start(&["--auto-approve"]);
     let back = idp.authorize(&[], "");
     assert_eq!(parameter(&back, "state").as_deref(), Some("st"));
@@ -166,7 +166,7 @@ fn gives_tokens_for_a_code_once_and_takes_them_back_when_it_comes_again() {
 }
 
 #[test]
-fn gives_nothing_for_a_code_that_something_else_does_not_fit() {
+fn issues_nothing_for_a_code_whose_request_does_not_match() {
     let idp = Idp::start(&["--auto-approve"]);
     for (changes, error) in [
         (("code_verifier", "a".repeat(43)), "invalid_grant"),
@@ -204,12 +204,12 @@ fn sends_nobody_back_whom_it_does_not_know() {
         ("redirect_uri", ""),
         ("request_uri", "urn:ietf:params:oauth:request_uri:x"),
     ] {
-        let answer = idp.authorize(&[(name, value)], "");
-        assert!(answer.starts_with("HTTP/1.1 400") && header(&answer, "Location").is_none(), "{value}: {answer}");
+        let response = idp.authorize(&[(name, value)], "");
+        assert!(response.starts_with("HTTP/1.1 400") && header(&response, "Location").is_none(), "{value}: {response}");
     }
     for known in ["http://[::1]:9/callback", "http://localhost:9/callback", "https://app.example/callback"] {
-        let answer = idp.authorize(&[("redirect_uri", known)], "");
-        assert!(header(&answer, "Location").unwrap().starts_with(&format!("{known}?code=")), "{answer}");
+        let response = idp.authorize(&[("redirect_uri", known)], "");
+        assert!(header(&response, "Location").unwrap().starts_with(&format!("{known}?code=")), "{response}");
     }
 }
 
@@ -229,10 +229,10 @@ fn refuses_requests_that_are_not_as_they_must_be() {
         (("prompt", "none login"), "invalid_request"),
         (("max_age", "x"), "invalid_request"),
     ] {
-        let answer = idp.authorize(&[changes], "");
-        assert_eq!(parameter(&answer, "error").as_deref(), Some(error), "{changes:?}: {answer}");
-        assert_eq!(parameter(&answer, "state").as_deref(), Some("st"));
-        assert_eq!(parameter(&answer, "iss"), Some(text(&idp.document, "issuer").to_owned()));
+        let response = idp.authorize(&[changes], "");
+        assert_eq!(parameter(&response, "error").as_deref(), Some(error), "{changes:?}: {response}");
+        assert_eq!(parameter(&response, "state").as_deref(), Some("st"));
+        assert_eq!(parameter(&response, "iss"), Some(text(&idp.document, "issuer").to_owned()));
     }
     let other_host = "GET /jwks HTTP/1.1\r\nHost: evil.example\r\n\r\n";
     assert!(talk(idp.port, other_host.as_bytes()).starts_with("HTTP/1.1 421"));
@@ -392,9 +392,9 @@ fn registers_public_native_clients_alone() {
         "redirect_uris": ["http://127.0.0.1/own"], "token_endpoint_auth_method": "none", "client_name": "deploy",
         "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "scope": "openid",
     });
-    let answer = register(&idp, &metadata);
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-    let client = body(&answer);
+    let response = register(&idp, &metadata);
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    let client = body(&response);
     for name in ["redirect_uris", "token_endpoint_auth_method", "client_name", "grant_types", "response_types", "scope"]
     {
         assert_eq!(client[name], metadata[name], "{name}");
@@ -422,9 +422,9 @@ fn registers_public_native_clients_alone() {
     ] {
         let mut metadata = metadata.clone();
         metadata.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-        let answer = register(&idp, &metadata);
-        assert!(answer.starts_with("HTTP/1.1 400"), "{changes}: {answer}");
-        assert_eq!(body(&answer)["error"], error, "{changes}");
+        let response = register(&idp, &metadata);
+        assert!(response.starts_with("HTTP/1.1 400"), "{changes}: {response}");
+        assert_eq!(body(&response)["error"], error, "{changes}");
     }
     assert!(idp.post("/register", "", &[("redirect_uris", "x")]).starts_with("HTTP/1.1 400"));
     assert!(idp.get("/register", "").starts_with("HTTP/1.1 405"));
@@ -449,13 +449,13 @@ fn takes_a_pushed_request_once_and_from_its_client_alone() {
         }
         idp.post("/par", "", &pairs)
     };
-    let answer = push(&[]);
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-    assert_eq!(body(&answer)["expires_in"], 60);
+    let response = push(&[]);
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    assert_eq!(body(&response)["expires_in"], 60);
     let open = |client_id: &str, request_uri: &str| {
         idp.get(&format!("/authorize?{}", form(&[("client_id", client_id), ("request_uri", request_uri)])), "")
     };
-    let pushed = body(&answer);
+    let pushed = body(&response);
     let request_uri = text(&pushed, "request_uri");
     let redirect = open("pkce-tools", request_uri);
     assert_eq!(parameter(&redirect, "state").as_deref(), Some("pushed"));
@@ -477,9 +477,9 @@ fn takes_a_pushed_request_once_and_from_its_client_alone() {
         (("client_id", "other"), 401, "invalid_client"),
         (("client_secret", "x"), 401, "invalid_client"),
     ] {
-        let answer = push(&[change]);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{change:?}: {answer}");
-        assert_eq!(body(&answer)["error"], error, "{change:?}");
+        let response = push(&[change]);
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{change:?}: {response}");
+        assert_eq!(body(&response)["error"], error, "{change:?}");
     }
 }
 
@@ -496,7 +496,7 @@ fn protects_a_resource_and_says_where_its_server_is() {
             "bearer_methods_supported": ["header"],
         });
         assert_eq!(body(&idp.get(&metadata, "")), expected);
-        let challenge = |answer: &str| header(answer, "WWW-Authenticate").unwrap().to_owned();
+        let challenge = |response: &str| header(response, "WWW-Authenticate").unwrap().to_owned();
         let pointer = format!("resource_metadata=\"{base}{metadata}\"");
         assert_eq!(challenge(&at("/mcp", "")), format!("Bearer {pointer}"));
         let wrong = at("/mcp", "Authorization: Bearer x\r\n");
@@ -577,7 +577,7 @@ fn runs_a_command_in_its_presence_and_ends_with_its_status() {
 }
 
 #[test]
-fn hands_the_end_on_to_its_command() {
+fn passes_a_signal_on_to_its_command() {
     let script = "trap 'echo ended; exit 3' TERM; echo ready; while :; do sleep 0.1; done";
     let mut child = common::start(command("pkce-idp").args(["--", "sh", "-c", script]));
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -604,8 +604,8 @@ fn follows_redirects_on_this_machine_alone() {
         "/relative" => b"HTTP/1.1 303 See Other\r\nLocation: /absolute\r\n\r\n".to_vec(),
         "/away" => b"HTTP/1.1 302 Found\r\nLocation: https://id.example/\r\n\r\n".to_vec(),
         "/round" => b"HTTP/1.1 302 Found\r\nLocation: /round\r\n\r\n".to_vec(),
-        "/end" => common::answer(200, "text/html", "<p>done"),
-        _ => common::answer(500, "", ""),
+        "/end" => common::response(200, "text/html", "<p>done"),
+        _ => common::response(500, "", ""),
     });
     for (path, status, message) in [
         ("/relative", 0, ""),
@@ -621,7 +621,7 @@ fn follows_redirects_on_this_machine_alone() {
 }
 
 #[test]
-fn bears_what_is_no_request() {
+fn tolerates_what_is_not_a_request() {
     let idp = Idp::start(&[]);
     let silent: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(("127.0.0.1", idp.port)).unwrap()).collect();
     for octets in ["\u{16}\u{3}\u{1}", "GET /\r\n", "POST /token HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"] {
@@ -648,7 +648,7 @@ fn takes_a_token_request_in_json_as_auth0_does() {
 }
 
 #[test]
-fn lets_a_shell_begin_it_in_the_background() {
+fn can_be_started_in_the_background_by_a_shell() {
     let script = "document=$(pkce-idp & echo $! >&2); pkce-discover \"$(printf %s \"$document\" | \
                   sed 's/.*\"issuer\":\"\\([^\"]*\\)\".*/\\1/')\" -r issuer";
     let mut shell = command("sh");

@@ -8,14 +8,15 @@ use std::io::Read;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::{
-    Output, Seen, Server, answer, command, failure, finish, free_port, json_answer, new_directory, run, start, talk,
+    Output, Request, Server, command, failure, finish, free_port, json_response, new_directory, response, run, start,
+    talk,
 };
 use serde_json::{Value, json};
 
 const URN: &str = "urn:ietf:params:oauth:request_uri:a+b/c";
 
 fn pushed() -> Vec<u8> {
-    answer(201, "application/json", &json!({ "request_uri": URN, "expires_in": 60, "scope": "evil" }).to_string())
+    response(201, "application/json", &json!({ "request_uri": URN, "expires_in": 60, "scope": "evil" }).to_string())
 }
 
 /// A document with a request that can be pushed to this server, as pkce-gen and pkce-url make it.
@@ -39,11 +40,11 @@ fn query(document: &Value) -> Vec<(String, String)> {
     pairs(document["authorization_url"].as_str().unwrap().split_once('?').unwrap().1)
 }
 
-/// Pushes to a server that answers everything alike.
-fn answered(octets: Vec<u8>) -> (Output, Vec<Seen>) {
+/// Pushes to a server with the same response to every request.
+fn with_response(octets: Vec<u8>) -> (Output, Vec<Request>) {
     let server = Server::start(move |_| octets.clone());
     let output = run("pkce-push", &["--timeout", "20"], &document(&server, "/authorize", &[]).to_string());
-    (output, server.seen())
+    (output, server.requests())
 }
 
 #[test]
@@ -53,8 +54,8 @@ fn sends_the_request_and_keeps_a_reference_to_it() {
     let document = document(&server, "/authorize", &more);
     let output = run("pkce-push", &[], &document.to_string());
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
-    let seen = &server.seen()[0];
-    assert_eq!((seen.method.as_str(), seen.target.as_str(), server.seen().len()), ("POST", "/par", 1));
+    let seen = &server.requests()[0];
+    assert_eq!((seen.method.as_str(), seen.target.as_str(), server.requests().len()), ("POST", "/par", 1));
     assert_eq!(seen.header("Content-Type"), Some("application/x-www-form-urlencoded"));
     assert_eq!(seen.header("Authorization"), None);
     assert_eq!(seen.form(), query(&document));
@@ -77,7 +78,7 @@ fn leaves_the_query_that_the_endpoint_has_of_its_own() {
         let output = run("pkce-push", &[], &document.to_string());
         let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
         assert!(url.starts_with(&server.url(short)) && url.contains("request_uri=urn"), "{url}");
-        let sent = server.seen()[0].form();
+        let sent = server.requests()[0].form();
         assert!(sent.iter().all(|(name, _)| name != "p") && sent[0] == ("response_type".into(), "code".into()));
     }
 }
@@ -97,7 +98,7 @@ fn shows_who_the_client_is_in_one_way_alone() {
         let server = Server::start(|_| pushed());
         let output = run("pkce-push", &args, &document(&server, "/authorize", &[]).to_string());
         assert_eq!(output.status, 0, "{output:?}");
-        let (seen, form) = (&server.seen()[0], server.seen()[0].form());
+        let (seen, form) = (&server.requests()[0], server.requests()[0].form());
         let values = |name: &str| -> Vec<&str> {
             form.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect()
         };
@@ -114,29 +115,33 @@ fn says_why_a_request_was_not_taken() {
     let public = "hint: a client without a secret must be registered with token_endpoint_auth_method none; \
                   one with a secret needs --client-secret-file";
     for (octets, status, wrong) in [
-        (answer(400, json, "{\"error\":\"invalid_request\"}"), 1, "invalid_request".to_owned()),
-        (answer(401, json, "{\"error\":\"invalid_client\"}"), 1, format!("invalid_client\n{public}")),
-        (answer(401, "", ""), 1, format!("the server answered 401\n{public}")),
-        (answer(405, "", ""), 1, "the server answered 405 without an OAuth error".into()),
-        (answer(413, "", ""), 1, "the server answered 413 without an OAuth error".into()),
-        (answer(429, "", ""), 3, "the server answered 429".into()),
-        (answer(500, "", ""), 3, "the server answered 500".into()),
-        (answer(503, "", ""), 3, "the server answered 503".into()),
-        (answer(302, "", ""), 4, "a redirect (302), which is not followed".into()),
-        (answer(201, "text/html", "<html>"), 4, "a page and no JSON (of a proxy, or of a network's own login?)".into()),
-        (answer(201, json, "{\"expires_in\":60}"), 4, "request_uri: missing".into()),
-        (json_answer(&json!({ "request_uri": 5 })), 4, "request_uri: must be a string".into()),
+        (response(400, json, "{\"error\":\"invalid_request\"}"), 1, "invalid_request".to_owned()),
+        (response(401, json, "{\"error\":\"invalid_client\"}"), 1, format!("invalid_client\n{public}")),
+        (response(401, "", ""), 1, format!("the server answered 401\n{public}")),
+        (response(405, "", ""), 1, "the server answered 405 without an OAuth error".into()),
+        (response(413, "", ""), 1, "the server answered 413 without an OAuth error".into()),
+        (response(429, "", ""), 3, "the server answered 429".into()),
+        (response(500, "", ""), 3, "the server answered 500".into()),
+        (response(503, "", ""), 3, "the server answered 503".into()),
+        (response(302, "", ""), 4, "a redirect (302), which is not followed".into()),
         (
-            json_answer(&json!({ "request_uri": "urn:x\n" })),
+            response(201, "text/html", "<html>"),
+            4,
+            "a page and no JSON (of a proxy, or of a network's own login?)".into(),
+        ),
+        (response(201, json, "{\"expires_in\":60}"), 4, "request_uri: missing".into()),
+        (json_response(&json!({ "request_uri": 5 })), 4, "request_uri: must be a string".into()),
+        (
+            json_response(&json!({ "request_uri": "urn:x\n" })),
             4,
             "request_uri: must be visible ASCII characters, one at least".into(),
         ),
     ] {
-        let (output, seen) = answered(octets);
+        let (output, seen) = with_response(octets);
         assert_eq!(output, failure("pkce-push", status, &format!("{endpoint}: {wrong}")));
         assert_eq!(seen.len(), 1, "{wrong}");
     }
-    let (output, _) = answered(json_answer(&json!({ "request_uri": URN })));
+    let (output, _) = with_response(json_response(&json!({ "request_uri": URN })));
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "200 is a success too");
 }
 
@@ -205,7 +210,7 @@ fn pushes_nothing_that_cannot_be_pushed() {
     ] {
         assert_eq!(run("pkce-push", &[], &changed(changes)), failure("pkce-push", status, &wrong));
     }
-    assert!(server.seen().is_empty());
+    assert!(server.requests().is_empty());
     let nobody = changed(json!({ "pushed_authorization_request_endpoint": "http://127.0.0.1:1/par" }));
     let message = "pushed authorization request endpoint: 127.0.0.1: connection refused";
     assert_eq!(run("pkce-push", &[], &nobody), failure("pkce-push", 3, message));

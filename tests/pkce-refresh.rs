@@ -1,9 +1,9 @@
-//! pkce-refresh: the one request, what its answer replaces, and what is said of a token that may be spent.
+//! pkce-refresh: the one request, what its response replaces, and what is said of a token that may be spent.
 #![cfg(test)]
 
 mod common;
 
-use common::{Output, Seen, Server, answer, changed, command, failure, finish, json_answer, run};
+use common::{Output, Request, Server, changed, command, failure, finish, json_response, response, run};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "r3fresh-r3fresh";
@@ -38,19 +38,19 @@ fn pairs(names: &[(&str, &str)]) -> Vec<(String, String)> {
     names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Refreshes at a server that answers with these octets.
-fn answered(octets: Vec<u8>) -> (Output, Vec<Seen>) {
+/// Refreshes at a server that responds with these octets.
+fn with_response(octets: Vec<u8>) -> (Output, Vec<Request>) {
     let server = Server::start(move |_| octets.clone());
     let output = run("pkce-refresh", &[], &document(&server).to_string());
-    (output, server.seen())
+    (output, server.requests())
 }
 
 #[test]
 fn sends_the_refresh_token_once_in_a_form() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let output = run("pkce-refresh", &[], &document(&server).to_string());
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
-    let [seen] = &server.seen()[..] else { panic!("{:?}", server.seen()) };
+    let [seen] = &server.requests()[..] else { panic!("{:?}", server.requests()) };
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/token"));
     assert_eq!(seen.header("Content-Type"), Some("application/x-www-form-urlencoded"));
     assert_eq!(seen.header("Authorization"), None);
@@ -59,8 +59,8 @@ fn sends_the_refresh_token_once_in_a_form() {
 }
 
 #[test]
-fn replaces_the_tokens_as_one_set_and_keeps_what_the_answer_lacks_of_the_rest() {
-    let server = Server::start(|_| json_answer(&tokens()));
+fn replaces_the_tokens_as_one_set_and_keeps_what_the_response_lacks_of_the_rest() {
+    let server = Server::start(|_| json_response(&tokens()));
     let output = run("pkce-refresh", &[], &document(&server).to_string());
     let mut expected = with(&server, json!({ "expires_in": null, "expires_at": null, "id_token": null }));
     expected["access_token"] = json!("new");
@@ -69,7 +69,7 @@ fn replaces_the_tokens_as_one_set_and_keeps_what_the_answer_lacks_of_the_rest() 
     assert!(output.stdout.contains("\"own\":1.1"), "{output:?}");
     // Everything at once: a rotated token, a scope, a lifetime, an ID token, what is new, and what must not enter.
     let server = Server::start(|_| {
-        json_answer(&json!({
+        json_response(&json!({
             "access_token": "new", "token_type": "Bearer", "expires_in": "60", "refresh_token": "next",
             "scope": "openid", "id_token": "a.b.c", "session": 7, "own": 2,
             "token_endpoint": "https://evil.example/", "client_id": "evil", "id_token_claims": {}, "expires_at": 9,
@@ -94,30 +94,30 @@ fn replaces_the_tokens_as_one_set_and_keeps_what_the_answer_lacks_of_the_rest() 
 }
 
 #[test]
-fn keeps_the_refresh_token_where_none_comes() {
-    for answer in [json!({}), json!({ "refresh_token": null })] {
+fn keeps_the_refresh_token_where_the_response_has_none() {
+    for response in [json!({}), json!({ "refresh_token": null })] {
         let mut tokens = tokens();
-        tokens.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
-        let (output, _) = answered(json_answer(&tokens));
+        tokens.as_object_mut().unwrap().extend(response.as_object().unwrap().clone());
+        let (output, _) = with_response(json_response(&tokens));
         assert_eq!((output.status, &output.json()["refresh_token"]), (0, &json!(TOKEN)));
     }
 }
 
 #[test]
-fn asks_for_less_where_that_is_wanted() {
-    let server = Server::start(|_| json_answer(&tokens()));
+fn requests_a_narrower_scope_on_request() {
+    let server = Server::start(|_| json_response(&tokens()));
     let output = run("pkce-refresh", &["--scope", "openid"], &document(&server).to_string());
     assert_eq!((output.status, output.stderr.as_str()), (0, ""));
-    // An answer without a scope grants the one asked for (RFC 6749 section 5.1).
+    // A response without a scope grants the requested one (RFC 6749 section 5.1).
     assert_eq!(output.json()["scope"], "openid");
-    assert!(server.seen()[0].form().contains(&("scope".to_owned(), "openid".to_owned())));
+    assert!(server.requests()[0].form().contains(&("scope".to_owned(), "openid".to_owned())));
     let output = run("pkce-refresh", &["--scope", "openid admin"], &document(&server).to_string());
     let note = "pkce-refresh: note: --scope asks for more than was granted\n";
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
     let server = Server::start(|_| {
         let mut tokens = tokens();
         tokens["scope"] = json!("openid");
-        json_answer(&tokens)
+        json_response(&tokens)
     });
     let output = run("pkce-refresh", &["--scope", "openid"], &document(&server).to_string());
     assert_eq!((output.status, output.stderr.as_str()), (0, ""));
@@ -126,14 +126,14 @@ fn asks_for_less_where_that_is_wanted() {
 }
 
 #[test]
-fn asks_for_the_resources_of_the_document_or_one_of_them() {
+fn requests_the_resources_of_the_document_or_one_of_them() {
     let (one, two) = ("https://api.example/", "urn:two");
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let both = with(&server, json!({ "resource": [one, two] })).to_string();
     let sent = |args: &[&str], document: &str| {
         let output = run("pkce-refresh", args, document);
         assert_eq!(output.status, 0, "{output:?}");
-        let form = server.seen().last().unwrap().form();
+        let form = server.requests().last().unwrap().form();
         form.into_iter().filter(|(name, _)| name == "resource").map(|(_, value)| value).collect::<Vec<_>>()
     };
     assert_eq!(sent(&[], &both), [one, two]);
@@ -146,7 +146,7 @@ fn asks_for_the_resources_of_the_document_or_one_of_them() {
 #[test]
 fn tells_what_is_spent_from_what_is_not() {
     let spent = "; the refresh token may be spent";
-    let json = |status, body: &str| answer(status, "application/json", body);
+    let json = |status, body: &str| response(status, "application/json", body);
     for (octets, status, message) in [
         (json(400, "{\"error\":\"invalid_grant\"}"), 5, "token endpoint: invalid_grant".to_owned()),
         (json(403, "{\"error\":\"invalid_grant\"}"), 5, "token endpoint: invalid_grant".to_owned()),
@@ -170,7 +170,7 @@ fn tells_what_is_spent_from_what_is_not() {
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}".to_vec(), 5, String::new()),
         (Vec::new(), 5, String::new()),
     ] {
-        let (output, seen) = answered(octets);
+        let (output, seen) = with_response(octets);
         assert_eq!((output.status, seen.len()), (status, 1), "{message}: {output:?}");
         match message.is_empty() {
             true => assert!(output.stderr.ends_with(&format!("{spent}\n")), "{output:?}"),
@@ -193,9 +193,9 @@ fn tells_what_is_spent_from_what_is_not() {
 #[test]
 fn keeps_the_token_out_of_messages_and_says_what_is_lost() {
     let body = json!({ "error": "invalid_grant", "error_description": format!("no {TOKEN}\u{1b}[2J") });
-    let (output, _) = answered(answer(400, "application/json", &body.to_string()));
+    let (output, _) = with_response(response(400, "application/json", &body.to_string()));
     assert_eq!(output, failure("pkce-refresh", 5, "token endpoint: invalid_grant: no [...]?[2J"));
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let script = |to: &str| {
         let mut shell = command("bash");
         finish(shell.args(["-c", &format!("pkce-refresh {to}")]), document(&server).to_string().as_bytes())
@@ -203,15 +203,15 @@ fn keeps_the_token_out_of_messages_and_says_what_is_lost() {
     let output = script(">/dev/full");
     let lost = "no space left on device; the tokens that the server gave cannot be had again";
     assert_eq!((output.status, output.stderr), (5, format!("pkce-refresh: standard output: {lost}\n")));
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
     // Closed from the start: that is seen before anything is sent.
     let output = script(">&-");
-    assert_eq!((output.status, server.seen().len()), (3, 1), "{output:?}");
+    assert_eq!((output.status, server.requests().len()), (3, 1), "{output:?}");
 }
 
 #[test]
 fn refuses_documents_whose_token_it_must_not_send() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let hint = "\nhint: a server gives one where offline_access is in the scope, most with --prompt consent";
     for (changes, status, message) in [
         (json!({ "refresh_token": null }), 2, format!("refresh_token: missing{hint}")),
@@ -232,16 +232,16 @@ fn refuses_documents_whose_token_it_must_not_send() {
         let output = run("pkce-refresh", &[], &with(&server, changes).to_string());
         assert_eq!(output, failure("pkce-refresh", status, &message));
     }
-    assert_eq!(server.seen().len(), 0);
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[test]
 fn shows_who_the_client_is_as_the_exchange_does() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let document = with(&server, json!({ "client_secret": "s3cr3t-s3cr3t" })).to_string();
     let output = run("pkce-refresh", &[], &document);
     assert_eq!((output.status, &output.json()["client_secret"]), (0, &json!("s3cr3t-s3cr3t")));
-    let seen = server.seen();
+    let seen = server.requests();
     assert_eq!(seen[0].header("Authorization"), Some("Basic Y2xpOnMzY3IzdC1zM2NyM3Q="));
     assert!(!seen[0].body.contains("s3cr3t-s3cr3t") && !seen[0].body.contains("client_id"));
 }

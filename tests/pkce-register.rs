@@ -1,9 +1,9 @@
-//! pkce-register: what a server is told of a client, and what of its answer is believed.
+//! pkce-register: what the request says of the client, and what is taken from the response.
 #![cfg(test)]
 
 mod common;
 
-use common::{Output, Seen, Server, answer, command, failure, finish, json_answer, new_directory, run};
+use common::{Output, Request, Server, command, failure, finish, json_response, new_directory, response, run};
 use serde_json::{Value, json};
 
 /// A document of a server that registers at this URL.
@@ -16,25 +16,25 @@ fn with(mut object: Value, changes: &Value) -> Value {
     object
 }
 
-/// Registers at a server that answers everything alike.
-fn answered(octets: Vec<u8>, args: &[&str]) -> (Output, Vec<Seen>, Value) {
+/// Registers at a server with the same response to every request.
+fn with_response(octets: Vec<u8>, args: &[&str]) -> (Output, Vec<Request>, Value) {
     let server = Server::start(move |_| octets.clone());
     let document = document(&server);
     let output = run("pkce-register", &[&["--timeout", "20"], args].concat(), &document.to_string());
-    (output, server.seen(), document)
+    (output, server.requests(), document)
 }
 
 fn created(body: &Value) -> Vec<u8> {
-    answer(201, "application/json", &body.to_string())
+    response(201, "application/json", &body.to_string())
 }
 
-fn body(seen: &Seen) -> Value {
+fn body(seen: &Request) -> Value {
     serde_json::from_str(&seen.body).unwrap()
 }
 
 #[test]
 fn registers_a_public_native_client() {
-    let (output, seen, document) = answered(created(&json!({ "client_id": "c-1" })), &[]);
+    let (output, seen, document) = with_response(created(&json!({ "client_id": "c-1" })), &[]);
     let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
     assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", with(document, &expected)));
     assert_eq!((seen.len(), seen[0].method.as_str(), seen[0].target.as_str()), (1, "POST", "/register"));
@@ -45,7 +45,7 @@ fn registers_a_public_native_client() {
     });
     assert_eq!(body(&seen[0]), asked);
     let args = ["--client-name", "deploy \"ü\"", "--redirect-uri", "http://localhost:0/cb", "--scope", "openid read"];
-    let (output, seen, document) = answered(json_answer(&json!({ "client_id": "c-2" })), &args);
+    let (output, seen, document) = with_response(json_response(&json!({ "client_id": "c-2" })), &args);
     let expected = json!({ "client_id": "c-2", "redirect_uri": "http://localhost:0/cb", "scope": "openid read" });
     assert_eq!((output.status, output.json()), (0, with(document, &expected)), "200 is a success too");
     let named = json!({
@@ -63,15 +63,15 @@ fn registers_what_the_document_says_and_the_options_first() {
     let output = run("pkce-register", &args, &own.to_string());
     let expected = json!({ "client_id": "c-1", "redirect_uri": "com.example.app:/cb", "scope": "b" });
     assert_eq!(output.json(), with(own, &expected));
-    let asked: Vec<Value> = server.seen().iter().map(body).collect();
+    let asked: Vec<Value> = server.requests().iter().map(body).collect();
     assert_eq!((&asked[0]["redirect_uris"], &asked[0]["scope"]), (&json!(["http://127.0.0.1:8080/own"]), &json!("a")));
     assert_eq!((&asked[1]["redirect_uris"], &asked[1]["scope"]), (&json!(["com.example.app:/cb"]), &json!("b")));
 }
 
 #[test]
-fn keeps_a_secret_only_where_the_server_insists() {
+fn adds_a_secret_only_where_the_server_requires_it() {
     let insists = |more: Value| with(json!({ "client_id": "c-1", "client_secret": "s3cr3t" }), &more);
-    for (answer, kept) in [
+    for (response, added) in [
         (insists(json!({ "token_endpoint_auth_method": "none" })), json!({})),
         (insists(json!({})), json!({ "client_secret": "s3cr3t" })),
         (insists(json!({ "token_endpoint_auth_method": "client_secret_post", "client_secret_expires_at": 0 })), {
@@ -81,7 +81,7 @@ fn keeps_a_secret_only_where_the_server_insists() {
             json!({ "client_secret": "s3cr3t", "token_endpoint_auth_method": "client_secret_basic" })
         }),
     ] {
-        let server = Server::start(move |_| created(&answer));
+        let server = Server::start(move |_| created(&response));
         // What an earlier registration has left is no part of the new client.
         let old =
             json!({ "client_id": "old", "client_secret": "old", "token_endpoint_auth_method": "client_secret_post" });
@@ -89,36 +89,36 @@ fn keeps_a_secret_only_where_the_server_insists() {
         let output = run("pkce-register", &[], &with(document.clone(), &old).to_string());
         let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
         assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
-        assert_eq!(output.json(), with(with(document, &expected), &kept));
+        assert_eq!(output.json(), with(with(document, &expected), &added));
     }
     let expires = insists(json!({ "client_secret_expires_at": 1_900_000_000 }));
     let note = "pkce-register: note: the client's secret expires; then a new client must be registered\n";
-    let (output, ..) = answered(created(&expires), &[]);
+    let (output, ..) = with_response(created(&expires), &[]);
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
     for (method, status, wrong) in [
         ("private_key_jwt", 1, "the server wants the client to show who it is in a way that is not known here"),
         ("client_secret_basic", 4, "client_secret: missing"),
     ] {
-        let answer = json!({ "client_id": "c-1", "token_endpoint_auth_method": method });
-        let (output, ..) = answered(created(&answer), &[]);
+        let response = json!({ "client_id": "c-1", "token_endpoint_auth_method": method });
+        let (output, ..) = with_response(created(&response), &[]);
         assert_eq!(output, failure("pkce-register", status, &format!("registration endpoint: {wrong}")));
     }
 }
 
 #[test]
-fn takes_nothing_else_from_the_answer() {
-    let answer = json!({
+fn takes_nothing_else_from_the_response() {
+    let response = json!({
         "client_id": "c-1", "client_id_issued_at": 1, "registration_access_token": "rat", "scope": "evil",
         "registration_client_uri": "https://evil.example", "token_endpoint": "https://evil.example", "issuer": "evil",
         "redirect_uri": "evil", "access_token": "evil", "jwks_uri": "https://evil.example", "client_name": "evil",
         "redirect_uris": ["http://127.0.0.1/callback"],
     });
-    let (output, _, document) = answered(created(&answer), &[]);
+    let (output, _, document) = with_response(created(&response), &[]);
     let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
     assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", with(document, &expected)));
     let other = json!({ "client_id": "c-1", "redirect_uris": ["http://127.0.0.1/other"] });
     let note = "pkce-register: note: the server registered another redirect URI than the one that was asked for\n";
-    let (output, ..) = answered(created(&other), &[]);
+    let (output, ..) = with_response(created(&other), &[]);
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
 }
 
@@ -131,12 +131,12 @@ fn shows_the_token_that_the_server_gave_for_registering() {
         path.to_str().unwrap().to_owned()
     };
     let token = file("token", "initial-t0ken\n");
-    let (output, seen, _) = answered(created(&json!({ "client_id": "c-1" })), &["--access-token-file", &token]);
+    let (output, seen, _) = with_response(created(&json!({ "client_id": "c-1" })), &["--access-token-file", &token]);
     assert_eq!((output.status, seen[0].header("Authorization")), (0, Some("Bearer initial-t0ken")));
     assert!(!output.stdout.contains("t0ken"));
     let refusal = json!({ "error": "invalid_token", "error_description": "initial-t0ken has expired" });
     let (output, ..) =
-        answered(answer(401, "application/json", &refusal.to_string()), &["--access-token-file", &token]);
+        with_response(response(401, "application/json", &refusal.to_string()), &["--access-token-file", &token]);
     let message = "registration endpoint: invalid_token: [...] has expired";
     assert_eq!(output, failure("pkce-register", 1, message));
     for (path, wrong) in [
@@ -145,7 +145,7 @@ fn shows_the_token_that_the_server_gave_for_registering() {
         (file("letters", "tökén\n"), "must hold visible ASCII characters alone"),
         (directory.path().join("missing").to_str().unwrap().to_owned(), "no such file or directory"),
     ] {
-        let (output, seen, _) = answered(created(&json!({ "client_id": "c" })), &["--access-token-file", &path]);
+        let (output, seen, _) = with_response(created(&json!({ "client_id": "c" })), &["--access-token-file", &path]);
         assert_eq!(output, failure("pkce-register", 2, &format!("--access-token-file: {wrong}")));
         assert!(seen.is_empty());
     }
@@ -156,16 +156,16 @@ fn says_why_there_is_no_client() {
     let error = |error: &str| json!({ "error": error, "error_description": "no\u{1b}[31m" }).to_string();
     let json = "application/json";
     for (octets, status, wrong) in [
-        (answer(400, json, &error("invalid_redirect_uri")), 1, "invalid_redirect_uri: no?[31m"),
-        (answer(403, json, &error("access_denied")), 1, "access_denied: no?[31m"),
-        (answer(401, "", ""), 1, "the server answered 401"),
-        (answer(404, "text/html", "<h1>none"), 1, "the server answered 404 without an OAuth error"),
-        (answer(429, "", ""), 3, "the server answered 429"),
-        (answer(500, "", ""), 3, "the server answered 500"),
-        (answer(503, "", ""), 3, "the server answered 503"),
-        (answer(204, "", ""), 4, "the server answered 204"),
-        (answer(302, "", ""), 4, "a redirect (302), which is not followed"),
-        (answer(201, "text/html", "<html>"), 4, "a page and no JSON (of a proxy, or of a network's own login?)"),
+        (response(400, json, &error("invalid_redirect_uri")), 1, "invalid_redirect_uri: no?[31m"),
+        (response(403, json, &error("access_denied")), 1, "access_denied: no?[31m"),
+        (response(401, "", ""), 1, "the server answered 401"),
+        (response(404, "text/html", "<h1>none"), 1, "the server answered 404 without an OAuth error"),
+        (response(429, "", ""), 3, "the server answered 429"),
+        (response(500, "", ""), 3, "the server answered 500"),
+        (response(503, "", ""), 3, "the server answered 503"),
+        (response(204, "", ""), 4, "the server answered 204"),
+        (response(302, "", ""), 4, "a redirect (302), which is not followed"),
+        (response(201, "text/html", "<html>"), 4, "a page and no JSON (of a proxy, or of a network's own login?)"),
         (created(&json!({})), 4, "client_id: missing"),
         (created(&json!({ "client_id": 5 })), 4, "client_id: must be a string"),
         (created(&json!({ "client_id": "" })), 4, "client_id: must be visible ASCII characters, one at least"),
@@ -173,11 +173,11 @@ fn says_why_there_is_no_client() {
         (created(&json!({ "client_id": "c", "client_secret": 5 })), 4, "client_secret: must be a string"),
         (created(&json!({ "client_id": "c", "redirect_uris": 5 })), 4, "redirect_uris: must be a string"),
     ] {
-        let (output, seen, _) = answered(octets, &[]);
+        let (output, seen, _) = with_response(octets, &[]);
         assert_eq!(output, failure("pkce-register", status, &format!("registration endpoint: {wrong}")));
         assert_eq!(seen.len(), 1, "{wrong}");
     }
-    let server = Server::start(move |_| answer(400, json, &error("invalid_client_metadata")));
+    let server = Server::start(move |_| response(400, json, &error("invalid_client_metadata")));
     let mut tool = command("pkce-register");
     let output = finish(tool.env("PKCE_ERRORS", "json"), document(&server).to_string().as_bytes());
     let told: Value = serde_json::from_str(&output.stderr).unwrap();

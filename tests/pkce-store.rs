@@ -1,4 +1,4 @@
-//! pkce-store and pkce-load: what is kept, how, and every file that is not theirs to use.
+//! pkce-store and pkce-load: what is stored, how, and every file that they must not use.
 #![cfg(test)]
 
 mod common;
@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::time::Instant;
 
 use common::{Output, command, done, failure, finish, lacks, make_fifo, new_directory, start};
-use home::{DOCUMENT, Home, fine};
+use home::{DOCUMENT, Home, success};
 use serde_json::{Value, json};
 
 /// A failure of pkce-store: it prints nothing for a next tool.
@@ -23,15 +23,15 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn keeps_the_document_whole_and_gives_it_back() {
+fn stores_the_document_whole_and_loads_it_unchanged() {
     let home = Home::new();
-    assert_eq!(home.store(DOCUMENT), fine());
-    assert_eq!(home.load(), Output { stdout: DOCUMENT.to_owned(), ..fine() });
+    assert_eq!(home.store(DOCUMENT), success());
+    assert_eq!(home.load(), Output { stdout: DOCUMENT.to_owned(), ..success() });
     assert_eq!(home.files(), ["work.json", "work.lock"]);
     let raw = finish(home.command("pkce-load").args(["work", "-r", "refresh_token"]), b"");
-    assert_eq!(raw, Output { stdout: "r3fresh-r3fresh\n".to_owned(), ..fine() });
+    assert_eq!(raw, Output { stdout: "r3fresh-r3fresh\n".to_owned(), ..success() });
     let other = DOCUMENT.replace("\"a\"", "\"b\"");
-    assert_eq!((home.store(&other), home.load().stdout), (fine(), other));
+    assert_eq!((home.store(&other), home.load().stdout), (success(), other));
 }
 
 #[test]
@@ -39,10 +39,10 @@ fn is_for_its_owner_alone_whatever_the_umask() {
     for mask in ["000", "777", "022"] {
         let home = Home::new();
         let output = home.bash(&format!("umask {mask}; exec pkce-store work"));
-        assert_eq!(output, fine(), "{mask}");
+        assert_eq!(output, success(), "{mask}");
         assert_eq!((home.mode(""), home.mode("work.json")), (0o700, 0o600), "{mask}");
         assert_eq!(home.mode("work.lock") & 0o077, 0, "{mask}");
-        assert_eq!(home.store(DOCUMENT), fine(), "{mask}");
+        assert_eq!(home.store(DOCUMENT), success(), "{mask}");
         assert_eq!(home.load().stdout, DOCUMENT, "{mask}");
     }
 }
@@ -59,7 +59,7 @@ fn finds_its_directory_as_the_base_directories_say() {
         (vec![("HOME", at("other"))], "other/.local/state/pkce/work.json"),
     ] {
         let output = finish(command("pkce-store").arg("work").envs(settings), DOCUMENT.as_bytes());
-        assert_eq!((output, directory.path().join(expected).is_file()), (fine(), true), "{expected}");
+        assert_eq!((output, directory.path().join(expected).is_file()), (success(), true), "{expected}");
     }
     let output = finish(command("pkce-store").arg("work").env_remove("HOME"), DOCUMENT.as_bytes());
     let hint = "\nhint: PKCE_HOME names the folder for the kept documents";
@@ -71,10 +71,10 @@ fn takes_plain_names_alone() {
     let home = Home::new();
     let long = "a".repeat(64);
     for name in ["a", "A-b_c.9", "9", long.as_str()] {
-        assert_eq!(finish(home.command("pkce-store").arg(name), DOCUMENT.as_bytes()), fine(), "{name}");
+        assert_eq!(finish(home.command("pkce-store").arg(name), DOCUMENT.as_bytes()), success(), "{name}");
     }
-    let kept = finish(&mut home.command("pkce-load"), b"");
-    assert_eq!(kept.stdout, format!("9\nA-b_c.9\na\n{long}\n"));
+    let stored = finish(&mut home.command("pkce-load"), b"");
+    assert_eq!(stored.stdout, format!("9\nA-b_c.9\na\n{long}\n"));
     let longer = "a".repeat(65);
     let wrong = "must be a letter or digit, then up to 63 letters, digits, dots, hyphens, underscores";
     for name in ["../x", "", ".", "..", ".x", "a/b", "a b", "\u{e4}", "a\n", "_x", longer.as_str()] {
@@ -89,7 +89,7 @@ fn takes_plain_names_alone() {
 }
 
 #[test]
-fn removes_what_is_kept_and_what_a_killed_process_left() {
+fn removes_the_stored_login_and_what_a_killed_process_left() {
     let home = Home::new();
     let remove = || finish(home.command("pkce-store").args(["--remove", "work"]), b"");
     let nothing = refused(5, "work: nothing is kept under this name");
@@ -99,11 +99,11 @@ fn removes_what_is_kept_and_what_a_killed_process_left() {
     fs::write(home.path("work.pending"), "x\n").unwrap();
     fs::write(home.path("other.json"), DOCUMENT).unwrap();
     fs::write(home.path(".other.json.a1B2c3D4"), DOCUMENT).unwrap();
-    assert_eq!(remove(), fine());
+    assert_eq!(remove(), success());
     // The lock stays: who waits for it has it open.
     assert_eq!(home.files(), [".other.json.a1B2c3D4", "other.json", "work.lock"]);
     assert_eq!(remove(), nothing);
-    assert_eq!(home.store(DOCUMENT), fine());
+    assert_eq!(home.store(DOCUMENT), success());
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn notes_another_issuer_or_person() {
     assert_eq!(home.load().stdout, mallory);
 }
 
-/// What was kept before stays as it is, to the octet.
+/// What was stored before stays unchanged, to the octet.
 fn stays(home: &Home, wrong: impl Fn(&str) -> Output) {
     let before = fs::read(home.path("work.json")).unwrap();
     let message = |tool: &str| {
@@ -243,8 +243,8 @@ fn overwrites_nothing_that_it_cannot_read() {
         fs::write(&path, content).unwrap();
         stays(&home, |tool| failure(tool, 4, &format!("{path}: {wrong}{hint}")));
     }
-    assert_eq!(finish(home.command("pkce-store").args(["--remove", "work"]), b""), fine());
-    assert_eq!(home.store(DOCUMENT), fine());
+    assert_eq!(finish(home.command("pkce-store").args(["--remove", "work"]), b""), success());
+    assert_eq!(home.store(DOCUMENT), success());
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn waits_for_the_lock_and_not_for_ever() {
     assert_eq!(home.load().stdout, DOCUMENT);
     let waiting = start(home.command("pkce-store").args(["--remove", "work"]));
     drop(lock);
-    assert_eq!(done(waiting), fine());
+    assert_eq!(done(waiting), success());
 }
 
 #[test]
@@ -326,9 +326,9 @@ fn has_every_file_go_through_the_commands() {
         finish(command.args(args).env("PKCE_SEAL", seal).env("PKCE_OPEN", open), DOCUMENT.as_bytes())
     };
     let (seal, open) = ("base64 | tr A-Za-z N-ZA-Mn-za-m", "tr A-Za-z N-ZA-Mn-za-m | base64 -d");
-    assert_eq!(sealed("pkce-store", &["work"], seal, open), fine());
-    let kept = fs::read(home.path("work.json")).unwrap();
-    assert!(!String::from_utf8_lossy(&kept).contains("r3fresh"));
+    assert_eq!(sealed("pkce-store", &["work"], seal, open), success());
+    let stored = fs::read(home.path("work.json")).unwrap();
+    assert!(!String::from_utf8_lossy(&stored).contains("r3fresh"));
     assert_eq!(sealed("pkce-load", &["work"], seal, open).stdout, DOCUMENT);
     // Without its command the file is nothing that is known, and stays.
     assert_eq!((home.load().status, home.store(DOCUMENT).status), (4, 4));
@@ -356,9 +356,9 @@ fn has_every_file_go_through_the_commands() {
         let output = sealed("pkce-store", &["work"], seal, open);
         assert_eq!(output, refused(3, &format!("PKCE_SEAL: {wrong}")));
     }
-    assert_eq!(fs::read(home.path("work.json")).unwrap(), kept);
-    // A machine that can seal and not open keeps what it cannot compare.
-    assert_eq!(sealed("pkce-store", &["work"], "base64", ""), fine());
+    assert_eq!(fs::read(home.path("work.json")).unwrap(), stored);
+    // A machine that can seal and not open stores what it cannot compare.
+    assert_eq!(sealed("pkce-store", &["work"], "base64", ""), success());
     assert_eq!(sealed("pkce-load", &["work"], "", "base64 -d").stdout, DOCUMENT);
 }
 
@@ -390,12 +390,12 @@ fn seals_with_age_as_the_manual_says() {
         "age-keygen -o key 2>/dev/null; age-keygen -o wrong 2>/dev/null
         export PKCE_SEAL=\"age -r $(age-keygen -y key)\" PKCE_OPEN='age -d -i key'
         pkce-store work; echo stored=$?
-        grep -ac 'r3fresh\\|access_token' kept/work.json; head -c 21 kept/work.json; echo
-        pkce-load work -r refresh_token; cp kept/work.json before
+        grep -ac 'r3fresh\\|access_token' store/work.json; head -c 21 store/work.json; echo
+        pkce-load work -r refresh_token; cp store/work.json before
         PKCE_OPEN='age -d -i wrong' pkce-load work; echo load=$?
         PKCE_OPEN='age -d -i wrong' pkce-token work; echo token=$?
         printf '{\"token_endpoint\":\"https://a/b\"}' | PKCE_OPEN='age -d -i wrong' pkce-store work; echo store=$?
-        cmp before kept/work.json; echo same=$?",
+        cmp before store/work.json; echo same=$?",
     );
     let expected = "stored=0\n0\nage-encryption.org/v1\nr3fresh-r3fresh\n!3 unavailable pkce-load\nload=3\n\
                     !3 unavailable pkce-token\ntoken=3\nstore=3\nsame=0\n";

@@ -15,7 +15,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Output, answer, command, done, failure, finish, json_answer, kill, lacks, make_fifo, start};
+use common::{Output, command, done, failure, finish, json_response, kill, lacks, make_fifo, response, start};
 use rotating::{Session, now, number, refused, rotate};
 use serde_json::{Value, json};
 
@@ -28,10 +28,10 @@ fn bare(output: Output) -> Output {
 }
 
 #[test]
-fn gives_the_kept_token_without_a_request_and_without_the_lock() {
+fn prints_the_stored_token_without_a_request_and_without_the_lock() {
     let session = Session::new(Duration::ZERO);
     let until = now() + 600;
-    session.keep(&session.document(0, until));
+    session.store(&session.document(0, until));
     let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
     lock.lock().unwrap();
     let before = fs::read(session.path("work.json")).unwrap();
@@ -48,11 +48,11 @@ fn gives_the_kept_token_without_a_request_and_without_the_lock() {
     // The refresh token is nobody's business.
     let missing = bare(failure("pkce-token", 2, "refresh_token: missing"));
     assert_eq!(session.token(&["-r", "refresh_token"]), missing);
-    assert_eq!((session.asked(), fs::read(session.path("work.json")).unwrap()), (0, before));
+    assert_eq!((session.refreshes(), fs::read(session.path("work.json")).unwrap()), (0, before));
 }
 
 #[test]
-fn refreshes_what_does_not_live_long_enough_and_keeps_it() {
+fn refreshes_what_is_not_valid_long_enough_and_stores_it() {
     let session = Session::new(Duration::ZERO);
     for (left, args, asked) in [
         (0, &[][..], true),
@@ -64,22 +64,22 @@ fn refreshes_what_does_not_live_long_enough_and_keeps_it() {
         (600, &["--refresh"], true),
     ] {
         let latest = session.grant.lock().unwrap().latest;
-        session.keep(&session.document(latest, now() + left));
-        let before = session.asked();
+        session.store(&session.document(latest, now() + left));
+        let before = session.refreshes();
         let output = session.token(args);
         assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{left} {args:?}");
         let expected = if asked { latest + 1 } else { latest };
         assert_eq!(output.json()["access_token"], access(expected), "{left} {args:?}");
         assert_eq!(
-            (session.asked() - before, session.kept()["access_token"] == access(expected)),
+            (session.refreshes() - before, session.stored()["access_token"] == access(expected)),
             (asked.into(), true)
         );
     }
-    // What the server gave is kept whole, beside what was there before.
-    let kept = session.kept();
-    assert_eq!((number(&kept["refresh_token"]), &kept["own"]), (5, &json!(1)));
-    assert!(kept["expires_at"].as_u64().unwrap() > now() + 3000);
-    let form = session.server.seen().last().unwrap().form();
+    // What the server issued is stored whole, beside what was there before.
+    let stored = session.stored();
+    assert_eq!((number(&stored["refresh_token"]), &stored["own"]), (5, &json!(1)));
+    assert!(stored["expires_at"].as_u64().unwrap() > now() + 3000);
+    let form = session.server.requests().last().unwrap().form();
     let sent: Vec<&str> = form.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(sent, ["grant_type", "refresh_token", "resource", "client_id"]);
     let mut files: Vec<_> = fs::read_dir(session.home()).unwrap().map(|file| file.unwrap().file_name()).collect();
@@ -93,11 +93,11 @@ fn takes_a_token_whose_end_is_not_known_for_good() {
     let session = Session::new(Duration::ZERO);
     let mut document = session.document(0, 5);
     document.as_object_mut().unwrap().remove("expires_at");
-    session.keep(&document);
-    assert_eq!((session.token(&["--min-ttl", "4000000000"]).status, session.asked()), (0, 0));
+    session.store(&document);
+    assert_eq!((session.token(&["--min-ttl", "4000000000"]).status, session.refreshes()), (0, 0));
     assert_eq!(session.token(&["--refresh"]).json()["access_token"], access(1));
     document["expires_at"] = json!("soon");
-    session.keep(&document);
+    session.store(&document);
     let message = "expires_at: must be a whole number of seconds";
     assert_eq!(session.token(&[]), failure("pkce-token", 2, message));
 }
@@ -112,20 +112,20 @@ fn at_once(session: &Session, count: usize, args: &[&str]) -> Vec<Output> {
 #[test]
 fn refreshes_once_for_a_hundred_at_once() {
     let session = Session::new(Duration::from_millis(300));
-    session.keep_expired();
+    session.store_expired();
     for output in at_once(&session, 100, &["-r", "access_token"]) {
         let expected = Output { status: 0, stdout: format!("{}\n", access(1)), stderr: String::new() };
         assert_eq!(output, expected);
     }
     let grant = *session.grant.lock().unwrap();
-    assert_eq!((session.asked(), grant.latest, grant.ended), (1, 1, false));
-    // All are there before the first answer comes, so a token of after that is good enough for each.
+    assert_eq!((session.refreshes(), grant.latest, grant.ended), (1, 1, false));
+    // All have started before the first response comes, so a token issued after that is good enough for each.
     let session = Session::new(Duration::from_secs(2));
-    session.keep(&session.document(0, now() + 600));
+    session.store(&session.document(0, now() + 600));
     for output in at_once(&session, 100, &["--refresh", "-r", "access_token"]) {
         assert_eq!((output.status, output.stdout), (0, format!("{}\n", access(1))));
     }
-    assert_eq!(session.asked(), 1);
+    assert_eq!(session.refreshes(), 1);
 }
 
 #[test]
@@ -149,15 +149,15 @@ fn refreshes_once_for_a_hundred_at_pkce_idp() {
         pkce-token work -- cat | curl -s -H @- \"$PKCE_ISSUER/userinfo\"";
     let mut idp = command("pkce-idp");
     idp.args(["--auto-approve", "--", "bash", "-c", script]).current_dir(directory.path());
-    let output = finish(idp.env("PKCE_HOME", directory.path().join("kept")), b"");
+    let output = finish(idp.env("PKCE_HOME", directory.path().join("store")), b"");
     let person = "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}";
     assert_eq!(output.stdout, format!("1\n1\nthe family lives: 0\n1\n2\n{person}"), "{output:?}");
 }
 
 #[test]
-fn takes_what_another_process_has_fetched_meanwhile() {
+fn takes_what_another_process_has_stored_meanwhile() {
     let session = Session::new(Duration::ZERO);
-    session.keep_expired();
+    session.store_expired();
     let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
     lock.lock().unwrap();
     let waiting = start(session.command("pkce-token").args(["work", "-r", "access_token"]));
@@ -167,35 +167,35 @@ fn takes_what_another_process_has_fetched_meanwhile() {
     fs::write(&path, session.document(7, now() + 5).to_string()).unwrap();
     drop(lock);
     let output = done(waiting);
-    assert_eq!((output.stdout, session.asked()), (format!("{}\n", access(7)), 0));
+    assert_eq!((output.stdout, session.refreshes()), (format!("{}\n", access(7)), 0));
     // The lock is waited for until the time is over.
-    session.keep_expired();
+    session.store_expired();
     let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
     lock.lock().unwrap();
     let message = format!("{}: held by another process for 1 s", session.path("work.lock").display());
-    assert_eq!((session.token(&["--timeout", "1"]), session.asked()), (failure("pkce-token", 3, &message), 0));
+    assert_eq!((session.token(&["--timeout", "1"]), session.refreshes()), (failure("pkce-token", 3, &message), 0));
 }
 
 #[test]
 fn reads_again_before_it_gives_up() {
-    // Another machine's process, without our lock: it has rotated the token, and kept the new one.
+    // Another machine's process, without our lock: it has rotated the token, and stored the new one.
     let (sender, receiver) = mpsc::channel::<(std::path::PathBuf, String)>();
     let receiver = std::sync::Mutex::new(receiver);
-    let session = Session::answering(move |_, _| {
+    let session = Session::responding(move |_, _| {
         let (path, text) = receiver.lock().unwrap().recv().unwrap();
         fs::write(path, text).unwrap();
         refused()
     });
-    session.keep_expired();
+    session.store_expired();
     sender.send((session.path("work.json"), session.document(9, now() + 600).to_string())).unwrap();
     let output = session.token(&["-r", "access_token"]);
     assert_eq!((output.status, output.stdout, output.stderr.as_str()), (0, format!("{}\n", access(9)), ""));
-    assert_eq!((session.asked(), number(&session.kept()["refresh_token"])), (1, 9));
+    assert_eq!((session.refreshes(), number(&session.stored()["refresh_token"])), (1, 9));
 }
 
 #[test]
 fn starts_no_command_where_there_is_no_token() {
-    let session = Session::answering(|_, _| refused());
+    let session = Session::responding(|_, _| refused());
     let started = session.directory.path().join("started");
     let browser = format!("touch {}", started.display());
     let without = |args: &[&str]| {
@@ -216,44 +216,44 @@ fn starts_no_command_where_there_is_no_token() {
                       hint: a server gives one where offline_access is in the scope, most with --prompt consent";
     let mut document = session.document(0, 5);
     document.as_object_mut().unwrap().remove("refresh_token");
-    session.keep(&document);
+    session.store(&document);
     assert_eq!(without(&[]), failed(5, no_refresh));
     document["expires_at"] = json!(now() + 600);
-    session.keep(&document);
+    session.store(&document);
     assert_eq!(without(&["--refresh"]), failed(5, no_refresh));
     document.as_object_mut().unwrap().remove("access_token");
-    session.keep(&document);
+    session.store(&document);
     assert_eq!(without(&[]), failed(5, no_refresh));
     fs::set_permissions(session.path("work.json"), Permissions::from_mode(0o644)).unwrap();
     assert_eq!(without(&[]).status, 4);
     fs::set_permissions(session.path("work.json"), Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(session.asked(), 0);
-    session.keep_expired();
+    assert_eq!(session.refreshes(), 0);
+    session.store_expired();
     assert_eq!(without(&[]), failed(5, "token endpoint: invalid_grant"));
-    assert_eq!(session.asked(), 1);
-    // What is kept stays, for a person to look at or to log in from.
-    assert_eq!(session.kept(), session.document(0, 5));
+    assert_eq!(session.refreshes(), 1);
+    // The stored login stays, for a person to look at or to sign in from.
+    assert_eq!(session.stored(), session.document(0, 5));
 }
 
 #[test]
-fn gives_what_still_lives_where_it_cannot_be_refreshed() {
-    let session = Session::answering(|_, _| refused());
+fn prints_a_valid_token_where_it_cannot_be_refreshed() {
+    let session = Session::responding(|_, _| refused());
     let mut document = session.document(0, now() + 40);
-    session.keep(&document);
+    session.store(&document);
     let output = session.token(&["-r", "access_token"]);
     let note = "pkce-token: note: the token lives for less than --min-ttl, and cannot be refreshed\n";
     assert_eq!((output.status, output.stdout, output.stderr.as_str()), (0, format!("{}\n", access(0)), note));
     assert_eq!(session.token(&["--refresh"]).status, 5);
     document.as_object_mut().unwrap().remove("refresh_token");
-    session.keep(&document);
-    assert_eq!((session.token(&[]).status, session.asked()), (0, 2));
+    session.store(&document);
+    assert_eq!((session.token(&[]).status, session.refreshes()), (0, 2));
 }
 
 #[test]
 fn tries_a_refresh_that_was_cut_off_once_more() {
     let turns = AtomicUsize::new(0);
-    let session = Session::answering(move |grant, token| match turns.fetch_add(1, Ordering::SeqCst) {
-        // It never got there; then it got there, and the answer was lost.
+    let session = Session::responding(move |grant, token| match turns.fetch_add(1, Ordering::SeqCst) {
+        // It never got there; then it got there, and the response was lost.
         0 => Vec::new(),
         1 => rotate(grant, token),
         2 => {
@@ -262,7 +262,7 @@ fn tries_a_refresh_that_was_cut_off_once_more() {
         }
         _ => rotate(grant, token),
     });
-    session.keep_expired();
+    session.store_expired();
     let cut_off = |output: Output| {
         assert_eq!((output.status, output.stdout.as_str()), (5, "!5 login_required pkce-token\n"), "{output:?}");
         assert!(output.stderr.ends_with("; the refresh token may be spent\n"), "{output:?}");
@@ -273,7 +273,7 @@ fn tries_a_refresh_that_was_cut_off_once_more() {
     assert!(!record.contains("refresh-") && record.len() == 44, "{record}");
     assert_eq!(session.token(&[]).json()["access_token"], access(1));
     assert!(!session.path("work.pending").exists());
-    session.keep_expired();
+    session.store_expired();
     cut_off(session.token(&[]));
     let hint = "\nhint: an earlier refresh was cut off before its answer was kept, and had spent it";
     assert_eq!(session.token(&[]), failure("pkce-token", 5, &format!("token endpoint: invalid_grant{hint}")));
@@ -290,19 +290,19 @@ fn takes_over_what_a_killed_process_has_written_whole() {
         fs::write(&left, text).unwrap();
         fs::set_permissions(&left, Permissions::from_mode(0o600)).unwrap();
     };
-    session.keep_expired();
+    session.store_expired();
     leave(&whole);
     assert_eq!(session.token(&["-r", "access_token"]).stdout, format!("{}\n", access(7)));
-    assert_eq!((session.asked(), number(&session.kept()["refresh_token"]), left.exists()), (0, 7, false));
+    assert_eq!((session.refreshes(), number(&session.stored()["refresh_token"]), left.exists()), (0, 7, false));
     for half in ["", "\0\0\0\0", whole.get(..whole.len() - 1).unwrap(), &format!("{whole}\0\0")] {
-        session.keep_expired();
+        session.store_expired();
         leave(half);
         let latest = session.grant.lock().unwrap().latest;
         assert_eq!(session.token(&["-r", "access_token"]).stdout, format!("{}\n", access(latest + 1)));
         assert!(!left.exists());
     }
     // What others may have written is not taken over.
-    session.keep_expired();
+    session.store_expired();
     leave(&whole);
     fs::set_permissions(&left, Permissions::from_mode(0o622)).unwrap();
     let latest = session.grant.lock().unwrap().latest;
@@ -310,37 +310,37 @@ fn takes_over_what_a_killed_process_has_written_whole() {
 }
 
 #[test]
-fn leaves_what_is_kept_where_the_server_is_away_for_a_while() {
+fn leaves_the_stored_login_unchanged_while_the_server_is_unavailable() {
     for (octets, status, message) in [
-        (answer(503, "", ""), 3, "token endpoint: the server answered 503"),
+        (response(503, "", ""), 3, "token endpoint: the server answered 503"),
         (
-            answer(401, "", ""),
+            response(401, "", ""),
             1,
             "token endpoint: the server answered 401\nhint: a client without a secret must be registered with token_endpoint_auth_method none; one with a secret needs --client-secret-file",
         ),
         (
-            answer(200, "text/html", "<html>"),
+            response(200, "text/html", "<html>"),
             4,
             "token endpoint: a page and no JSON (of a proxy, or of a network's own login?); the refresh token may be spent",
         ),
     ] {
-        let session = Session::answering(move |_, _| octets.clone());
-        session.keep_expired();
+        let session = Session::responding(move |_, _| octets.clone());
+        session.store_expired();
         let before = fs::read(session.path("work.json")).unwrap();
         assert_eq!(session.token(&[]), failure("pkce-token", status, message));
         assert_eq!(session.path("work.pending").exists(), status == 4);
-        assert_eq!((session.asked(), fs::read(session.path("work.json")).unwrap()), (1, before));
+        assert_eq!((session.refreshes(), fs::read(session.path("work.json")).unwrap()), (1, before));
     }
 }
 
 #[test]
-fn spends_nothing_where_the_new_token_could_not_be_kept() {
+fn spends_nothing_where_the_new_token_could_not_be_stored() {
     let session = Session::new(Duration::ZERO);
-    session.keep_expired();
+    session.store_expired();
     let mut sealing = session.command("pkce-token");
     let output = finish(sealing.arg("work").env("PKCE_SEAL", "exit 1"), b"");
     assert_eq!(
-        (output, session.asked()),
+        (output, session.refreshes()),
         (failure("pkce-token", 3, "PKCE_SEAL: the command failed (exit status: 1)"), 0)
     );
     // A file system of 64 KiB in a namespace of its own, where that is allowed: there is no room for a larger document.
@@ -356,16 +356,16 @@ fn spends_nothing_where_the_new_token_could_not_be_kept() {
         println!("left out, since this machine mounts nothing for us: the full disk");
         return;
     }
-    let kept = fs::read_to_string(session.path("work.json")).unwrap();
-    assert_eq!(output.stdout, format!("{kept}3\n{kept}work.json\nwork.lock\n"), "{output:?}");
+    let stored = fs::read_to_string(session.path("work.json")).unwrap();
+    assert_eq!(output.stdout, format!("{stored}3\n{stored}work.json\nwork.lock\n"), "{output:?}");
     assert!(output.stderr.ends_with("/small/work.json: no space left on device\n"), "{output:?}");
-    assert_eq!(session.asked(), 0);
+    assert_eq!(session.refreshes(), 0);
 }
 
 #[test]
-fn sends_nothing_where_what_is_kept_cannot_be_used() {
+fn sends_nothing_where_the_stored_login_cannot_be_used() {
     let session = Session::new(Duration::ZERO);
-    session.keep_expired();
+    session.store_expired();
     for (name, value) in [
         ("id_token_claims", json!([])),
         ("scope", json!(5)),
@@ -379,25 +379,25 @@ fn sends_nothing_where_what_is_kept_cannot_be_used() {
         document[name] = value;
         fs::write(session.path("work.json"), document.to_string()).unwrap();
         let output = session.token(&[]);
-        assert_eq!((output.status, session.asked()), (2, 0), "{name}: {output:?}");
+        assert_eq!((output.status, session.refreshes()), (2, 0), "{name}: {output:?}");
         assert!(output.stderr.starts_with(&format!("pkce-token: {name}: ")), "{output:?}");
         assert!(!session.path("work.pending").exists(), "{name}");
     }
     // Nobody waits for a record that is none, and no link is followed.
-    session.keep_expired();
+    session.store_expired();
     let pending = session.path("work.pending");
     make_fifo(&pending);
-    assert_eq!((session.token(&[]).status, session.asked()), (3, 0));
+    assert_eq!((session.token(&[]).status, session.refreshes()), (3, 0));
     fs::remove_file(&pending).unwrap();
     std::os::unix::fs::symlink(session.path("elsewhere"), &pending).unwrap();
     let message = format!("{}: a symbolic link", pending.display());
-    assert_eq!((session.token(&[]), session.asked()), (failure("pkce-token", 4, &message), 0));
+    assert_eq!((session.token(&[]), session.refreshes()), (failure("pkce-token", 4, &message), 0));
 }
 
 #[test]
-fn says_what_is_lost_where_it_cannot_be_kept_after_all() {
+fn says_what_is_lost_where_it_cannot_be_stored_after_all() {
     let session = Session::new(Duration::ZERO);
-    session.keep_expired();
+    session.store_expired();
     let before = fs::read(session.path("work.json")).unwrap();
     // Seals once, when it is tried out.
     let seal = format!("cd '{}' && mkdir once && cat", session.directory.path().display());
@@ -409,7 +409,7 @@ fn says_what_is_lost_where_it_cannot_be_kept_after_all() {
 }
 
 #[test]
-fn keeps_no_token_of_another_person() {
+fn stores_no_token_of_another_person() {
     let id_token = |sub: &str, iss: &str| {
         let part = |json: Value| {
             use base64::Engine;
@@ -419,26 +419,26 @@ fn keeps_no_token_of_another_person() {
     };
     for (sub, iss, wrong) in [("mallory", "i", "sub"), ("alice", "other", "iss"), ("alice", "i", "")] {
         let id_token = id_token(sub, iss);
-        let session = Session::answering(move |_, _| {
-            json_answer(&json!({ "access_token": access(1), "token_type": "Bearer", "id_token": id_token }))
+        let session = Session::responding(move |_, _| {
+            json_response(&json!({ "access_token": access(1), "token_type": "Bearer", "id_token": id_token }))
         });
         let mut document = session.document(0, 5);
         document["id_token_claims"] = json!({ "iss": "i", "sub": "alice" });
-        session.keep(&document);
+        session.store(&document);
         if wrong.is_empty() {
             assert_eq!(session.token(&[]).json()["access_token"], access(1));
             continue;
         }
         let message = format!("id_token: {wrong}: not that of the login; the refreshed tokens are not kept");
         assert_eq!(session.token(&[]), failure("pkce-token", 4, &message));
-        assert_eq!(session.kept(), document);
+        assert_eq!(session.stored(), document);
     }
 }
 
 #[test]
-fn gives_the_command_the_header_and_nothing_else() {
+fn passes_the_header_to_the_command_and_nothing_else() {
     let session = Session::new(Duration::ZERO);
-    session.keep_expired();
+    session.store_expired();
     let bash = |args: &str, script: &str| {
         let line = format!("pkce-token work {args} -- bash -c '{script}'");
         finish(session.command("bash").args(["-c", &line]), b"typed\n")
@@ -467,15 +467,15 @@ fn gives_the_command_the_header_and_nothing_else() {
     assert_eq!(bash("", "kill -TERM $$").status, 143);
     let output = finish(session.command("pkce-token").args(["work", "--", "/nowhere/command"]), b"");
     assert_eq!(output, bare(failure("pkce-token", 2, "/nowhere/command: no such file or directory")));
-    assert_eq!(session.asked(), 1);
+    assert_eq!(session.refreshes(), 1);
 }
 
 #[test]
-fn hands_on_tokens_of_any_length() {
+fn passes_on_tokens_of_any_length() {
     let session = Session::new(Duration::ZERO);
     let mut document = session.document(0, now() + 600);
     document["access_token"] = json!("a".repeat(300_000));
-    session.keep(&document);
+    session.store(&document);
     let output = session.token(&["--", "wc", "-c"]);
     assert_eq!((output.status, output.stdout.trim()), (0, "300023"), "{output:?}");
 }
@@ -486,7 +486,7 @@ fn makes_a_header_of_a_bearer_token_alone() {
     let mut document = session.document(0, now() + 600);
     for (token_type, status) in [("bearer", 0), ("BEARER", 0), ("DPoP", 4), ("mac", 4)] {
         document["token_type"] = json!(token_type);
-        session.keep(&document);
+        session.store(&document);
         for args in [&["--header"][..], &["--", "true"]] {
             let output = session.token(args);
             assert_eq!(output.status, status, "{output:?}");
@@ -497,7 +497,7 @@ fn makes_a_header_of_a_bearer_token_alone() {
     }
     document["token_type"] = json!("Bearer");
     document["access_token"] = json!("a\r\nX: y");
-    session.keep(&document);
+    session.store(&document);
     let message = "access_token: must be visible ASCII characters, one at least";
     assert_eq!(session.token(&["--header"]), bare(failure("pkce-token", 2, message)));
 }
@@ -506,17 +506,17 @@ fn makes_a_header_of_a_bearer_token_alone() {
 fn finishes_a_refresh_before_a_signal_ends_it() {
     for (name, number) in [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)] {
         let session = Session::new(Duration::from_millis(700));
-        session.keep_expired();
+        session.store_expired();
         let child = start(
             session.command("pkce-token").args(["work", "--", "touch"]).arg(session.directory.path().join("ran")),
         );
-        while session.asked() == 0 {
+        while session.refreshes() == 0 {
             thread::sleep(Duration::from_millis(5));
         }
         kill(child.id(), name);
         let output = done(child);
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (number, "", ""), "{name}");
-        assert_eq!(crate::number(&session.kept()["refresh_token"]), 1, "{name}");
+        assert_eq!(crate::number(&session.stored()["refresh_token"]), 1, "{name}");
         assert!(!session.directory.path().join("ran").exists() && !session.path("work.pending").exists());
         let files: HashSet<_> = fs::read_dir(session.home()).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert_eq!(files, HashSet::from(["work.json".into(), "work.lock".into()]), "{name}");
@@ -526,7 +526,7 @@ fn finishes_a_refresh_before_a_signal_ends_it() {
 #[test]
 fn refuses_options_that_do_not_go_together() {
     let session = Session::new(Duration::ZERO);
-    session.keep(&session.document(0, now() + 600));
+    session.store(&session.document(0, now() + 600));
     let hint = "\nhint: 'pkce-token --help' lists what it takes";
     for (args, message) in [
         (&["--header", "-r", "access_token"][..], "--header: cannot be used here, or not twice"),
@@ -540,5 +540,5 @@ fn refuses_options_that_do_not_go_together() {
         assert_eq!((output.status, output.stderr), (2, format!("pkce-token: {message}{hint}\n")), "{args:?}");
     }
     assert_eq!(session.token(&["-r", "access_token", "--", "true"]).status, 2);
-    assert_eq!(session.asked(), 0);
+    assert_eq!(session.refreshes(), 0);
 }

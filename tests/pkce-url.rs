@@ -90,7 +90,7 @@ fn never_shows_the_verifier() {
 }
 
 #[test]
-fn sends_the_nonce_with_openid_and_else_takes_it_away() {
+fn sends_the_nonce_with_openid_and_otherwise_removes_it() {
     for (scope, sent) in [("openid", true), ("read openid write", true), ("openids", false), ("read", false)] {
         let output = run("pkce-url", &["--scope", scope], &document().to_string());
         assert_eq!(value(&url(&output), "nonce").is_some(), sent, "{scope}");
@@ -328,7 +328,7 @@ fn notes_a_url_that_some_servers_cut() {
 }
 
 #[test]
-fn hands_each_document_of_a_stream_on_as_soon_as_it_is_done() {
+fn prints_each_document_of_a_stream_as_soon_as_it_is_done() {
     let mut child = start(command("pkce-url").args(["--scope", "read"]));
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -354,7 +354,7 @@ fn ends_a_stream_with_the_first_document_that_fails() {
 }
 
 #[test]
-fn keeps_members_it_does_not_know_to_the_digit() {
+fn passes_unknown_members_through_unchanged() {
     let own = r#","own":{"a":[1.10,2e400,"\u00e9 \"x\""]}}"#;
     let text = document().to_string().replacen('}', own, 1);
     let output = run("pkce-url", &[], &text);
@@ -383,7 +383,7 @@ fn redirects_over_plain_http_to_this_machine_alone() {
 }
 
 #[test]
-fn takes_no_redirect_uri_whose_query_would_hold_two_answers() {
+fn takes_no_redirect_uri_whose_query_would_duplicate_a_parameter() {
     for (query, status) in [("tenant=1", 0), ("state=x", 2), ("%63ode=x", 2), ("a=b&iss=x", 2), ("error=x", 2)] {
         let text = format!("http://127.0.0.1:8080/cb?{query}");
         let output = run("pkce-url", &["--redirect-uri", &text], &document().to_string());
@@ -521,7 +521,7 @@ fn prints_the_url_of_each_document_as_text() {
 }
 
 #[test]
-fn ends_a_stream_with_what_is_no_document_and_with_a_failure_handed_on() {
+fn ends_a_stream_with_what_is_no_document_and_with_a_failure_passed_on() {
     for (after, status, stdout, stderr) in [
         ("[]\n", 2, "!2 usage pkce-url\n", "pkce-url: standard input: not a JSON object\n"),
         ("{\"a\":", 2, "!2 usage pkce-url\n", "pkce-url: standard input: not a JSON object: it ends too early\n"),

@@ -169,8 +169,8 @@ proptest! {
         octets in prop::collection::vec(any::<u8>(), 0..300),
         start in prop::sample::select(vec!["", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 400 X\r\n\r\n{\"error\":\"", "HTTP/1.1 "]),
     ) {
-        let answer = [start.as_bytes().to_vec(), octets].concat();
-        let server = Server::start(move |_| answer.clone());
+        let response = [start.as_bytes().to_vec(), octets].concat();
+        let server = Server::start(move |_| response.clone());
         let document = json!({
             "token_endpoint": server.url("/token"), "client_id": "cli", "code": "c0de", "redirect_uri": "https://a/b",
             "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
@@ -179,6 +179,6 @@ proptest! {
         prop_assert!(matches!(output.status, 1 | 3 | 4 | 5), "{:?}", output);
         prop_assert!((1..=2).contains(&output.stderr.lines().count()), "{:?}", output);
         prop_assert!(!output.stderr.chars().any(|character| character.is_control() && character != '\n'), "{:?}", output);
-        prop_assert_eq!(server.seen().len(), 1);
+        prop_assert_eq!(server.requests().len(), 1);
     }
 }

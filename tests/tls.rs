@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use common::{Output, Server, command, failure, finish, json_answer, listen, new_directory, read_request};
+use common::{Output, Server, command, failure, finish, json_response, listen, new_directory, read_request};
 use rcgen::{CertificateParams, date_time_ymd};
 use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ impl Https {
                     "POST" => json!({ "access_token": "at", "token_type": "Bearer" }),
                     _ => metadata(&format!("https://{}", seen.header("Host").unwrap())),
                 };
-                let _ = tls.write_all(&json_answer(&body));
+                let _ = tls.write_all(&json_response(&body));
                 tls.conn.send_close_notify();
                 let _ = tls.flush();
             }
@@ -169,34 +169,34 @@ fn says_where_there_are_no_certificates_to_check_with() {
     }
 }
 
-/// A proxy that connects nobody, and remembers whom it was asked for.
+/// A proxy that connects to no server, and records the servers requested.
 struct Proxy {
     port: u16,
-    asked: Arc<Mutex<Vec<String>>>,
+    requested: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
-    fn start(answer: &'static str) -> Proxy {
+    fn start(response: &'static str) -> Proxy {
         let (listener, port) = listen();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&asked);
+        let requested = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&requested);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream: TcpStream = stream.unwrap();
                 let Some(seen) = read_request(&mut stream) else { continue };
                 all.lock().unwrap().push(format!("{} {}", seen.method, seen.target));
-                let _ = stream.write_all(answer.as_bytes());
+                let _ = stream.write_all(response.as_bytes());
             }
         });
-        Proxy { port, asked }
+        Proxy { port, requested }
     }
 
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.asked.lock().unwrap())
+    fn requested(&self) -> Vec<String> {
+        std::mem::take(&mut self.requested.lock().unwrap())
     }
 }
 
@@ -216,24 +216,24 @@ fn goes_through_the_proxy_of_the_scheme() {
     for names in [["HTTPS_PROXY", "HTTP_PROXY"], ["https_proxy", "http_proxy"]] {
         let env = [(names[0], https.as_str()), (names[1], http.as_str()), hosts];
         assert_eq!(discover("https://id.invalid", &env).status, 3);
-        assert_eq!((secure.asked(), plain.asked()), (vec!["CONNECT id.invalid:443".to_owned()], vec![]));
+        assert_eq!((secure.requested(), plain.requested()), (vec!["CONNECT id.invalid:443".to_owned()], vec![]));
         discover("http://keycloak.invalid:8080", &env);
-        assert_eq!(secure.asked(), Vec::<String>::new());
-        assert_eq!(plain.asked().len(), 1, "{names:?}");
+        assert_eq!(secure.requested(), Vec::<String>::new());
+        assert_eq!(plain.requested().len(), 1, "{names:?}");
     }
     // Each scheme has its own; the one for all is for what has none.
     assert_eq!(discover("http://keycloak.invalid:8080", &[("HTTPS_PROXY", &https), hosts]).status, 3);
     assert_eq!(discover("https://id.invalid", &[("HTTP_PROXY", &http)]).status, 3);
-    assert_eq!((secure.asked(), plain.asked()), (vec![], vec![]));
+    assert_eq!((secure.requested(), plain.requested()), (vec![], vec![]));
     for name in ["ALL_PROXY", "all_proxy"] {
         discover("https://id.invalid", &[(name, &https)]);
         discover("http://keycloak.invalid:8080", &[(name, &https), hosts]);
-        assert_eq!(secure.asked().len(), 2);
+        assert_eq!(secure.requested().len(), 2);
     }
-    // What a CGI program is told by a visitor is no setting (httpoxy).
+    // What a visitor sends to a CGI program is no setting (httpoxy).
     let visited = [("HTTP_PROXY", http.as_str()), ("REQUEST_METHOD", "GET"), hosts];
     assert_eq!(discover("http://keycloak.invalid:8080", &visited).status, 3);
-    assert_eq!(plain.asked(), Vec::<String>::new());
+    assert_eq!(plain.requested(), Vec::<String>::new());
 }
 
 #[test]
@@ -262,9 +262,9 @@ fn goes_past_the_proxy_to_what_no_proxy_names() {
         for name in ["NO_PROXY", "no_proxy"] {
             let mut tool = command("pkce-discover");
             tool.args([issuer, "--timeout", "1"]).env("HTTPS_PROXY", &url).env(name, entry);
-            // Nobody is there, or somebody else (a network may answer for every address).
+            // Nobody is there, or somebody else (a network may respond for every address).
             assert!(matches!(finish(&mut tool, b"").status, 3 | 4), "{entry}");
-            assert_eq!(proxy.asked().is_empty(), past, "{entry} {issuer}");
+            assert_eq!(proxy.requested().is_empty(), past, "{entry} {issuer}");
         }
     }
 }
@@ -273,20 +273,20 @@ fn goes_past_the_proxy_to_what_no_proxy_names() {
 fn never_goes_through_a_proxy_to_this_machine() {
     let proxy = Proxy::start(REFUSES);
     let url = proxy.url();
-    let server = Server::start(|seen| json_answer(&metadata(&format!("http://{}", seen.header("Host").unwrap()))));
+    let server = Server::start(|seen| json_response(&metadata(&format!("http://{}", seen.header("Host").unwrap()))));
     let env = [("HTTP_PROXY", url.as_str()), ("HTTPS_PROXY", &url), ("ALL_PROXY", &url)];
     for host in ["127.0.0.1", "localhost"] {
         let output = discover(&format!("http://{host}:{}", server.port), &env);
         assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
     }
     assert_eq!(discover("https://127.0.0.1:1", &env).status, 3);
-    assert_eq!((proxy.asked(), server.seen().len()), (vec![], 2));
+    assert_eq!((proxy.requested(), server.requests().len()), (vec![], 2));
 }
 
 #[test]
 fn spends_nothing_where_a_proxy_refuses_and_says_no_word_of_its_password() {
-    for answer in [REFUSES, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"] {
-        let proxy = Proxy::start(answer);
+    for response in [REFUSES, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"] {
+        let proxy = Proxy::start(response);
         let url = format!("http://me:s3cr3t-pass@127.0.0.1:{}", proxy.port);
         let (discovered, exchanged) = both("https://id.invalid", |command| _ = command.env("HTTPS_PROXY", &url));
         let wrong = "id.invalid: the proxy does not connect to it";

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::common::{Output, Server, answer, command, finish, json_answer, lacks, new_directory};
+use crate::common::{Output, Server, command, finish, json_response, lacks, new_directory, response};
 use crate::{SHELLS, arguments, ci, said, watched};
 
 /// Runs a login against pkce-idp, or what `PKCE_ISSUER` is, with browser.sh as the browser; prints what LOG has.
@@ -83,7 +83,7 @@ fn keycloak() -> Server {
                 .into_bytes()
         };
         match (seen.method.as_str(), seen.target.split('?').next().unwrap()) {
-            ("GET", "/.well-known/openid-configuration") => json_answer(&json!({
+            ("GET", "/.well-known/openid-configuration") => json_response(&json!({
                 "issuer": host, "authorization_endpoint": format!("{host}/realm/auth"),
                 "token_endpoint": format!("{host}/token"), "code_challenge_methods_supported": ["S256"],
             })),
@@ -106,8 +106,8 @@ fn keycloak() -> Server {
                 let pairs: HashMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
                 to(&format!("{}?state={}&code=c0de", pairs["redirect_uri"], pairs["state"]))
             }
-            ("POST", "/token") => json_answer(&json!({ "access_token": "t", "token_type": "Bearer" })),
-            _ => answer(404, "text/html", ""),
+            ("POST", "/token") => json_response(&json!({ "access_token": "t", "token_type": "Bearer" })),
+            _ => response(404, "text/html", ""),
         }
     })
 }
@@ -140,20 +140,23 @@ fn takes_no_option_of_curl_from_a_page() {
         let server = Server::start(move |seen| {
             let host = format!("http://{}", seen.header("Host").unwrap());
             match seen.target.starts_with("/.well-known/") {
-                true => json_answer(&json!({
+                true => json_response(&json!({
                     "issuer": host, "authorization_endpoint": format!("{host}/a\"b"),
                     "token_endpoint": format!("{host}/t"), "code_challenge_methods_supported": ["S256"],
                 })),
-                false => answer(200, "text/html", &page),
+                false => response(200, "text/html", &page),
             }
         });
         let output = browse(shell, &directory, Some(&server), "someone\np4ss w&rd\n", &[]);
         assert_eq!(output.status, 3, "{output:?}");
         assert!(!fs::exists(&written).unwrap());
-        let posted: Vec<_> = server.seen().into_iter().filter(|seen| seen.method == "POST").collect();
+        let posted: Vec<_> = server.requests().into_iter().filter(|seen| seen.method == "POST").collect();
         assert!(!posted.is_empty() && posted.iter().all(|seen| seen.target.starts_with("/xoutput")), "{posted:?}");
         assert!(
-            server.seen().iter().any(|seen| seen.target.starts_with("/a%22b?") || seen.target.starts_with("/a\"b?"))
+            server
+                .requests()
+                .iter()
+                .any(|seen| seen.target.starts_with("/a%22b?") || seen.target.starts_with("/a\"b?"))
         );
     }
 }
@@ -169,11 +172,11 @@ fn says_why_it_cannot_log_in() {
     let no_form = Server::start(|seen| {
         let host = format!("http://{}", seen.header("Host").unwrap());
         match seen.target.starts_with("/.well-known/") {
-            true => json_answer(&json!({
+            true => json_response(&json!({
                 "issuer": host, "authorization_endpoint": format!("{host}/a"), "token_endpoint": format!("{host}/t"),
                 "code_challenge_methods_supported": ["S256"],
             })),
-            false => answer(200, "text/html", "<form action=\"/search\"><input name=\"q\"></form>"),
+            false => response(200, "text/html", "<form action=\"/search\"><input name=\"q\"></form>"),
         }
     });
     let account = "browser: TEST_ACCOUNT_FILE: must be a file with the name and password of an account";

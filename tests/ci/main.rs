@@ -44,7 +44,7 @@ fn runs_in_a_plain_shell() {
     }
 }
 
-/// A directory that comes first on the PATH, in which these programs write their arguments to a file and then do as ever.
+/// A PATH whose first directory has these programs, which write their arguments to a file and then do as usual.
 fn watched(directory: &TempDir, programs: &[&str]) -> String {
     let shims = directory.path().join("shims");
     fs::create_dir_all(&shims).unwrap();

@@ -21,7 +21,7 @@ const GITHUB: (&str, &str) = ("GITHUB_ACTIONS", "true");
 const AZURE: (&str, &str) = ("TF_BUILD", "True");
 
 #[test]
-fn masks_each_secret_and_hands_the_document_on_as_it_is() {
+fn masks_each_secret_and_passes_the_document_on_unchanged() {
     if lacks(&["dash", "jq"]) {
         return;
     }
@@ -78,7 +78,7 @@ fn refuses_to_mask_where_no_runner_reads_along() {
 }
 
 #[test]
-fn hands_a_failure_on_without_a_word() {
+fn passes_a_failure_on_without_a_message() {
     if lacks(&["dash", "jq"]) {
         return;
     }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::common::{Output, Server, answer, bin, command, finish, json_answer, lacks, new_directory};
+use crate::common::{Output, Server, bin, command, finish, json_response, lacks, new_directory, response};
 use crate::{SHELLS, ci, said};
 
 /// A provider that enforces PKCE and takes a code once, but for one fault.
@@ -32,24 +32,24 @@ fn provider(fault: &'static str) -> Server {
                 let sent = pairs.get("code_verifier").map(|text| URL_SAFE_NO_PAD.encode(Sha256::digest(text)));
                 let verified = match &sent {
                     None if fault == "confidential" => {
-                        return answer(401, "application/json", "{\"error\":\"invalid_client\"}");
+                        return response(401, "application/json", "{\"error\":\"invalid_client\"}");
                     }
-                    None if fault == "silent" => return answer(400, "", ""),
-                    Some(_) if fault == "broken" => return answer(500, "", ""),
+                    None if fault == "silent" => return response(400, "", ""),
+                    Some(_) if fault == "broken" => return response(500, "", ""),
                     None => fault == "missing",
                     Some(sent) => sent == challenge || fault == "wrong",
                 };
                 match verified && (!*used || fault == "replay") {
                     true => {
                         *used = true;
-                        json_answer(
+                        json_response(
                             &json!({ "access_token": format!("t0ken-of-{}", pairs["code"]), "token_type": "Bearer" }),
                         )
                     }
-                    false => answer(400, "application/json", "{\"error\":\"invalid_grant\"}"),
+                    false => response(400, "application/json", "{\"error\":\"invalid_grant\"}"),
                 }
             }
-            _ => answer(200, "text/plain", ""),
+            _ => response(200, "text/plain", ""),
         }
     })
 }
@@ -94,8 +94,8 @@ fn fails_where_the_provider_accepts_what_it_must_refuse() {
                 (output.status, said(&output)),
                 (i32::from(fault != "none"), accepted.iter().map(String::as_str).collect())
             );
-            // What was given is taken back: the one token of the last check, and each that should not have been.
-            let seen = server.seen();
+            // What was issued is revoked: the one token of the last check, and each that should not have been issued.
+            let seen = server.requests();
             let revoked = seen.iter().filter(|seen| seen.target == "/revoke" && seen.body.contains("t0ken-of-c0de-"));
             assert_eq!(revoked.count(), 1 + usize::from(fault != "none"), "{shell} {fault}");
         }

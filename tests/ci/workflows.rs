@@ -85,7 +85,7 @@ fn gitlab_parts(directory: &TempDir) -> (Vec<Part>, Vec<(String, String)>) {
     (vec![Part { when: "success", script }, Part { when: "always", script: after }], variables)
 }
 
-/// What stands for the world of a runner: a build that only copies, and tools that leave what they print in a directory.
+/// The surroundings of a runner: a build that only copies, and tools that save what they print in a directory.
 struct Runner {
     directory: TempDir,
     environment: Vec<(String, String)>,
@@ -235,7 +235,7 @@ fn runs_the_github_workflow_to_its_end_and_shows_no_secret() {
     let (shown, masked) = checked(&job);
     assert_eq!(masked, job.secrets);
     assert!(!shown.contains("a-p4ssword"), "{shown}");
-    // Another account than the expected one ends the job, and what it got is taken back all the same.
+    // Another account than the expected one ends the job, and its tokens are revoked all the same.
     let runner = with("somebody else");
     let job = runner.run(&parts);
     assert!(job.status == 1 && !job.log.contains("refused: ") && job.log.contains("+ sh examples/logout.sh ci"));

@@ -24,11 +24,11 @@ impl Home {
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
-        self.root.path().join("kept").join(file)
+        self.root.path().join("store").join(file)
     }
 
     pub fn directory(&self) -> PathBuf {
-        self.root.path().join("kept")
+        self.root.path().join("store")
     }
 
     pub fn command(&self, tool: &str) -> Command {
@@ -63,6 +63,6 @@ impl Home {
 }
 
 /// What a success without output leaves.
-pub fn fine() -> Output {
+pub fn success() -> Output {
     Output { status: 0, stdout: String::new(), stderr: String::new() }
 }

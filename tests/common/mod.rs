@@ -1,4 +1,4 @@
-//! What several tests share: the tools run as processes, and servers that do as they are told.
+//! What several tests share: the tools run as processes, directories, ports, and servers that respond as a test says.
 #![allow(dead_code)]
 
 mod surroundings;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What a process left behind. A signal shows as 128 and its number, as in a shell.
+/// The exit status and output of a process. Death by a signal is 128 and its number, as in a shell.
 #[derive(Debug, PartialEq)]
 pub struct Output {
     pub status: i32,
@@ -31,7 +31,7 @@ impl Output {
     }
 }
 
-/// What a failure leaves where standard output is a pipe: one message, and one line for the next tool.
+/// The output of a failure where standard output is a pipe: one message, and the failure line for the next tool.
 pub fn failure(tool: &str, status: i32, message: &str) -> Output {
     let kinds =
         [(1, "refused"), (2, "usage"), (3, "unavailable"), (4, "untrusted"), (5, "login_required"), (70, "fault")];
@@ -70,8 +70,8 @@ pub fn done(child: Child) -> Output {
     }
 }
 
-/// A tool (or a shell, or curl), with the tools on its PATH and nothing that this process was given: every program that
-/// a test starts begins here.
+/// A tool (or a shell, or curl), with the tools on its PATH and an environment of its own: every program that a test
+/// starts begins here.
 pub fn command(program: &str) -> Command {
     surroundings::settle();
     let own = bin().join(program);
@@ -138,7 +138,7 @@ pub fn vectors(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The object with other values, and without the members whose new value is null.
+/// The object with these members changed, and without those whose new value is null.
 pub fn changed(mut object: Value, changes: &Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         match value.is_null() {
@@ -179,57 +179,57 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// A request that a fake server saw.
+/// A request that a test server has received.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct Request {
     pub method: String,
     pub target: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
-impl Seen {
-    /// The values of a header.
+impl Request {
+    /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The pairs of a form in the body, decoded.
+    /// The parameters of a form in the body, decoded.
     pub fn form(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(self.body.as_bytes()).into_owned().collect()
     }
 }
 
-/// A server on 127.0.0.1 that answers as it is told, and remembers what it was asked.
+/// A server on 127.0.0.1 that responds as a test says, and records the requests.
 pub struct Server {
     pub port: u16,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    /// Answers each request with the octets that `answer` gives for it, and closes.
-    pub fn start(answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> Server {
-        Server::speaking(move |seen, stream| drop(stream.write_all(&answer(seen))))
+    /// Responds to each request with the octets that `response` returns for it, and closes.
+    pub fn start(response: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Server {
+        Server::speaking(move |request, stream| drop(stream.write_all(&response(request))))
     }
 
-    /// Lets `speak` do with the connection what it likes, once the request is read.
-    pub fn speaking(speak: impl Fn(&Seen, &mut TcpStream) + Send + Sync + 'static) -> Server {
+    /// Hands the connection to `speak` once the request is read.
+    pub fn speaking(speak: impl Fn(&Request, &mut TcpStream) + Send + Sync + 'static) -> Server {
         let (listener, port) = listen();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (speak, all) = (Arc::new(speak), Arc::clone(&seen));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (speak, all) = (Arc::new(speak), Arc::clone(&requests));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (speak, all) = (Arc::clone(&speak), Arc::clone(&all));
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
-                    if let Some(seen) = read_request(&mut stream) {
-                        all.lock().unwrap().push(seen.clone());
-                        speak(&seen, &mut stream);
+                    if let Some(request) = read_request(&mut stream) {
+                        all.lock().unwrap().push(request.clone());
+                        speak(&request, &mut stream);
                     }
                 });
             }
         });
-        Server { port, seen }
+        Server { port, requests }
     }
 
     /// `http://127.0.0.1:PORT` and a path.
@@ -238,13 +238,13 @@ impl Server {
     }
 
     /// The requests so far.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
 /// Reads one request with its body from anything that can be read.
-pub fn read_request(stream: &mut impl Read) -> Option<Seen> {
+pub fn read_request(stream: &mut impl Read) -> Option<Request> {
     let mut octets = Vec::new();
     let mut buffer = [0; 4096];
     let end = loop {
@@ -264,37 +264,37 @@ pub fn read_request(stream: &mut impl Read) -> Option<Seen> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    let mut seen = Seen { method, target, headers, body: String::new() };
-    let length: usize = seen.header("Content-Length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut request = Request { method, target, headers, body: String::new() };
+    let length: usize = request.header("Content-Length").and_then(|length| length.parse().ok()).unwrap_or(0);
     while octets.len() < end + length {
         match stream.read(&mut buffer) {
             Ok(count) if count > 0 => octets.extend_from_slice(&buffer[..count]),
             _ => return None,
         }
     }
-    seen.body = String::from_utf8_lossy(&octets[end..]).into_owned();
-    Some(seen)
+    request.body = String::from_utf8_lossy(&octets[end..]).into_owned();
+    Some(request)
 }
 
-/// An HTTP answer.
-pub fn answer(status: u16, media_type: &str, body: &str) -> Vec<u8> {
+/// An HTTP response.
+pub fn response(status: u16, media_type: &str, body: &str) -> Vec<u8> {
     let media_type = if media_type.is_empty() { String::new() } else { format!("Content-Type: {media_type}\r\n") };
     let length = body.len();
     format!("HTTP/1.1 {status} X\r\n{media_type}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
         .into_bytes()
 }
 
-/// An HTTP answer of a JSON object with status 200.
-pub fn json_answer(body: &Value) -> Vec<u8> {
-    answer(200, "application/json", &body.to_string())
+/// An HTTP response with status 200 and a JSON object.
+pub fn json_response(body: &Value) -> Vec<u8> {
+    response(200, "application/json", &body.to_string())
 }
 
-/// Sends octets to 127.0.0.1 and gives what comes back until the other side closes.
+/// Sends octets to 127.0.0.1, and returns all that is received until the other side closes.
 pub fn talk(port: u16, octets: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
     let _ = stream.write_all(octets);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    String::from_utf8_lossy(&response).into_owned()
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::common::{Output, Server, answer, command, finish, json_answer, new_directory};
+use super::common::{Output, Server, command, finish, json_response, new_directory, response};
 
 /// What the server knows: the number of its latest tokens, and whether the grant is ended.
 #[derive(Clone, Copy, Default)]
@@ -20,7 +20,7 @@ pub struct Grant {
     pub ended: bool,
 }
 
-/// The server, and the directory of a document that is kept as `work`.
+/// The server, and the directory of the store in which a login is stored as `work`.
 pub struct Session {
     pub server: Server,
     pub grant: Arc<Mutex<Grant>>,
@@ -32,23 +32,23 @@ pub fn now() -> u64 {
 }
 
 impl Session {
-    /// A server whose answers take this long.
+    /// A server whose responses take this long.
     pub fn new(pause: Duration) -> Session {
-        Session::answering(move |grant, token| {
-            let answer = rotate(grant, token);
+        Session::responding(move |grant, token| {
+            let response = rotate(grant, token);
             thread::sleep(pause);
-            answer
+            response
         })
     }
 
-    /// A server that answers a refresh token as it is told.
-    pub fn answering(answer: impl Fn(&Mutex<Grant>, &str) -> Vec<u8> + Send + Sync + 'static) -> Session {
+    /// A server that responds to a refresh token with what `response` returns for it.
+    pub fn responding(response: impl Fn(&Mutex<Grant>, &str) -> Vec<u8> + Send + Sync + 'static) -> Session {
         let grant = Arc::new(Mutex::new(Grant::default()));
         let known = Arc::clone(&grant);
         let server = Server::start(move |seen| {
             let form = seen.form();
             let (_, token) = form.iter().find(|(name, _)| name == "refresh_token").unwrap();
-            answer(&known, token)
+            response(&known, token)
         });
         Session { server, grant, directory: new_directory() }
     }
@@ -71,7 +71,7 @@ impl Session {
     }
 
     pub fn home(&self) -> PathBuf {
-        self.directory.path().join("kept")
+        self.directory.path().join("store")
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
@@ -84,31 +84,31 @@ impl Session {
         command
     }
 
-    /// Keeps a document as a login would.
-    pub fn keep(&self, document: &Value) {
+    /// Stores a document as a login would.
+    pub fn store(&self, document: &Value) {
         let output = finish(self.command("pkce-store").arg("work"), document.to_string().as_bytes());
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""));
     }
 
-    /// Keeps the document of the server's latest tokens, whose access token has expired.
-    pub fn keep_expired(&self) {
+    /// Stores the document of the server's latest tokens, whose access token has expired.
+    pub fn store_expired(&self) {
         let latest = self.grant.lock().unwrap().latest;
-        self.keep(&self.document(latest, 5));
+        self.store(&self.document(latest, 5));
     }
 
     pub fn token(&self, args: &[&str]) -> Output {
         finish(self.command("pkce-token").arg("work").args(args), b"")
     }
 
-    /// The kept document, read past the tools.
-    pub fn kept(&self) -> Value {
+    /// The stored login, read without the tools.
+    pub fn stored(&self) -> Value {
         let text = std::fs::read_to_string(self.path("work.json")).unwrap();
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"))
     }
 
-    /// How many refreshes were asked for.
-    pub fn asked(&self) -> usize {
-        self.server.seen().len()
+    /// How many refreshes the server was asked for.
+    pub fn refreshes(&self) -> usize {
+        self.server.requests().len()
     }
 }
 
@@ -126,7 +126,7 @@ pub fn rotate(grant: &Mutex<Grant>, token: &str) -> Vec<u8> {
     }
     grant.latest += 1;
     let latest = grant.latest;
-    json_answer(&json!({
+    json_response(&json!({
         "access_token": format!("access-{latest}-{}", "a".repeat(40)),
         "token_type": "Bearer",
         "expires_in": 3600,
@@ -135,5 +135,5 @@ pub fn rotate(grant: &Mutex<Grant>, token: &str) -> Vec<u8> {
 }
 
 pub fn refused() -> Vec<u8> {
-    answer(400, "application/json", "{\"error\":\"invalid_grant\"}")
+    response(400, "application/json", "{\"error\":\"invalid_grant\"}")
 }

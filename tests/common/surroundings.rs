@@ -7,7 +7,7 @@ use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use signal_hook::consts::{FORBIDDEN, SIGPIPE};
 
-/// Lets all programs that this process starts begin alike: default signals, descriptors 0 to 2, umask 022, fixed limits.
+/// Lets all programs that this process starts begin alike: default signals, descriptors 0 to 2, umask 022, raised limits.
 ///
 /// The standard library does the rest: it unblocks all signals, and gives SIGPIPE its default action.
 pub fn settle() {

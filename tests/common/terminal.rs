@@ -37,14 +37,14 @@ impl Terminal {
     }
 
     /// All that was printed so far.
-    pub fn seen(&self) -> String {
+    pub fn printed(&self) -> String {
         String::from_utf8_lossy(&self.octets).into_owned()
     }
 
     /// Reads until this text has come.
     pub fn until(&mut self, text: &str) {
-        while !self.seen().contains(text) {
-            assert!(self.read(), "ended without {text:?}: {}", self.seen());
+        while !self.printed().contains(text) {
+            assert!(self.read(), "ended without {text:?}: {}", self.printed());
         }
     }
 
@@ -56,7 +56,7 @@ impl Terminal {
     /// Reads to the end: the exit status, and all that was printed.
     pub fn end(mut self) -> (Option<i32>, String) {
         while self.read() {}
-        (self.child.wait().unwrap().code(), self.seen())
+        (self.child.wait().unwrap().code(), self.printed())
     }
 
     /// Reads what there is; false at the end.

@@ -1,4 +1,4 @@
-//! Certificates for tests: an authority that signs them, and a proxy that answers for every https server.
+//! Certificates for tests: an authority that signs them, and a proxy that stands for every https server.
 #![allow(dead_code)]
 
 use std::io::Write;
@@ -12,7 +12,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
-use super::common::{Seen, listen, new_directory, read_request};
+use super::common::{Request, listen, new_directory, read_request};
 
 /// A certificate authority, and its own certificate: in a file, and in a directory as OpenSSL names files there.
 pub struct Authority {
@@ -68,24 +68,24 @@ fn certificate_of(host: &str) -> CertificateParams {
     params
 }
 
-/// A proxy that answers CONNECT itself, with a certificate of its own authority, and records the URLs requested.
-pub struct Everywhere {
+/// A proxy that ends CONNECT itself, with a certificate of its own authority, and records the URLs requested.
+pub struct HttpsProxy {
     port: u16,
     authority: Authority,
     stranger: Authority,
-    asked: Arc<Mutex<Vec<String>>>,
+    requested: Arc<Mutex<Vec<String>>>,
 }
 
-impl Everywhere {
-    /// Answers each request with the octets that `answer` gives for its URL.
-    pub fn start(answer: impl Fn(&str, &Seen) -> Vec<u8> + Send + Sync + 'static) -> Everywhere {
+impl HttpsProxy {
+    /// Responds to each request with the octets that `response` returns for its URL.
+    pub fn start(response: impl Fn(&str, &Request) -> Vec<u8> + Send + Sync + 'static) -> HttpsProxy {
         let (authority, stranger) = (Authority::new("authority"), Authority::new("stranger"));
         let (listener, port) = listen();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (answer, all, issuer) = (Arc::new(answer), Arc::clone(&asked), Arc::clone(&authority.issuer));
+        let requested = Arc::new(Mutex::new(Vec::new()));
+        let (response, all, issuer) = (Arc::new(response), Arc::clone(&requested), Arc::clone(&authority.issuer));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (answer, all, issuer) = (Arc::clone(&answer), Arc::clone(&all), Arc::clone(&issuer));
+                let (response, all, issuer) = (Arc::clone(&response), Arc::clone(&all), Arc::clone(&issuer));
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
                     let connect = read_request(&mut stream).unwrap();
@@ -102,29 +102,29 @@ impl Everywhere {
                     let Some(seen) = read_request(&mut tls) else { return };
                     let url = format!("https://{authority}{}", seen.target);
                     all.lock().unwrap().push(url.clone());
-                    let _ = tls.write_all(&answer(&url, &seen));
+                    let _ = tls.write_all(&response(&url, &seen));
                     tls.conn.send_close_notify();
                     let _ = tls.flush();
                 });
             }
         });
-        Everywhere { port, authority, stranger, asked }
+        HttpsProxy { port, authority, stranger, requested }
     }
 
     /// Lets the command reach everything through this proxy, and trust it.
-    pub fn serve(&self, command: &mut Command) {
-        self.proxy(command);
+    pub fn trusted_by(&self, command: &mut Command) {
+        self.untrusted_by(command);
         command.env("SSL_CERT_FILE", self.authority.file());
     }
 
     /// Lets the command reach everything through this proxy, and trust another authority.
-    pub fn proxy(&self, command: &mut Command) {
+    pub fn untrusted_by(&self, command: &mut Command) {
         command.env("HTTPS_PROXY", format!("http://127.0.0.1:{}", self.port));
         command.env("SSL_CERT_FILE", self.stranger.file());
     }
 
     /// The URLs requested since the last call.
-    pub fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.asked.lock().unwrap())
+    pub fn requested(&self) -> Vec<String> {
+        std::mem::take(&mut self.requested.lock().unwrap())
     }
 }

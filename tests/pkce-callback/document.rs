@@ -134,7 +134,7 @@ fn prints_one_member_alone_and_no_failure_line_beside_it() {
 }
 
 #[test]
-fn never_takes_its_answer_from_standard_input() {
+fn never_reads_a_redirect_from_standard_input() {
     let two = format!("{}\n{{\"code\":\"x\"}}", document(V4));
     let mut command = command("pkce-callback");
     let output = finish(command.stdin(Stdio::piped()), two.as_bytes());

@@ -15,7 +15,7 @@ fn has_ipv6() -> bool {
 }
 
 #[test]
-fn answers_with_pages_that_let_nothing_out() {
+fn serves_pages_that_let_nothing_out() {
     let login = Login::start(&document(V4), &[]);
     for query in ["code=secret-code&state=other", "code=secret-code&state=st-123"] {
         let page = login.get(query);
@@ -101,10 +101,10 @@ fn closes_the_connection_so_that_a_second_login_on_the_port_gets_its_own() {
     let port = free_port();
     let document = document(&format!("http://127.0.0.1:{port}/callback"));
     let first = Login::start(&document, &[]);
-    let mut kept = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    kept.write_all(request("127.0.0.1", port, "code=one&state=st-123").as_bytes()).unwrap();
+    let mut open = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    open.write_all(request("127.0.0.1", port, "code=one&state=st-123").as_bytes()).unwrap();
     let mut page = String::new();
-    kept.read_to_string(&mut page).unwrap();
+    open.read_to_string(&mut page).unwrap();
     assert!(page.contains("Connection: close"));
     assert_eq!(first.end().json()["code"], "one");
     let second = Login::start(&document, &[]);
@@ -175,7 +175,7 @@ fn names_the_port_that_is_in_use() {
 }
 
 #[test]
-fn bears_connections_that_close_or_reset_before_they_speak() {
+fn tolerates_connections_that_close_or_reset_before_a_request() {
     let login = Login::start(&document(V4), &[]);
     for _ in 0..20 {
         drop(TcpStream::connect(("127.0.0.1", login.port)).unwrap());

@@ -13,7 +13,7 @@ use crate::{V4, document, launcher, request};
 /// The port that pkce-callback listens on, from the URL that it printed at the terminal.
 fn port_of(terminal: &mut Terminal) -> u16 {
     terminal.until("%2Fcallback");
-    let seen = terminal.seen();
+    let seen = terminal.printed();
     let (_, after) = seen.split_once("127.0.0.1%3A").unwrap();
     after.split('%').next().unwrap().parse().unwrap()
 }
@@ -130,7 +130,7 @@ fn gives_the_terminal_back_while_it_is_stopped_and_takes_it_again() {
 }
 
 #[test]
-fn asks_at_the_terminal_where_the_redirect_leads_elsewhere() {
+fn prompts_at_the_terminal_where_the_redirect_leads_elsewhere() {
     let redirect_uri = "https://app.example/callback";
     for (args, paste, code) in [
         ("--paste", "https://app.example/callback?code=abc&state=st-123", "abc"),

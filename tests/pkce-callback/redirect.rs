@@ -10,7 +10,7 @@ use crate::common::{self, command, talk};
 use crate::{Login, V4, document, request};
 
 #[test]
-fn hands_on_the_code_and_the_port_it_found() {
+fn passes_on_the_code_and_the_port_it_found() {
     let login = Login::start(&document(V4), &[]);
     let port = login.port;
     let page = login.get("code=abc&state=st-123&iss=https%3A%2F%2Fop.example.com");
@@ -19,7 +19,7 @@ fn hands_on_the_code_and_the_port_it_found() {
     let mut expected = document(&format!("http://127.0.0.1:{port}/callback"));
     expected["code"] = json!("abc");
     expected["iss"] = json!("https://op.example.com");
-    // The rest of the URL is as it was: only the redirect URI is written anew.
+    // The rest of the URL is unchanged: only the redirect URI is replaced.
     expected["authorization_url"] = output.json()["authorization_url"].clone();
     assert_eq!((output.status, output.json()), (0, expected));
     let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
@@ -170,7 +170,7 @@ fn decodes_as_the_vectors_do() {
 }
 
 #[test]
-fn gives_one_answer_when_two_redirects_race() {
+fn prints_one_document_when_two_redirects_race() {
     let login = Login::start(&document(V4), &[]);
     let port = login.port;
     let race = |code: &'static str| {

@@ -4,18 +4,18 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::common::{Server, answer, command, done, failure, finish, free_port, json_answer, run, start};
-use crate::{VERIFIER, answered, document, tokens, with};
+use crate::common::{Server, command, done, failure, finish, free_port, json_response, response, run, start};
+use crate::{VERIFIER, document, tokens, with, with_response};
 
 #[test]
 fn says_what_the_server_says_in_printable_words_and_without_our_secrets() {
     let description = format!("bad\r\n\u{1b}[31mcode c0de-c0de and {VERIFIER}\u{9b}");
     let body = json!({ "error": "invalid_grant", "error_description": description, "error_uri": "https://a/e" });
-    let (output, _) = answered(answer(400, "application/json", &body.to_string()));
+    let (output, _) = with_response(response(400, "application/json", &body.to_string()));
     let message = "token endpoint: invalid_grant: bad  ?[31mcode [...] and [...]?";
     assert_eq!(output, failure("pkce-exchange", 5, message));
 
-    let server = Server::start(move |_| answer(403, "application/json", &body.to_string()));
+    let server = Server::start(move |_| response(403, "application/json", &body.to_string()));
     let mut tool = command("pkce-exchange");
     let output = finish(tool.env("PKCE_ERRORS", "json"), document(&server).to_string().as_bytes());
     let said: Value = serde_json::from_str(&output.stderr).unwrap();
@@ -30,20 +30,20 @@ fn says_what_the_server_says_in_printable_words_and_without_our_secrets() {
 fn tells_what_a_public_client_needs_where_it_is_refused() {
     let hint = "\nhint: a client without a secret must be registered with token_endpoint_auth_method none; \
                 one with a secret needs --client-secret-file";
-    let (output, _) = answered(answer(401, "application/json", "{\"error\":\"invalid_client\"}"));
+    let (output, _) = with_response(response(401, "application/json", "{\"error\":\"invalid_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: invalid_client{hint}")));
-    let (output, _) = answered(answer(400, "application/json", "{\"error\":\"invalid_client\"}"));
+    let (output, _) = with_response(response(400, "application/json", "{\"error\":\"invalid_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: invalid_client{hint}")));
-    let (output, _) = answered(answer(401, "", ""));
+    let (output, _) = with_response(response(401, "", ""));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: the server answered 401{hint}")));
-    let (output, _) = answered(answer(403, "application/json", "{\"error\":\"unauthorized_client\"}"));
+    let (output, _) = with_response(response(403, "application/json", "{\"error\":\"unauthorized_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: unauthorized_client"));
 }
 
 #[test]
 fn takes_an_empty_description_for_none() {
     let body = json!({ "error": "invalid_grant", "error_description": "", "error_uri": "" });
-    let server = Server::start(move |_| answer(400, "application/json", &body.to_string()));
+    let server = Server::start(move |_| response(400, "application/json", &body.to_string()));
     let output = run("pkce-exchange", &[], &document(&server).to_string());
     assert_eq!(output, failure("pkce-exchange", 5, "token endpoint: invalid_grant"));
     let mut tool = command("pkce-exchange");
@@ -53,10 +53,10 @@ fn takes_an_empty_description_for_none() {
 }
 
 #[test]
-fn says_what_a_server_wants_that_no_tool_here_can_do() {
+fn says_what_a_server_requires_that_is_not_supported() {
     let hint = "\nhint: the server wants DPoP (RFC 9449), which no tool here can do";
     for code in ["use_dpop_nonce", "invalid_dpop_proof"] {
-        let (output, _) = answered(answer(400, "application/json", &json!({ "error": code }).to_string()));
+        let (output, _) = with_response(response(400, "application/json", &json!({ "error": code }).to_string()));
         assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: {code}{hint}")));
     }
 }
@@ -69,24 +69,24 @@ fn sends_a_code_once_whatever_happens_to_it() {
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec(), 5, String::new()),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}".to_vec(), 4, String::new()),
         (b"no HTTP at all\r\n\r\n".to_vec(), 4, format!("token endpoint: 127.0.0.1: the answer is not HTTP{spent}")),
-        (answer(500, "text/html", "<h1>sorry"), 5, format!("token endpoint: the server answered 500{spent}")),
-        (answer(502, "", ""), 5, format!("token endpoint: the server answered 502{spent}")),
-        (answer(400, "", ""), 5, format!("token endpoint: the server answered 400 without an OAuth error{spent}")),
-        (answer(503, "", ""), 3, "token endpoint: the server answered 503".to_owned()),
-        (answer(429, "", ""), 3, "token endpoint: the server answered 429".to_owned()),
-        (answer(204, "", ""), 4, format!("token endpoint: the server answered 204{spent}")),
+        (response(500, "text/html", "<h1>sorry"), 5, format!("token endpoint: the server answered 500{spent}")),
+        (response(502, "", ""), 5, format!("token endpoint: the server answered 502{spent}")),
+        (response(400, "", ""), 5, format!("token endpoint: the server answered 400 without an OAuth error{spent}")),
+        (response(503, "", ""), 3, "token endpoint: the server answered 503".to_owned()),
+        (response(429, "", ""), 3, "token endpoint: the server answered 429".to_owned()),
+        (response(204, "", ""), 4, format!("token endpoint: the server answered 204{spent}")),
         (
-            answer(200, "text/html", "<html>"),
+            response(200, "text/html", "<html>"),
             4,
             format!("token endpoint: a page and no JSON (of a proxy, or of a network's own login?){spent}"),
         ),
         (
-            answer(200, "application/json", &format!("{{\"a\":\"{}\"}}", "a".repeat(2 * 1024 * 1024))),
+            response(200, "application/json", &format!("{{\"a\":\"{}\"}}", "a".repeat(2 * 1024 * 1024))),
             4,
             format!("token endpoint: 127.0.0.1: the answer is larger than 1 MiB{spent}"),
         ),
     ] {
-        let (output, seen) = answered(octets);
+        let (output, seen) = with_response(octets);
         assert_eq!((output.status, seen.len()), (status, 1), "{message}: {output:?}");
         if !message.is_empty() {
             assert_eq!(output, failure("pkce-exchange", status, &message));
@@ -106,13 +106,13 @@ fn gives_up_after_its_time() {
     });
     let output = run("pkce-exchange", &["--timeout", "1"], &document(&server).to_string());
     let message = "token endpoint: 127.0.0.1: no answer within 1 s; the code may be spent";
-    assert_eq!((output, server.seen().len()), (failure("pkce-exchange", 5, message), 1));
+    assert_eq!((output, server.requests().len()), (failure("pkce-exchange", 5, message), 1));
 }
 
 #[test]
-fn spends_nothing_where_nobody_answers_or_nobody_reads() {
+fn spends_nothing_where_no_server_responds_or_nobody_reads() {
     let free = free_port();
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let refused = with(&server, json!({ "token_endpoint": format!("http://127.0.0.1:{free}/token") }));
     let output = run("pkce-exchange", &[], &refused.to_string());
     assert_eq!(output, failure("pkce-exchange", 3, "token endpoint: 127.0.0.1: connection refused"));
@@ -121,15 +121,15 @@ fn spends_nothing_where_nobody_answers_or_nobody_reads() {
     drop(child.stdout.take());
     child.stdin.take().unwrap().write_all(document(&server).to_string().as_bytes()).unwrap();
     let output = done(child);
-    assert_eq!((output.status, output.stderr.as_str(), server.seen().len()), (3, "", 0));
+    assert_eq!((output.status, output.stderr.as_str(), server.requests().len()), (3, "", 0));
     let script = format!("printf '%s' '{}' | pkce-exchange >&-", document(&server));
     let output = finish(command("sh").args(["-c", &script]), b"");
-    assert_eq!((output.status, server.seen().len()), (3, 0), "{output:?}");
+    assert_eq!((output.status, server.requests().len()), (3, 0), "{output:?}");
 }
 
 #[test]
 fn says_what_is_lost_where_the_tokens_cannot_be_printed() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let lost = "; the tokens that the server gave cannot be had again";
     let script = format!("printf '%s' '{}' | pkce-exchange >/dev/full", document(&server));
     let output = finish(command("sh").args(["-c", &script]), b"");
@@ -141,7 +141,7 @@ fn says_what_is_lost_where_the_tokens_cannot_be_printed() {
 }
 
 #[test]
-fn takes_no_answer_with_an_error_in_it_for_a_success() {
+fn takes_no_response_with_an_error_in_it_for_a_success() {
     for (error, status, message) in [
         (json!("x"), 1, "token endpoint: x"),
         (json!("invalid_grant"), 5, "token endpoint: invalid_grant"),
@@ -151,17 +151,17 @@ fn takes_no_answer_with_an_error_in_it_for_a_success() {
     ] {
         let body = json!({ "access_token": "AT", "token_type": "Bearer", "error": error });
         for code in [200, 201, 400, 403] {
-            let (output, _) = answered(answer(code, "application/json", &body.to_string()));
+            let (output, _) = with_response(response(code, "application/json", &body.to_string()));
             assert_eq!(output, failure("pkce-exchange", status, message), "{code} {error}");
         }
     }
 }
 
 #[test]
-fn takes_no_answer_with_an_error_of_another_type_for_a_success() {
+fn takes_no_response_with_an_error_of_another_type_for_a_success() {
     for error in [json!({ "code": 400, "message": "x" }), json!(["x"]), json!(5), json!(true)] {
         let body = json!({ "access_token": "AT", "token_type": "Bearer", "error": error });
-        let (output, _) = answered(json_answer(&body));
+        let (output, _) = with_response(json_response(&body));
         assert!([1, 4].contains(&output.status), "{error}: {output:?}");
         assert_eq!(output.stdout, failure("pkce-exchange", output.status, "").stdout, "{error}");
     }
@@ -169,7 +169,7 @@ fn takes_no_answer_with_an_error_of_another_type_for_a_success() {
 
 #[test]
 fn names_an_error_even_where_the_server_does_not() {
-    let (output, _) = answered(answer(400, "application/json", "{\"error\":\"\"}"));
+    let (output, _) = with_response(response(400, "application/json", "{\"error\":\"\"}"));
     let message = output.stderr.lines().next().unwrap().strip_prefix("pkce-exchange: token endpoint: ").unwrap();
     assert!(!message.is_empty(), "{output:?}");
 }
@@ -190,7 +190,7 @@ fn takes_server_errors_for_what_they_are_whatever_the_body_says() {
             "token endpoint: the server answered 206; the code may be spent".to_owned(),
         ),
     ] {
-        let (output, seen) = answered(answer(status, "application/json", body));
+        let (output, seen) = with_response(response(status, "application/json", body));
         assert_eq!((output, seen.len()), (failure("pkce-exchange", expected, &message), 1));
     }
 }

@@ -1,4 +1,4 @@
-//! pkce-exchange: the one request, and every answer that a server may give to it.
+//! pkce-exchange: the one request, and every response that a server may send to it.
 #![cfg(test)]
 
 #[path = "../common/mod.rs"]
@@ -11,7 +11,7 @@ mod network;
 mod request;
 mod tokens;
 
-use common::{Output, Seen, Server, changed, run};
+use common::{Output, Request, Server, changed, run};
 use serde_json::{Value, json};
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -44,9 +44,9 @@ fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// Exchanges at a server that answers with these octets.
-fn answered(octets: Vec<u8>) -> (Output, Vec<Seen>) {
+/// Exchanges at a server that responds with these octets.
+fn with_response(octets: Vec<u8>) -> (Output, Vec<Request>) {
     let server = Server::start(move |_| octets.clone());
     let output = run("pkce-exchange", &[], &document(&server).to_string());
-    (output, server.seen())
+    (output, server.requests())
 }

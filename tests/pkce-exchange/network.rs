@@ -4,24 +4,24 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::common::{self, Server, answer, command, failure, finish, json_answer};
-use crate::tls::Everywhere;
-use crate::{answered, document, tokens, with};
+use crate::common::{self, Server, command, failure, finish, json_response, response};
+use crate::tls::HttpsProxy;
+use crate::{document, tokens, with, with_response};
 
 #[test]
 fn sends_the_code_over_tls_to_a_server_it_trusts_and_to_no_other() {
-    let everywhere = Everywhere::start(|_, _| json_answer(&tokens()));
+    let proxy = HttpsProxy::start(|_, _| json_response(&tokens()));
     let exchange = |url: &str, trusted: bool| {
         let server = Server::start(|_| Vec::new());
         let document = with(&server, json!({ "token_endpoint": url, "issuer": "https://id.example" }));
         let mut tool = command("pkce-exchange");
         if trusted {
-            everywhere.serve(&mut tool)
+            proxy.trusted_by(&mut tool)
         } else {
-            everywhere.proxy(&mut tool)
+            proxy.untrusted_by(&mut tool)
         }
         let output = finish(&mut tool, document.to_string().as_bytes());
-        (output, everywhere.asked())
+        (output, proxy.requested())
     };
     let (output, asked) = exchange("https://id.example/token?a=b", true);
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
@@ -53,13 +53,13 @@ fn sends_the_code_over_tls_to_a_server_it_trusts_and_to_no_other() {
 
 #[test]
 fn spends_nothing_where_the_proxy_does_not_connect() {
-    let proxy = Server::start(|_| answer(403, "", ""));
+    let proxy = Server::start(|_| response(403, "", ""));
     let document = with(&proxy, json!({ "token_endpoint": "https://id.example/token" }));
     let mut tool = command("pkce-exchange");
     let output = finish(tool.env("HTTPS_PROXY", proxy.url("")), document.to_string().as_bytes());
     let message = "token endpoint: id.example: the proxy does not connect to it";
     assert_eq!(output, failure("pkce-exchange", 3, message));
-    let seen = proxy.seen();
+    let seen = proxy.requests();
     assert_eq!((seen.len(), seen[0].method.as_str(), seen[0].target.as_str()), (1, "CONNECT", "id.example:443"));
     let mut tool = command("pkce-exchange");
     let output = finish(tool.env("HTTPS_PROXY", "not a proxy"), document.to_string().as_bytes());
@@ -69,14 +69,14 @@ fn spends_nothing_where_the_proxy_does_not_connect() {
 
 #[test]
 fn reaches_this_machine_without_a_proxy() {
-    let server = Server::start(|_| json_answer(&tokens()));
-    let proxy = Server::start(|_| answer(403, "", ""));
+    let server = Server::start(|_| json_response(&tokens()));
+    let proxy = Server::start(|_| response(403, "", ""));
     let mut tool = command("pkce-exchange");
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
         tool.env(name, proxy.url(""));
     }
     let output = finish(&mut tool, document(&server).to_string().as_bytes());
-    assert_eq!((output.status, server.seen().len(), proxy.seen().len()), (0, 1, 0), "{output:?}");
+    assert_eq!((output.status, server.requests().len(), proxy.requests().len()), (0, 1, 0), "{output:?}");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn takes_http_to_a_named_test_host_only_where_the_issuer_is_one_too() {
         if (seen.method.as_str(), seen.target.as_str()) == ("CONNECT", "idp.test:8080") {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
             assert_eq!(common::read_request(stream).unwrap().target, "/token");
-            stream.write_all(&json_answer(&tokens())).unwrap();
+            stream.write_all(&json_response(&tokens())).unwrap();
         }
     });
     for (hosts, issuer, status) in [
@@ -96,25 +96,25 @@ fn takes_http_to_a_named_test_host_only_where_the_issuer_is_one_too() {
         ("idp.test:80", json!("http://idp.test:8080/r"), 4),
         ("", json!("http://idp.test:8080/r"), 4),
     ] {
-        let before = proxy.seen().len();
+        let before = proxy.requests().len();
         let document = with(&proxy, json!({ "token_endpoint": "http://idp.test:8080/token", "issuer": issuer }));
         let mut tool = command("pkce-exchange");
         tool.env("HTTP_PROXY", proxy.url("")).env("PKCE_HTTP_HOSTS", hosts);
         let output = finish(&mut tool, document.to_string().as_bytes());
-        let requests = proxy.seen().len() - before;
+        let requests = proxy.requests().len() - before;
         assert_eq!((output.status, requests), (status, usize::from(status == 0)), "{hosts} {issuer}: {output:?}");
     }
 }
 
 #[test]
 fn follows_no_redirect_to_another_server() {
-    let other = Server::start(|_| json_answer(&tokens()));
+    let other = Server::start(|_| json_response(&tokens()));
     for status in [301, 302, 303, 307, 308] {
         let location = other.url("/token");
         let octets = format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
-        let (output, seen) = answered(octets.into_bytes());
+        let (output, seen) = with_response(octets.into_bytes());
         let message = format!("token endpoint: a redirect ({status}), which is not followed");
         assert_eq!((output, seen.len()), (failure("pkce-exchange", 4, &message), 1));
     }
-    assert_eq!(other.seen().len(), 0);
+    assert_eq!(other.requests().len(), 0);
 }

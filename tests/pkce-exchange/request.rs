@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{self, Server, command, failure, finish, json_answer, new_directory, run};
+use crate::common::{self, Server, command, failure, finish, json_response, new_directory, run};
 use crate::{VERIFIER, document, pair, tokens, with};
 
 const HELP: &str = "hint: 'pkce-exchange --help' lists what it takes";
 
 #[test]
 fn sends_the_code_with_its_verifier_in_one_form() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let document = with(&server, json!({ "resource": ["https://api.example/", "urn:two"], "code": "4/0A+z= &%" }));
     let output = run("pkce-exchange", &[], &document.to_string());
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
-    let seen = server.seen();
+    let seen = server.requests();
     assert_eq!(seen.len(), 1);
     let seen = &seen[0];
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/token"));
@@ -38,7 +38,7 @@ fn sends_the_code_with_its_verifier_in_one_form() {
 
 #[test]
 fn refuses_documents_whose_code_it_must_not_send() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let verifier = "code_verifier: must be 43 to 128 characters of A-Z, a-z, 0-9, '-', '.', '_', '~'";
     for (changes, status, wrong) in [
         (json!({ "code": null }), 2, "code: missing\nhint: pkce-callback adds it"),
@@ -82,7 +82,7 @@ fn refuses_documents_whose_code_it_must_not_send() {
         let output = run("pkce-exchange", &[], &with(&server, changes.clone()).to_string());
         assert_eq!(output, failure("pkce-exchange", status, wrong), "{changes}");
     }
-    assert_eq!(server.seen().len(), 0);
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn writes_basic_credentials_as_the_vectors_do() {
     let file = directory.path().join("secret");
     for case in common::vectors("form.json")["basic_auth"].as_array().unwrap() {
         let secret = case["secret"].as_str().unwrap();
-        let server = Server::start(|_| json_answer(&tokens()));
+        let server = Server::start(|_| json_response(&tokens()));
         std::fs::write(&file, format!("{secret}\n")).unwrap();
         let document = with(&server, json!({ "client_id": case["id"] }));
         let output = run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document.to_string());
-        let seen = server.seen();
+        let seen = server.requests();
         let header = seen[0].header("Authorization").unwrap();
         let allowed = case["header_any"].as_array().cloned().unwrap_or(vec![case["header"].clone()]);
         assert!(allowed.iter().any(|allowed| allowed == header), "{header}");
@@ -107,10 +107,10 @@ fn writes_basic_credentials_as_the_vectors_do() {
 #[test]
 fn encodes_as_the_vectors_do() {
     for case in common::vectors("form.json")["encode"].as_array().unwrap() {
-        let server = Server::start(|_| json_answer(&tokens()));
+        let server = Server::start(|_| json_response(&tokens()));
         let output = run("pkce-exchange", &[], &with(&server, json!({ "redirect_uri": case["in"] })).to_string());
         assert_eq!(output.status, 0, "{output:?}");
-        let body = &server.seen()[0].body;
+        let body = &server.requests()[0].body;
         let encoded = body.split_once("&redirect_uri=").unwrap().1.split('&').next().unwrap();
         assert!(case["out_any"].as_array().unwrap().iter().any(|out| out == encoded), "{encoded}");
     }
@@ -149,12 +149,12 @@ fn sends_a_secret_one_way_alone() {
         ),
         (vec![], json!({}), "", ""),
     ] {
-        let server = Server::start(|_| json_answer(&tokens()));
+        let server = Server::start(|_| json_response(&tokens()));
         let mut tool = command("pkce-exchange");
         tool.args(&args).env("PKCE_CLIENT_SECRET_FILE", env);
         let output = finish(&mut tool, with(&server, changes.clone()).to_string().as_bytes());
         assert_eq!(output.status, 0, "{args:?} {changes}: {output:?}");
-        let seen = server.seen();
+        let seen = server.requests();
         let form = seen[0].form();
         let posted = form.iter().find(|(name, _)| name == "client_secret").map(|(_, value)| value.as_str());
         let named = form.iter().any(|(name, _)| name == "client_id");
@@ -169,21 +169,21 @@ fn sends_a_secret_one_way_alone() {
 
 #[test]
 fn takes_a_secret_from_a_pipe_of_bash() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let script = "secret=s3cret; pkce-exchange --client-secret-file <(printf %s \"$secret\")";
     let output = finish(command("bash").args(["-c", script]), document(&server).to_string().as_bytes());
-    assert_eq!((output.status, server.seen()[0].header("Authorization")), (0, Some("Basic Y2xpOnMzY3JldA==")));
+    assert_eq!((output.status, server.requests()[0].header("Authorization")), (0, Some("Basic Y2xpOnMzY3JldA==")));
     let output = run("pkce-exchange", &["--client-secret-file", "/no/such/file"], &document(&server).to_string());
     assert_eq!(output, failure("pkce-exchange", 2, "--client-secret-file: no such file or directory"));
 }
 
 #[test]
 fn writes_the_request_as_json_where_that_is_asked_for() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let output =
         run("pkce-exchange", &["--format", "json"], &with(&server, json!({ "resource": ["a:1", "b:2"] })).to_string());
     assert_eq!(output.status, 0, "{output:?}");
-    let seen = &server.seen()[0];
+    let seen = &server.requests()[0];
     assert_eq!(seen.header("Content-Type"), Some("application/json"));
     let expected = json!({
         "grant_type": "authorization_code", "code": "c0de-c0de", "code_verifier": VERIFIER, "client_id": "cli",
@@ -194,7 +194,7 @@ fn writes_the_request_as_json_where_that_is_asked_for() {
 
 #[test]
 fn traces_the_request_without_its_secrets() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let mut tool = command("pkce-exchange");
     let endpoint = format!("{}?tenant=s3cret", server.url("/token"));
     let document = with(&server, json!({ "token_endpoint": endpoint }));
@@ -206,10 +206,10 @@ fn traces_the_request_without_its_secrets() {
 
 #[test]
 fn takes_the_token_endpoint_from_the_flag_first() {
-    let (server, other) = (Server::start(|_| json_answer(&tokens())), Server::start(|_| json_answer(&tokens())));
+    let (server, other) = (Server::start(|_| json_response(&tokens())), Server::start(|_| json_response(&tokens())));
     let output = run("pkce-exchange", &["--token-endpoint", &server.url("/t")], &document(&other).to_string());
     assert_eq!((output.status, &output.json()["token_endpoint"]), (0, &json!(server.url("/t"))), "{output:?}");
-    assert_eq!((server.seen()[0].target.as_str(), other.seen().len()), ("/t", 0));
+    assert_eq!((server.requests()[0].target.as_str(), other.requests().len()), ("/t", 0));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn refuses_options_it_cannot_use() {
 #[test]
 fn refuses_files_that_hold_no_secret() {
     let directory = new_directory();
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     let line = "must hold one line of text";
     for (text, wrong) in [
         (b"".as_slice(), line),
@@ -258,23 +258,23 @@ fn refuses_files_that_hold_no_secret() {
     }
     let output = run("pkce-exchange", &["--client-secret-file", "/"], &document(&server).to_string());
     assert_eq!(output, failure("pkce-exchange", 2, "--client-secret-file: is a directory"));
-    assert_eq!(server.seen().len(), 0);
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[test]
 fn sends_no_part_of_a_file_that_is_too_long_for_a_secret() {
     let directory = new_directory();
     let file = directory.path().join("secret");
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     std::fs::write(&file, "a".repeat(64 * 1024 + 1)).unwrap();
     let output =
         run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document(&server).to_string());
-    assert_eq!((output.status, server.seen().len()), (2, 0), "{}", output.stderr);
+    assert_eq!((output.status, server.requests().len()), (2, 0), "{}", output.stderr);
 }
 
 #[test]
 fn refuses_credentials_of_the_document_that_are_none() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     for (name, text) in [
         ("client_id", ""),
         ("client_id", "a\nb"),
@@ -284,7 +284,7 @@ fn refuses_credentials_of_the_document_that_are_none() {
         ("client_secret", "\u{1b}[31m"),
     ] {
         let output = run("pkce-exchange", &[], &with(&server, json!({ name: text })).to_string());
-        assert_eq!((output.status, server.seen().len()), (2, 0), "{name} {text:?}: {output:?}");
+        assert_eq!((output.status, server.requests().len()), (2, 0), "{name} {text:?}: {output:?}");
         assert!(output.stderr.starts_with(&format!("pkce-exchange: {name}: must ")), "{output:?}");
     }
 }

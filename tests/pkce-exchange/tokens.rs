@@ -4,13 +4,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::common::{self, Server, answer, failure, free_port, json_answer, run};
-use crate::{answered, document, pair, tokens, with};
+use crate::common::{self, Server, failure, free_port, json_response, response, run};
+use crate::{document, pair, tokens, with, with_response};
 
 #[test]
-fn takes_away_what_is_spent_and_keeps_the_rest() {
+fn removes_what_is_spent_and_keeps_the_rest() {
     let server = Server::start(|_| {
-        json_answer(&json!({
+        json_response(&json!({
             "access_token": "AT", "token_type": "bearer", "expires_in": 3600, "refresh_token": "RT", "scope": "a",
             "id_token": "x.y.z", "session_state": "kept",
         }))
@@ -31,7 +31,7 @@ fn takes_away_what_is_spent_and_keeps_the_rest() {
 }
 
 #[test]
-fn lets_no_answer_steer_a_later_step() {
+fn lets_no_response_steer_a_later_step() {
     let evil = json!({
         "access_token": "AT", "token_type": "Bearer", "token_endpoint": "https://evil", "issuer": "https://evil",
         "jwks_uri": "https://evil", "client_id": "evil", "client_secret": "evil", "nonce": "evil", "state": "evil",
@@ -46,7 +46,7 @@ fn lets_no_answer_steer_a_later_step() {
         "code_challenge": "evil", "code_challenge_method": "plain", "token_endpoint_auth_method": "none",
         "acr_values": "evil",
     });
-    let server = Server::start(move |_| json_answer(&evil));
+    let server = Server::start(move |_| json_response(&evil));
     let output = run("pkce-exchange", &[], &document(&server).to_string());
     let expected = json!({
         "token_endpoint": server.url("/token"), "client_id": "cli", "nonce": "n", "own": 1.10, "other": "added",
@@ -67,8 +67,9 @@ fn lets_no_answer_steer_a_later_step() {
 
 #[test]
 fn replaces_the_tokens_of_an_old_login_as_one_set() {
-    let server =
-        Server::start(|_| json_answer(&json!({ "access_token": "AT", "token_type": "Bearer", "refresh_token": null })));
+    let server = Server::start(|_| {
+        json_response(&json!({ "access_token": "AT", "token_type": "Bearer", "refresh_token": null }))
+    });
     let old = json!({
         "access_token": "old", "token_type": "old", "expires_in": 1, "expires_at": 1, "id_token": "old",
         "refresh_token": "kept", "scope": "kept",
@@ -88,7 +89,7 @@ fn replaces_the_tokens_of_an_old_login_as_one_set() {
 }
 
 #[test]
-fn takes_every_answer_of_the_vectors_as_decided() {
+fn takes_every_response_of_the_vectors_as_decided() {
     // What the vectors leave open is decided: 0 seconds is expired already, what is no lifetime is refused, Slack's
     // nested token is none, a missing ID token is for the verifier to see, and no byte order mark is taken.
     let decided = [
@@ -110,12 +111,12 @@ fn takes_every_answer_of_the_vectors_as_decided() {
     for case in cases {
         let id = case["id"].as_str().unwrap();
         let text = |name: &str| case[name].as_str().unwrap_or_default().to_owned();
-        let mut octets = answer(case["status"].as_u64().unwrap() as u16, &text("content_type"), &text("body"));
+        let mut octets = response(case["status"].as_u64().unwrap() as u16, &text("content_type"), &text("body"));
         if case.get("location").is_some() {
             let end = octets.windows(2).position(|pair| pair == b"\r\n").unwrap() + 2;
             octets.splice(end..end, format!("Location: {}\r\n", text("location")).into_bytes());
         }
-        let (output, seen) = answered(octets);
+        let (output, seen) = with_response(octets);
         let status = decided.iter().find(|(other, _)| *other == id).map_or_else(
             || match case["result"].as_str().unwrap() {
                 "ok" | "ok-lenient" => 0,
@@ -138,7 +139,7 @@ fn takes_every_answer_of_the_vectors_as_decided() {
 }
 
 #[test]
-fn bears_the_odd_ways_of_real_servers() {
+fn tolerates_the_deviations_of_real_servers() {
     let body = "{\"access_token\":\"AT\",\"token_type\":\"bearer\",\"scope\":[\"a\",\"b\"],\"expires_in\":\"60\"}";
     let plain = "access_token=AT&token_type=bearer&scope=a%2Cb&expires_in=60";
     for (octets, scope) in [
@@ -157,22 +158,22 @@ fn bears_the_odd_ways_of_real_servers() {
         ),
         (format!("HTTP/1.1 200 OK\r\ncontent-type: APPLICATION/x-www-form-urlencoded\r\n\r\n{plain}"), "a,b"),
     ] {
-        let (output, _) = answered(octets.clone().into_bytes());
+        let (output, _) = with_response(octets.clone().into_bytes());
         assert_eq!(output.status, 0, "{octets}: {output:?}");
         let got = output.json();
         assert_eq!((&got["scope"], &got["expires_in"]), (&json!(scope), &json!(60)), "{octets}");
     }
-    let (output, _) = answered(answer(200, "text/plain", plain));
+    let (output, _) = with_response(response(200, "text/plain", plain));
     let message = "token endpoint: not JSON at line 1, column 1; the code may be spent";
     assert_eq!(output, failure("pkce-exchange", 4, message));
     let challenges = "WWW-Authenticate: Basic realm=a\r\nWWW-Authenticate: Bearer\r\n";
     let refused = format!("HTTP/1.1 401\r\n{challenges}\r\n{{\"error\":\"unauthorized_client\"}}");
-    let (output, seen) = answered(refused.into_bytes());
+    let (output, seen) = with_response(refused.into_bytes());
     assert_eq!((output.status, seen.len()), (1, 1), "{output:?}");
     assert!(output.stderr.starts_with("pkce-exchange: token endpoint: unauthorized_client\nhint: "), "{output:?}");
-    let (output, _) = answered(answer(200, "application/json", "{\"ok\":false,\"error\":\"invalid_code\"}"));
+    let (output, _) = with_response(response(200, "application/json", "{\"ok\":false,\"error\":\"invalid_code\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: invalid_code"));
-    let (output, _) = answered(answer(
+    let (output, _) = with_response(response(
         200,
         "application/x-www-form-urlencoded",
         "error=bad_verification_code&error_description=It+is+old",
@@ -185,7 +186,7 @@ fn notes_that_another_scope_was_granted() {
     let note = "pkce-exchange: note: the server granted another scope than the one asked for\n";
     for granted in ["b a", "b,a"] {
         let server = Server::start(move |_| {
-            json_answer(&json!({ "access_token": "AT", "token_type": "Bearer", "scope": granted }))
+            json_response(&json!({ "access_token": "AT", "token_type": "Bearer", "scope": granted }))
         });
         for (asked, said) in [("a b", ""), ("a b c", note)] {
             let output = run("pkce-exchange", &[], &with(&server, json!({ "scope": asked })).to_string());
@@ -195,10 +196,10 @@ fn notes_that_another_scope_was_granted() {
 }
 
 #[test]
-fn keeps_the_scope_that_was_asked_for_where_the_answer_names_none() {
+fn keeps_the_requested_scope_where_the_response_names_none() {
     for scope in [json!(""), json!([]), json!(null)] {
         let server = Server::start(move |_| {
-            json_answer(&json!({ "access_token": "AT", "token_type": "Bearer", "scope": scope.clone() }))
+            json_response(&json!({ "access_token": "AT", "token_type": "Bearer", "scope": scope.clone() }))
         });
         let output = run("pkce-exchange", &[], &with(&server, json!({ "scope": "a b" })).to_string());
         assert_eq!((output.status, output.stderr.as_str(), &output.json()["scope"]), (0, "", &json!("a b")));
@@ -207,7 +208,7 @@ fn keeps_the_scope_that_was_asked_for_where_the_answer_names_none() {
 
 #[test]
 fn prints_the_token_alone_where_that_is_asked_for() {
-    let server = Server::start(|_| json_answer(&tokens()));
+    let server = Server::start(|_| json_response(&tokens()));
     for flag in ["-r", "--raw"] {
         let output = run("pkce-exchange", &[flag, "access_token"], &document(&server).to_string());
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "AT\n", ""));
@@ -222,14 +223,14 @@ fn prints_the_token_alone_where_that_is_asked_for() {
 fn cuts_the_fraction_of_a_lifetime_and_refuses_what_is_none() {
     for (lifetime, seconds) in [("3600.9", 3600), ("3.6e3", 3600), ("\"60\"", 60), ("0", 0)] {
         let body = format!("{{\"access_token\":\"AT\",\"token_type\":\"Bearer\",\"expires_in\":{lifetime}}}");
-        let (output, _) = answered(answer(200, "application/json", &body));
+        let (output, _) = with_response(response(200, "application/json", &body));
         let got = output.json();
         assert_eq!((output.status, &got["expires_in"]), (0, &json!(seconds)), "{lifetime}");
         assert!(got["expires_at"].is_u64(), "{lifetime}");
     }
     for lifetime in ["-1", "9223372036854775808", "1e400", "\"\"", "\"-1\"", "\"1.5\"", "false", "{}", "[1]"] {
         let body = format!("{{\"access_token\":\"AT\",\"token_type\":\"Bearer\",\"expires_in\":{lifetime}}}");
-        let (output, _) = answered(answer(200, "application/json", &body));
+        let (output, _) = with_response(response(200, "application/json", &body));
         let message = "token endpoint: expires_in: must be a number of seconds; the code may be spent";
         assert_eq!(output, failure("pkce-exchange", 4, message), "{lifetime}");
     }
@@ -242,30 +243,30 @@ fn takes_no_token_that_could_not_be_sent_on() {
         for text in ["", "a\r\nX: y", "\u{1b}[31m", "\u{e9}"] {
             let mut body = tokens();
             body[name] = json!(text);
-            let (output, _) = answered(json_answer(&body));
+            let (output, _) = with_response(json_response(&body));
             let message = format!("token endpoint: {name}: {visible}; the code may be spent");
             assert_eq!(output, failure("pkce-exchange", 4, &message), "{text:?}");
         }
         let mut body = tokens();
         body[name] = json!({});
-        let (output, _) = answered(json_answer(&body));
+        let (output, _) = with_response(json_response(&body));
         assert_eq!(
             output,
             failure("pkce-exchange", 4, &format!("token endpoint: {name}: must be a string; the code may be spent"))
         );
     }
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(65), "]".repeat(65));
-    let (output, _) = answered(answer(200, "application/json", &deep));
+    let (output, _) = with_response(response(200, "application/json", &deep));
     assert_eq!(output, failure("pkce-exchange", 4, "token endpoint: a: nested deeper than 64; the code may be spent"));
 }
 
 #[test]
-fn bears_codes_and_tokens_of_any_length() {
+fn accepts_codes_and_tokens_of_any_length() {
     let token = "t".repeat(64 * 1024);
     let code = "c".repeat(6000);
     let body = json!({ "access_token": token, "token_type": "Bearer" });
-    let server = Server::start(move |_| json_answer(&body));
+    let server = Server::start(move |_| json_response(&body));
     let output = run("pkce-exchange", &[], &with(&server, json!({ "code": code })).to_string());
     assert_eq!((output.status, output.json()["access_token"] == token.as_str()), (0, true));
-    assert!(server.seen()[0].form().contains(&pair("code", &code)));
+    assert!(server.requests()[0].form().contains(&pair("code", &code)));
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[test]
-fn adds_the_claims_and_takes_nothing_away() {
+fn adds_the_claims_and_removes_nothing() {
     accepts(&[], &json!({}), &[json!({}), json!({ "email": "a@example", "groups": ["x", { "y": 1 }] })]);
     accepts(&[], &json!({ "own": [1, { "a": "b" }], "refresh_token": "rt-1" }), &[json!({})]);
 }
@@ -165,7 +165,7 @@ fn checks_against_the_clock_where_no_time_is_given() {
 }
 
 #[test]
-fn wants_the_nonce_that_was_sent_or_none() {
+fn requires_the_nonce_that_was_sent_or_none() {
     let other = "nonce: not the one that was sent";
     let cases = [
         (json!({ "nonce": "n-2" }), other),
@@ -195,7 +195,7 @@ fn holds_the_access_token_against_its_hash() {
 }
 
 #[test]
-fn wants_a_login_no_older_than_max_age() {
+fn requires_a_login_no_older_than_max_age() {
     let about = json!({ "max_age": 300 });
     let cases = [
         (json!({}), "auth_time: missing, and max_age needs it"),
@@ -218,7 +218,7 @@ fn wants_a_login_no_older_than_max_age() {
 }
 
 #[test]
-fn wants_one_of_the_kinds_of_login_that_were_asked_for() {
+fn requires_one_of_the_requested_classes_of_login() {
     let about = json!({ "acr_values": "gold silver" });
     let cases = [
         (json!({}), "acr: missing, and acr_values asked for it"),

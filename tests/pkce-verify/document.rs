@@ -7,7 +7,7 @@ use crate::signer::Signer;
 use crate::{HEADER, NOW, Offline, after, claims, document, lines, refused, verify, with};
 
 #[test]
-fn misses_an_id_token_that_was_asked_for() {
+fn refuses_a_response_without_the_requested_id_token() {
     let missing = refused("missing, though openid was asked for");
     for about in [
         json!({ "nonce": null }),
@@ -95,7 +95,7 @@ fn ends_a_stream_at_the_first_token_that_fails() {
 }
 
 #[test]
-fn hands_on_the_failure_of_a_step_before() {
+fn passes_on_the_failure_of_a_step_before() {
     let signer = Signer::new("k1");
     let offline = Offline::new(&signer.jwks());
     let line = "!5 login_required pkce-exchange\n";
@@ -120,7 +120,7 @@ fn prints_the_claims_alone_where_asked() {
 }
 
 #[test]
-fn keeps_the_claims_to_the_letter() {
+fn prints_the_claims_unchanged() {
     let signer = Signer::new("k1");
     let offline = Offline::new(&signer.jwks());
     let (iat, exp) = (NOW - 5, NOW + 600);

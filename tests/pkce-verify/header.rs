@@ -73,5 +73,5 @@ fn takes_no_key_from_the_token_itself() {
     let header = with(header, json!({ "kid": "k2" }));
     let document = online(&server, &forger.sign_with(&header, &own(&server)));
     assert_eq!(verify(&[], &document.to_string()), refused(UNNAMED));
-    assert_eq!(evil.seen().len(), 0);
+    assert_eq!(evil.requests().len(), 0);
 }

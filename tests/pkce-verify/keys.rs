@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Output, Server, answer, command, done, failure, finish, free_port, json_answer, new_directory, start,
+    Output, Server, command, done, failure, finish, free_port, json_response, new_directory, response, start,
 };
 use crate::signer::Signer;
 use crate::terminal::Terminal;
@@ -18,10 +18,10 @@ use crate::{
 };
 
 #[test]
-fn asks_the_server_for_its_keys_once_and_answers_each_document_at_once() {
+fn fetches_the_keys_once_and_prints_each_document_at_once() {
     let signer = Signer::new("k1");
     let jwks = signer.jwks();
-    let server = Server::start(move |_| json_answer(&jwks));
+    let server = Server::start(move |_| json_response(&jwks));
     let mut child = start(command("pkce-verify").args(["--now", &NOW.to_string()]));
     let mut stdin = child.stdin.take().unwrap();
     let stdout = child.stdout.take().unwrap();
@@ -41,7 +41,7 @@ fn asks_the_server_for_its_keys_once_and_answers_each_document_at_once() {
     reader.join().unwrap();
     assert!(printed.recv().is_err());
     assert_eq!(done(child), Output { status: 0, stdout: String::new(), stderr: String::new() });
-    let seen = server.seen();
+    let seen = server.requests();
     assert_eq!(seen.len(), 1);
     let seen = &seen[0];
     assert_eq!((seen.method.as_str(), seen.target.as_str(), seen.body.as_str()), ("GET", "/jwks", ""));
@@ -52,7 +52,7 @@ fn asks_the_server_for_its_keys_once_and_answers_each_document_at_once() {
 }
 
 #[test]
-fn asks_once_more_for_a_key_that_is_new() {
+fn fetches_the_keys_once_more_for_a_new_key() {
     let (old, new) = (Signer::new("k1"), Signer::new("k2"));
     let server = rotating(vec![old.jwks(), new.jwks()]);
     let claims = own(&server);
@@ -64,39 +64,39 @@ fn asks_once_more_for_a_key_that_is_new() {
     let expected: Vec<Value> =
         documents.iter().map(|document| with(document.clone(), json!({ "id_token_claims": claims }))).collect();
     assert_eq!(printed, expected);
-    assert_eq!(server.seen().len(), 2);
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[test]
-fn asks_no_third_time_for_keys_that_the_server_does_not_have() {
+fn fetches_no_third_time_keys_that_the_server_does_not_have() {
     let (old, new, unknown) = (Signer::new("k1"), Signer::new("k2"), Signer::new("k3"));
     let server = rotating(vec![old.jwks()]);
     let stranger = online(&server, &unknown.sign(&own(&server)));
     assert_eq!(verify(&[], &lines(&[stranger.clone(), stranger])), refused(UNNAMED));
-    assert_eq!(server.seen().len(), 2);
+    assert_eq!(server.requests().len(), 2);
 
     let server = rotating(vec![old.jwks(), new.jwks()]);
     let claims = own(&server);
     let tokens = [&old, &new, &unknown, &unknown].map(|signer| online(&server, &signer.sign(&claims)));
     let output = verify(&[], &lines(&tokens));
     assert_eq!(after(2, &output), refused(UNNAMED));
-    assert_eq!(server.seen().len(), 2);
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[test]
-fn asks_for_no_other_keys_because_of_a_bad_signature() {
+fn fetches_no_other_keys_because_of_a_bad_signature() {
     let (signer, forger) = (Signer::new("k1"), Signer::new("k1"));
     let server = rotating(vec![signer.jwks()]);
     let output = verify(&[], &online(&server, &forger.sign(&own(&server))).to_string());
     assert_eq!(output, refused("signature: not made with the server's key"));
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
     // A key of this name, of another type or on another curve.
     let keys = [json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }), with(signer.jwk(), json!({ "crv": "P-384" }))];
     for key in keys {
         let server = rotating(vec![json!({ "keys": [with(key, json!({ "kid": "k1" }))] })]);
         let output = verify(&[], &online(&server, &signer.sign(&own(&server))).to_string());
         assert_eq!(output, refused("alg: the server has no key for it"));
-        assert_eq!(server.seen().len(), 1);
+        assert_eq!(server.requests().len(), 1);
     }
 }
 
@@ -107,24 +107,24 @@ fn keeps_the_keys_of_each_server_apart() {
     let (of_first, of_second) = (online(&first, &one.sign(&own(&first))), online(&second, &two.sign(&own(&second))));
     let output = verify(&[], &lines(&[of_first.clone(), of_second.clone(), of_first.clone(), of_second]));
     assert_eq!((output.status, output.stdout.lines().count(), output.stderr.as_str()), (0, 4, ""));
-    assert_eq!((first.seen().len(), second.seen().len()), (1, 1));
+    assert_eq!((first.requests().len(), second.requests().len()), (1, 1));
     let forged = online(&second, &one.sign(&own(&second)));
     let output = verify(&[], &lines(&[of_first, forged]));
     assert_eq!(after(1, &output), refused("signature: not made with the server's key"));
 }
 
 #[test]
-fn says_what_is_wrong_with_the_answer_of_the_server() {
+fn says_what_is_wrong_with_the_response_of_the_server() {
     let key = Signer::new("k1").jwk();
     let twice = format!(r#"{{"keys":[{key}],"keys":[{key}]}}"#);
     let redirect = b"HTTP/1.1 302 X\r\nLocation: /other\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let json = |body: &str| answer(200, "application/json", body);
+    let json = |body: &str| response(200, "application/json", body);
     let cases = [
-        (answer(404, "", ""), 1, "JWKS: there is none (404)"),
-        (answer(403, "", ""), 1, "JWKS: the server answered 403"),
+        (response(404, "", ""), 1, "JWKS: there is none (404)"),
+        (response(403, "", ""), 1, "JWKS: the server answered 403"),
         (redirect.to_vec(), 4, "JWKS: a redirect (302), which is not followed"),
         (
-            answer(200, "text/html", "<!doctype html>"),
+            response(200, "text/html", "<!doctype html>"),
             4,
             "JWKS: a page and no JSON (of a proxy, or of a network's own login?)",
         ),
@@ -146,7 +146,7 @@ fn says_what_is_wrong_with_the_answer_of_the_server() {
             message => (message.to_owned(), 1),
         };
         assert_eq!(output, failure("pkce-verify", status, &message));
-        assert_eq!(server.seen().len(), asked, "{message}");
+        assert_eq!(server.requests().len(), asked, "{message}");
     }
 }
 
@@ -163,29 +163,29 @@ fn passes_over_what_is_no_key() {
 }
 
 #[test]
-fn asks_again_where_the_server_cannot_answer_now() {
+fn fetches_again_where_the_server_is_unavailable() {
     let signer = Signer::new("k1");
     for status in [503, 429, 500] {
         let (asked, jwks) = (AtomicUsize::new(0), signer.jwks());
         let server = Server::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
-            0 | 1 => answer(status, "", ""),
-            _ => json_answer(&jwks),
+            0 | 1 => response(status, "", ""),
+            _ => json_response(&jwks),
         });
         let document = online(&server, &signer.sign(&own(&server)));
         accepted(&verify(&[], &document.to_string()), &document, &own(&server));
-        assert_eq!(server.seen().len(), 3);
+        assert_eq!(server.requests().len(), 3);
     }
 }
 
 #[test]
-fn gives_up_on_a_server_that_cannot_answer_in_time() {
+fn gives_up_on_a_server_that_stays_unavailable() {
     let signer = Signer::new("k1");
-    let server = Server::start(|_| answer(503, "", ""));
+    let server = Server::start(|_| response(503, "", ""));
     let document = online(&server, &signer.sign(&own(&server)));
     let output = verify(&["--timeout", "1"], &document.to_string());
     assert_eq!(output, failure("pkce-verify", 3, "JWKS: the server answered 503"));
     // The pauses grow: at a quarter of a second each, there would be time for one more.
-    assert!((1..=3).contains(&server.seen().len()));
+    assert!((1..=3).contains(&server.requests().len()));
 
     let port = free_port();
     let address = format!("http://127.0.0.1:{port}");
@@ -195,10 +195,10 @@ fn gives_up_on_a_server_that_cannot_answer_in_time() {
 }
 
 #[test]
-fn tells_a_person_that_it_asks_again() {
+fn tells_a_person_that_it_fetches_again() {
     let directory = new_directory();
     let file = directory.path().join("document");
-    let server = Server::start(|_| answer(503, "", ""));
+    let server = Server::start(|_| response(503, "", ""));
     let signer = Signer::new("k1");
     std::fs::write(&file, online(&server, &signer.sign(&own(&server))).to_string()).unwrap();
     let terminal = Terminal::start("pkce-verify", directory.path(), |verify| {
@@ -212,7 +212,7 @@ fn tells_a_person_that_it_asks_again() {
 }
 
 #[test]
-fn asks_once_where_only_a_person_can_mend_it() {
+fn fetches_once_where_only_a_person_can_repair_it() {
     let signer = Signer::new("k1");
     let document = with(document(&signer.sign(&claims())), json!({ "jwks_uri": "https://op.example/jwks" }));
     let mut tool = command("pkce-verify");
@@ -227,7 +227,7 @@ fn asks_once_where_only_a_person_can_mend_it() {
 #[test]
 fn gives_up_on_a_server_that_is_too_slow() {
     let signer = Signer::new("k1");
-    let octets = json_answer(&signer.jwks());
+    let octets = json_response(&signer.jwks());
     let server = Server::speaking(move |_, stream| {
         for octet in &octets {
             if stream.write_all(&[*octet]).is_err() {
@@ -239,11 +239,11 @@ fn gives_up_on_a_server_that_is_too_slow() {
     let document = online(&server, &signer.sign(&own(&server)));
     let output = verify(&["--timeout", "2"], &document.to_string());
     assert_eq!(output, failure("pkce-verify", 3, "127.0.0.1: no answer within 2 s"));
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[test]
-fn asks_nobody_in_plain_sight_and_nobody_on_this_machine_for_a_server_elsewhere() {
+fn fetches_no_keys_over_plain_http_and_none_from_this_machine_for_a_remote_server() {
     let signer = Signer::new("k1");
     let server = rotating(vec![signer.jwks()]);
     let document = document(&signer.sign(&claims()));
@@ -258,7 +258,7 @@ fn asks_nobody_in_plain_sight_and_nobody_on_this_machine_for_a_server_elsewhere(
     }
     let local = with(document, json!({ "jwks_uri": 1 }));
     assert_eq!(verify(&[], &local.to_string()), failure("pkce-verify", 2, "jwks_uri: must be a string"));
-    assert_eq!(server.seen().len(), 0);
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn says_what_is_wrong_with_the_file_of_keys() {
 }
 
 #[test]
-fn asks_nobody_where_the_keys_are_in_a_file() {
+fn fetches_nothing_where_the_keys_are_in_a_file() {
     let (signer, unknown) = (Signer::new("k1"), Signer::new("k2"));
     let offline = Offline::new(&signer.jwks());
     let server = rotating(vec![json!({ "keys": [signer.jwk(), unknown.jwk()] })]);
@@ -297,7 +297,7 @@ fn asks_nobody_where_the_keys_are_in_a_file() {
     accepted(&offline.run(&[], &document), &document, &own(&server));
     let document = online(&server, &unknown.sign(&own(&server)));
     assert_eq!(offline.run(&[], &document), refused(UNNAMED));
-    assert_eq!(server.seen().len(), 0);
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[test]

@@ -18,7 +18,7 @@ mod vectors;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Output, Server, changed, failure, json_answer, new_directory, run};
+use common::{Output, Server, changed, failure, json_response, new_directory, run};
 use serde_json::{Value, json};
 use signer::Signer;
 use tempfile::TempDir;
@@ -137,7 +137,7 @@ fn after(count: usize, output: &Output) -> Output {
 /// A server that gives these sets of keys, one after the other, and the last for good.
 fn rotating(sets: Vec<Value>) -> Server {
     let asked = AtomicUsize::new(0);
-    Server::start(move |_| json_answer(&sets[asked.fetch_add(1, Ordering::SeqCst).min(sets.len() - 1)]))
+    Server::start(move |_| json_response(&sets[asked.fetch_add(1, Ordering::SeqCst).min(sets.len() - 1)]))
 }
 
 const UNNAMED: &str = "kid: the server has no signing key of this name";

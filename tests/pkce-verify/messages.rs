@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Server, answer, command, finish};
+use crate::common::{Server, command, finish, response};
 use crate::signer::Signer;
 use crate::{HEADER, NOW, Offline, UNNAMED, claims, document, merged, online, own, with};
 
@@ -80,9 +80,9 @@ fn tells_programs_that_the_id_token_is_at_fault() {
 }
 
 #[test]
-fn tells_programs_the_status_of_the_answer() {
+fn tells_programs_the_status_of_the_response() {
     let signer = Signer::new("k1");
-    let server = Server::start(|_| answer(404, "", ""));
+    let server = Server::start(|_| response(404, "", ""));
     let mut tool = command("pkce-verify");
     let input = online(&server, &signer.sign(&own(&server))).to_string();
     let output = finish(tool.env("PKCE_ERRORS", "json"), input.as_bytes());

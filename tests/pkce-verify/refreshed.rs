@@ -7,7 +7,7 @@ use crate::signer::Signer;
 use crate::{EXPIRED, HEADER, NOW, Offline, accepts, claims, document, merged, refuses, verify, with};
 
 #[test]
-fn asks_of_a_refreshed_token_that_it_is_of_the_same_login() {
+fn requires_a_refreshed_token_to_be_of_the_same_login() {
     let earlier =
         with(claims(), json!({ "azp": "cli", "auth_time": NOW - 9_000, "iat": NOW - 9_000, "exp": NOW - 8_000 }));
     let about = json!({ "id_token_claims": earlier });
@@ -27,9 +27,9 @@ fn asks_of_a_refreshed_token_that_it_is_of_the_same_login() {
     let cases: Vec<(Value, &str)> =
         changed.into_iter().map(|(changes, message)| (merged(&same, &changes), message)).collect();
     refuses(&["--trust-audience", "api"], &about, &cases);
-    let fine = [json!({}), json!({ "nonce": null }), json!({ "auth_time": null }), json!({ "aud": ["cli"] })];
-    let fine: Vec<Value> = fine.iter().map(|changes| merged(&same, changes)).collect();
-    accepts(&[], &about, &fine);
+    let success = [json!({}), json!({ "nonce": null }), json!({ "auth_time": null }), json!({ "aud": ["cli"] })];
+    let success: Vec<Value> = success.iter().map(|changes| merged(&same, changes)).collect();
+    accepts(&[], &about, &success);
     // The document's issuer may have been changed since; the claims of the login before have not.
     let about = json!({ "id_token_claims": with(claims(), json!({ "iss": "https://old.example" })) });
     refuses(&[], &about, &[(json!({}), "iss: not that of the login before")]);
@@ -40,7 +40,7 @@ fn asks_of_a_refreshed_token_that_it_is_of_the_same_login() {
 }
 
 #[test]
-fn knows_a_claim_again_however_it_is_escaped() {
+fn recognizes_a_claim_however_it_is_escaped() {
     let signer = Signer::new("k1");
     let offline = Offline::new(&signer.jwks());
     let (iat, exp) = (NOW - 5, NOW + 600);
@@ -70,7 +70,7 @@ fn takes_the_audiences_of_a_refreshed_token_in_any_form_and_order() {
 }
 
 #[test]
-fn asks_nothing_of_the_login_itself_after_a_refresh() {
+fn checks_nothing_of_the_login_itself_after_a_refresh() {
     let earlier = with(claims(), json!({ "auth_time": NOW - 9_000, "acr": "gold" }));
     let about = json!({ "id_token_claims": earlier, "max_age": 60, "acr_values": "gold" });
     accepts(&[], &about, &[json!({}), json!({ "auth_time": NOW - 9_000 })]);

@@ -102,7 +102,7 @@ const REASONS: [(&str, &str); 87] = [
 ];
 
 #[test]
-fn believes_what_the_vectors_say_and_nothing_else() {
+fn accepts_the_tokens_that_the_vectors_accept_and_no_other() {
     let vectors = vectors("idtoken.json");
     let sets: BTreeMap<&String, Offline> =
         vectors["jwks"].as_object().unwrap().iter().map(|(name, set)| (name, Offline::new(set))).collect();

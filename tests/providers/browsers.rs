@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use crate::common::{free_port, talk};
-use crate::{Asked, OPENID, Provider, assert_granted, usual};
+use crate::{AuthorizationRequest, OPENID, Provider, assert_granted, usual};
 
 #[test]
 fn never_sends_what_only_a_browser_sends() {
@@ -15,17 +15,17 @@ fn never_sends_what_only_a_browser_sends() {
     let login = OPENID.replace("pkce-url", &port).replace("| pkce-callback", "| pkce-push | pkce-callback");
     let output = running.run(&format!("{login} | pkce-refresh | pkce-verify | pkce-revoke"));
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
-    let seen = running.server.seen();
+    let seen = running.server.requests();
     let paths = ["/.well-known/openid-configuration", "/par", "/authorize", "/token", "/jwks", "/revoke"];
-    assert!(paths.iter().all(|path| running.asked(path) > 0), "{seen:?}");
+    assert!(paths.iter().all(|path| running.requests_to(path) > 0), "{seen:?}");
     let plain = ["accept", "content-length", "content-type", "host", "user-agent"];
     for (name, _) in seen.iter().flat_map(|seen| &seen.headers) {
         assert!(plain.contains(&name.to_ascii_lowercase().as_str()), "{name}");
     }
 }
 
-/// What the listener that waits for this answers to another request.
-fn listener(asked: &Asked, method: &str, target: &str, rest: &str) -> String {
+/// The response of the listener that waits for this to another request.
+fn listener(asked: &AuthorizationRequest, method: &str, target: &str, rest: &str) -> String {
     let authority = asked.redirect_uri.split('/').nth(2).unwrap();
     let port = authority.rsplit(':').next().unwrap().parse().unwrap();
     talk(port, format!("{method} {target} HTTP/1.1\r\nHost: {authority}\r\n{rest}").as_bytes())
@@ -33,10 +33,10 @@ fn listener(asked: &Asked, method: &str, target: &str, rest: &str) -> String {
 
 /// Logs in at a server in whose login the browser sends something else before the redirect, and gives the pages that it
 /// gets for that.
-fn beside(requests: impl Fn(&Asked) -> Vec<String> + Send + Sync + 'static) -> Vec<String> {
+fn beside(requests: impl Fn(&AuthorizationRequest) -> Vec<String> + Send + Sync + 'static) -> Vec<String> {
     let pages: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = Arc::clone(&pages);
-    let redirect = Box::new(move |asked: &Asked| {
+    let redirect = Box::new(move |asked: &AuthorizationRequest| {
         *seen.lock().unwrap() = requests(asked);
         format!("code={}&state={}", asked.code, asked.state)
     });
@@ -45,7 +45,7 @@ fn beside(requests: impl Fn(&Asked) -> Vec<String> + Send + Sync + 'static) -> V
 }
 
 #[test]
-fn answers_apples_form_and_waits_for_the_query() {
+fn responds_to_apples_form_and_waits_for_the_query() {
     let pages = beside(|asked| {
         let body = format!("state={}&code=of-the-form&user=%7B%7D", asked.state);
         let origin = "Origin: https://appleid.apple.com\r\nContent-Type: application/x-www-form-urlencoded\r\n";
@@ -68,13 +68,13 @@ fn spends_no_code_on_what_chrome_sends_before_and_beside_the_redirect() {
             ("GET", &target, "Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: cross-site\r\n\r\n"),
             ("GET", &target, "Sec-Purpose: prefetch\r\n\r\n"),
         ];
-        let answered = requests.map(|(method, target, rest)| {
+        let responses = requests.map(|(method, target, rest)| {
             // A connection that is open for the case that it is needed, and never is.
             let authority = asked.redirect_uri.split('/').nth(2).unwrap();
             silent.lock().unwrap().push(TcpStream::connect(authority).unwrap());
             listener(asked, method, target, rest)
         });
-        answered.to_vec()
+        responses.to_vec()
     });
     let statuses: Vec<&str> = pages.iter().map(|page| page.split(' ').nth(1).unwrap()).collect();
     assert_eq!(statuses, ["404", "405", "405", "403", "425"]);

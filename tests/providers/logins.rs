@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Output, Seen, answer, changed, failure, free_port, json_answer};
+use crate::common::{Output, Request, changed, failure, free_port, json_response, response};
 use crate::{BY_HAND, FORM, JSON, OPENID, Provider, assert_granted, refusal, usual};
 
 const SECRET: &str = "--client-secret-file <(echo s3cret-s3cret)";
@@ -14,12 +14,12 @@ const NO_ISSUER: &str =
 
 #[test]
 fn logs_in_whatever_the_wire_looks_like() {
-    let wires: [fn(&Seen, &Value) -> Vec<u8>; 6] = [
+    let wires: [fn(&Request, &Value) -> Vec<u8>; 6] = [
         |_, body| format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{body}").into(),
         |_, body| format!("HTTP/1.1 200\r\nContent-Length: {}\r\n\r\n{body}", body.to_string().len()).into(),
         |_, body| format!("HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{body}").into(),
-        |_, body| answer(200, "text/html; charset=utf-8", &body.to_string()),
-        |_, body| answer(200, "", &body.to_string()),
+        |_, body| response(200, "text/html; charset=utf-8", &body.to_string()),
+        |_, body| response(200, "", &body.to_string()),
         |_, body| {
             let (head, body) = ("HTTP/1.1 200 OK\r\nset-cookie: a=b\r\nset-cookie: c=d", body.to_string());
             format!("{head}\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).into()
@@ -43,7 +43,7 @@ fn logs_in_at_keycloak_with_all_that_it_adds() {
             "token_type": "bearer", "scope": "openid email profile",
         }),
         claims: json!({ "typ": "ID", "azp": "cli", "session_state": "s3ss10n", "acr": "1", "sid": "s3ss10n" }),
-        instead: vec![("revoke", answer(204, "", ""))],
+        instead: vec![("revoke", response(204, "", ""))],
         ..Provider::default()
     };
     let running = keycloak.start();
@@ -62,7 +62,7 @@ fn logs_in_at_keycloak_with_all_that_it_adds() {
     let revoked = running.run(&format!("{OPENID} | pkce-revoke"));
     let gone = json!({ "access_token": null, "refresh_token": null, "token_type": null, "expires_in": null });
     assert_granted(&revoked, OTHER_SCOPE, changed(expected, &gone));
-    assert_eq!(running.asked("/revoke"), 2);
+    assert_eq!(running.requests_to("/revoke"), 2);
 }
 
 #[test]
@@ -87,12 +87,13 @@ fn logs_in_at_auth0_whose_issuer_ends_in_a_slash() {
     let running = auth0.start();
     let login = OPENID.replace("pkce-url", "pkce-url --param audience=https://api.example/");
     assert_granted(&running.run(&login), "", usual(json!({ "access_token": "e.n.c.r.ypted" })));
-    let asked = running.server.seen().into_iter().find(|seen| seen.target.starts_with("/authorize")).unwrap().target;
+    let asked =
+        running.server.requests().into_iter().find(|seen| seen.target.starts_with("/authorize")).unwrap().target;
     assert!(asked.ends_with("&audience=https%3A%2F%2Fapi.example%2F"), "{asked}");
 }
 
 #[test]
-fn asks_okta_at_endpoints_with_two_slashes_as_they_stand() {
+fn requests_oktas_endpoints_with_two_slashes_unchanged() {
     let okta = Provider {
         path: "/oauth2/default",
         metadata: json!({
@@ -104,12 +105,12 @@ fn asks_okta_at_endpoints_with_two_slashes_as_they_stand() {
     let running = okta.start();
     assert_granted(&running.run(OPENID), "", usual(json!({})));
     for path in ["//oauth2//v1/authorize", "/oauth2//v1//token", "//jwks"] {
-        assert_eq!(running.asked(path), 1, "{path}");
+        assert_eq!(running.requests_to(path), 1, "{path}");
     }
 }
 
 #[test]
-fn leads_back_to_the_exact_port_that_okta_auth0_dex_and_kanidm_want() {
+fn redirects_to_the_exact_port_that_okta_auth0_dex_and_kanidm_require() {
     let uri = format!("http://127.0.0.1:{}/callback", free_port());
     let registered = uri.clone();
     let exact = Provider { registered: Box::new(move |uri| uri == registered), ..Provider::default() };
@@ -118,11 +119,11 @@ fn leads_back_to_the_exact_port_that_okta_auth0_dex_and_kanidm_want() {
     assert_granted(&running.run(&login), "", usual(json!({})));
     let message = "the program of BROWSER ended in failure, and there is no terminal\n\
                    hint: run it by hand with the URL above; it may say why";
-    assert_eq!((running.run(OPENID), running.asked("/token")), (failure("pkce-callback", 3, message), 1));
+    assert_eq!((running.run(OPENID), running.requests_to("/token")), (failure("pkce-callback", 3, message), 1));
 }
 
 #[test]
-fn leads_back_to_what_each_server_lets_in() {
+fn redirects_to_what_each_server_accepts() {
     let usual = usual(json!({}));
     let login = |uri: &str, registered: fn(&str) -> bool| {
         let provider = Provider { registered: Box::new(registered), ..Provider::default() };
@@ -189,13 +190,13 @@ fn logs_in_at_entra_with_its_long_codes_and_plain_keys() {
 #[test]
 fn logs_in_at_github_which_writes_forms_unless_json_is_asked_for() {
     let scope = "repo,user:email";
-    let as_asked: fn(&Seen, &Value) -> Vec<u8> = |seen, body| match seen.header("Accept") {
-        Some(JSON) => json_answer(body),
-        _ => answer(200, FORM, "error=not+asked+for+json"),
+    let as_asked: fn(&Request, &Value) -> Vec<u8> = |seen, body| match seen.header("Accept") {
+        Some(JSON) => json_response(body),
+        _ => response(200, FORM, "error=not+asked+for+json"),
     };
     let github = |instead| Provider {
         secret: &["basic", "post"],
-        unknown: answer(200, FORM, "error=incorrect_client_credentials&error_description=It+is+wrong."),
+        unknown: response(200, FORM, "error=incorrect_client_credentials&error_description=It+is+wrong."),
         tokens: json!({ "token_type": "bearer", "scope": scope, "expires_in": null, "refresh_token": null }),
         wire: as_asked,
         instead,
@@ -205,9 +206,9 @@ fn logs_in_at_github_which_writes_forms_unless_json_is_asked_for() {
     let with_secret = login.replace("exchange", &format!("exchange {SECRET}"));
     let expected = json!({ "access_token": "access-1", "token_type": "bearer", "scope": scope });
     assert_granted(&github(vec![]).run(&with_secret), NO_ISSUER, expected.clone());
-    let always = answer(200, FORM, "access_token=access-1&scope=repo%2Cuser%3Aemail&token_type=bearer");
+    let always = response(200, FORM, "access_token=access-1&scope=repo%2Cuser%3Aemail&token_type=bearer");
     assert_granted(&github(vec![("token", always)]).run(&with_secret), NO_ISSUER, expected);
-    let old = answer(200, JSON, "{\"error\":\"bad_verification_code\",\"error_description\":\"Old.\"}");
+    let old = response(200, JSON, "{\"error\":\"bad_verification_code\",\"error_description\":\"Old.\"}");
     for (login, instead, wrong) in [
         (&login, vec![], "incorrect_client_credentials: It is wrong."),
         (&with_secret, vec![("token", old)], "bad_verification_code: Old."),
@@ -221,7 +222,7 @@ fn logs_in_at_github_which_writes_forms_unless_json_is_asked_for() {
 #[test]
 fn reads_lifetimes_scopes_and_claims_as_each_server_writes_them() {
     for (tokens, claims, expected) in [
-        // PayPal, whose answers have a nonce of their own, and reddit.
+        // PayPal, whose responses have a nonce of their own, and reddit.
         (json!({ "expires_in": "28800", "nonce": "other" }), json!({}), json!({ "expires_in": 28800 })),
         (json!({ "expires_in": 3599.97 }), json!({}), json!({ "expires_in": 3599 })),
         // Twitch; and who names no lifetime.
@@ -257,9 +258,9 @@ fn shows_who_the_client_is_in_the_one_way_that_each_server_takes() {
         (&["post"], ways(&["client_secret_post"]), ""),
         (&["basic", "post"], ways(&["client_secret_post", "client_secret_basic"]), ""),
     ] {
-        let wire: fn(&Seen, &Value) -> Vec<u8> = |seen, body| match seen.header("User-Agent") {
-            Some(agent) if agent.starts_with("pkce-tools/") => json_answer(body),
-            _ => answer(429, "", ""),
+        let wire: fn(&Request, &Value) -> Vec<u8> = |seen, body| match seen.header("User-Agent") {
+            Some(agent) if agent.starts_with("pkce-tools/") => json_response(body),
+            _ => response(429, "", ""),
         };
         let login = OPENID.replace("exchange", &format!("exchange {SECRET}{option}"));
         let login = format!("{login} | pkce-refresh {SECRET}{option} | pkce-verify");

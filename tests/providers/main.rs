@@ -17,7 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use common::{Output, Seen, Server, answer, changed, command, finish, json_answer};
+use common::{Output, Request, Server, changed, command, finish, json_response, response};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signer::Signer;
@@ -35,29 +35,29 @@ const FORM: &str = "application/x-www-form-urlencoded";
 struct Provider {
     /// What the issuer has after the origin.
     path: &'static str,
-    /// What is other than usual in the metadata, the public key, a token answer and the claims.
+    /// What is other than usual in the metadata, the public key, a token response and the claims.
     metadata: Value,
     key: Value,
     tokens: Value,
     claims: Value,
     /// Ways in which the client's secret may come; without one the client is public.
     secret: &'static [&'static str],
-    /// What is answered where it comes in none of them.
+    /// The response where it comes in none of them.
     unknown: Vec<u8>,
     /// Whether a redirect URI is registered.
     registered: Box<dyn Fn(&str) -> bool + Send + Sync>,
     /// The code, and the query in which it goes back.
     code: String,
-    redirect: Box<dyn Fn(&Asked) -> String + Send + Sync>,
+    redirect: Box<dyn Fn(&AuthorizationRequest) -> String + Send + Sync>,
     /// How an object leaves the server.
-    wire: fn(&Seen, &Value) -> Vec<u8>,
-    /// What an endpoint answers to a good request, whatever it was.
+    wire: fn(&Request, &Value) -> Vec<u8>,
+    /// The response of an endpoint to every valid request.
     instead: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// An authorization request.
 #[derive(Clone)]
-struct Asked {
+struct AuthorizationRequest {
     redirect_uri: String,
     state: String,
     challenge: String,
@@ -71,8 +71,8 @@ struct Asked {
 struct State {
     pushed: String,
     /// The request whose code was not used yet, and the one whose was.
-    waiting: Option<Asked>,
-    granted: Option<Asked>,
+    waiting: Option<AuthorizationRequest>,
+    granted: Option<AuthorizationRequest>,
     /// The number of the latest tokens.
     latest: u32,
 }
@@ -92,11 +92,11 @@ impl Default for Provider {
             tokens: json!({}),
             claims: json!({}),
             secret: &[],
-            unknown: answer(401, JSON, "{\"error\":\"invalid_client\"}"),
+            unknown: response(401, JSON, "{\"error\":\"invalid_client\"}"),
             registered: Box::new(|_| true),
             code: "c0de-c0de".to_owned(),
             redirect: Box::new(|asked| format!("code={}&state={}", asked.code, asked.state)),
-            wire: |_, body| json_answer(body),
+            wire: |_, body| json_response(body),
             instead: Vec::new(),
         }
     }
@@ -105,7 +105,7 @@ impl Default for Provider {
 impl Provider {
     fn start(self) -> Running {
         let (signer, state, path) = (Signer::new("k1"), Mutex::new(State::default()), self.path);
-        let server = Server::start(move |seen| self.answer(&signer, &mut state.lock().unwrap(), seen));
+        let server = Server::start(move |seen| self.response(&signer, &mut state.lock().unwrap(), seen));
         Running { issuer: server.url(path), server }
     }
 
@@ -114,7 +114,7 @@ impl Provider {
         self.start().run(script)
     }
 
-    fn answer(&self, signer: &Signer, state: &mut State, seen: &Seen) -> Vec<u8> {
+    fn response(&self, signer: &Signer, state: &mut State, seen: &Request) -> Vec<u8> {
         let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
         let name = path.rsplit('/').next().unwrap();
         if let Some(header) = ["Origin", "Referer", "Cookie"].iter().find(|name| seen.header(name).is_some()) {
@@ -130,19 +130,19 @@ impl Provider {
             ("POST", _, Some((_, octets))) => octets.clone(),
             ("POST", "par", _) => {
                 state.pushed = seen.body.clone();
-                answer(201, JSON, "{\"request_uri\":\"urn:pushed\",\"expires_in\":60}")
+                response(201, JSON, "{\"request_uri\":\"urn:pushed\",\"expires_in\":60}")
             }
             ("POST", "token", _) => self.grant(signer, state, seen),
-            ("POST", "revoke", _) => answer(200, "", ""),
-            _ => answer(404, "", ""),
+            ("POST", "revoke", _) => response(200, "", ""),
+            _ => response(404, "", ""),
         }
     }
 
-    fn object(&self, seen: &Seen, body: &Value) -> Vec<u8> {
+    fn object(&self, seen: &Request, body: &Value) -> Vec<u8> {
         (self.wire)(seen, &serde_json::from_str(&body.to_string().replace("ORIGIN", &origin(seen))).unwrap())
     }
 
-    fn metadata(&self, seen: &Seen) -> Value {
+    fn metadata(&self, seen: &Request) -> Value {
         let mut metadata = endpoints("ORIGIN");
         metadata["issuer"] = json!(format!("{}{}", origin(seen), self.path));
         changed(metadata, &self.metadata)
@@ -153,7 +153,7 @@ impl Provider {
     }
 
     /// Whether the client says who it is, in one way and no other.
-    fn knows(&self, seen: &Seen) -> bool {
+    fn knows(&self, seen: &Request) -> bool {
         let form = seen.form();
         let posted = |name: &str| value(&form, name);
         let basic = format!("Basic {}", STANDARD.encode("cli:s3cret-s3cret"));
@@ -166,16 +166,16 @@ impl Provider {
         if self.secret.is_empty() { way == "none" } else { self.secret.contains(&way) }
     }
 
-    fn ask(&self, state: &mut State, seen: &Seen, query: &str) -> Vec<u8> {
+    fn ask(&self, state: &mut State, seen: &Request, query: &str) -> Vec<u8> {
         let query = if query.contains("request_uri=urn%3Apushed") { state.pushed.as_str() } else { query };
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let asked = |name| value(&pairs, name).unwrap_or_default().to_owned();
         let fixed = [("response_type", "code"), ("client_id", "cli"), ("code_challenge_method", "S256")];
         let redirect_uri = asked("redirect_uri");
         if fixed.iter().any(|(name, value)| asked(name) != *value) || !(self.registered)(&redirect_uri) {
-            return answer(400, "text/html", "<h1>Callback URL mismatch");
+            return response(400, "text/html", "<h1>Callback URL mismatch");
         }
-        let asked = Asked {
+        let asked = AuthorizationRequest {
             state: asked("state"),
             challenge: asked("code_challenge"),
             nonce: value(&pairs, "nonce").map(str::to_owned),
@@ -192,7 +192,7 @@ impl Provider {
         format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into()
     }
 
-    fn grant(&self, signer: &Signer, state: &mut State, seen: &Seen) -> Vec<u8> {
+    fn grant(&self, signer: &Signer, state: &mut State, seen: &Request) -> Vec<u8> {
         let form = seen.form();
         let sent = |name: &str| value(&form, name).unwrap_or_default();
         let good = match (sent("grant_type"), state.waiting.take()) {
@@ -242,8 +242,8 @@ impl Running {
     }
 
     /// How often an endpoint was asked.
-    fn asked(&self, path: &str) -> usize {
-        self.server.seen().iter().filter(|seen| seen.target.split('?').next() == Some(path)).count()
+    fn requests_to(&self, path: &str) -> usize {
+        self.server.requests().iter().filter(|seen| seen.target.split('?').next() == Some(path)).count()
     }
 }
 
@@ -265,7 +265,7 @@ fn endpoints(origin: &str) -> Value {
     })
 }
 
-fn origin(seen: &Seen) -> String {
+fn origin(seen: &Request) -> String {
     format!("http://{}", seen.header("Host").unwrap())
 }
 
@@ -274,7 +274,7 @@ fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 fn refusal(code: &str, description: &str) -> Vec<u8> {
-    answer(400, JSON, &json!({ "error": code, "error_description": description }).to_string())
+    response(400, JSON, &json!({ "error": code, "error_description": description }).to_string())
 }
 
 /// What the login has granted: the document without what was known before, what differs each time, and the claims that

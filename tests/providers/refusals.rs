@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::common::{Output, answer, failure, free_port};
-use crate::{Asked, JSON, OPENID, Provider, assert_granted, refusal, usual};
+use crate::common::{Output, failure, free_port, response};
+use crate::{AuthorizationRequest, JSON, OPENID, Provider, assert_granted, refusal, usual};
 
 const PUBLIC: &str = "\nhint: a client without a secret must be registered with token_endpoint_auth_method none; \
                       one with a secret needs --client-secret-file";
@@ -26,9 +26,9 @@ fn refuses_entras_issuer_template() {
     assert_eq!(entra.run(OPENID), failure("pkce-discover", 4, message));
 }
 
-/// What the whole login ends with where the token endpoint answers a good request with this.
-fn answered(status: u16, media_type: &str, body: &str) -> Output {
-    Provider { instead: vec![("token", answer(status, media_type, body))], ..Provider::default() }.run(OPENID)
+/// The output of a whole login with this response of the token endpoint to a valid request.
+fn with_response(status: u16, media_type: &str, body: &str) -> Output {
+    Provider { instead: vec![("token", response(status, media_type, body))], ..Provider::default() }.run(OPENID)
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn tells_each_servers_refusal_in_its_own_words() {
         ("Entra", 400, json!({ "error": "invalid_client" }), 1, &format!("invalid_client{PUBLIC}")),
     ] {
         let expected = failure("pkce-exchange", ends, &format!("token endpoint: {message}"));
-        assert_eq!(answered(status, JSON, &body.to_string()), expected, "{name}");
+        assert_eq!(with_response(status, JSON, &body.to_string()), expected, "{name}");
     }
     let challenges = "www-authenticate: Basic realm=\"a\"\r\nwww-authenticate: Bearer error=\"invalid_token\"";
     let twice = format!("HTTP/1.1 401\r\n{challenges}\r\n\r\n{{\"error\":\"unauthorized_client\"}}").into_bytes();
@@ -90,7 +90,7 @@ fn takes_what_has_no_tokens_and_no_oauth_error_for_the_end_of_the_code() {
         ),
     ] {
         let message = format!("token endpoint: {message}; the code may be spent");
-        assert_eq!(answered(status, media_type, body), failure("pkce-exchange", ends, &message), "{name}");
+        assert_eq!(with_response(status, media_type, body), failure("pkce-exchange", ends, &message), "{name}");
     }
 }
 
@@ -111,7 +111,7 @@ fn tells_what_each_server_says_in_its_redirect() {
             "authorization endpoint: access_denied",
         ),
     ] {
-        let redirect = Box::new(move |asked: &Asked| format!("{query}&state={}", asked.state));
+        let redirect = Box::new(move |asked: &AuthorizationRequest| format!("{query}&state={}", asked.state));
         let output = Provider { redirect, ..Provider::default() }.run(OPENID);
         assert_eq!(output, failure("pkce-callback", status, message), "{name}");
     }
@@ -119,14 +119,14 @@ fn tells_what_each_server_says_in_its_redirect() {
 
 #[test]
 fn says_that_a_server_lets_no_public_client_revoke_and_keeps_the_tokens() {
-    let running = Provider { instead: vec![("revoke", answer(401, "", ""))], ..Provider::default() }.start();
+    let running = Provider { instead: vec![("revoke", response(401, "", ""))], ..Provider::default() }.start();
     let output = running.run(&format!("{OPENID} | pkce-revoke"));
     let message = format!("revocation endpoint: the server answered 401{PUBLIC}");
-    assert_eq!((output, running.asked("/revoke")), (failure("pkce-revoke", 1, &message), 1));
+    assert_eq!((output, running.requests_to("/revoke")), (failure("pkce-revoke", 1, &message), 1));
 }
 
 #[test]
-fn tells_atprotos_wish_for_dpop_as_what_it_is() {
+fn says_that_atproto_requires_dpop() {
     let nonce = refusal("use_dpop_nonce", "Authorization server requires nonce in DPoP proof");
     let said = "use_dpop_nonce: Authorization server requires nonce in DPoP proof\n\
                 hint: the server wants DPoP (RFC 9449), which no tool here can do";

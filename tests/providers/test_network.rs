@@ -46,7 +46,7 @@ fn logs_in_at_a_test_networks_keycloak_where_its_name_is_given() {
         let output = at_keycloak(&running, hosts, OPENID).unwrap();
         assert_eq!(output, failure("pkce-discover", 4, message), "{hosts}");
     }
-    assert_eq!(running.server.seen().len(), 0);
+    assert_eq!(running.server.requests().len(), 0);
 }
 
 #[test]
@@ -67,6 +67,6 @@ fn lets_no_server_elsewhere_have_a_test_networks_host_called() {
         let script = format!("export DOCUMENT='{document}'; {script}");
         let Some(output) = at_keycloak(&running, "keycloak", &script) else { return };
         let message = format!("{name}: a server elsewhere must not name one on this machine");
-        assert_eq!((output, running.asked(path)), (failure(tool, 4, &message), 0));
+        assert_eq!((output, running.requests_to(path)), (failure(tool, 4, &message), 0));
     }
 }
