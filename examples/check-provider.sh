@@ -55,7 +55,7 @@ is_refusal() {
     *' authorization endpoint: '*)
       said | grep -Eq '^authorization endpoint: (an error page|invalid_|unauthorized_client|unsupported_)'
       ;;
-    *' the server answered 4'*' without an OAuth error'*) ;;
+    *' the server responded with 4'*' without an OAuth error'*) ;;
     *'may be spent') false ;;
     1\ * | 5\ *) ;;
     *) false ;;
@@ -77,7 +77,7 @@ refused() {
 succeeded() {
   case "$2 $(said)" in
     0\ *) result "$1" pass ;;
-    3\ * | '5 '*'the server answered 5'* | '5 '*' no answer within '* | '5 '*' peer disconnected'*)
+    3\ * | '5 '*'the server responded with 5'* | '5 '*' no response within '* | '5 '*' peer disconnected'*)
       result "$1" not_checked "$(said)"
       ;;
     *) result "$1" fail "$(said)" ;;

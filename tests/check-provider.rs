@@ -140,12 +140,12 @@ fn finds_what_a_server_is_lax_about() {
             1,
             vec!["fail: iss sent missing, although the metadata says that it is sent".to_owned()],
         ),
-        (vec!["id_token-aud-other"], 1, vec!["fail: id token id_token: aud: not this client".to_owned()]),
+        (vec!["id_token-aud-other"], 1, vec!["fail: id token id_token: aud: does not include this client".to_owned()]),
         (vec!["metadata-no-revocation"], 0, vec!["not offered: revocation".to_owned()]),
         (
             vec!["revoke-503"],
             3,
-            vec!["not checked: revocation revocation endpoint: the server answered 503".to_owned()],
+            vec!["not checked: revocation revocation endpoint: the server responded with 503".to_owned()],
         ),
         (
             vec!["refresh-refused@1"],
@@ -163,7 +163,7 @@ fn finds_what_a_server_is_lax_about() {
         (
             vec!["token-500@2"],
             3,
-            vec!["not checked: replay refused token endpoint: the server answered 500; the code may be spent".to_owned()],
+            vec!["not checked: replay refused token endpoint: the server responded with 500; the code may be spent".to_owned()],
         ),
         (
             vec!["token-lost@3"],
@@ -244,14 +244,14 @@ fn says_what_could_not_be_checked_where_nothing_can() {
         (
             "metadata-issuer-other",
             1,
-            "fail: discovery metadata: issuer: not the one that was asked for",
+            "fail: discovery metadata: issuer: not the requested issuer",
             without(&before[..1], metadata),
         ),
-        ("metadata-404", 1, "fail: discovery metadata: there is none (404)", without(&before[..1], metadata)),
+        ("metadata-404", 1, "fail: discovery metadata: not found (404)", without(&before[..1], metadata)),
         (
             "metadata-503",
             3,
-            "not checked: discovery metadata: the server answered 503",
+            "not checked: discovery metadata: the server responded with 503",
             without(&before[..1], metadata),
         ),
         (
@@ -262,11 +262,11 @@ fn says_what_could_not_be_checked_where_nothing_can() {
         ),
         ("redirect-state-other@1", 3, "not checked: login no redirect came", without(&before, login)),
         ("redirect-code-twice@1", 1, "fail: login the redirect failed a check", without(&before, login)),
-        ("token-503@1", 3, "not checked: login token endpoint: the server answered 503", without(&before, login)),
+        ("token-503@1", 3, "not checked: login token endpoint: the server responded with 503", without(&before, login)),
         (
             "token-type-mac@1",
             1,
-            "fail: login token endpoint: token_type: not Bearer, and no other type was asked for; the code may be spent",
+            "fail: login token endpoint: token_type: not Bearer, the only supported type; the code may be spent",
             without(&before, login),
         ),
     ] {
@@ -325,7 +325,7 @@ fn registers_a_client_where_none_is_named() {
         said,
         [
             "pkce-register: registration_endpoint: missing",
-            "hint: pkce-discover adds it, where the server names one",
+            "hint: pkce-discover adds it if the server names one",
             "check-provider: PKCE_CLIENT_ID: set it to the client_id of a client that the server knows",
         ]
     );

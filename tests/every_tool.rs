@@ -64,7 +64,7 @@ fn tells_its_version_and_what_it_takes() {
 #[test]
 fn refuses_options_it_does_not_have_and_never_repeats_a_value() {
     for tool in tools() {
-        let hint = format!("'{tool} --help' lists what it takes");
+        let hint = format!("'{tool} --help'");
         let output = run(&tool, &["--code=s3cr3t"], "");
         assert_eq!((output.status, &output.stdout), (2, &failure(&tool, 2, "").stdout));
         assert!(output.stderr.starts_with(&format!("{tool}: --code: no such option\nhint: ")), "{output:?}");
@@ -74,7 +74,7 @@ fn refuses_options_it_does_not_have_and_never_repeats_a_value() {
             continue;
         }
         assert_eq!(run(&tool, &["-r"], ""), {
-            let mut expected = failure(&tool, 2, &format!("--raw: needs a value\nhint: {hint}"));
+            let mut expected = failure(&tool, 2, &format!("--raw: requires a value\nhint: {hint}"));
             expected.stdout.clear();
             expected
         });
@@ -94,14 +94,14 @@ fn says_what_is_wrong_with_its_input() {
         (b"[{}]", "not a JSON object"),
         (b"\xef\xbb\xbf{}", "not a JSON object"),
         (b"!9 odd pkce-url\n", "not a JSON object"),
-        (b"{\"a\":1,\"a\":2}", "a: there twice"),
-        (b"{\"x\":{\"b\":1,\"\\u0062\":2}}", "x: b: there twice"),
+        (b"{\"a\":1,\"a\":2}", "a: duplicate"),
+        (b"{\"x\":{\"b\":1,\"\\u0062\":2}}", "x: b: duplicate"),
         (b"{\"a\":\"\xff\"}", "not UTF-8"),
-        (b"{\"a\":\"\\ud800\"}", "a: a string that is not Unicode"),
+        (b"{\"a\":\"\\ud800\"}", "a: invalid Unicode in a string"),
         (b"{\"a\":1,}", "not JSON at line 1, column 8"),
-        (b"{\"a\":", "not a JSON object: it ends too early"),
+        (b"{\"a\":", "not a JSON object: unexpected end"),
         (megabytes.as_bytes(), "not a JSON object"),
-        (deep.as_bytes(), "not a JSON object: it ends too early"),
+        (deep.as_bytes(), "not a JSON object: unexpected end"),
         (large.as_bytes(), "larger than 1 MiB"),
     ];
     for (tool, args) in readers() {
@@ -193,8 +193,8 @@ fn says_that_standard_output_is_full_closed_or_read_by_nobody() {
     for (at, step) in STEPS.iter().enumerate() {
         let tool = step.split(' ').next().unwrap();
         let lost = match tool {
-            "pkce-callback" => "; the code that the server gave cannot be had again",
-            "pkce-exchange" => "; the tokens that the server gave cannot be had again",
+            "pkce-callback" => "; the code issued by the server is lost",
+            "pkce-exchange" => "; the tokens issued by the server are lost",
             _ => "",
         };
         let full = finish(&mut up_to(at, ">/dev/full"), b"");

@@ -191,7 +191,7 @@ fn logs_in_again_only_where_that_helps() {
         said.contains(&format!("pkce-token: {stored}: PKCE_OPEN: the command failed (exit status: 1)\n")),
         "{said}"
     );
-    assert!(said.contains(&format!("pkce-token: {stored}: others may use it\n")), "{said}");
+    assert!(said.contains(&format!("pkce-token: {stored}: accessible to other users\n")), "{said}");
 }
 
 /// Runs the login script in a directory, inside a pkce-idp whose issuer ends in a slash as Auth0's does.

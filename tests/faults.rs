@@ -119,8 +119,8 @@ fn is_met_as_the_table_says() {
 
 #[test]
 fn happens_at_the_occasion_that_is_named_alone() {
-    let exchanged = "pkce-exchange: token endpoint: the server answered 503";
-    let refreshed = "pkce-refresh: token endpoint: the server answered 503";
+    let exchanged = "pkce-exchange: token endpoint: the server responded with 503";
+    let refreshed = "pkce-refresh: token endpoint: the server responded with 503";
     for (faults, status, said) in [
         (vec!["token-503@1"], 3, vec![exchanged]),
         (vec!["token-503@2"], 3, vec![refreshed]),
@@ -128,7 +128,7 @@ fn happens_at_the_occasion_that_is_named_alone() {
         (
             vec!["token-500@2"],
             5,
-            vec!["pkce-refresh: token endpoint: the server answered 500; the refresh token may be spent"],
+            vec!["pkce-refresh: token endpoint: the server responded with 500; the refresh token may be spent"],
         ),
         (
             vec!["token-lost@2"],
@@ -137,7 +137,7 @@ fn happens_at_the_occasion_that_is_named_alone() {
         ),
         (vec!["refresh-refused@1"], 5, vec!["pkce-refresh: token endpoint: invalid_grant: simulated by --fault"]),
         (vec!["refresh-refused@2"], 0, vec![]),
-        (vec!["id_token-aud-other@2"], 4, vec!["pkce-verify: id_token: aud: not this client"]),
+        (vec!["id_token-aud-other@2"], 4, vec!["pkce-verify: id_token: aud: does not include this client"]),
         // What helps itself: the second specification, another try, another look at the keys.
         (vec!["metadata-404@1"], 0, vec![]),
         (vec!["jwks-503@1", "jwks-lost@2", "jwks-cut@3"], 0, vec![]),
@@ -148,7 +148,7 @@ fn happens_at_the_occasion_that_is_named_alone() {
         (
             vec!["metadata-no-alg", "jwks-exponent-1", "id_token-exponent-1"],
             4,
-            vec!["pkce-verify: id_token: signature: not made with the server's key"],
+            vec!["pkce-verify: id_token: signature: does not verify with the server's key"],
         ),
         // The first of two that is met is the one that counts.
         (vec!["token-expires-string", "token-type-lower", "token-extras", "redirect-extras", "no-iss"], 0, vec![]),
@@ -249,7 +249,7 @@ fn keeps_a_refresh_token_as_the_server_means_it() {
 
 #[test]
 fn refuses_what_is_no_kind_of_fault() {
-    let hint = "hint: 'pkce-idp --help' lists what it takes";
+    let hint = "hint: see 'pkce-idp --help'";
     let refused = |args: &[&str], message: &str| {
         assert_eq!(run("pkce-idp", args, ""), failure("pkce-idp", 2, message), "{args:?}");
     };
@@ -262,7 +262,7 @@ fn refuses_what_is_no_kind_of_fault() {
         refused(&["--fault", &fault], &format!("--fault: the number after @ must be 1 or more\n{hint}"));
     }
     refused(&["--fault", "replay@1"], &format!("--fault: this kind applies to all requests; it takes no @N\n{hint}"));
-    let alone = "--list-faults: cannot be used here, or not twice\nhint: 'pkce-idp --help' lists what it takes";
+    let alone = "--list-faults: repeated, or conflicts with another option\nhint: see 'pkce-idp --help'";
     for others in [["--visit", "http://127.0.0.1:1/"], ["--fault", "replay"]] {
         let output = run("pkce-idp", &[&["--list-faults"], others.as_slice()].concat(), "");
         assert_eq!((output.status, output.stderr.as_str()), (2, format!("pkce-idp: {alone}\n").as_str()));

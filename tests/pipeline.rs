@@ -65,16 +65,16 @@ fn ends_with_the_status_of_the_step_that_failed_and_one_message() {
             2,
             "pkce-url --scope 'a\"b'",
             2,
-            "pkce-url: scope: must be names with single spaces between them, without \" and \\",
+            "pkce-url: scope: must be names separated by single spaces, without \" and \\",
         ),
         (3, denied, 3, "pkce-callback: no redirect within 1 s"),
         (
             4,
             "pkce-exchange --token-endpoint http://id.example/token",
             4,
-            "pkce-exchange: token_endpoint: plain http is allowed to this machine alone; use https",
+            "pkce-exchange: token_endpoint: plain http is only allowed to this machine; use https",
         ),
-        (5, "pkce-verify --now 9999999999", 4, "pkce-verify: id_token: exp: it has expired"),
+        (5, "pkce-verify --now 9999999999", 4, "pkce-verify: id_token: exp: expired"),
     ];
     for shell in shells() {
         for (at, step, status, message) in failing {

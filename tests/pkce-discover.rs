@@ -80,28 +80,23 @@ fn goes_on_to_rfc_8414_after_a_404_alone() {
     assert_eq!(targets, ["/t/.well-known/openid-configuration", "/.well-known/oauth-authorization-server/t"]);
     let large = format!("{{\"issuer\":\"{}\"}}", "a".repeat(2 * 1024 * 1024));
     for (octets, status, message, requests) in [
-        (response(404, "", ""), 1, "metadata: there is none (404)", 2),
-        (response(500, "", ""), 3, "metadata: the server answered 500", 1),
-        (response(503, "", ""), 3, "metadata: the server answered 503", 1),
-        (response(429, "", ""), 3, "metadata: the server answered 429", 1),
-        (response(403, "", ""), 1, "metadata: the server answered 403", 1),
-        (response(204, "", ""), 4, "metadata: the server answered 204", 1),
-        (
-            response(200, "text/html", "<html>"),
-            4,
-            "metadata: a page and no JSON (of a proxy, or of a network's own login?)",
-            1,
-        ),
+        (response(404, "", ""), 1, "metadata: not found (404)", 2),
+        (response(500, "", ""), 3, "metadata: the server responded with 500", 1),
+        (response(503, "", ""), 3, "metadata: the server responded with 503", 1),
+        (response(429, "", ""), 3, "metadata: the server responded with 429", 1),
+        (response(403, "", ""), 1, "metadata: the server responded with 403", 1),
+        (response(204, "", ""), 4, "metadata: the server responded with 204", 1),
+        (response(200, "text/html", "<html>"), 4, "metadata: HTML, not JSON (proxy or captive portal?)", 1),
         (response(200, "application/json", "[]"), 4, "metadata: not a JSON object", 1),
-        (response(200, "application/json", "{"), 4, "metadata: not a JSON object: it ends too early", 1),
-        (response(200, "application/json", "{\"a\":{\"b\":1,\"b\":2}}"), 4, "metadata: a: b: there twice", 1),
+        (response(200, "application/json", "{"), 4, "metadata: not a JSON object: unexpected end", 1),
+        (response(200, "application/json", "{\"a\":{\"b\":1,\"b\":2}}"), 4, "metadata: a: b: duplicate", 1),
         (response(200, "application/json", "{}"), 4, "metadata: issuer: missing", 1),
         (response(200, "application/json", "{\"issuer\":[\"a\"]}"), 4, "metadata: issuer: must be a string", 1),
-        (response(200, "application/json", &large), 4, "127.0.0.1: the answer is larger than 1 MiB", 1),
+        (response(200, "application/json", &large), 4, "127.0.0.1: the response is larger than 1 MiB", 1),
         (
             b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n".to_vec(),
             4,
-            "metadata: a redirect (302), which is not followed",
+            "metadata: redirect (302) not followed",
             1,
         ),
     ] {
@@ -113,7 +108,7 @@ fn goes_on_to_rfc_8414_after_a_404_alone() {
 #[test]
 fn refuses_metadata_whose_endpoints_no_step_may_use() {
     for (name, value, wrong) in [
-        ("token_endpoint", json!("http://id.example/token"), "plain http is allowed to this machine alone; use https"),
+        ("token_endpoint", json!("http://id.example/token"), "plain http is only allowed to this machine; use https"),
         ("authorization_endpoint", json!("javascript:alert(1)"), "not an absolute URL with a host"),
         ("jwks_uri", json!("https://id.example/#x"), "must not have a fragment (#)"),
         ("token_endpoint", json!(5), "must be a string"),
@@ -134,8 +129,11 @@ fn refuses_metadata_whose_endpoints_no_step_may_use() {
 fn notes_what_the_metadata_says_of_pkce() {
     for (methods, note) in [
         (json!(["plain", "S256"]), ""),
-        (json!(["plain"]), "pkce-discover: note: the metadata says that the server does not support PKCE with S256\n"),
-        (Value::Null, "pkce-discover: note: the metadata does not say that the server supports PKCE\n"),
+        (
+            json!(["plain"]),
+            "pkce-discover: note: according to its metadata, the server does not support PKCE with S256\n",
+        ),
+        (Value::Null, "pkce-discover: note: the server's metadata does not mention PKCE\n"),
     ] {
         let server = Server::start(move |seen| {
             let mut metadata = metadata(&issuer_of(seen));
@@ -156,14 +154,14 @@ fn ends_in_the_time_it_is_given() {
         }
     });
     let output = run("pkce-discover", &["--timeout", "1", &slow.url("")], "");
-    assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: no answer within 1 s"));
+    assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: no response within 1 s"));
     let free = free_port();
     let output = run("pkce-discover", &[&format!("http://127.0.0.1:{free}")], "");
     assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: connection refused"));
     for (value, wrong) in
         [("0", "must be a whole number from 1 to 4294967295"), ("x", "must be a whole number from 1 to 4294967295")]
     {
-        let hint = "hint: 'pkce-discover --help' lists what it takes";
+        let hint = "hint: see 'pkce-discover --help'";
         let output = run("pkce-discover", &["--timeout", value, "https://a.example"], "");
         assert_eq!(output, failure("pkce-discover", 2, &format!("--timeout: {wrong}\n{hint}")));
     }
@@ -171,15 +169,18 @@ fn ends_in_the_time_it_is_given() {
 
 #[test]
 fn needs_an_issuer() {
-    let message = "issuer: missing\nhint: name it, or set PKCE_ISSUER";
+    let message = "issuer: missing\nhint: give it as an argument, or set PKCE_ISSUER";
     assert_eq!(run("pkce-discover", &[], ""), failure("pkce-discover", 2, message));
     let mut empty = command("pkce-discover");
     assert_eq!(finish(empty.env("PKCE_ISSUER", ""), b""), failure("pkce-discover", 2, message));
-    let hint = "hint: 'pkce-discover --help' lists what it takes";
+    let hint = "hint: see 'pkce-discover --help'";
     for (args, wrong) in [
-        (vec!["https://a.example", "--resource", "https://b.example"], "arguments: cannot be used here, or not twice"),
+        (
+            vec!["https://a.example", "--resource", "https://b.example"],
+            "arguments: repeated, or conflicts with another option",
+        ),
         (vec!["https://a.example", "https://b.example"], "arguments: too many"),
-        (vec!["--resource"], "--resource: needs a value"),
+        (vec!["--resource"], "--resource: requires a value"),
     ] {
         assert_eq!(run("pkce-discover", &args, ""), failure("pkce-discover", 2, &format!("{wrong}\n{hint}")));
     }
@@ -208,9 +209,9 @@ fn starts_from_a_protected_resource() {
     let output = run("pkce-discover", &["--resource", &server.url("/mcp")], "");
     assert_eq!((output.status, output.json()), (0, expected));
     for (path, status, message) in [
-        ("/other", 4, "resource metadata: resource: not the one that was asked for"),
+        ("/other", 4, "resource metadata: resource: not the requested resource"),
         ("/none", 4, "resource metadata: authorization_servers: missing"),
-        ("/unknown", 1, "resource metadata: there is none (404)"),
+        ("/unknown", 1, "resource metadata: not found (404)"),
     ] {
         let output = run("pkce-discover", &["--resource", &server.url(path)], "");
         assert_eq!(output, failure("pkce-discover", status, message), "{path}");
@@ -258,7 +259,7 @@ fn fetches_and_accepts_metadata_as_the_vectors_say() {
         assert_eq!(output.status, if case["ok"] == true { 0 } else { 4 }, "{case}: {output:?}");
         let returned = case["returned"].as_str().unwrap_or_default();
         let only_slash = returned != asked && returned.trim_end_matches('/') == asked.trim_end_matches('/');
-        let hint = format!("hint: only a final / differs: pkce-discover {returned}\n");
+        let hint = format!("hint: only the trailing slash differs; use: pkce-discover {returned}\n");
         assert_eq!(output.stderr.contains(&hint), only_slash, "{case}: {output:?}");
         proxy.requested();
     }
@@ -272,7 +273,7 @@ fn lets_no_resource_elsewhere_name_a_server_on_this_machine() {
     });
     let mut tool = command("pkce-discover");
     proxy.trusted_by(tool.args(["--resource", "https://mcp.example"]));
-    let message = "resource metadata: authorization_servers: a server elsewhere must not name one on this machine";
+    let message = "resource metadata: authorization_servers: a remote server must not point to this machine";
     assert_eq!(finish(&mut tool, b""), failure("pkce-discover", 4, message));
 }
 
@@ -303,9 +304,9 @@ fn shows_the_right_command_where_only_a_final_slash_differs() {
             false => json_response(&metadata(&format!("{host}/without"))),
         }
     });
-    let wrong = "metadata: issuer: not the one that was asked for";
+    let wrong = "metadata: issuer: not the requested issuer";
     for (asked, named) in [("/with", "/with/"), ("/without/", "/without")] {
-        let hint = format!("hint: only a final / differs: pkce-discover {}", server.url(named));
+        let hint = format!("hint: only the trailing slash differs; use: pkce-discover {}", server.url(named));
         let output = run("pkce-discover", &[&server.url(asked)], "");
         assert_eq!(output, failure("pkce-discover", 4, &format!("{wrong}\n{hint}")));
         assert_eq!(run("pkce-discover", &[&server.url(named)], "").status, 0);
@@ -316,8 +317,8 @@ fn shows_the_right_command_where_only_a_final_slash_differs() {
 #[test]
 fn requires_one_tenant_where_the_issuer_is_a_pattern_for_many() {
     let server = Server::start(|seen| json_response(&metadata(&format!("{}/{{tenantid}}/v2.0", issuer_of(seen)))));
-    let message = "metadata: issuer: not the one that was asked for\n\
-                   hint: it is a pattern for many tenants: ask for the issuer of yours";
+    let message = "metadata: issuer: not the requested issuer\n\
+                   hint: the metadata names a template for all tenants; use your tenant's own issuer";
     for asked in ["/common/v2.0", "/organizations/v2.0"] {
         assert_eq!(run("pkce-discover", &[&server.url(asked)], ""), failure("pkce-discover", 4, message));
     }
@@ -341,9 +342,9 @@ fn says_what_is_not_a_response_at_all() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(65), "]".repeat(65));
     for (octets, status, message) in [
         (Vec::new(), 3, "127.0.0.1: peer disconnected"),
-        (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the answer is not HTTP"),
-        (response(200, "application/json", ""), 4, "metadata: not a JSON object: it ends too early"),
-        (response(200, "application/json", "{\"issuer\":1,\"issuer\":1}"), 4, "metadata: issuer: there twice"),
+        (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the response is not valid HTTP"),
+        (response(200, "application/json", ""), 4, "metadata: not a JSON object: unexpected end"),
+        (response(200, "application/json", "{\"issuer\":1,\"issuer\":1}"), 4, "metadata: issuer: duplicate"),
         (response(200, "application/json", &deep), 4, "metadata: a: nested deeper than 64"),
         (response(200, "application/json", "{}{}"), 4, "metadata: not JSON at line 1, column 3"),
     ] {
@@ -375,7 +376,7 @@ fn ends_its_second_request_in_the_time_of_the_first() {
         }
     });
     let output = run("pkce-discover", &["--timeout", "1", &slow.url("")], "");
-    assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: no answer within 1 s"));
+    assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: no response within 1 s"));
     assert_eq!(slow.requests().len(), 2);
 }
 
@@ -406,7 +407,7 @@ fn writes_one_line_for_a_program_where_it_fails() {
     let output = finish(tool.env("PKCE_ERRORS", "json").arg(server.url("")), b"");
     let expected = json!({
         "tool": "pkce-discover", "status": 3, "kind": "unavailable", "http_status": 503,
-        "message": "metadata: the server answered 503",
+        "message": "metadata: the server responded with 503",
     });
     let said: Value = serde_json::from_str(&output.stderr).unwrap();
     assert_eq!((output.status, output.stderr.lines().count(), said), (3, 1, expected));
@@ -445,20 +446,16 @@ fn accepts_metadata_of_a_resource_only_as_specified() {
         (
             json_response(&json!({ "resource": format!("{resource}/") })),
             4,
-            "resource metadata: resource: not the one that was asked for",
+            "resource metadata: resource: not the requested resource",
         ),
         (servers(json!([])), 4, "resource metadata: authorization_servers: missing"),
         (servers(json!([5])), 4, "resource metadata: authorization_servers: must be an array of strings"),
         (servers(json!(5)), 4, "resource metadata: authorization_servers: must be a string"),
         (servers(json!(["ftp://id.example"])), 4, "resource metadata: authorization_servers: must begin with https://"),
-        (
-            response(200, "text/html", "<html>"),
-            4,
-            "resource metadata: a page and no JSON (of a proxy, or of a network's own login?)",
-        ),
-        (response(500, "", ""), 3, "resource metadata: the server answered 500"),
-        (response(401, "", ""), 1, "resource metadata: the server answered 401"),
-        (redirect, 4, "resource metadata: a redirect (302), which is not followed"),
+        (response(200, "text/html", "<html>"), 4, "resource metadata: HTML, not JSON (proxy or captive portal?)"),
+        (response(500, "", ""), 3, "resource metadata: the server responded with 500"),
+        (response(401, "", ""), 1, "resource metadata: the server responded with 401"),
+        (redirect, 4, "resource metadata: redirect (302) not followed"),
     ] {
         let before = server.requests().len();
         let output = discover(octets, &[]);
@@ -469,15 +466,15 @@ fn accepts_metadata_of_a_resource_only_as_specified() {
 #[test]
 fn fetches_no_metadata_of_a_resource_that_is_not_a_plain_url() {
     let proxy = HttpsProxy::start(|_, _| response(404, "", ""));
-    let plain = "plain http is allowed to this machine alone; use https\n\
-                 hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
+    let plain = "plain http is only allowed to this machine; use https\n\
+                 hint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
     for (resource, status, wrong) in [
         ("http://api.example/mcp", 4, plain),
         ("https://api.example/mcp#f", 2, "must not have a fragment (#)"),
         ("https://alice:pw@api.example/mcp", 2, "must not have a user name or password"),
         ("urn:api", 2, "not an absolute URL with a host"),
         ("", 2, "not a URL"),
-        ("https://api.example/a b", 2, "not a URL: it has a space, a control character or a letter outside ASCII"),
+        ("https://api.example/a b", 2, "not a URL: contains a space, a control character or a non-ASCII character"),
     ] {
         let mut tool = command("pkce-discover");
         proxy.trusted_by(tool.arg(format!("--resource={resource}")));
@@ -537,7 +534,7 @@ fn lets_no_server_elsewhere_name_endpoints_on_this_machine() {
             *changed.lock().unwrap() = (name.to_owned(), url.to_owned());
             let mut tool = command("pkce-discover");
             proxy.trusted_by(tool.arg("https://id.example"));
-            let message = format!("metadata: {name}: a server elsewhere must not name one on this machine");
+            let message = format!("metadata: {name}: a remote server must not point to this machine");
             assert_eq!(finish(&mut tool, b""), failure("pkce-discover", 4, &message), "{url}");
         }
     }
@@ -577,6 +574,6 @@ fn trusts_no_certificate_that_has_expired_or_names_another_host() {
         let start = format!("pkce-discover: {host}: TLS: invalid peer certificate: {wrong}");
         let (line, hint) = output.stderr.split_once('\n').unwrap();
         assert!(line.starts_with(&start), "{output:?}");
-        assert_eq!(hint, "hint: SSL_CERT_FILE names a file with the certificates to trust\n");
+        assert_eq!(hint, "hint: set SSL_CERT_FILE to a file with the certificates to trust\n");
     }
 }

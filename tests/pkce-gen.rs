@@ -69,7 +69,7 @@ fn makes_verifiers_of_the_length_that_is_asked_for() {
         ("--count", "x", "1 to 1000000000"),
     ] {
         let output = run("pkce-gen", &[&format!("{option}={value}")], "");
-        let hint = "hint: 'pkce-gen --help' lists what it takes";
+        let hint = "hint: see 'pkce-gen --help'";
         assert_eq!(
             output,
             failure("pkce-gen", 2, &format!("{option}: must be a whole number from {range}\n{hint}")),
@@ -117,7 +117,7 @@ fn merges_documents_of_which_the_later_win() {
     assert_eq!((&document["a"], &document["client_id"]), (&json!(2), &json!("two")));
     assert_ne!(document["state"], "old");
     let bad = path("bad", "{\"a\":1,\"a\":2}");
-    assert_eq!(run("pkce-gen", &[&bad], ""), failure("pkce-gen", 2, &format!("{bad}: a: there twice")));
+    assert_eq!(run("pkce-gen", &[&bad], ""), failure("pkce-gen", 2, &format!("{bad}: a: duplicate")));
     let none = "/no/such/file";
     assert_eq!(run("pkce-gen", &[none], ""), failure("pkce-gen", 2, "/no/such/file: no such file or directory"));
     assert_eq!(run("pkce-gen", &["/"], ""), failure("pkce-gen", 2, "/: is a directory"));
@@ -184,9 +184,11 @@ fn prints_one_member_as_text() {
         let output = run("pkce-gen", &["-", "-r", member], document);
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, text, ""));
     }
-    for (member, wrong) in
-        [("none", "none: missing"), ("bell", "bell: has a control character"), ("c1", "c1: has a control character")]
-    {
+    for (member, wrong) in [
+        ("none", "none: missing"),
+        ("bell", "bell: contains a control character"),
+        ("c1", "c1: contains a control character"),
+    ] {
         let output = run("pkce-gen", &["-", "--raw", member], document);
         let message = format!("pkce-gen: {wrong}\n");
         assert_eq!((output.status, output.stdout.as_str(), output.stderr), (2, "", message));
@@ -264,13 +266,13 @@ fn refuses_files_that_hold_no_document() {
     let large = format!("{{\"a\":\"{}\"}}", "a".repeat(1024 * 1024));
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(64), "]".repeat(64));
     for (text, wrong) in [
-        (b"".as_slice(), "not a JSON object: it ends too early"),
+        (b"".as_slice(), "not a JSON object: unexpected end"),
         (b"[]", "not a JSON object"),
         (b"null", "not a JSON object"),
         (b"{}{}", "not JSON at line 1, column 3"),
-        (b"{\"a\":{\"b\":1,\"b\":1}}", "a: b: there twice"),
+        (b"{\"a\":{\"b\":1,\"b\":1}}", "a: b: duplicate"),
         (b"{\"a\":\"\xff\"}", "not UTF-8"),
-        (b"{\"a\":\"\\udc00\"}", "a: a string that is not Unicode"),
+        (b"{\"a\":\"\\udc00\"}", "a: invalid Unicode in a string"),
         (b"!1 refused pkce-callback\n", "not JSON at line 1, column 1"),
         (large.as_bytes(), "larger than 1 MiB"),
         (deep.as_bytes(), "a: nested deeper than 64"),
@@ -282,7 +284,7 @@ fn refuses_files_that_hold_no_document() {
 
 #[test]
 fn refuses_options_it_cannot_use() {
-    let hint = "hint: 'pkce-gen --help' lists what it takes";
+    let hint = "hint: see 'pkce-gen --help'";
     let bytes = "--bytes: must be a whole number from 32 to 96";
     let count = "--count: must be a whole number from 1 to 1000000000";
     for (args, wrong) in [
@@ -291,8 +293,8 @@ fn refuses_options_it_cannot_use() {
         (vec!["--bytes", "32.0"], bytes),
         (vec!["--bytes", "0x40"], bytes),
         (vec!["--bytes", "18446744073709551616"], bytes),
-        (vec!["--bytes"], "--bytes: needs a value"),
-        (vec!["--bytes", "32", "--bytes", "33"], "--bytes: cannot be used here, or not twice"),
+        (vec!["--bytes"], "--bytes: requires a value"),
+        (vec!["--bytes", "32", "--bytes", "33"], "--bytes: repeated, or conflicts with another option"),
         (vec!["--count=-1"], count),
         (vec!["--count", "1e3"], count),
         (vec!["--count", "1000000001"], count),

@@ -332,7 +332,7 @@ fn signs_with_each_algorithm_as_pkce_verify_checks_it() {
         assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{alg}");
         assert_eq!((&output.json()["sub"], &output.json()["aud"]), (&json!("alice"), &json!("pkce-tools")), "{alg}");
     }
-    let hint = "hint: 'pkce-idp --help' lists what it takes";
+    let hint = "hint: see 'pkce-idp --help'";
     let message = format!("--alg: must be one of RS256, PS256, ES256, ES384, EdDSA\n{hint}");
     assert_eq!(run("pkce-idp", &["--alg", "none"], ""), failure("pkce-idp", 2, &message));
 }
@@ -372,7 +372,7 @@ fn changes_its_key_and_shows_the_one_before() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let output = run("pkce-verify", &[], &before.to_string());
-    assert_eq!(output, failure("pkce-verify", 4, "id_token: kid: the server has no signing key of this name"));
+    assert_eq!(output, failure("pkce-verify", 4, "id_token: kid: no such signing key in the server's JWKS"));
 }
 
 fn register(idp: &Idp, metadata: &Value) -> String {

@@ -15,14 +15,14 @@ use home::{DOCUMENT, Home, success};
 fn lists_nothing_where_nothing_is_stored() {
     let home = Home::new();
     assert_eq!(finish(&mut home.command("pkce-load"), b""), success());
-    assert_eq!(home.load(), failure("pkce-load", 5, "work: nothing is kept under this name"));
+    assert_eq!(home.load(), failure("pkce-load", 5, "work: nothing is stored under this name"));
     assert!(!home.directory().exists());
     home.store(DOCUMENT);
     fs::write(home.path("no name.json"), "{}").unwrap();
     assert_eq!(finish(&mut home.command("pkce-load"), b"").stdout, "work\n");
     // There is no document to take a member from, and nobody waits for a failure line.
     let output = finish(home.command("pkce-load").args(["-r", "code"]), b"");
-    let expected = failure("pkce-load", 2, "--raw: there is no document to take a member from");
+    let expected = failure("pkce-load", 2, "--raw: not available, since no document is printed");
     assert_eq!(output, Output { stdout: String::new(), ..expected });
 }
 

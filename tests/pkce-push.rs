@@ -117,24 +117,20 @@ fn says_why_a_request_was_not_taken() {
     for (octets, status, wrong) in [
         (response(400, json, "{\"error\":\"invalid_request\"}"), 1, "invalid_request".to_owned()),
         (response(401, json, "{\"error\":\"invalid_client\"}"), 1, format!("invalid_client\n{public}")),
-        (response(401, "", ""), 1, format!("the server answered 401\n{public}")),
-        (response(405, "", ""), 1, "the server answered 405 without an OAuth error".into()),
-        (response(413, "", ""), 1, "the server answered 413 without an OAuth error".into()),
-        (response(429, "", ""), 3, "the server answered 429".into()),
-        (response(500, "", ""), 3, "the server answered 500".into()),
-        (response(503, "", ""), 3, "the server answered 503".into()),
-        (response(302, "", ""), 4, "a redirect (302), which is not followed".into()),
-        (
-            response(201, "text/html", "<html>"),
-            4,
-            "a page and no JSON (of a proxy, or of a network's own login?)".into(),
-        ),
+        (response(401, "", ""), 1, format!("the server responded with 401\n{public}")),
+        (response(405, "", ""), 1, "the server responded with 405 without an OAuth error".into()),
+        (response(413, "", ""), 1, "the server responded with 413 without an OAuth error".into()),
+        (response(429, "", ""), 3, "the server responded with 429".into()),
+        (response(500, "", ""), 3, "the server responded with 500".into()),
+        (response(503, "", ""), 3, "the server responded with 503".into()),
+        (response(302, "", ""), 4, "redirect (302) not followed".into()),
+        (response(201, "text/html", "<html>"), 4, "HTML, not JSON (proxy or captive portal?)".into()),
         (response(201, json, "{\"expires_in\":60}"), 4, "request_uri: missing".into()),
         (json_response(&json!({ "request_uri": 5 })), 4, "request_uri: must be a string".into()),
         (
             json_response(&json!({ "request_uri": "urn:x\n" })),
             4,
-            "request_uri: must be visible ASCII characters, one at least".into(),
+            "request_uri: must be one or more visible ASCII characters".into(),
         ),
     ] {
         let (output, seen) = with_response(octets);
@@ -160,14 +156,14 @@ fn pushes_nothing_that_cannot_be_pushed() {
         document.to_string()
     };
     let url = document["authorization_url"].as_str().unwrap();
-    let plain = "plain http is allowed to this machine alone; use https\n\
-                 hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
+    let plain = "plain http is only allowed to this machine; use https\n\
+                 hint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
     for (changes, status, wrong) in [
         (json!({ "authorization_url": null }), 2, "authorization_url: missing\nhint: pkce-url adds it".to_owned()),
         (
             json!({ "pushed_authorization_request_endpoint": null }),
             2,
-            "pushed_authorization_request_endpoint: missing\nhint: pkce-discover adds it, where the server names one"
+            "pushed_authorization_request_endpoint: missing\nhint: pkce-discover adds it if the server names one"
                 .into(),
         ),
         (
@@ -188,24 +184,24 @@ fn pushes_nothing_that_cannot_be_pushed() {
         (
             json!({ "client_id": "other" }),
             2,
-            "authorization_url: not a request of the document's client with a code_challenge".into(),
+            "authorization_url: not a request of the document's client, or without a code_challenge".into(),
         ),
         (
             json!({ "authorization_url": url.replace("&code_challenge=", "&x=") }),
             2,
-            "authorization_url: not a request of the document's client with a code_challenge".into(),
+            "authorization_url: not a request of the document's client, or without a code_challenge".into(),
         ),
         (
             json!({ "authorization_url": url.replace("%3A8080", "%3A0") }),
             2,
-            "redirect_uri: port 0 can't be pushed, since the port is not known yet\n\
+            "redirect_uri: port 0 cannot be pushed, since the port is not known yet\n\
              hint: name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"
                 .into(),
         ),
         (
             json!({ "authorization_url": format!("{}?client_id=cli&request_uri=x", server.url("/authorize")) }),
             2,
-            "authorization_url: its request was pushed already".into(),
+            "authorization_url: already pushed".into(),
         ),
     ] {
         assert_eq!(run("pkce-push", &[], &changed(changes)), failure("pkce-push", status, &wrong));
@@ -226,7 +222,7 @@ fn lets_pkce_callback_open_what_must_be_pushed() {
     document["authorization_url"] = json!(url);
     document["redirect_uri"] = json!(redirect_uri);
     document["require_pushed_authorization_requests"] = json!(true);
-    let message = "authorization_url: the server takes only requests that were pushed to it\n\
+    let message = "authorization_url: the server accepts pushed requests only\n\
                    hint: put pkce-push between pkce-url and pkce-callback";
     let output = run("pkce-callback", &["--no-browser"], &document.to_string());
     assert_eq!(output, failure("pkce-callback", 2, message));

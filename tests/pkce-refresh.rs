@@ -77,7 +77,7 @@ fn replaces_the_tokens_as_one_set_and_keeps_what_the_response_lacks_of_the_rest(
         }))
     });
     let output = run("pkce-refresh", &[], &document(&server).to_string());
-    let note = "pkce-refresh: note: the server granted another scope than the one asked for\n";
+    let note = "pkce-refresh: note: the server granted a scope other than the requested one\n";
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
     let mut got = output.json();
     let until = got["expires_at"].take().as_u64().unwrap();
@@ -112,7 +112,7 @@ fn requests_a_narrower_scope_on_request() {
     assert_eq!(output.json()["scope"], "openid");
     assert!(server.requests()[0].form().contains(&("scope".to_owned(), "openid".to_owned())));
     let output = run("pkce-refresh", &["--scope", "openid admin"], &document(&server).to_string());
-    let note = "pkce-refresh: note: --scope asks for more than was granted\n";
+    let note = "pkce-refresh: note: --scope requests more than was granted\n";
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
     let server = Server::start(|_| {
         let mut tokens = tokens();
@@ -140,7 +140,7 @@ fn requests_the_resources_of_the_document_or_one_of_them() {
     assert_eq!(sent(&["--resource", two], &both), [two]);
     assert_eq!(sent(&["--resource", one], &document(&server).to_string()), [one]);
     let output = run("pkce-refresh", &["--resource", "urn:three"], &both);
-    assert_eq!(output, failure("pkce-refresh", 2, "--resource: not one of the document's"));
+    assert_eq!(output, failure("pkce-refresh", 2, "--resource: not one of the document's resources"));
 }
 
 #[test]
@@ -152,20 +152,16 @@ fn tells_what_is_spent_from_what_is_not() {
         (json(403, "{\"error\":\"invalid_grant\"}"), 5, "token endpoint: invalid_grant".to_owned()),
         (json(400, "{\"error\":\"invalid_scope\"}"), 1, "token endpoint: invalid_scope".to_owned()),
         (json(200, "{\"error\":\"bad_refresh_token\"}"), 1, "token endpoint: bad_refresh_token".to_owned()),
-        (json(500, "{}"), 5, format!("token endpoint: the server answered 500{spent}")),
-        (json(503, ""), 3, "token endpoint: the server answered 503".to_owned()),
-        (json(429, ""), 3, "token endpoint: the server answered 429".to_owned()),
-        (json(302, ""), 4, "token endpoint: a redirect (302), which is not followed".to_owned()),
-        (
-            json(200, "<html>"),
-            4,
-            format!("token endpoint: a page and no JSON (of a proxy, or of a network's own login?){spent}"),
-        ),
+        (json(500, "{}"), 5, format!("token endpoint: the server responded with 500{spent}")),
+        (json(503, ""), 3, "token endpoint: the server responded with 503".to_owned()),
+        (json(429, ""), 3, "token endpoint: the server responded with 429".to_owned()),
+        (json(302, ""), 4, "token endpoint: redirect (302) not followed".to_owned()),
+        (json(200, "<html>"), 4, format!("token endpoint: HTML, not JSON (proxy or captive portal?){spent}")),
         (json(200, "{}"), 4, format!("token endpoint: access_token: missing{spent}")),
         (
             json(200, "{\"access_token\":\"a\",\"token_type\":\"mac\"}"),
             4,
-            format!("token endpoint: token_type: not Bearer, and no other type was asked for{spent}"),
+            format!("token endpoint: token_type: not Bearer, the only supported type{spent}"),
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}".to_vec(), 5, String::new()),
         (Vec::new(), 5, String::new()),
@@ -186,7 +182,7 @@ fn tells_what_is_spent_from_what_is_not() {
     );
     let silent = Server::speaking(|_, stream| drop(std::io::Read::read(stream, &mut [0; 9])));
     let output = run("pkce-refresh", &["--timeout", "1"], &document(&silent).to_string());
-    let message = format!("token endpoint: 127.0.0.1: no answer within 1 s{spent}");
+    let message = format!("token endpoint: 127.0.0.1: no response within 1 s{spent}");
     assert_eq!(output, failure("pkce-refresh", 5, &message));
 }
 
@@ -201,7 +197,7 @@ fn keeps_the_token_out_of_messages_and_says_what_is_lost() {
         finish(shell.args(["-c", &format!("pkce-refresh {to}")]), document(&server).to_string().as_bytes())
     };
     let output = script(">/dev/full");
-    let lost = "no space left on device; the tokens that the server gave cannot be had again";
+    let lost = "no space left on device; the tokens issued by the server are lost";
     assert_eq!((output.status, output.stderr), (5, format!("pkce-refresh: standard output: {lost}\n")));
     assert_eq!(server.requests().len(), 1);
     // Closed from the start: that is seen before anything is sent.
@@ -212,21 +208,21 @@ fn keeps_the_token_out_of_messages_and_says_what_is_lost() {
 #[test]
 fn refuses_documents_whose_token_it_must_not_send() {
     let server = Server::start(|_| json_response(&tokens()));
-    let hint = "\nhint: a server gives one where offline_access is in the scope, most with --prompt consent";
+    let hint = "\nhint: servers issue one if the scope includes offline_access; most require --prompt consent as well";
     for (changes, status, message) in [
         (json!({ "refresh_token": null }), 2, format!("refresh_token: missing{hint}")),
         (json!({ "refresh_token": 5 }), 2, "refresh_token: must be a string".to_owned()),
         (
             json!({ "refresh_token": "a\nb" }),
             2,
-            "refresh_token: must be visible ASCII characters, one at least".to_owned(),
+            "refresh_token: must be one or more visible ASCII characters".to_owned(),
         ),
         (json!({ "token_endpoint": null }), 2, "token_endpoint: missing\nhint: pkce-discover adds it".to_owned()),
         (json!({ "client_id": null }), 2, "client_id: missing\nhint: pkce-url adds it".to_owned()),
         (
             json!({ "token_endpoint": "http://id.example/token" }),
             4,
-            "token_endpoint: plain http is allowed to this machine alone; use https\nhint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080".to_owned(),
+            "token_endpoint: plain http is only allowed to this machine; use https\nhint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080".to_owned(),
         ),
     ] {
         let output = run("pkce-refresh", &[], &with(&server, changes).to_string());
@@ -266,10 +262,7 @@ fn is_checked_by_pkce_verify_against_the_login() {
     let output = inside(&format!(
         "{LOGIN} | sed 's/\"sub\":\"alice\"/\"sub\":\"mallory\"/' | pkce-refresh | pkce-verify 2>&1 >/dev/null"
     ));
-    assert_eq!(
-        (output.status, output.stdout.as_str()),
-        (4, "pkce-verify: id_token: sub: not that of the login before\n")
-    );
+    assert_eq!((output.status, output.stdout.as_str()), (4, "pkce-verify: id_token: sub: changed since the login\n"));
 }
 
 #[test]

@@ -92,11 +92,11 @@ fn adds_a_secret_only_where_the_server_requires_it() {
         assert_eq!(output.json(), with(with(document, &expected), &added));
     }
     let expires = insists(json!({ "client_secret_expires_at": 1_900_000_000 }));
-    let note = "pkce-register: note: the client's secret expires; then a new client must be registered\n";
+    let note = "pkce-register: note: the client secret expires; register a new client then\n";
     let (output, ..) = with_response(created(&expires), &[]);
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
     for (method, status, wrong) in [
-        ("private_key_jwt", 1, "the server wants the client to show who it is in a way that is not known here"),
+        ("private_key_jwt", 1, "the server requires a client authentication method that is not supported"),
         ("client_secret_basic", 4, "client_secret: missing"),
     ] {
         let response = json!({ "client_id": "c-1", "token_endpoint_auth_method": method });
@@ -117,7 +117,7 @@ fn takes_nothing_else_from_the_response() {
     let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
     assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", with(document, &expected)));
     let other = json!({ "client_id": "c-1", "redirect_uris": ["http://127.0.0.1/other"] });
-    let note = "pkce-register: note: the server registered another redirect URI than the one that was asked for\n";
+    let note = "pkce-register: note: the server registered a redirect URI other than the requested one\n";
     let (output, ..) = with_response(created(&other), &[]);
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
 }
@@ -140,9 +140,9 @@ fn shows_the_token_that_the_server_gave_for_registering() {
     let message = "registration endpoint: invalid_token: [...] has expired";
     assert_eq!(output, failure("pkce-register", 1, message));
     for (path, wrong) in [
-        (file("empty", ""), "must hold one line of text"),
-        (file("two", "a\nb\n"), "must hold one line of text"),
-        (file("letters", "tökén\n"), "must hold visible ASCII characters alone"),
+        (file("empty", ""), "must contain one line of text"),
+        (file("two", "a\nb\n"), "must contain one line of text"),
+        (file("letters", "tökén\n"), "must contain visible ASCII characters only"),
         (directory.path().join("missing").to_str().unwrap().to_owned(), "no such file or directory"),
     ] {
         let (output, seen, _) = with_response(created(&json!({ "client_id": "c" })), &["--access-token-file", &path]);
@@ -158,18 +158,18 @@ fn says_why_there_is_no_client() {
     for (octets, status, wrong) in [
         (response(400, json, &error("invalid_redirect_uri")), 1, "invalid_redirect_uri: no?[31m"),
         (response(403, json, &error("access_denied")), 1, "access_denied: no?[31m"),
-        (response(401, "", ""), 1, "the server answered 401"),
-        (response(404, "text/html", "<h1>none"), 1, "the server answered 404 without an OAuth error"),
-        (response(429, "", ""), 3, "the server answered 429"),
-        (response(500, "", ""), 3, "the server answered 500"),
-        (response(503, "", ""), 3, "the server answered 503"),
-        (response(204, "", ""), 4, "the server answered 204"),
-        (response(302, "", ""), 4, "a redirect (302), which is not followed"),
-        (response(201, "text/html", "<html>"), 4, "a page and no JSON (of a proxy, or of a network's own login?)"),
+        (response(401, "", ""), 1, "the server responded with 401"),
+        (response(404, "text/html", "<h1>none"), 1, "the server responded with 404 without an OAuth error"),
+        (response(429, "", ""), 3, "the server responded with 429"),
+        (response(500, "", ""), 3, "the server responded with 500"),
+        (response(503, "", ""), 3, "the server responded with 503"),
+        (response(204, "", ""), 4, "the server responded with 204"),
+        (response(302, "", ""), 4, "redirect (302) not followed"),
+        (response(201, "text/html", "<html>"), 4, "HTML, not JSON (proxy or captive portal?)"),
         (created(&json!({})), 4, "client_id: missing"),
         (created(&json!({ "client_id": 5 })), 4, "client_id: must be a string"),
-        (created(&json!({ "client_id": "" })), 4, "client_id: must be visible ASCII characters, one at least"),
-        (created(&json!({ "client_id": "a\nb" })), 4, "client_id: must be visible ASCII characters, one at least"),
+        (created(&json!({ "client_id": "" })), 4, "client_id: must be one or more visible ASCII characters"),
+        (created(&json!({ "client_id": "a\nb" })), 4, "client_id: must be one or more visible ASCII characters"),
         (created(&json!({ "client_id": "c", "client_secret": 5 })), 4, "client_secret: must be a string"),
         (created(&json!({ "client_id": "c", "redirect_uris": 5 })), 4, "redirect_uris: must be a string"),
     ] {
@@ -191,19 +191,19 @@ fn says_why_there_is_no_client() {
 
 #[test]
 fn registers_only_where_it_may() {
-    let missing = "registration_endpoint: missing\nhint: pkce-discover adds it, where the server names one";
+    let missing = "registration_endpoint: missing\nhint: pkce-discover adds it if the server names one";
     assert_eq!(run("pkce-register", &[], "{}"), failure("pkce-register", 2, missing));
     for (document, status, wrong) in [
         (
             json!({ "registration_endpoint": "http://id.example/register" }),
             4,
-            "registration_endpoint: plain http is allowed to this machine alone; use https\n\
-             hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080",
+            "registration_endpoint: plain http is only allowed to this machine; use https\n\
+             hint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080",
         ),
         (
             json!({ "issuer": "https://id.example", "registration_endpoint": "http://127.0.0.1:1/register" }),
             4,
-            "registration_endpoint: a server elsewhere must not name one on this machine",
+            "registration_endpoint: a remote server must not point to this machine",
         ),
         (
             json!({ "registration_endpoint": "http://127.0.0.1:1/register" }),
@@ -213,17 +213,17 @@ fn registers_only_where_it_may() {
         (
             json!({ "registration_endpoint": "http://127.0.0.1:1/register", "redirect_uri": "http://id.example/cb" }),
             4,
-            "redirect_uri: plain http is allowed to this machine alone; use https",
+            "redirect_uri: plain http is only allowed to this machine; use https",
         ),
         (
             json!({ "registration_endpoint": "http://127.0.0.1:1/register", "scope": "a  b" }),
             2,
-            "scope: must be names with single spaces between them, without \" and \\",
+            "scope: must be names separated by single spaces, without \" and \\",
         ),
     ] {
         assert_eq!(run("pkce-register", &[], &document.to_string()), failure("pkce-register", status, wrong));
     }
-    let hint = "hint: 'pkce-register --help' lists what it takes";
+    let hint = "hint: see 'pkce-register --help'";
     let output = run("pkce-register", &["--client-name", "a\nb"], "{}");
     let message = format!("--client-name: must be one line of text\n{hint}");
     assert_eq!(output, failure("pkce-register", 2, &message));

@@ -81,13 +81,13 @@ fn revokes_what_there_is() {
 #[test]
 fn leaves_the_document_unchanged_where_the_server_does_not_revoke() {
     for (status, body, ends, message) in [
-        (503, "", 3, "revocation endpoint: the server answered 503"),
-        (429, "", 3, "revocation endpoint: the server answered 429"),
-        (500, "", 3, "revocation endpoint: the server answered 500"),
-        (302, "", 4, "revocation endpoint: a redirect (302), which is not followed"),
+        (503, "", 3, "revocation endpoint: the server responded with 503"),
+        (429, "", 3, "revocation endpoint: the server responded with 429"),
+        (500, "", 3, "revocation endpoint: the server responded with 500"),
+        (302, "", 4, "revocation endpoint: redirect (302) not followed"),
         (400, "{\"error\":\"unsupported_token_type\"}", 1, "revocation endpoint: unsupported_token_type"),
         (400, "{\"error\":\"invalid_request\"}", 1, "revocation endpoint: invalid_request"),
-        (404, "", 1, "revocation endpoint: the server answered 404 without an OAuth error"),
+        (404, "", 1, "revocation endpoint: the server responded with 404 without an OAuth error"),
         (200, "{\"error\":\"server_error\"}", 0, ""),
     ] {
         let (output, sent) = with_response(move |_| response(status, "application/json", body));
@@ -99,7 +99,7 @@ fn leaves_the_document_unchanged_where_the_server_does_not_revoke() {
         assert_eq!((output, sent.len()), (failure("pkce-revoke", ends, message), 1));
     }
     let (output, sent) = with_response(|token| response(if token.starts_with('r') { 200 } else { 503 }, "", ""));
-    assert_eq!(output, failure("pkce-revoke", 3, "revocation endpoint: the server answered 503"));
+    assert_eq!(output, failure("pkce-revoke", 3, "revocation endpoint: the server responded with 503"));
     assert_eq!(sent, ["r3fresh-r3fresh", "acc3ss-acc3ss"]);
 }
 
@@ -112,7 +112,7 @@ fn tolerates_servers_that_do_not_know_a_token_or_revoke_one_kind_only() {
         true => response(200, "", ""),
         false => response(400, "application/json", "{\"error\":\"unsupported_token_type\"}"),
     });
-    let note = "pkce-revoke: note: the server revokes no access tokens; this one ends by itself\n";
+    let note = "pkce-revoke: note: the server does not revoke access tokens; this one expires by itself\n";
     assert_eq!((output.status, output.stderr.as_str(), sent.len()), (0, note, 2));
     assert_eq!((output.json().get("refresh_token"), &output.json()["access_token"]), (None, &json!("acc3ss-acc3ss")));
 }
@@ -139,9 +139,9 @@ fn sends_no_token_where_it_must_not() {
     let server = Server::start(|_| response(200, "", ""));
     let mut plain = document(&server);
     plain["revocation_endpoint"] = json!("http://id.example/revoke");
-    let message = "revocation_endpoint: plain http is allowed to this machine alone; use https\nhint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
+    let message = "revocation_endpoint: plain http is only allowed to this machine; use https\nhint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
     assert_eq!(run("pkce-revoke", &[], &plain.to_string()), failure("pkce-revoke", 4, message));
-    let message = "revocation_endpoint: missing\nhint: pkce-discover adds it, where the server names one";
+    let message = "revocation_endpoint: missing\nhint: pkce-discover adds it if the server names one";
     let document = without(&server, &["revocation_endpoint"]).to_string();
     assert_eq!(run("pkce-revoke", &[], &document), failure("pkce-revoke", 2, message));
     assert_eq!(server.requests().len(), 0);

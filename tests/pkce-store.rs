@@ -62,7 +62,7 @@ fn finds_its_directory_as_the_base_directories_say() {
         assert_eq!((output, directory.path().join(expected).is_file()), (success(), true), "{expected}");
     }
     let output = finish(command("pkce-store").arg("work").env_remove("HOME"), DOCUMENT.as_bytes());
-    let hint = "\nhint: PKCE_HOME names the folder for the kept documents";
+    let hint = "\nhint: set PKCE_HOME to the directory for stored logins";
     assert_eq!(output, refused(2, &format!("HOME: not set{hint}")));
 }
 
@@ -92,7 +92,7 @@ fn takes_plain_names_alone() {
 fn removes_the_stored_login_and_what_a_killed_process_left() {
     let home = Home::new();
     let remove = || finish(home.command("pkce-store").args(["--remove", "work"]), b"");
-    let nothing = refused(5, "work: nothing is kept under this name");
+    let nothing = refused(5, "work: nothing is stored under this name");
     assert_eq!(remove(), nothing);
     home.store(DOCUMENT);
     fs::write(home.path(".work.json.a1B2c3D4"), DOCUMENT).unwrap();
@@ -129,16 +129,16 @@ fn notes_another_issuer_or_person() {
     home.store(DOCUMENT);
     let note = |document: &str| home.store(document).stderr;
     let issuer = DOCUMENT.replace("https://id.example\"", "https://other.example\"");
-    assert_eq!(note(&issuer), "pkce-store: note: another issuer than that of the document before\n");
+    assert_eq!(note(&issuer), "pkce-store: note: the issuer differs from the one stored before\n");
     let alice = issuer.replace("\"issuer\"", "\"id_token_claims\":{\"sub\":\"alice\"},\"issuer\"");
     let mallory = alice.replace("alice", "mallory");
     note(&alice);
     assert_eq!(note(&alice), "");
-    assert_eq!(note(&mallory), "pkce-store: note: another person (sub) than that of the document before\n");
+    assert_eq!(note(&mallory), "pkce-store: note: the user (sub) differs from the one stored before\n");
     assert_eq!(home.load().stdout, mallory);
     // What is odd about the one before is no reason to refuse this one.
     fs::write(home.path("work.json"), "{\"issuer\":5,\"id_token_claims\":[]}").unwrap();
-    assert_eq!(note(&mallory), "pkce-store: note: another issuer than that of the document before\n");
+    assert_eq!(note(&mallory), "pkce-store: note: the issuer differs from the one stored before\n");
     assert_eq!(home.load().stdout, mallory);
 }
 
@@ -165,8 +165,8 @@ fn refuses_what_others_may_use_and_leaves_it_as_it_is() {
         fs::set_permissions(home.path(file), Permissions::from_mode(mode)).unwrap();
         let path = home.path(file).display().to_string();
         let path = path.trim_end_matches('/');
-        let hint = format!("\nhint: look at what is in it, then: chmod {right:o} {path}");
-        stays(&home, |tool| failure(tool, 4, &format!("{path}: others may use it{hint}")));
+        let hint = format!("\nhint: check its content, then run: chmod {right:o} {path}");
+        stays(&home, |tool| failure(tool, 4, &format!("{path}: accessible to other users{hint}")));
         fs::set_permissions(home.path(file), Permissions::from_mode(right)).unwrap();
     }
     assert_eq!(home.load().stdout, DOCUMENT);
@@ -185,7 +185,7 @@ fn refuses_links_and_what_is_no_file() {
     assert_eq!(fs::read_to_string(&aside).unwrap(), DOCUMENT);
     fs::remove_file(&path).unwrap();
     fs::hard_link(&aside, &path).unwrap();
-    stays(&home, |tool| is(tool, "not a file of its own"));
+    stays(&home, |tool| is(tool, "not a regular file of your own"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert_eq!(home.load().status, 4);
@@ -193,7 +193,7 @@ fn refuses_links_and_what_is_no_file() {
     fs::remove_dir(&path).unwrap();
     // A FIFO keeps nobody waiting.
     make_fifo(&path);
-    assert_eq!(home.load(), is("pkce-load", "not a file of its own"));
+    assert_eq!(home.load(), is("pkce-load", "not a regular file of your own"));
     fs::remove_file(&path).unwrap();
     fs::remove_file(home.path("work.lock")).unwrap();
     symlink(&aside, home.path("work.lock")).unwrap();
@@ -203,7 +203,7 @@ fn refuses_links_and_what_is_no_file() {
     fs::remove_dir_all(&whole).unwrap();
     fs::create_dir(home.root.path().join("elsewhere")).unwrap();
     symlink(home.root.path().join("elsewhere"), &whole).unwrap();
-    let message = format!("{}: not a folder of its own", whole.display());
+    let message = format!("{}: not a directory", whole.display());
     assert_eq!(home.store(DOCUMENT), refused(4, &message));
     assert_eq!(home.load(), failure("pkce-load", 4, &message));
 }
@@ -220,12 +220,12 @@ fn refuses_what_another_user_owns() {
         let path = home.path(file);
         std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
         let shown = path.display().to_string();
-        stays(&home, |tool| failure(tool, 4, &format!("{}: another user owns it", shown.trim_end_matches('/'))));
+        stays(&home, |tool| failure(tool, 4, &format!("{}: owned by another user", shown.trim_end_matches('/'))));
         std::os::unix::fs::chown(&path, Some(0), None).unwrap();
     }
     std::os::unix::fs::chown(home.path("work.lock"), Some(65534), None).unwrap();
     let lock = home.path("work.lock").display().to_string();
-    assert_eq!(home.store(DOCUMENT), refused(4, &format!("{lock}: not a file of its own")));
+    assert_eq!(home.store(DOCUMENT), refused(4, &format!("{lock}: not a regular file of your own")));
 }
 
 #[test]
@@ -233,12 +233,12 @@ fn overwrites_nothing_that_it_cannot_read() {
     let home = Home::new();
     home.store(DOCUMENT);
     let path = home.path("work.json").display().to_string();
-    let hint = "\nhint: PKCE_OPEN opens what PKCE_SEAL has sealed; pkce-store --remove clears it away";
+    let hint = "\nhint: PKCE_OPEN must open what PKCE_SEAL sealed; pkce-store --remove removes the file";
     for (content, wrong) in [
-        ("", "not a JSON object: it ends too early"),
-        ("{\"access_token\":\"a", "not a JSON object: it ends too early"),
+        ("", "not a JSON object: unexpected end"),
+        ("{\"access_token\":\"a", "not a JSON object: unexpected end"),
         ("[]", "not a JSON object"),
-        ("{\"a\":1,\"a\":2}", "a: there twice"),
+        ("{\"a\":1,\"a\":2}", "a: duplicate"),
     ] {
         fs::write(&path, content).unwrap();
         stays(&home, |tool| failure(tool, 4, &format!("{path}: {wrong}{hint}")));
@@ -309,7 +309,7 @@ fn waits_for_the_lock_and_not_for_ever() {
     let path = home.path("work.lock").display().to_string();
     for args in [&["work", "--timeout", "1"][..], &["--remove", "work", "--timeout", "1"]] {
         let output = finish(home.command("pkce-store").args(args), DOCUMENT.as_bytes());
-        assert_eq!(output, refused(3, &format!("{path}: held by another process for 1 s")));
+        assert_eq!(output, refused(3, &format!("{path}: locked by another process for 1 s")));
     }
     // Reading needs no lock.
     assert_eq!(home.load().stdout, DOCUMENT);
@@ -332,14 +332,14 @@ fn has_every_file_go_through_the_commands() {
     assert_eq!(sealed("pkce-load", &["work"], seal, open).stdout, DOCUMENT);
     // Without its command the file is nothing that is known, and stays.
     assert_eq!((home.load().status, home.store(DOCUMENT).status), (4, 4));
-    let message = "PKCE_SEAL: not set, though PKCE_OPEN is; nothing is kept unsealed";
+    let message = "PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed";
     assert_eq!(sealed("pkce-store", &["work"], "", open), refused(2, message));
     let path = home.path("work.json").display().to_string();
-    let hint = "\nhint: what is kept stays as it is; PKCE_OPEN must open what PKCE_SEAL has sealed";
+    let hint = "\nhint: the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed";
     for (open, wrong) in [
         ("cat >/dev/null; exit 7", "the command failed (exit status: 7)"),
-        ("true", "the command gave nothing, or too much"),
-        ("yes", "the command gave nothing, or too much"),
+        ("true", "the command wrote nothing, or too much"),
+        ("yes", "the command wrote nothing, or too much"),
         ("kill -9 $$", "the command failed (signal: 9 (SIGKILL))"),
         ("no-such-command-here 2>/dev/null", "the command failed (exit status: 127)"),
     ] {
@@ -350,9 +350,10 @@ fn has_every_file_go_through_the_commands() {
         assert_eq!(sealed("pkce-store", &["work"], seal, open).status, 3, "{open}");
         assert_eq!(sealed("pkce-token", &["work"], seal, open).status, 3, "{open}");
     }
-    for (seal, wrong) in
-        [("exit 1", "the command failed (exit status: 1)"), ("cat >/dev/null", "the command gave nothing, or too much")]
-    {
+    for (seal, wrong) in [
+        ("exit 1", "the command failed (exit status: 1)"),
+        ("cat >/dev/null", "the command wrote nothing, or too much"),
+    ] {
         let output = sealed("pkce-store", &["work"], seal, open);
         assert_eq!(output, refused(3, &format!("PKCE_SEAL: {wrong}")));
     }
@@ -373,7 +374,7 @@ fn ends_a_command_that_hangs_with_all_it_started() {
         alone.args(["--wait", tool]).args(args).env("PKCE_SEAL", "sleep 77 | cat").env("PKCE_OPEN", "sleep 77; cat");
         let output = finish(&mut alone, DOCUMENT.as_bytes());
         assert_eq!(output.status, 3, "{output:?}");
-        assert!(output.stderr.contains("PKCE_OPEN: not done within 1 s\n"), "{output:?}");
+        assert!(output.stderr.contains("PKCE_OPEN: not finished within 1 s\n"), "{output:?}");
     }
     // Its standard error was open all the time, and was waited for above.
     assert!(started.elapsed().as_secs() < 60);
@@ -439,5 +440,5 @@ fn carries_nothing_of_one_person_over_to_the_next() {
     assert_eq!((&second["client_id"], &second["issuer"]), (&first["client_id"], &first["issuer"]));
     assert_eq!((&first["id_token_claims"]["sub"], &second["id_token_claims"]["sub"]), (&json!("alice"), &json!("bob")));
     assert!(!second.to_string().contains("alice"), "{second}");
-    assert!(output.stderr.contains("pkce-store: note: another person (sub) than that of the document before\n"));
+    assert!(output.stderr.contains("pkce-store: note: the user (sub) differs from the one stored before\n"));
 }

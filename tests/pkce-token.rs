@@ -172,7 +172,7 @@ fn takes_what_another_process_has_stored_meanwhile() {
     session.store_expired();
     let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
     lock.lock().unwrap();
-    let message = format!("{}: held by another process for 1 s", session.path("work.lock").display());
+    let message = format!("{}: locked by another process for 1 s", session.path("work.lock").display());
     assert_eq!((session.token(&["--timeout", "1"]), session.refreshes()), (failure("pkce-token", 3, &message), 0));
 }
 
@@ -208,12 +208,12 @@ fn starts_no_command_where_there_is_no_token() {
         output
     };
     let failed = |status, message: &str| bare(failure("pkce-token", status, message));
-    let nothing = "work: nothing is kept under this name";
+    let nothing = "work: nothing is stored under this name";
     assert_eq!(without(&[]), failed(5, nothing));
     assert_eq!(session.token(&["--header"]), failed(5, nothing));
     assert_eq!(session.token(&[]), failure("pkce-token", 5, nothing));
     let no_refresh = "access_token: missing, expired or refused, and there is no refresh token\n\
-                      hint: a server gives one where offline_access is in the scope, most with --prompt consent";
+                      hint: servers issue one if the scope includes offline_access; most require --prompt consent as well";
     let mut document = session.document(0, 5);
     document.as_object_mut().unwrap().remove("refresh_token");
     session.store(&document);
@@ -241,7 +241,7 @@ fn prints_a_valid_token_where_it_cannot_be_refreshed() {
     let mut document = session.document(0, now() + 40);
     session.store(&document);
     let output = session.token(&["-r", "access_token"]);
-    let note = "pkce-token: note: the token lives for less than --min-ttl, and cannot be refreshed\n";
+    let note = "pkce-token: note: the token expires within --min-ttl and cannot be refreshed\n";
     assert_eq!((output.status, output.stdout, output.stderr.as_str()), (0, format!("{}\n", access(0)), note));
     assert_eq!(session.token(&["--refresh"]).status, 5);
     document.as_object_mut().unwrap().remove("refresh_token");
@@ -275,7 +275,7 @@ fn tries_a_refresh_that_was_cut_off_once_more() {
     assert!(!session.path("work.pending").exists());
     session.store_expired();
     cut_off(session.token(&[]));
-    let hint = "\nhint: an earlier refresh was cut off before its answer was kept, and had spent it";
+    let hint = "\nhint: an earlier refresh was interrupted before its response was stored, and had spent the token";
     assert_eq!(session.token(&[]), failure("pkce-token", 5, &format!("token endpoint: invalid_grant{hint}")));
     assert!(!session.path("work.pending").exists());
     assert_eq!(session.token(&[]), failure("pkce-token", 5, "token endpoint: invalid_grant"));
@@ -312,16 +312,16 @@ fn takes_over_what_a_killed_process_has_written_whole() {
 #[test]
 fn leaves_the_stored_login_unchanged_while_the_server_is_unavailable() {
     for (octets, status, message) in [
-        (response(503, "", ""), 3, "token endpoint: the server answered 503"),
+        (response(503, "", ""), 3, "token endpoint: the server responded with 503"),
         (
             response(401, "", ""),
             1,
-            "token endpoint: the server answered 401\nhint: a client without a secret must be registered with token_endpoint_auth_method none; one with a secret needs --client-secret-file",
+            "token endpoint: the server responded with 401\nhint: register a client without a secret with token_endpoint_auth_method none; for one with a secret use --client-secret-file",
         ),
         (
             response(200, "text/html", "<html>"),
             4,
-            "token endpoint: a page and no JSON (of a proxy, or of a network's own login?); the refresh token may be spent",
+            "token endpoint: HTML, not JSON (proxy or captive portal?); the refresh token may be spent",
         ),
     ] {
         let session = Session::responding(move |_, _| octets.clone());
@@ -402,7 +402,7 @@ fn says_what_is_lost_where_it_cannot_be_stored_after_all() {
     // Seals once, when it is tried out.
     let seal = format!("cd '{}' && mkdir once && cat", session.directory.path().display());
     let output = finish(session.command("pkce-token").arg("work").env("PKCE_SEAL", seal), b"");
-    let lost = "the new tokens that the server gave cannot be had again";
+    let lost = "the new tokens issued by the server are lost";
     let message = format!("pkce-token: PKCE_SEAL: the command failed (exit status: 1); {lost}\n");
     assert_eq!((output.status, output.stderr.contains(&message)), (5, true), "{output:?}");
     assert_eq!(fs::read(session.path("work.json")).unwrap(), before);
@@ -429,7 +429,7 @@ fn stores_no_token_of_another_person() {
             assert_eq!(session.token(&[]).json()["access_token"], access(1));
             continue;
         }
-        let message = format!("id_token: {wrong}: not that of the login; the refreshed tokens are not kept");
+        let message = format!("id_token: {wrong}: differs from that of the login; the refreshed tokens are not stored");
         assert_eq!(session.token(&[]), failure("pkce-token", 4, &message));
         assert_eq!(session.stored(), document);
     }
@@ -451,7 +451,7 @@ fn passes_the_header_to_the_command_and_nothing_else() {
         assert_eq!(output, Output { status: 0, stdout: format!("typed\n{header}"), stderr: String::new() }, "{fd}");
     }
     let output = bash("--fd 8 8</dev/null", "true");
-    let message = "--fd: in use by what started this; another number may be free";
+    let message = "--fd: already open; try another number";
     assert_eq!(output, bare(failure("pkce-token", 2, message)));
     // Nothing of it is in the arguments, the environment or an open file, and the lock is not held.
     let output = bash(
@@ -490,7 +490,7 @@ fn makes_a_header_of_a_bearer_token_alone() {
         for args in [&["--header"][..], &["--", "true"]] {
             let output = session.token(args);
             assert_eq!(output.status, status, "{output:?}");
-            let message = "token_type: not Bearer, so there is no header for it";
+            let message = "token_type: not Bearer, so no header can be made for it";
             assert!(status == 0 || output == bare(failure("pkce-token", 4, message)), "{output:?}");
         }
         assert_eq!(session.token(&[]).json()["token_type"], token_type);
@@ -498,7 +498,7 @@ fn makes_a_header_of_a_bearer_token_alone() {
     document["token_type"] = json!("Bearer");
     document["access_token"] = json!("a\r\nX: y");
     session.store(&document);
-    let message = "access_token: must be visible ASCII characters, one at least";
+    let message = "access_token: must be one or more visible ASCII characters";
     assert_eq!(session.token(&["--header"]), bare(failure("pkce-token", 2, message)));
 }
 
@@ -527,10 +527,10 @@ fn finishes_a_refresh_before_a_signal_ends_it() {
 fn refuses_options_that_do_not_go_together() {
     let session = Session::new(Duration::ZERO);
     session.store(&session.document(0, now() + 600));
-    let hint = "\nhint: 'pkce-token --help' lists what it takes";
+    let hint = "\nhint: see 'pkce-token --help'";
     for (args, message) in [
-        (&["--header", "-r", "access_token"][..], "--header: cannot be used here, or not twice"),
-        (&["--header", "--", "true"], "--header: cannot be used here, or not twice"),
+        (&["--header", "-r", "access_token"][..], "--header: repeated, or conflicts with another option"),
+        (&["--header", "--", "true"], "--header: repeated, or conflicts with another option"),
         (&["--fd", "3"], "arguments: <COMMAND>... is missing"),
         (&["--fd", "2", "--", "true"], "--fd: must be a whole number from 3 to 255"),
         (&["--min-ttl=-1"], "--min-ttl: must be a whole number from 0 to 4294967295"),

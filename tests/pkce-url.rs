@@ -139,11 +139,11 @@ fn takes_the_client_and_the_scope_from_flag_document_and_environment_in_this_ord
 fn refuses_documents_and_options_it_cannot_make_a_request_of() {
     let member = |name: &str, value: Value| with(json!({ name: value }));
     let challenge = "must be 43 characters of base64url, the SHA-256 of the verifier";
-    let scope = "must be names with single spaces between them, without \" and \\";
-    let added = "a parameter that cannot be added, or is there already";
-    let help = "\nhint: 'pkce-url --help' lists what it takes";
+    let scope = "must be names separated by single spaces, without \" and \\";
+    let added = "reserved, or already in the request";
+    let help = "\nhint: see 'pkce-url --help'";
     let cases: Vec<(Value, Vec<&str>, String)> = vec![
-        (member("client_id", Value::Null), vec![], "client_id: missing\nhint: --client-id names it".into()),
+        (member("client_id", Value::Null), vec![], "client_id: missing\nhint: set it with --client-id".into()),
         (member("state", Value::Null), vec![], "state: missing\nhint: pkce-gen adds it".into()),
         (member("code_challenge", Value::Null), vec![], "code_challenge: missing\nhint: pkce-gen adds it".into()),
         (
@@ -152,18 +152,14 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
             "authorization_endpoint: missing\nhint: pkce-discover adds it".into(),
         ),
         (member("client_id", json!(5)), vec![], "client_id: must be a string".into()),
-        (member("client_id", json!("")), vec![], "client_id: must be visible ASCII characters, one at least".into()),
-        (
-            member("client_id", json!("a\nb")),
-            vec![],
-            "client_id: must be visible ASCII characters, one at least".into(),
-        ),
+        (member("client_id", json!("")), vec![], "client_id: must be one or more visible ASCII characters".into()),
+        (member("client_id", json!("a\nb")), vec![], "client_id: must be one or more visible ASCII characters".into()),
         (member("code_challenge", json!("short")), vec![], format!("code_challenge: {challenge}")),
         (member("code_challenge", json!("=".repeat(43))), vec![], format!("code_challenge: {challenge}")),
         (
             member("code_challenge", json!("A".repeat(43))),
             vec![],
-            "code_challenge: not that of the document's code_verifier".into(),
+            "code_challenge: does not match the document's code_verifier".into(),
         ),
         (member("code_challenge_method", json!("plain")), vec![], "code_challenge_method: must be S256".into()),
         (
@@ -186,12 +182,8 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
         (document(), vec!["--param", "request_uri=x"], format!("request_uri: {added}")),
         (document(), vec!["--param", "a=1", "--param", "a=2"], format!("a: {added}")),
         (document(), vec!["--prompt", "none", "--param", "prompt=login"], format!("prompt: {added}")),
-        (document(), vec!["--param", "a="], "a: an empty parameter cannot be sent".into()),
-        (
-            document(),
-            vec!["--param", "response_mode=fragment"],
-            "response_mode: must be query: the redirect brings the code in its query".into(),
-        ),
+        (document(), vec!["--param", "a="], "a: must not be empty".into()),
+        (document(), vec!["--param", "response_mode=fragment"], "response_mode: must be query".into()),
         (document(), vec!["--param", "a"], format!("--param: must be KEY=VALUE{help}")),
         (document(), vec!["--param", "a=\u{1b}"], format!("--param: a: must not have control characters{help}")),
         (document(), vec!["--max-age", "-1"], format!("-1: no such option{help}")),
@@ -280,7 +272,7 @@ fn encodes_as_the_vectors_do() {
 
 #[test]
 fn refuses_control_characters_in_a_parameter() {
-    let help = "hint: 'pkce-url --help' lists what it takes";
+    let help = "hint: see 'pkce-url --help'";
     // A NUL of the vectors cannot be an argument at all.
     let vectors = common::vectors("form.json");
     let vectors =
@@ -306,7 +298,7 @@ fn refuses_control_characters_in_a_parameter() {
 fn lets_no_server_elsewhere_name_this_machine() {
     let here = "http://127.0.0.1:9/authorize";
     let elsewhere = with(json!({ "issuer": "https://id.example", "authorization_endpoint": here }));
-    let wrong = "authorization_endpoint: a server elsewhere must not name one on this machine";
+    let wrong = "authorization_endpoint: a remote server must not point to this machine";
     assert_eq!(run("pkce-url", &[], &elsewhere.to_string()), failure("pkce-url", 4, wrong));
     let local = with(json!({ "issuer": "http://localhost:9", "authorization_endpoint": here }));
     assert_eq!(run("pkce-url", &[], &local.to_string()).status, 0);
@@ -323,7 +315,7 @@ fn lets_no_server_elsewhere_name_this_machine() {
 fn notes_a_url_that_some_servers_cut() {
     let output = run("pkce-url", &["--param", &format!("a={}", "x".repeat(8000))], &document().to_string());
     let note =
-        "pkce-url: note: the URL is longer than 8,000 characters; some servers cut it, and pkce-push makes it short\n";
+        "pkce-url: note: the URL is longer than 8,000 characters, which some servers truncate; pkce-push shortens it\n";
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
 }
 
@@ -378,7 +370,7 @@ fn redirects_over_plain_http_to_this_machine_alone() {
     let mut tool = command("pkce-url");
     tool.args(["--redirect-uri", "http://keycloak:8080/cb"]).env("PKCE_HTTP_HOSTS", "keycloak:8080");
     let output = finish(&mut tool, document().to_string().as_bytes());
-    let wrong = "redirect_uri: plain http is allowed to this machine alone; use https";
+    let wrong = "redirect_uri: plain http is only allowed to this machine; use https";
     assert_eq!(output, failure("pkce-url", 4, wrong));
 }
 
@@ -387,7 +379,7 @@ fn takes_no_redirect_uri_whose_query_would_duplicate_a_parameter() {
     for (query, status) in [("tenant=1", 0), ("state=x", 2), ("%63ode=x", 2), ("a=b&iss=x", 2), ("error=x", 2)] {
         let text = format!("http://127.0.0.1:8080/cb?{query}");
         let output = run("pkce-url", &["--redirect-uri", &text], &document().to_string());
-        let wrong = "redirect_uri: its query must not have what the server's answer adds to it";
+        let wrong = "redirect_uri: its query must not contain a parameter of the response (code, state, iss, error)";
         assert_eq!(output.status, status, "{query}: {output:?}");
         assert!(status == 0 || output == failure("pkce-url", 2, wrong), "{query}: {output:?}");
     }
@@ -407,7 +399,7 @@ fn takes_no_endpoint_whose_query_changes_what_is_asked_for() {
         let endpoint = format!("https://id.example/a?tenant=1&{name}");
         let output = run("pkce-url", &["--authorization-endpoint", &endpoint], &document().to_string());
         let name = name.split('=').next().unwrap().replace("%73", "s");
-        let message = format!("{name}: a parameter that cannot be added, or is there already");
+        let message = format!("{name}: reserved, or already in the request");
         assert_eq!(output, failure("pkce-url", 2, &message));
     }
 }
@@ -451,20 +443,20 @@ fn adds_any_other_parameter_but_none_that_is_reserved() {
         "request_uri",
     ] {
         let output = run("pkce-url", &["--param", &format!("{name}=x")], &document().to_string());
-        let message = format!("{name}: a parameter that cannot be added, or is there already");
+        let message = format!("{name}: reserved, or already in the request");
         assert_eq!(output, failure("pkce-url", 2, &message));
     }
     for (option, name) in
         [("--max-age=5", "max_age"), ("--acr-values=a", "acr_values"), ("--login-hint=a", "login_hint")]
     {
         let output = run("pkce-url", &[option, "--param", &format!("{name}=x")], &document().to_string());
-        let message = format!("{name}: a parameter that cannot be added, or is there already");
+        let message = format!("{name}: reserved, or already in the request");
         assert_eq!(output, failure("pkce-url", 2, &message));
     }
     for option in ["--prompt=", "--login-hint="] {
         let name = option.trim_matches(['-', '=']).replace('-', "_");
         let output = run("pkce-url", &[option], &document().to_string());
-        assert_eq!(output, failure("pkce-url", 2, &format!("{name}: an empty parameter cannot be sent")));
+        assert_eq!(output, failure("pkce-url", 2, &format!("{name}: must not be empty")));
     }
 }
 
@@ -486,12 +478,12 @@ fn takes_a_flag_before_the_documents_own_member() {
     let mut tool = command("pkce-url");
     tool.env("PKCE_CLIENT_ID", "").env("PKCE_SCOPE", "");
     let output = finish(&mut tool, with(json!({ "client_id": null })).to_string().as_bytes());
-    assert_eq!(output, failure("pkce-url", 2, "client_id: missing\nhint: --client-id names it"));
+    assert_eq!(output, failure("pkce-url", 2, "client_id: missing\nhint: set it with --client-id"));
 }
 
 #[test]
 fn refuses_a_maximal_age_that_is_no_number_of_seconds() {
-    let help = "hint: 'pkce-url --help' lists what it takes";
+    let help = "hint: see 'pkce-url --help'";
     for age in ["-1", "1.5", "4294967296", "x", ""] {
         let output = run("pkce-url", &[&format!("--max-age={age}")], &document().to_string());
         let message = format!("--max-age: must be a whole number from 0 to 4294967295\n{help}");
@@ -524,7 +516,7 @@ fn prints_the_url_of_each_document_as_text() {
 fn ends_a_stream_with_what_is_no_document_and_with_a_failure_passed_on() {
     for (after, status, stdout, stderr) in [
         ("[]\n", 2, "!2 usage pkce-url\n", "pkce-url: standard input: not a JSON object\n"),
-        ("{\"a\":", 2, "!2 usage pkce-url\n", "pkce-url: standard input: not a JSON object: it ends too early\n"),
+        ("{\"a\":", 2, "!2 usage pkce-url\n", "pkce-url: standard input: not a JSON object: unexpected end\n"),
         ("!3 unavailable pkce-gen\n", 3, "!3 unavailable pkce-gen\n", ""),
     ] {
         let output = run("pkce-url", &[], &format!("{}\n{after}", document()));

@@ -149,7 +149,7 @@ fn speaks_no_plain_http_to_a_server_that_should_speak_tls() {
     let authority = Authority::new("plain");
     let (discovered, exchanged) = both(&origin, |command| _ = command.env("SSL_CERT_FILE", authority.file()));
     let wrong = "127.0.0.1: TLS: received corrupt message of type InvalidContentType\n\
-                 hint: SSL_CERT_FILE names a file with the certificates to trust";
+                 hint: set SSL_CERT_FILE to a file with the certificates to trust";
     assert_eq!(discovered, failure("pkce-discover", 4, wrong));
     assert_eq!(exchanged, failure("pkce-exchange", 4, &format!("token endpoint: {wrong}")));
     let heard = String::from_utf8_lossy(&heard.lock().unwrap()).into_owned();
@@ -163,8 +163,8 @@ fn says_where_there_are_no_certificates_to_check_with() {
     for path in ["missing", "empty"] {
         let (output, _) =
             both("https://127.0.0.1:1", |command| _ = command.env("SSL_CERT_FILE", directory.path().join(path)));
-        let message = "127.0.0.1: no certificates to check the server's with\n\
-                       hint: install ca-certificates, or name a file in SSL_CERT_FILE";
+        let message = "127.0.0.1: no trusted certificates found\n\
+                       hint: install ca-certificates, or set SSL_CERT_FILE";
         assert_eq!(output, failure("pkce-discover", 3, message), "{path}");
     }
 }
@@ -289,13 +289,13 @@ fn spends_nothing_where_a_proxy_refuses_and_says_no_word_of_its_password() {
         let proxy = Proxy::start(response);
         let url = format!("http://me:s3cr3t-pass@127.0.0.1:{}", proxy.port);
         let (discovered, exchanged) = both("https://id.invalid", |command| _ = command.env("HTTPS_PROXY", &url));
-        let wrong = "id.invalid: the proxy does not connect to it";
+        let wrong = "id.invalid: the proxy did not connect";
         assert_eq!(discovered, failure("pkce-discover", 3, wrong));
         assert_eq!(exchanged, failure("pkce-exchange", 3, &format!("token endpoint: {wrong}")));
     }
     for url in ["not a url", "ftp://proxy", "http://me:s3cr3t-pass@"] {
         let output = discover("https://id.invalid", &[("HTTPS_PROXY", url)]);
-        let message = "id.invalid: HTTPS_PROXY: not a proxy's URL, as in http://proxy:3128";
+        let message = "id.invalid: HTTPS_PROXY: not a proxy URL such as http://proxy:3128";
         assert_eq!(output, failure("pkce-discover", 2, message), "{url}");
     }
 }

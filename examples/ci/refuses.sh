@@ -44,7 +44,7 @@ exchange() {
 accepted=0
 judge() {
   # A lost response, or a server that failed, is not a refusal.
-  if [ "$status" -eq 5 ] && grep 'may be spent$' "$folder/said" | grep -qv ' the server answered 4'; then status=3; fi
+  if [ "$status" -eq 5 ] && grep 'may be spent$' "$folder/said" | grep -qv ' the server responded with 4'; then status=3; fi
   case $status in
     1 | 5) echo "refused: $1" ;;
     0)

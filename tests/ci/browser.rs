@@ -166,8 +166,8 @@ fn says_why_it_cannot_log_in() {
     if lacks(&["curl", "dash"]) {
         return;
     }
-    let no_browser = "pkce-callback: the program of BROWSER ended in failure, and there is no terminal";
-    let hint = "hint: run it by hand with the URL above; it may say why";
+    let no_browser = "pkce-callback: the BROWSER program failed, and there is no terminal";
+    let hint = "hint: run it with the URL above to see why";
     let wrong = "browser: page 2: the same form came back (wrong name or password?)";
     let no_form = Server::start(|seen| {
         let host = format!("http://{}", seen.header("Host").unwrap());

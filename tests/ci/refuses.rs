@@ -118,7 +118,7 @@ fn says_where_a_check_cannot_be_made() {
     // A server that fails has refused nothing.
     let output = refuses("bash", &provider("broken"));
     let message = [
-        "pkce-exchange: token endpoint: the server answered 500; the code may be spent",
+        "pkce-exchange: token endpoint: the server responded with 500; the code may be spent",
         "refuses: a wrong verifier: could not be checked",
     ];
     assert_eq!((output.status, said(&output), output.stdout.as_str()), (3, message.to_vec(), ""), "{output:?}");

@@ -14,10 +14,10 @@ const url = process.argv[2];
 const redirect = new URL(new URL(url).searchParams.get('redirect_uri'));
 
 const PAGES = {
-  success: ['Back to the terminal', 'The sign-in has reached the terminal, which goes on from here.'],
+  success: ['Back to the terminal', 'The sign-in has reached the terminal and continues there.'],
   denied: ['You are not signed in', 'Access was denied, so nothing was signed in.'],
   stopped: ['This sign-in was stopped', 'not the answer that this sign-in must get, so it was not used.'],
-  stray: ['Not this sign-in', 'does not belong to the sign-in that the terminal waits for: it has another state.'],
+  stray: ['Not this sign-in', 'does not belong to the sign-in that the terminal waits for: its state does not match.'],
 };
 // What the console says of a page by itself.
 const SAID = { stopped: 'status of 400 (Bad Request)', stray: 'status of 400 (Bad Request)' };

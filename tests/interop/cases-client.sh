@@ -128,7 +128,7 @@ names_the_missing_step_where_every_request_must_be_pushed() {
   is 'the status' "$status" 2
   is 'standard output' "$(cat "$case/out")" '!2 usage pkce-callback'
   is 'standard error' "$(cat "$case/err")" \
-    'pkce-callback: authorization_url: the server takes only requests that were pushed to it
+    'pkce-callback: authorization_url: the server accepts pushed requests only
 hint: put pkce-push between pkce-url and pkce-callback'
   [ ! -e "$case/opened" ] || fail 'the browser was opened'
 }
@@ -167,7 +167,7 @@ picks_one_of_two_resources_at_a_refresh() {
   mv "$case/out" "$case/document"
   refreshed --resource https://elsewhere.example.com/
   is 'the status for another' "$status" 2
-  is 'standard error' "$(cat "$case/err")" "pkce-refresh: --resource: not one of the document's"
+  is 'standard error' "$(cat "$case/err")" "pkce-refresh: --resource: not one of the document's resources"
   jq -c '.resource = "https://elsewhere.example.com/"' "$case/document" >"$case/other"
   mv "$case/other" "$case/document"
   refreshed

@@ -85,7 +85,7 @@ tells_how_to_write_the_issuer() {
   typed 'pkce-discover "$0/"'
   is 'the status' "$status" 4
   is 'standard output' "$(cat "$case/out")" '!4 untrusted pkce-discover'
-  is 'the hint' "$(sed -n 's/^hint: //p' "$case/err")" "only a final / differs: pkce-discover $issuer"
+  is 'the hint' "$(sed -n 's/^hint: //p' "$case/err")" "only the trailing slash differs; use: pkce-discover $issuer"
 }
 
 traces_each_request_in_a_line_without_a_secret() {

@@ -179,7 +179,7 @@ says_that_an_access_token_ends_by_itself_where_the_server_revokes_none() {
   is 'the status of both' "$status" 0
   is 'what is left' "$(jq -c '[has("access_token", "refresh_token")]' "$case/out")" '[true,false]'
   is 'standard error' "$(cat "$case/err")" \
-    'pkce-revoke: note: the server revokes no access tokens; this one ends by itself'
+    'pkce-revoke: note: the server does not revoke access tokens; this one expires by itself'
   forgotten
   typed 'jq -c "del(.refresh_token)" "$1" | pkce-revoke' "$case/document"
   is 'the status of the access token alone' "$status" 1

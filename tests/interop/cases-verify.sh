@@ -67,14 +67,14 @@ names_the_check_that_fails_and_no_value() {
     ! jq -r '.id_token, .access_token, .nonce | strings' "$case/document" | grep -qF -f - "$case/err" ||
       fail 'a value is on standard error'
   done <<'CASES'
-signature: not made with the server's key|.id_token |= (split(".") | .[2] |= ((if .[0:1] == "A" then "B" else "A" end) + .[1:]) | join("."))
-aud: not this client|.client_id = "other"
+signature: does not verify with the server's key|.id_token |= (split(".") | .[2] |= ((if .[0:1] == "A" then "B" else "A" end) + .[1:]) | join("."))
+aud: does not include this client|.client_id = "other"
 nonce: not the one that was sent|.nonce |= (.[1:] + .[0:1])
-nonce: none was sent|del(.nonce)
+nonce: present, but none was sent|del(.nonce)
 iss: not the document's issuer|.issuer += "/"
 CASES
   verify . --now $(($(date +%s) + 2 * 3600))
-  doubts 'exp: it has expired'
+  doubts 'exp: expired'
 }
 
 proves_when_the_person_logged_in() {
@@ -86,7 +86,7 @@ proves_when_the_person_logged_in() {
   doubts 'auth_time: longer ago than max_age'
   verified cli
   verify '.max_age = 600'
-  doubts 'auth_time: missing, and max_age needs it'
+  doubts 'auth_time: missing, but required by max_age'
 }
 
 proves_how_the_person_logged_in() {
@@ -98,7 +98,7 @@ proves_how_the_person_logged_in() {
   doubts 'acr: not one of acr_values'
   verified cli
   verify '.acr_values = "password"'
-  doubts 'acr: missing, and acr_values asked for it'
+  doubts 'acr: missing, but requested with acr_values'
 }
 
 for alg in RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA Ed25519; do

@@ -207,7 +207,7 @@ refused() {
 stopped() {
   is 'the status' "$status" 4
   is 'standard output' "$(cat "$case/out")" '!4 untrusted pkce-callback'
-  says 'pkce-callback: redirect: iss: missing, and the server says that it sends it'
+  says 'pkce-callback: redirect: iss: missing, although the server's metadata promises it'
 }
 
 exchanged() {

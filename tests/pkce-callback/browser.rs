@@ -57,8 +57,8 @@ fn never_waits_for_the_launcher() {
 fn says_at_once_that_no_browser_leads_back_where_there_is_no_terminal() {
     let unopened = "no browser could be opened, and there is no terminal\n\
                     hint: set BROWSER to a program that drives the login, or use --no-browser";
-    let ended = "the program of BROWSER ended in failure, and there is no terminal\n\
-                 hint: run it by hand with the URL above; it may say why";
+    let ended = "the BROWSER program failed, and there is no terminal\n\
+                 hint: run it with the URL above to see why";
     for (browser, message) in [("no-such-program", unopened), ("false", ended), ("false:no-such-program %s", ended)] {
         let output = finish(command("pkce-callback").env("BROWSER", browser), document(V4).to_string().as_bytes());
         let expected = failure("pkce-callback", 3, message);

@@ -35,13 +35,9 @@ fn refuses_a_response_file_that_does_not_hold_this_redirect() {
     let file = directory.path().join("file");
     for (text, status, message) in [
         ("", 2, "--response-file: empty"),
-        ("http://127.0.0.1:7/callback?code=abc&state=other", 4, "redirect: it has another state"),
+        ("http://127.0.0.1:7/callback?code=abc&state=other", 4, "redirect: its state does not match"),
         ("http://127.0.0.1:7/callback?code=abc", 4, "redirect: it has no state"),
-        (
-            "https://evil.example/?code=abc&state=st-123",
-            4,
-            "redirect: it is not the address that this login leads back to",
-        ),
+        ("https://evil.example/?code=abc&state=st-123", 4, "redirect: it is not this login's redirect URI"),
         ("http://127.0.0.1:7/callback?error=access_denied&state=st-123", 1, "authorization endpoint: access_denied"),
     ] {
         std::fs::write(&file, text).unwrap();
@@ -67,7 +63,7 @@ fn refuses_documents_it_cannot_wait_for() {
         changed
     };
     let named = |redirect_uri: &str| with("redirect_uri", json!(redirect_uri));
-    let port_zero = "redirect_uri: port 0 is for a listener, and there is none here\n\
+    let port_zero = "redirect_uri: port 0 cannot be used without a listener\n\
                      hint: name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback";
     let cases: [(Value, &[&str], i32, &str); 11] = [
         (without("state"), &[], 2, "state: missing\nhint: pkce-gen adds it"),
@@ -85,14 +81,14 @@ fn refuses_documents_it_cannot_wait_for() {
             named("https://app.example/cb"),
             &[],
             2,
-            "redirect_uri: not on this machine, so nothing can listen there\n\
-             hint: --paste asks for the address that the browser ends up at",
+            "redirect_uri: not on this machine, so pkce-callback cannot listen there\n\
+             hint: use --paste to paste the address that the browser ends at",
         ),
         (
             with("require_pushed_authorization_requests", json!(true)),
             &[],
             2,
-            "authorization_url: the server takes only requests that were pushed to it\n\
+            "authorization_url: the server accepts pushed requests only\n\
              hint: put pkce-push between pkce-url and pkce-callback",
         ),
         (document(V4), &["--response-file", "x"], 2, port_zero),
@@ -101,7 +97,7 @@ fn refuses_documents_it_cannot_wait_for() {
             named("https://app.example/cb"),
             &["--paste"],
             2,
-            "--paste: there is no terminal to paste at\nhint: --response-file takes it from a file",
+            "--paste: no terminal\nhint: use --response-file to read the address from a file",
         ),
     ];
     for (document, args, status, message) in cases {
@@ -114,12 +110,12 @@ fn refuses_documents_it_cannot_wait_for() {
     let elsewhere = with("authorization_url", json!("http://127.0.0.1:1/a"));
     assert_eq!(
         run("pkce-callback", &["--no-browser"], &elsewhere.to_string()),
-        failure("pkce-callback", 4, "authorization_url: a server elsewhere must not name one on this machine")
+        failure("pkce-callback", 4, "authorization_url: a remote server must not point to this machine")
     );
     let pushed = with("authorization_url", json!("https://op.example.com/a?client_id=x&request_uri=urn:x"));
     let output = run("pkce-callback", &["--no-browser"], &pushed.to_string());
     assert_eq!(output.status, 2);
-    assert!(output.stderr.contains("a pushed request needs a port"), "{}", output.stderr);
+    assert!(output.stderr.contains("a pushed request requires a port"), "{}", output.stderr);
 }
 
 #[test]

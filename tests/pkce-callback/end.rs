@@ -20,7 +20,7 @@ fn frees_the_port_at_once_when_it_is_ended_or_the_time_is_over() {
     }
     let login = Login::start(&document, &["--timeout", "1"]);
     let said = login.said.clone();
-    let message = "no redirect within 1 s\nhint: --timeout SECONDS waits longer";
+    let message = "no redirect within 1 s\nhint: wait longer with --timeout SECONDS";
     let expected = failure("pkce-callback", 3, message);
     assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());

@@ -162,7 +162,7 @@ fn names_the_port_that_is_in_use() {
     for host in ["127.0.0.1", "localhost"] {
         let document = document(&format!("http://{host}:{port}/callback")).to_string();
         let message =
-            format!("{host}:{port}: address already in use\nhint: port 0 in the redirect URI takes any free port");
+            format!("{host}:{port}: address already in use\nhint: use port 0 in the redirect URI for any free port");
         assert_eq!(run("pkce-callback", &["--no-browser"], &document), failure("pkce-callback", 3, &message));
     }
     if !has_ipv6() {

@@ -55,9 +55,9 @@ fn goes_on_after_a_paste_that_is_not_this_redirect() {
     let port = port_of(&mut terminal);
     terminal.until("paste the address");
     terminal.write("ls -l\r");
-    terminal.until("what was pasted is not used: it has no code");
+    terminal.until("the pasted text was ignored: it has no code");
     terminal.write(&format!("http://127.0.0.1:{port}/callback?code=x&state=other\n"));
-    terminal.until("what was pasted is not used: it has another state");
+    terminal.until("the pasted text was ignored: its state does not match");
     talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
     let (_, seen) = terminal.end();
     assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
@@ -141,7 +141,7 @@ fn prompts_at_the_terminal_where_the_redirect_leads_elsewhere() {
         let browser = launcher(&directory, "echo \"$1\" >opened");
         let script = watched(&format!("BROWSER={browser} pkce-callback {args} <doc >out"));
         let mut terminal = Terminal::bash(&script, directory.path());
-        terminal.until("paste the address that the browser ends up at, and press Enter");
+        terminal.until("paste the address that the browser ends at, and press Enter");
         terminal.write(&format!("  {paste}\r"));
         let (_, seen) = terminal.end();
         assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");

@@ -24,7 +24,7 @@ fn passes_on_the_code_and_the_port_it_found() {
     assert_eq!((output.status, output.json()), (0, expected));
     let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
     assert!(url.ends_with(&format!("redirect_uri=http%3A%2F%2F127.0.0.1%3A{port}%2Fcallback")), "{url}");
-    assert_eq!(output.stderr, format!("pkce-callback: to log in, open this URL in a browser:\n{url}\n"));
+    assert_eq!(output.stderr, format!("pkce-callback: to sign in, open this URL in a browser:\n{url}\n"));
 }
 
 #[test]
@@ -118,28 +118,28 @@ fn checks_whose_redirect_it_is() {
     let mut without = document(V4);
     without.as_object_mut().unwrap().remove("issuer");
     for (document, query, status, message) in [
-        (&strict, "code=a&state=st-123", 4, "redirect: iss: missing, and the server says that it sends it"),
-        (&strict, "error=x&state=st-123", 4, "redirect: iss: missing, and the server says that it sends it"),
-        (&strict, "error=x&state=st-123&iss=https://evil.example", 4, "redirect: iss: not the issuer that was asked"),
+        (&strict, "code=a&state=st-123", 4, "redirect: iss: missing, although the server's metadata promises it"),
+        (&strict, "error=x&state=st-123", 4, "redirect: iss: missing, although the server's metadata promises it"),
+        (&strict, "error=x&state=st-123&iss=https://evil.example", 4, "redirect: iss: not the document's issuer"),
         (&strict, "code=a&state=st-123&iss=https%3A%2F%2Fop.example.com", 0, ""),
         (&without, "code=a&state=st-123&iss=https://evil.example", 0, ""),
         (
             &strict,
             "code=&state=st-123&iss=https%3A%2F%2Fop.example.com",
             4,
-            "redirect: code: must be visible ASCII characters, one at least",
+            "redirect: code: must be one or more visible ASCII characters",
         ),
         (
             &strict,
             "code=a&code=a&state=st-123&iss=https%3A%2F%2Fop.example.com",
             4,
-            "redirect: code: there twice, or not readable",
+            "redirect: code: duplicate or malformed",
         ),
         (
             &strict,
             "code=a&id_token=x&state=st-123&iss=https%3A%2F%2Fop.example.com",
             4,
-            "redirect: there are tokens in it, which only the token endpoint may give",
+            "redirect: contains tokens, which only the token endpoint may issue",
         ),
     ] {
         let login = Login::start(document, &[]);

@@ -35,7 +35,7 @@ fn tells_what_a_public_client_needs_where_it_is_refused() {
     let (output, _) = with_response(response(400, "application/json", "{\"error\":\"invalid_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: invalid_client{hint}")));
     let (output, _) = with_response(response(401, "", ""));
-    assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: the server answered 401{hint}")));
+    assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: the server responded with 401{hint}")));
     let (output, _) = with_response(response(403, "application/json", "{\"error\":\"unauthorized_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: unauthorized_client"));
 }
@@ -54,7 +54,7 @@ fn takes_an_empty_description_for_none() {
 
 #[test]
 fn says_what_a_server_requires_that_is_not_supported() {
-    let hint = "\nhint: the server wants DPoP (RFC 9449), which no tool here can do";
+    let hint = "\nhint: the server requires DPoP (RFC 9449), which is not supported";
     for code in ["use_dpop_nonce", "invalid_dpop_proof"] {
         let (output, _) = with_response(response(400, "application/json", &json!({ "error": code }).to_string()));
         assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: {code}{hint}")));
@@ -68,22 +68,30 @@ fn sends_a_code_once_whatever_happens_to_it() {
         (Vec::new(), 5, format!("token endpoint: 127.0.0.1: peer disconnected{spent}")),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec(), 5, String::new()),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}".to_vec(), 4, String::new()),
-        (b"no HTTP at all\r\n\r\n".to_vec(), 4, format!("token endpoint: 127.0.0.1: the answer is not HTTP{spent}")),
-        (response(500, "text/html", "<h1>sorry"), 5, format!("token endpoint: the server answered 500{spent}")),
-        (response(502, "", ""), 5, format!("token endpoint: the server answered 502{spent}")),
-        (response(400, "", ""), 5, format!("token endpoint: the server answered 400 without an OAuth error{spent}")),
-        (response(503, "", ""), 3, "token endpoint: the server answered 503".to_owned()),
-        (response(429, "", ""), 3, "token endpoint: the server answered 429".to_owned()),
-        (response(204, "", ""), 4, format!("token endpoint: the server answered 204{spent}")),
+        (
+            b"no HTTP at all\r\n\r\n".to_vec(),
+            4,
+            format!("token endpoint: 127.0.0.1: the response is not valid HTTP{spent}"),
+        ),
+        (response(500, "text/html", "<h1>sorry"), 5, format!("token endpoint: the server responded with 500{spent}")),
+        (response(502, "", ""), 5, format!("token endpoint: the server responded with 502{spent}")),
+        (
+            response(400, "", ""),
+            5,
+            format!("token endpoint: the server responded with 400 without an OAuth error{spent}"),
+        ),
+        (response(503, "", ""), 3, "token endpoint: the server responded with 503".to_owned()),
+        (response(429, "", ""), 3, "token endpoint: the server responded with 429".to_owned()),
+        (response(204, "", ""), 4, format!("token endpoint: the server responded with 204{spent}")),
         (
             response(200, "text/html", "<html>"),
             4,
-            format!("token endpoint: a page and no JSON (of a proxy, or of a network's own login?){spent}"),
+            format!("token endpoint: HTML, not JSON (proxy or captive portal?){spent}"),
         ),
         (
             response(200, "application/json", &format!("{{\"a\":\"{}\"}}", "a".repeat(2 * 1024 * 1024))),
             4,
-            format!("token endpoint: 127.0.0.1: the answer is larger than 1 MiB{spent}"),
+            format!("token endpoint: 127.0.0.1: the response is larger than 1 MiB{spent}"),
         ),
     ] {
         let (output, seen) = with_response(octets);
@@ -105,7 +113,7 @@ fn gives_up_after_its_time() {
         }
     });
     let output = run("pkce-exchange", &["--timeout", "1"], &document(&server).to_string());
-    let message = "token endpoint: 127.0.0.1: no answer within 1 s; the code may be spent";
+    let message = "token endpoint: 127.0.0.1: no response within 1 s; the code may be spent";
     assert_eq!((output, server.requests().len()), (failure("pkce-exchange", 5, message), 1));
 }
 
@@ -130,7 +138,7 @@ fn spends_nothing_where_no_server_responds_or_nobody_reads() {
 #[test]
 fn says_what_is_lost_where_the_tokens_cannot_be_printed() {
     let server = Server::start(|_| json_response(&tokens()));
-    let lost = "; the tokens that the server gave cannot be had again";
+    let lost = "; the tokens issued by the server are lost";
     let script = format!("printf '%s' '{}' | pkce-exchange >/dev/full", document(&server));
     let output = finish(command("sh").args(["-c", &script]), b"");
     let message = format!("pkce-exchange: standard output: no space left on device{lost}\n");
@@ -178,16 +186,16 @@ fn names_an_error_even_where_the_server_does_not() {
 fn takes_server_errors_for_what_they_are_whatever_the_body_says() {
     let spent = "; the code may be spent";
     for (status, body, expected, message) in [
-        (503, "{\"error\":\"temporarily_unavailable\"}", 3, "token endpoint: the server answered 503".to_owned()),
-        (429, "{\"error\":\"slow_down\"}", 3, "token endpoint: the server answered 429".to_owned()),
-        (500, "{\"error\":\"server_error\"}", 5, format!("token endpoint: the server answered 500{spent}")),
-        (500, "{\"access_token\":\"AT\"}", 5, format!("token endpoint: the server answered 500{spent}")),
-        (404, "<h1>none", 5, format!("token endpoint: the server answered 404 without an OAuth error{spent}")),
+        (503, "{\"error\":\"temporarily_unavailable\"}", 3, "token endpoint: the server responded with 503".to_owned()),
+        (429, "{\"error\":\"slow_down\"}", 3, "token endpoint: the server responded with 429".to_owned()),
+        (500, "{\"error\":\"server_error\"}", 5, format!("token endpoint: the server responded with 500{spent}")),
+        (500, "{\"access_token\":\"AT\"}", 5, format!("token endpoint: the server responded with 500{spent}")),
+        (404, "<h1>none", 5, format!("token endpoint: the server responded with 404 without an OAuth error{spent}")),
         (
             206,
             "{\"access_token\":\"AT\"}",
             4,
-            "token endpoint: the server answered 206; the code may be spent".to_owned(),
+            "token endpoint: the server responded with 206; the code may be spent".to_owned(),
         ),
     ] {
         let (output, seen) = with_response(response(status, "application/json", body));

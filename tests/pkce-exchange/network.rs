@@ -47,7 +47,7 @@ fn sends_the_code_over_tls_to_a_server_it_trusts_and_to_no_other() {
         let (line, hint) = output.stderr.split_once('\n').unwrap();
         assert!(line.starts_with(&format!("pkce-exchange: token endpoint: {wrong}")), "{output:?}");
         assert!(!line.contains("spent"), "{output:?}");
-        assert_eq!(hint, "hint: SSL_CERT_FILE names a file with the certificates to trust\n");
+        assert_eq!(hint, "hint: set SSL_CERT_FILE to a file with the certificates to trust\n");
     }
 }
 
@@ -57,13 +57,13 @@ fn spends_nothing_where_the_proxy_does_not_connect() {
     let document = with(&proxy, json!({ "token_endpoint": "https://id.example/token" }));
     let mut tool = command("pkce-exchange");
     let output = finish(tool.env("HTTPS_PROXY", proxy.url("")), document.to_string().as_bytes());
-    let message = "token endpoint: id.example: the proxy does not connect to it";
+    let message = "token endpoint: id.example: the proxy did not connect";
     assert_eq!(output, failure("pkce-exchange", 3, message));
     let seen = proxy.requests();
     assert_eq!((seen.len(), seen[0].method.as_str(), seen[0].target.as_str()), (1, "CONNECT", "id.example:443"));
     let mut tool = command("pkce-exchange");
     let output = finish(tool.env("HTTPS_PROXY", "not a proxy"), document.to_string().as_bytes());
-    let message = "token endpoint: id.example: HTTPS_PROXY: not a proxy's URL, as in http://proxy:3128";
+    let message = "token endpoint: id.example: HTTPS_PROXY: not a proxy URL such as http://proxy:3128";
     assert_eq!(output, failure("pkce-exchange", 2, message));
 }
 

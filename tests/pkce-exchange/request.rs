@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::common::{self, Server, command, failure, finish, json_response, new_directory, run};
 use crate::{VERIFIER, document, pair, tokens, with};
 
-const HELP: &str = "hint: 'pkce-exchange --help' lists what it takes";
+const HELP: &str = "hint: see 'pkce-exchange --help'";
 
 #[test]
 fn sends_the_code_with_its_verifier_in_one_form() {
@@ -42,8 +42,8 @@ fn refuses_documents_whose_code_it_must_not_send() {
     let verifier = "code_verifier: must be 43 to 128 characters of A-Z, a-z, 0-9, '-', '.', '_', '~'";
     for (changes, status, wrong) in [
         (json!({ "code": null }), 2, "code: missing\nhint: pkce-callback adds it"),
-        (json!({ "code": "" }), 2, "code: must be visible ASCII characters, one at least"),
-        (json!({ "code": "a\nb" }), 2, "code: must be visible ASCII characters, one at least"),
+        (json!({ "code": "" }), 2, "code: must be one or more visible ASCII characters"),
+        (json!({ "code": "a\nb" }), 2, "code: must be one or more visible ASCII characters"),
         (json!({ "code": 5 }), 2, "code: must be a string"),
         (json!({ "code_verifier": null }), 2, "code_verifier: missing\nhint: pkce-gen adds it"),
         (json!({ "code_verifier": "short" }), 2, verifier),
@@ -58,25 +58,21 @@ fn refuses_documents_whose_code_it_must_not_send() {
         (
             json!({ "token_endpoint": "http://id.example/token" }),
             4,
-            "token_endpoint: plain http is allowed to this machine alone; use https\n\
-             hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080",
+            "token_endpoint: plain http is only allowed to this machine; use https\n\
+             hint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080",
         ),
         (
             json!({ "issuer": "https://id.example" }),
             4,
-            "token_endpoint: a server elsewhere must not name one on this machine",
+            "token_endpoint: a remote server must not point to this machine",
         ),
         (json!({ "issuer": "https://a", "iss": "https://b" }), 4, "iss: not the document's issuer"),
-        (
-            json!({ "token_endpoint_auth_method": "private_key_jwt" }),
-            2,
-            "token_endpoint_auth_method: not one that is known here",
-        ),
+        (json!({ "token_endpoint_auth_method": "private_key_jwt" }), 2, "token_endpoint_auth_method: not supported"),
         (
             json!({ "token_endpoint_auth_method": "client_secret_post" }),
             2,
-            "client_secret: missing, and the client's method needs it\n\
-             hint: --client-secret-file names the file that holds it",
+            "client_secret: missing, but the client's authentication method requires it\n\
+             hint: name its file with --client-secret-file",
         ),
     ] {
         let output = run("pkce-exchange", &[], &with(&server, changes.clone()).to_string());
@@ -237,7 +233,7 @@ fn refuses_options_it_cannot_use() {
 fn refuses_files_that_hold_no_secret() {
     let directory = new_directory();
     let server = Server::start(|_| json_response(&tokens()));
-    let line = "must hold one line of text";
+    let line = "must contain one line of text";
     for (text, wrong) in [
         (b"".as_slice(), line),
         (b"\n", line),

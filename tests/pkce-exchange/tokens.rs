@@ -183,7 +183,7 @@ fn tolerates_the_deviations_of_real_servers() {
 
 #[test]
 fn notes_that_another_scope_was_granted() {
-    let note = "pkce-exchange: note: the server granted another scope than the one asked for\n";
+    let note = "pkce-exchange: note: the server granted a scope other than the requested one\n";
     for granted in ["b a", "b,a"] {
         let server = Server::start(move |_| {
             json_response(&json!({ "access_token": "AT", "token_type": "Bearer", "scope": granted }))
@@ -238,7 +238,7 @@ fn cuts_the_fraction_of_a_lifetime_and_refuses_what_is_none() {
 
 #[test]
 fn takes_no_token_that_could_not_be_sent_on() {
-    let visible = "must be visible ASCII characters, one at least";
+    let visible = "must be one or more visible ASCII characters";
     for name in ["access_token", "refresh_token", "id_token"] {
         for text in ["", "a\r\nX: y", "\u{1b}[31m", "\u{e9}"] {
             let mut body = tokens();

@@ -37,10 +37,10 @@ fn refuses_a_token_of_another_issuer() {
 #[test]
 fn refuses_a_token_for_another_client() {
     let cases = [
-        (json!({ "aud": "other" }), "aud: not this client"),
-        (json!({ "aud": "CLI" }), "aud: not this client"),
-        (json!({ "aud": ["other", "third"] }), "aud: not this client"),
-        (json!({ "aud": [] }), "aud: not this client"),
+        (json!({ "aud": "other" }), "aud: does not include this client"),
+        (json!({ "aud": "CLI" }), "aud: does not include this client"),
+        (json!({ "aud": ["other", "third"] }), "aud: does not include this client"),
+        (json!({ "aud": [] }), "aud: does not include this client"),
         (json!({ "aud": null }), "aud: missing"),
         (json!({ "aud": 7 }), "aud: must be a string"),
         (json!({ "aud": ["cli", 7] }), "aud: must be an array of strings"),
@@ -48,10 +48,14 @@ fn refuses_a_token_for_another_client() {
     ];
     refuses(&[], &json!({}), &cases);
     // Whoever else is trusted, the token must be for this client too.
-    refuses(&["--trust-audience", "other"], &json!({}), &[(json!({ "aud": "other" }), "aud: not this client")]);
+    refuses(
+        &["--trust-audience", "other"],
+        &json!({}),
+        &[(json!({ "aud": "other" }), "aud: does not include this client")],
+    );
 }
 
-const OTHERS: &str = "aud: others beside this client\nhint: --trust-audience names one that may be there";
+const OTHERS: &str = "aud: includes others besides this client\nhint: allow an audience with --trust-audience";
 
 #[test]
 fn lets_only_trusted_audiences_stand_beside_the_client() {
@@ -77,7 +81,7 @@ fn refuses_a_token_that_another_client_asked_for() {
 
 #[test]
 fn takes_a_subject_of_1_to_255_characters() {
-    let wrong = "sub: must have from 1 to 255 characters";
+    let wrong = "sub: must have 1 to 255 characters";
     let cases = [
         (json!({ "sub": "" }), wrong),
         (json!({ "sub": "s".repeat(256) }), wrong),
@@ -175,14 +179,14 @@ fn requires_the_nonce_that_was_sent_or_none() {
         (json!({ "nonce": 1 }), "nonce: must be a string"),
     ];
     refuses(&[], &json!({}), &cases);
-    refuses(&[], &json!({ "nonce": null }), &[(json!({}), "nonce: none was sent")]);
+    refuses(&[], &json!({ "nonce": null }), &[(json!({}), "nonce: present, but none was sent")]);
     accepts(&[], &json!({ "nonce": null }), &[json!({ "nonce": null })]);
 }
 
 #[test]
 fn holds_the_access_token_against_its_hash() {
     let hash = |token: &str| URL_SAFE_NO_PAD.encode(&digest(&SHA256, token.as_bytes()).as_ref()[..16]);
-    let wrong = "at_hash: not that of the access token";
+    let wrong = "at_hash: does not match the access token";
     let cases = [
         (json!({ "at_hash": hash("at-2") }), wrong),
         (json!({ "at_hash": format!("{}==", hash("at-1")) }), wrong),
@@ -198,7 +202,7 @@ fn holds_the_access_token_against_its_hash() {
 fn requires_a_login_no_older_than_max_age() {
     let about = json!({ "max_age": 300 });
     let cases = [
-        (json!({}), "auth_time: missing, and max_age needs it"),
+        (json!({}), "auth_time: missing, but required by max_age"),
         (json!({ "auth_time": NOW - 361 }), "auth_time: longer ago than max_age"),
         (json!({ "auth_time": NOW + 61 }), LOGIN),
     ];
@@ -221,7 +225,7 @@ fn requires_a_login_no_older_than_max_age() {
 fn requires_one_of_the_requested_classes_of_login() {
     let about = json!({ "acr_values": "gold silver" });
     let cases = [
-        (json!({}), "acr: missing, and acr_values asked for it"),
+        (json!({}), "acr: missing, but requested with acr_values"),
         (json!({ "acr": "bronze" }), "acr: not one of acr_values"),
         (json!({ "acr": "gold silver" }), "acr: not one of acr_values"),
         (json!({ "acr": "" }), "acr: not one of acr_values"),
@@ -250,8 +254,8 @@ fn takes_a_claim_that_is_null_for_absent() {
     assert_eq!(output.json()["id_token_claims"], claims_after);
     let needed = [
         (json!({}), "nonce: missing"),
-        (json!({ "nonce": null, "max_age": 60 }), "auth_time: missing, and max_age needs it"),
-        (json!({ "nonce": null, "acr_values": "gold" }), "acr: missing, and acr_values asked for it"),
+        (json!({ "nonce": null, "max_age": 60 }), "auth_time: missing, but required by max_age"),
+        (json!({ "nonce": null, "acr_values": "gold" }), "acr: missing, but requested with acr_values"),
     ];
     for (changes, message) in needed {
         let document = with(document(&signer.sign_text(HEADER, &text)), changes);
@@ -270,11 +274,11 @@ fn refuses_claims_that_are_no_plain_object() {
     let signer = Signer::new("k1");
     let offline = Offline::new(&signer.jwks());
     let cases = [
-        ("", "claims: not a JSON object: it ends too early"),
+        ("", "claims: not a JSON object: unexpected end"),
         ("[]", "claims: not a JSON object"),
-        (r#"{"sub":"a","sub":"b"}"#, "claims: sub: there twice"),
-        (r#"{"x":{"y":1,"y":2}}"#, "claims: x: y: there twice"),
-        (r#"{"sub":"\ud800"}"#, "claims: sub: a string that is not Unicode"),
+        (r#"{"sub":"a","sub":"b"}"#, "claims: sub: duplicate"),
+        (r#"{"x":{"y":1,"y":2}}"#, "claims: x: y: duplicate"),
+        (r#"{"sub":"\ud800"}"#, "claims: sub: invalid Unicode in a string"),
         ("{} {}", "claims: not JSON at line 1, column 4"),
     ];
     for (claims, message) in cases {

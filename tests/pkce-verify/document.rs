@@ -8,7 +8,7 @@ use crate::{HEADER, NOW, Offline, after, claims, document, lines, refused, verif
 
 #[test]
 fn refuses_a_response_without_the_requested_id_token() {
-    let missing = refused("missing, though openid was asked for");
+    let missing = refused("missing, although openid was requested");
     for about in [
         json!({ "nonce": null }),
         json!({ "nonce": null, "scope": "email openid profile" }),
@@ -40,7 +40,7 @@ fn needs_a_document_that_can_be_used() {
         (json!({ "issuer": null }), "issuer: missing\nhint: pkce-discover adds it"),
         (json!({ "issuer": 1 }), "issuer: must be a string"),
         (json!({ "client_id": null }), "client_id: missing\nhint: pkce-url adds it"),
-        (json!({ "client_id": "" }), "client_id: must be visible ASCII characters, one at least"),
+        (json!({ "client_id": "" }), "client_id: must be one or more visible ASCII characters"),
         (json!({ "client_id": ["cli"] }), "client_id: must be a string"),
         (json!({ "nonce": 1 }), "nonce: must be a string"),
         (json!({ "access_token": 1 }), "access_token: must be a string"),
@@ -57,13 +57,13 @@ fn needs_a_document_that_can_be_used() {
     let output = verify(&[], &document(&token).to_string());
     assert_eq!(
         output,
-        failure("pkce-verify", 2, "jwks_uri: missing\nhint: pkce-discover adds it, where the server names one")
+        failure("pkce-verify", 2, "jwks_uri: missing\nhint: pkce-discover adds it if the server names one")
     );
 }
 
 #[test]
 fn takes_no_options_that_make_no_sense() {
-    let hint = "hint: 'pkce-verify --help' lists what it takes";
+    let hint = "hint: see 'pkce-verify --help'";
     for (args, wrong) in [
         (["--leeway", "-1"], "--leeway: must be a whole number from 0 to 86400"),
         (["--leeway", "86401"], "--leeway: must be a whole number from 0 to 86400"),
@@ -84,11 +84,11 @@ fn ends_a_stream_at_the_first_token_that_fails() {
     let bad = document(&signer.sign(&with(claims(), json!({ "aud": "other" }))));
     let run = |input: &str| verify(&["--jwks", &offline.file()], input);
     let output = run(&lines(&[good.clone(), good.clone(), bad, good.clone()]));
-    assert_eq!(after(2, &output), refused("aud: not this client"));
+    assert_eq!(after(2, &output), refused("aud: does not include this client"));
     let output = run(&format!("{good}{good}\n\n [1]\n{good}"));
     assert_eq!(after(2, &output), failure("pkce-verify", 2, "standard input: not a JSON object"));
     let output = run(&format!("{good}\n{}", good.to_string().get(..40).unwrap()));
-    let wrong = "standard input: not a JSON object: it ends too early";
+    let wrong = "standard input: not a JSON object: unexpected end";
     assert_eq!(after(1, &output), failure("pkce-verify", 2, wrong));
     let empty = failure("pkce-verify", 2, "standard input: empty (did the step before fail?)");
     assert_eq!(run(""), empty);
@@ -116,7 +116,7 @@ fn prints_the_claims_alone_where_asked() {
     assert_eq!(output.stdout.lines().count(), 1);
     let document = with(input, json!({ "client_id": "other" }));
     let output = offline.run(&["-r", "id_token_claims"], &document);
-    assert_eq!(output, Output { stdout: String::new(), ..refused("aud: not this client") });
+    assert_eq!(output, Output { stdout: String::new(), ..refused("aud: does not include this client") });
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::{
     Offline, UNNAMED, accepted, accepts, claims, document, online, own, refused, refuses, rotating, verify, with,
 };
 
-const ALGORITHM: &str = "header: alg: not one that the server says it signs with\n\
-    hint: id_token_signing_alg_values_supported lists them; without it, it is RS256 alone";
+const ALGORITHM: &str = "header: alg: not one of the server's signing algorithms\n\
+    hint: id_token_signing_alg_values_supported lists them; the default is RS256 alone";
 
 #[test]
 fn takes_no_algorithm_but_those_the_server_lists() {
@@ -51,7 +51,7 @@ fn takes_no_other_kind_of_token_for_an_id_token() {
         accepted(&offline.run(&[], &document), &document, &claims());
     }
     for typ in ["at+jwt", "application/at+jwt", "logout+jwt", "dpop+jwt", "secevent+jwt", ""] {
-        let wrong = refused("header: typ: another kind of token");
+        let wrong = refused("header: typ: not the type of an ID token");
         assert_eq!(offline.run(&[], &document(&token(&json!(typ)))), wrong, "{typ}");
     }
     assert_eq!(offline.run(&[], &document(&token(&json!(1)))), refused("header: typ: must be a string"));
@@ -67,7 +67,7 @@ fn takes_no_key_from_the_token_itself() {
         "x5c": ["AAAA"],
     });
     let document = online(&server, &forger.sign_with(&header, &own(&server)));
-    assert_eq!(verify(&[], &document.to_string()), refused("signature: not made with the server's key"));
+    assert_eq!(verify(&[], &document.to_string()), refused("signature: does not verify with the server's key"));
     let document = online(&server, &signer.sign_with(&header, &own(&server)));
     accepted(&verify(&[], &document.to_string()), &document, &own(&server));
     let header = with(header, json!({ "kid": "k2" }));

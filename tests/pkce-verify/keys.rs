@@ -88,14 +88,14 @@ fn fetches_no_other_keys_because_of_a_bad_signature() {
     let (signer, forger) = (Signer::new("k1"), Signer::new("k1"));
     let server = rotating(vec![signer.jwks()]);
     let output = verify(&[], &online(&server, &forger.sign(&own(&server))).to_string());
-    assert_eq!(output, refused("signature: not made with the server's key"));
+    assert_eq!(output, refused("signature: does not verify with the server's key"));
     assert_eq!(server.requests().len(), 1);
     // A key of this name, of another type or on another curve.
     let keys = [json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }), with(signer.jwk(), json!({ "crv": "P-384" }))];
     for key in keys {
         let server = rotating(vec![json!({ "keys": [with(key, json!({ "kid": "k1" }))] })]);
         let output = verify(&[], &online(&server, &signer.sign(&own(&server))).to_string());
-        assert_eq!(output, refused("alg: the server has no key for it"));
+        assert_eq!(output, refused("alg: no key for it in the server's JWKS"));
         assert_eq!(server.requests().len(), 1);
     }
 }
@@ -110,7 +110,7 @@ fn keeps_the_keys_of_each_server_apart() {
     assert_eq!((first.requests().len(), second.requests().len()), (1, 1));
     let forged = online(&second, &one.sign(&own(&second)));
     let output = verify(&[], &lines(&[of_first, forged]));
-    assert_eq!(after(1, &output), refused("signature: not made with the server's key"));
+    assert_eq!(after(1, &output), refused("signature: does not verify with the server's key"));
 }
 
 #[test]
@@ -120,22 +120,18 @@ fn says_what_is_wrong_with_the_response_of_the_server() {
     let redirect = b"HTTP/1.1 302 X\r\nLocation: /other\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let json = |body: &str| response(200, "application/json", body);
     let cases = [
-        (response(404, "", ""), 1, "JWKS: there is none (404)"),
-        (response(403, "", ""), 1, "JWKS: the server answered 403"),
-        (redirect.to_vec(), 4, "JWKS: a redirect (302), which is not followed"),
-        (
-            response(200, "text/html", "<!doctype html>"),
-            4,
-            "JWKS: a page and no JSON (of a proxy, or of a network's own login?)",
-        ),
-        (json(""), 4, "JWKS: not a JSON object: it ends too early"),
+        (response(404, "", ""), 1, "JWKS: not found (404)"),
+        (response(403, "", ""), 1, "JWKS: the server responded with 403"),
+        (redirect.to_vec(), 4, "JWKS: redirect (302) not followed"),
+        (response(200, "text/html", "<!doctype html>"), 4, "JWKS: HTML, not JSON (proxy or captive portal?)"),
+        (json(""), 4, "JWKS: not a JSON object: unexpected end"),
         (json("[]"), 4, "JWKS: not a JSON object"),
-        (json(&twice), 4, "JWKS: keys: there twice"),
+        (json(&twice), 4, "JWKS: keys: duplicate"),
         (json("{}"), 4, "JWKS: keys: missing"),
         (json(r#"{"keys":{}}"#), 4, "JWKS: keys: must be an array"),
         (json(r#"{"keys":null}"#), 4, "JWKS: keys: must be an array"),
-        (json(&" ".repeat(2 << 20)), 4, "127.0.0.1: the answer is larger than 1 MiB"),
-        (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the answer is not HTTP"),
+        (json(&" ".repeat(2 << 20)), 4, "127.0.0.1: the response is larger than 1 MiB"),
+        (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the response is not valid HTTP"),
         (json(r#"{"keys":[]}"#), 4, ""),
     ];
     for (octets, status, message) in cases {
@@ -183,7 +179,7 @@ fn gives_up_on_a_server_that_stays_unavailable() {
     let server = Server::start(|_| response(503, "", ""));
     let document = online(&server, &signer.sign(&own(&server)));
     let output = verify(&["--timeout", "1"], &document.to_string());
-    assert_eq!(output, failure("pkce-verify", 3, "JWKS: the server answered 503"));
+    assert_eq!(output, failure("pkce-verify", 3, "JWKS: the server responded with 503"));
     // The pauses grow: at a quarter of a second each, there would be time for one more.
     assert!((1..=3).contains(&server.requests().len()));
 
@@ -206,8 +202,8 @@ fn tells_a_person_that_it_fetches_again() {
     });
     let (status, seen) = terminal.end();
     assert_eq!(status, Some(3));
-    let expected = "pkce-verify: note: JWKS: the server answered 503; asking again\r\n\
-                    pkce-verify: JWKS: the server answered 503\r\n";
+    let expected = "pkce-verify: note: JWKS: the server responded with 503; retrying\r\n\
+                    pkce-verify: JWKS: the server responded with 503\r\n";
     assert_eq!(seen, expected);
 }
 
@@ -218,9 +214,9 @@ fn fetches_once_where_only_a_person_can_repair_it() {
     let mut tool = command("pkce-verify");
     tool.args(["--now", &NOW.to_string(), "--timeout", "60"]).env("SSL_CERT_FILE", "/missing").env("PKCE_TRACE", "1");
     let output = finish(&mut tool, document.to_string().as_bytes());
-    let hint = "hint: install ca-certificates, or name a file in SSL_CERT_FILE";
+    let hint = "hint: install ca-certificates, or set SSL_CERT_FILE";
     assert_eq!((output.status, output.stderr.lines().count()), (3, 3), "{output:?}");
-    let end = format!("pkce-verify: op.example: no certificates to check the server's with\n{hint}\n");
+    let end = format!("pkce-verify: op.example: no trusted certificates found\n{hint}\n");
     assert!(output.stderr.ends_with(&end), "{output:?}");
 }
 
@@ -238,7 +234,7 @@ fn gives_up_on_a_server_that_is_too_slow() {
     });
     let document = online(&server, &signer.sign(&own(&server)));
     let output = verify(&["--timeout", "2"], &document.to_string());
-    assert_eq!(output, failure("pkce-verify", 3, "127.0.0.1: no answer within 2 s"));
+    assert_eq!(output, failure("pkce-verify", 3, "127.0.0.1: no response within 2 s"));
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -248,10 +244,10 @@ fn fetches_no_keys_over_plain_http_and_none_from_this_machine_for_a_remote_serve
     let server = rotating(vec![signer.jwks()]);
     let document = document(&signer.sign(&claims()));
     let plain = with(document.clone(), json!({ "jwks_uri": "http://op.example/jwks" }));
-    let hint = "hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
-    let wrong = format!("jwks_uri: plain http is allowed to this machine alone; use https\n{hint}");
+    let hint = "hint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
+    let wrong = format!("jwks_uri: plain http is only allowed to this machine; use https\n{hint}");
     assert_eq!(verify(&[], &plain.to_string()), failure("pkce-verify", 4, &wrong));
-    let wrong = "jwks_uri: a server elsewhere must not name one on this machine";
+    let wrong = "jwks_uri: a remote server must not point to this machine";
     for url in [server.url("/jwks"), format!("http://localhost:{}/jwks", server.port)] {
         let inside = with(document.clone(), json!({ "jwks_uri": url }));
         assert_eq!(verify(&[], &inside.to_string()), failure("pkce-verify", 4, wrong));
@@ -272,12 +268,12 @@ fn says_what_is_wrong_with_the_file_of_keys() {
     assert_eq!(verify(&["--jwks", directory.path().to_str().unwrap()], &input), expected);
     let file = directory.path().join("jwks.json");
     for (text, wrong) in [
-        ("", "not a JSON object: it ends too early"),
+        ("", "not a JSON object: unexpected end"),
         ("-----BEGIN PUBLIC KEY-----", "not JSON at line 1, column 2"),
         ("[]", "not a JSON object"),
         ("{}", "keys: missing"),
         (r#"{"keys":"k1"}"#, "keys: must be an array"),
-        (r#"{"keys":[],"keys":[]}"#, "keys: there twice"),
+        (r#"{"keys":[],"keys":[]}"#, "keys: duplicate"),
     ] {
         std::fs::write(&file, text).unwrap();
         let output = verify(&["--jwks", file.to_str().unwrap()], &input);
@@ -304,7 +300,7 @@ fn fetches_nothing_where_the_keys_are_in_a_file() {
 fn notes_a_private_key_among_the_public_ones() {
     let signer = Signer::new("k1");
     let jwks = json!({ "keys": [with(signer.jwk(), json!({ "d": "c2VjcmV0" }))] });
-    let note = "pkce-verify: note: JWKS: a private key is in it, for everybody to sign with\n";
+    let note = "pkce-verify: note: JWKS: contains a private key, so anyone can sign tokens\n";
     let offline = Offline::new(&jwks);
     let before = document(&signer.sign(&claims()));
     let output = offline.run(&[], &before);

@@ -96,10 +96,10 @@ fn accepts(args: &[&str], about: &Value, cases: &[Value]) {
     }
 }
 
-const EXPIRED: &str = "exp: it has expired\nhint: is this machine's clock right?";
-const ISSUED: &str = "iat: in the future\nhint: is this machine's clock right?";
-const EARLY: &str = "nbf: not valid yet\nhint: is this machine's clock right?";
-const LOGIN: &str = "auth_time: in the future\nhint: is this machine's clock right?";
+const EXPIRED: &str = "exp: expired\nhint: check this machine's clock";
+const ISSUED: &str = "iat: in the future\nhint: check this machine's clock";
+const EARLY: &str = "nbf: not valid yet\nhint: check this machine's clock";
+const LOGIN: &str = "auth_time: in the future\nhint: check this machine's clock";
 
 const HEADER: &str = r#"{"alg":"ES256","kid":"k1"}"#;
 
@@ -140,4 +140,4 @@ fn rotating(sets: Vec<Value>) -> Server {
     Server::start(move |_| json_response(&sets[asked.fetch_add(1, Ordering::SeqCst).min(sets.len() - 1)]))
 }
 
-const UNNAMED: &str = "kid: the server has no signing key of this name";
+const UNNAMED: &str = "kid: no such signing key in the server's JWKS";

@@ -16,36 +16,36 @@ fn marked(signer: &Signer) -> Vec<(String, &'static str)> {
     };
     let head = |changes: Value| signer.sign_with(&header(changes), &with(claims(), json!({ "own": "MARK" })));
     vec![
-        ("MARK".to_owned(), "not three parts with dots between them"),
-        ("MARK.MARK.MARK.MARK.MARK".to_owned(), "encrypted, which no tool here can read"),
+        ("MARK".to_owned(), "not three parts separated by dots"),
+        ("MARK.MARK.MARK.MARK.MARK".to_owned(), "encrypted, which is not supported"),
         ("MARK!.MARK.MARK".to_owned(), "header: not base64url"),
-        (head(json!({ "alg": "MARK" })), "header: alg: not one that is known here"),
+        (head(json!({ "alg": "MARK" })), "header: alg: not supported"),
         (head(json!({ "alg": ["MARK"] })), "header: alg: must be a string"),
         (head(json!({ "alg": null })), "header: alg: missing"),
-        (head(json!({ "alg": "HS256" })), "header: alg: a MAC does not prove who made it"),
-        (head(json!({ "alg": "none" })), "header: alg: not signed"),
-        (head(json!({ "alg": "RS256" })), "header: alg: not one that the server says it signs with"),
-        (head(json!({ "typ": "MARK" })), "header: typ: another kind of token"),
+        (head(json!({ "alg": "HS256" })), "header: alg: HMAC does not prove who signed"),
+        (head(json!({ "alg": "none" })), "header: alg: unsigned"),
+        (head(json!({ "alg": "RS256" })), "header: alg: not one of the server's signing algorithms"),
+        (head(json!({ "typ": "MARK" })), "header: typ: not the type of an ID token"),
         (head(json!({ "typ": ["MARK"] })), "header: typ: must be a string"),
         (head(json!({ "crit": ["MARK"] })), "header: crit: not supported"),
         (head(json!({ "b64": "MARK" })), "header: b64: not supported"),
         (head(json!({ "kid": "MARK" })), UNNAMED),
         (head(json!({ "kid": ["MARK"] })), "header: kid: must be a string"),
-        (forger.sign(&json!({ "own": "MARK" })), "signature: not made with the server's key"),
+        (forger.sign(&json!({ "own": "MARK" })), "signature: does not verify with the server's key"),
         (signer.sign_text(HEADER, "MARK"), "claims: not JSON at line 1, column 1"),
-        (signer.sign_text(HEADER, r#"{"sub":"MARK","sub":"MARK"}"#), "claims: sub: there twice"),
+        (signer.sign_text(HEADER, r#"{"sub":"MARK","sub":"MARK"}"#), "claims: sub: duplicate"),
         (claim(json!({ "iss": "MARK" })), "iss: not the document's issuer"),
         (claim(json!({ "iss": ["MARK"] })), "iss: must be a string"),
-        (claim(json!({ "sub": "MARK".repeat(100) })), "sub: must have from 1 to 255 characters"),
-        (claim(json!({ "aud": "MARK" })), "aud: not this client"),
+        (claim(json!({ "sub": "MARK".repeat(100) })), "sub: must have 1 to 255 characters"),
+        (claim(json!({ "aud": "MARK" })), "aud: does not include this client"),
         (claim(json!({ "aud": ["MARK", 1] })), "aud: must be an array of strings"),
-        (claim(json!({ "aud": ["cli", "MARK"] })), "aud: others beside this client"),
+        (claim(json!({ "aud": ["cli", "MARK"] })), "aud: includes others besides this client"),
         (claim(json!({ "azp": "MARK" })), "azp: not this client"),
         (claim(json!({ "exp": "MARK" })), "exp: must be a number of seconds"),
         (claim(json!({ "exp": null })), "exp: missing"),
-        (claim(json!({ "exp": 1 })), "exp: it has expired"),
+        (claim(json!({ "exp": 1 })), "exp: expired"),
         (claim(json!({ "nonce": "MARK" })), "nonce: not the one that was sent"),
-        (claim(json!({ "at_hash": "MARK" })), "at_hash: not that of the access token"),
+        (claim(json!({ "at_hash": "MARK" })), "at_hash: does not match the access token"),
     ]
 }
 
@@ -88,7 +88,7 @@ fn tells_programs_the_status_of_the_response() {
     let output = finish(tool.env("PKCE_ERRORS", "json"), input.as_bytes());
     let expected = json!({
         "tool": "pkce-verify", "status": 1, "kind": "refused", "http_status": 404,
-        "message": "JWKS: there is none (404)",
+        "message": "JWKS: not found (404)",
     });
     let told: Value = serde_json::from_str(&output.stderr).unwrap();
     assert_eq!((output.status, told), (1, expected));

@@ -7,10 +7,9 @@ use crate::{BY_HAND, FORM, JSON, OPENID, Provider, assert_granted, refusal, usua
 
 const SECRET: &str = "--client-secret-file <(echo s3cret-s3cret)";
 
-const OTHER_SCOPE: &str = "pkce-exchange: note: the server granted another scope than the one asked for\n";
+const OTHER_SCOPE: &str = "pkce-exchange: note: the server granted a scope other than the requested one\n";
 
-const NO_ISSUER: &str =
-    "pkce-callback: note: the document has no issuer, so it cannot be checked whose redirect this will be\n";
+const NO_ISSUER: &str = "pkce-callback: note: the document has no issuer, so the redirect's issuer cannot be checked\n";
 
 #[test]
 fn logs_in_whatever_the_wire_looks_like() {
@@ -68,7 +67,7 @@ fn logs_in_at_keycloak_with_all_that_it_adds() {
 #[test]
 fn takes_a_token_of_several_audiences_only_where_each_is_trusted() {
     let provider = || Provider { claims: json!({ "aud": ["account", "cli"], "azp": "cli" }), ..Provider::default() };
-    let wrong = "id_token: aud: others beside this client\nhint: --trust-audience names one that may be there";
+    let wrong = "id_token: aud: includes others besides this client\nhint: allow an audience with --trust-audience";
     assert_eq!(provider().run(OPENID), failure("pkce-verify", 4, wrong));
     let claims = json!({ "id_token_claims": { "aud": ["account", "cli"], "azp": "cli", "sub": "alice" } });
     assert_granted(&provider().run(&format!("{OPENID} --trust-audience account")), "", usual(claims));
@@ -117,8 +116,8 @@ fn redirects_to_the_exact_port_that_okta_auth0_dex_and_kanidm_require() {
     let running = exact.start();
     let login = OPENID.replace("pkce-url", &format!("pkce-url --redirect-uri {uri}"));
     assert_granted(&running.run(&login), "", usual(json!({})));
-    let message = "the program of BROWSER ended in failure, and there is no terminal\n\
-                   hint: run it by hand with the URL above; it may say why";
+    let message = "the BROWSER program failed, and there is no terminal\n\
+                   hint: run it with the URL above to see why";
     assert_eq!((running.run(OPENID), running.requests_to("/token")), (failure("pkce-callback", 3, message), 1));
 }
 

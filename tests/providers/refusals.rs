@@ -21,8 +21,8 @@ fn refuses_an_id_token_of_an_issuer_that_is_not_to_the_letter() {
 fn refuses_entras_issuer_template() {
     let template = json!({ "issuer": "ORIGIN/{tenantid}/v2.0" });
     let entra = Provider { path: "/common/v2.0", metadata: template, ..Provider::default() };
-    let message = "metadata: issuer: not the one that was asked for\n\
-                   hint: it is a pattern for many tenants: ask for the issuer of yours";
+    let message = "metadata: issuer: not the requested issuer\n\
+                   hint: the metadata names a template for all tenants; use your tenant's own issuer";
     assert_eq!(entra.run(OPENID), failure("pkce-discover", 4, message));
 }
 
@@ -41,7 +41,7 @@ fn tells_each_servers_refusal_in_its_own_words() {
         ("Auth0", 403, json!({ "error": "invalid_grant", "error_description": "No." }), 5, "invalid_grant: No."),
         ("glewlwyd", 403, json!({ "error": "invalid_code" }), 1, "invalid_code"),
         ("Slack", 200, json!({ "ok": false, "error": "invalid_code" }), 1, "invalid_code"),
-        ("Slack", 200, json!({ "ok": false }), 1, "an error without a name"),
+        ("Slack", 200, json!({ "ok": false }), 1, "unnamed error"),
         ("GitHub", 200, json!({ "error": "redirect_uri_mismatch" }), 1, "redirect_uri_mismatch"),
         (
             "Entra",
@@ -67,16 +67,16 @@ fn takes_what_has_no_tokens_and_no_oauth_error_for_the_end_of_the_code() {
     let slack = "{\"ok\":true,\"authed_user\":{\"access_token\":\"xoxp-1\",\"token_type\":\"user\"}}";
     let facebook = "{\"error\":{\"message\":\"This code has been used.\",\"type\":\"OAuthException\",\"code\":100}}";
     for (name, status, media_type, body, ends, message) in [
-        ("", 400, "", "", 5, "the server answered 400 without an OAuth error"),
+        ("", 400, "", "", 5, "the server responded with 400 without an OAuth error"),
         (
             "Twitch",
             400,
             JSON,
             "{\"status\":400,\"message\":\"Invalid authorization code\"}",
             5,
-            "the server answered 400 without an OAuth error",
+            "the server responded with 400 without an OAuth error",
         ),
-        ("Facebook", 400, JSON, facebook, 5, "the server answered 400 without an OAuth error"),
+        ("Facebook", 400, JSON, facebook, 5, "the server responded with 400 without an OAuth error"),
         // A form is read only where the server says that it is one.
         ("Facebook", 200, "text/plain", "access_token=AT&expires=5183974", 4, "not JSON at line 1, column 1"),
         ("Slack", 200, JSON, slack, 4, "access_token: missing"),
@@ -86,7 +86,7 @@ fn takes_what_has_no_tokens_and_no_oauth_error_for_the_end_of_the_code() {
             JSON,
             "{\"access_token\":\"AT\",\"token_type\":\"DPoP\"}",
             4,
-            "token_type: not Bearer, and no other type was asked for",
+            "token_type: not Bearer, the only supported type",
         ),
     ] {
         let message = format!("token endpoint: {message}; the code may be spent");
@@ -121,7 +121,7 @@ fn tells_what_each_server_says_in_its_redirect() {
 fn says_that_a_server_lets_no_public_client_revoke_and_keeps_the_tokens() {
     let running = Provider { instead: vec![("revoke", response(401, "", ""))], ..Provider::default() }.start();
     let output = running.run(&format!("{OPENID} | pkce-revoke"));
-    let message = format!("revocation endpoint: the server answered 401{PUBLIC}");
+    let message = format!("revocation endpoint: the server responded with 401{PUBLIC}");
     assert_eq!((output, running.requests_to("/revoke")), (failure("pkce-revoke", 1, &message), 1));
 }
 
@@ -129,7 +129,7 @@ fn says_that_a_server_lets_no_public_client_revoke_and_keeps_the_tokens() {
 fn says_that_atproto_requires_dpop() {
     let nonce = refusal("use_dpop_nonce", "Authorization server requires nonce in DPoP proof");
     let said = "use_dpop_nonce: Authorization server requires nonce in DPoP proof\n\
-                hint: the server wants DPoP (RFC 9449), which no tool here can do";
+                hint: the server requires DPoP (RFC 9449), which is not supported";
     let metadata = json!({
         "require_pushed_authorization_requests": true, "authorization_response_iss_parameter_supported": true,
     });
@@ -142,7 +142,7 @@ fn says_that_atproto_requires_dpop() {
     let port = format!("pkce-url --redirect-uri http://127.0.0.1:{}/callback", free_port());
     let pushing = OPENID.replace("pkce-url", &port).replace("| pkce-callback", "| pkce-push | pkce-callback");
     assert_granted(&atproto(vec![]).run(&pushing), "", usual(json!({})));
-    let message = "authorization_url: the server takes only requests that were pushed to it\n\
+    let message = "authorization_url: the server accepts pushed requests only\n\
                    hint: put pkce-push between pkce-url and pkce-callback";
     assert_eq!(atproto(vec![]).run(OPENID), failure("pkce-callback", 2, message));
     let output = atproto(vec![("par", nonce.clone())]).run(&pushing);

@@ -40,8 +40,8 @@ fn logs_in_at_a_test_networks_keycloak_where_its_name_is_given() {
         assert_eq!(output.json()["issuer"], format!("http://keycloak:{port}/realms/x"));
     }
     let running = keycloak();
-    let message = "issuer: plain http is allowed to this machine alone; use https\n\
-                   hint: PKCE_HTTP_HOSTS names hosts of a test network, as in keycloak:8080";
+    let message = "issuer: plain http is only allowed to this machine; use https\n\
+                   hint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
     for hosts in ["", "keycloak:1", "cloak"] {
         let output = at_keycloak(&running, hosts, OPENID).unwrap();
         assert_eq!(output, failure("pkce-discover", 4, message), "{hosts}");
@@ -66,7 +66,7 @@ fn lets_no_server_elsewhere_have_a_test_networks_host_called() {
         let document = changed(endpoints("https://id.example"), &known);
         let script = format!("export DOCUMENT='{document}'; {script}");
         let Some(output) = at_keycloak(&running, "keycloak", &script) else { return };
-        let message = format!("{name}: a server elsewhere must not name one on this machine");
+        let message = format!("{name}: a remote server must not point to this machine");
         assert_eq!((output, running.requests_to(path)), (failure(tool, 4, &message), 0));
     }
 }
