@@ -69,7 +69,7 @@ fn finds_nothing_wrong_with_a_strict_server() {
         let line = "\npass         wrong verifier refused     token endpoint: invalid_grant: \
                     code_verifier does not match code_challenge\n";
         assert!(output.stdout.contains(line), "{}", output.stdout);
-        assert_eq!(output.stderr.matches("to log in, open this URL").count(), 5);
+        assert_eq!(output.stderr.matches("to sign in, open this URL").count(), 5);
     }
 }
 

@@ -64,7 +64,7 @@ fn tells_its_version_and_what_it_takes() {
 #[test]
 fn refuses_options_it_does_not_have_and_never_repeats_a_value() {
     for tool in tools() {
-        let hint = format!("'{tool} --help'");
+        let hint = format!("see '{tool} --help'");
         let output = run(&tool, &["--code=s3cr3t"], "");
         assert_eq!((output.status, &output.stdout), (2, &failure(&tool, 2, "").stdout));
         assert!(output.stderr.starts_with(&format!("{tool}: --code: no such option\nhint: ")), "{output:?}");

@@ -52,7 +52,7 @@ fn shows_a_newcomer_each_step_and_no_whole_secret() {
         }
         let secret = |line: &&str| line.contains("(secret)") && line.len() > 45;
         assert_eq!(text.lines().find(secret), None);
-        assert!(!text.contains('\u{1b}') && output.stderr.contains("to log in, open this URL"), "{output:?}");
+        assert!(!text.contains('\u{1b}') && output.stderr.contains("to sign in, open this URL"), "{output:?}");
     }
     let broken = finish(command("sh").arg(example("demo.sh")).env("PATH", "/usr/bin:/bin"), b"");
     assert_ne!(broken.status, 0);
@@ -92,7 +92,7 @@ fn with_home(directory: &TempDir, script: &str) -> Output {
 }
 
 fn quiet(output: &Output) -> Vec<&str> {
-    let noise = |line: &&str| line.contains("to log in, open this URL") || line.starts_with("http");
+    let noise = |line: &&str| line.contains("to sign in, open this URL") || line.starts_with("http");
     output.stderr.lines().filter(|line| !noise(line)).collect()
 }
 
@@ -184,7 +184,7 @@ fn logs_in_again_only_where_that_helps() {
     let expected = "first=0\nunopened=3\nloose=4\nunreachable=3\nsame=0\nrefreshed=0\nanew=0\nkept=0\n";
     assert_eq!(output.stdout, expected, "{output:?}");
     // Two logins: the first, and the one after the revocation.
-    assert_eq!(output.stderr.matches("to log in, open this URL").count(), 2, "{output:?}");
+    assert_eq!(output.stderr.matches("to sign in, open this URL").count(), 2, "{output:?}");
     let stored = directory.path().join("store/work.json").display().to_string();
     let said = quiet(&output).join("\n");
     assert!(
@@ -322,7 +322,7 @@ fn sends_auth0_the_request_of_the_article_and_tells_how_to_register() {
     let output = finish(&mut script, b"");
     assert_eq!((output.status, output.stdout.as_str()), (1, "!1 refused pkce-exchange\n"), "{output:?}");
     let said = "pkce-exchange: token endpoint: invalid_client: Unauthorized\n\
-                hint: a client without a secret must be registered with token_endpoint_auth_method none";
+                hint: register a client without a secret with token_endpoint_auth_method none";
     assert!(output.stderr.contains(said), "{output:?}");
     let seen = server.requests();
     let token = seen.iter().find(|seen| seen.target == "/oauth/token").unwrap();

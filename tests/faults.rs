@@ -29,7 +29,7 @@ const PUSH: &str = "pkce-discover $time | pkce-gen - |
     pkce-push $time | pkce-callback $time | pkce-exchange $time | pkce-verify $time";
 
 /// What is said with each URL that a browser is to open.
-const URL: &str = "to log in, open this URL";
+const URL: &str = "to sign in, open this URL";
 
 /// Where a server is waited for in vain, or asked again until the time is over.
 const WAITS: [&str; 9] =

@@ -35,7 +35,7 @@ fn inside(shell: &str, script: &str) -> Output {
 }
 
 fn messages(stderr: &str) -> Vec<&str> {
-    let noise = |line: &&str| line.contains("to log in, open this URL") || line.starts_with("http");
+    let noise = |line: &&str| line.contains("to sign in, open this URL") || line.starts_with("http");
     stderr.lines().filter(|line| !noise(line)).collect()
 }
 

@@ -331,7 +331,7 @@ fn follows_no_redirect_to_another_server() {
         let location = other.url("/.well-known/openid-configuration");
         let octets = format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
         let (output, targets) = with_response(octets.into_bytes());
-        let message = format!("metadata: a redirect ({status}), which is not followed");
+        let message = format!("metadata: redirect ({status}) not followed");
         assert_eq!((output, targets.len()), (failure("pkce-discover", 4, &message), 1));
     }
     assert_eq!(other.requests().len(), 0);

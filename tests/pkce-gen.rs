@@ -298,7 +298,7 @@ fn refuses_options_it_cannot_use() {
         (vec!["--count=-1"], count),
         (vec!["--count", "1e3"], count),
         (vec!["--count", "1000000001"], count),
-        (vec!["--keep-verifier=x"], "--keep-verifier: cannot be read"),
+        (vec!["--keep-verifier=x"], "--keep-verifier: invalid"),
         (vec!["--length=43"], "--length: no such option"),
     ] {
         assert_eq!(run("pkce-gen", &args, ""), failure("pkce-gen", 2, &format!("{wrong}\n{hint}")), "{args:?}");

@@ -112,8 +112,8 @@ fn shows_who_the_client_is_in_one_way_alone() {
 fn says_why_a_request_was_not_taken() {
     let endpoint = "pushed authorization request endpoint";
     let json = "application/json";
-    let public = "hint: a client without a secret must be registered with token_endpoint_auth_method none; \
-                  one with a secret needs --client-secret-file";
+    let public = "hint: register a client without a secret with token_endpoint_auth_method none; \
+                  for one with a secret use --client-secret-file";
     for (octets, status, wrong) in [
         (response(400, json, "{\"error\":\"invalid_request\"}"), 1, "invalid_request".to_owned()),
         (response(401, json, "{\"error\":\"invalid_client\"}"), 1, format!("invalid_client\n{public}")),

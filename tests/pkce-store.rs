@@ -345,7 +345,7 @@ fn has_every_file_go_through_the_commands() {
     ] {
         let message = format!("{path}: PKCE_OPEN: {wrong}{hint}");
         let output = sealed("pkce-load", &["work"], seal, open);
-        let piped = wrong.starts_with("the command gave nothing") && open == "yes";
+        let piped = wrong.starts_with("the command wrote nothing") && open == "yes";
         assert!(output == failure("pkce-load", 3, &message) || piped && output.status == 3, "{open}: {output:?}");
         assert_eq!(sealed("pkce-store", &["work"], seal, open).status, 3, "{open}");
         assert_eq!(sealed("pkce-token", &["work"], seal, open).status, 3, "{open}");

@@ -70,7 +70,7 @@ fn arguments(directory: &TempDir) -> String {
 }
 
 fn said(output: &Output) -> Vec<&str> {
-    output.stderr.lines().filter(|line| !line.starts_with("http") && !line.contains("to log in, open")).collect()
+    output.stderr.lines().filter(|line| !line.starts_with("http") && !line.contains("to sign in, open")).collect()
 }
 
 #[test]

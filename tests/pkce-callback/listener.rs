@@ -47,7 +47,7 @@ fn is_not_delayed_by_silent_slow_and_forged_connections() {
     never_reads.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     for number in 0..100 {
         let page = login.get(&format!("code=forged&state=guess-{number}"));
-        assert!(page.starts_with("HTTP/1.1 400") && page.contains("goes on waiting"), "{page}");
+        assert!(page.starts_with("HTTP/1.1 400") && page.contains("still waiting"), "{page}");
     }
     let before = Instant::now();
     login.get("code=abc&state=st-123");
@@ -148,8 +148,8 @@ fn says_that_a_form_is_not_taken_and_goes_on() {
     let body = "code=form&state=st-123";
     let head = format!("POST /callback HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", login.port);
     let page = talk(login.port, format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
-    let text = "<p>A sign-in must come back in a page's address (response_mode=query), and not in a form (405). \
-                Nothing was changed; the terminal goes on waiting.</p>";
+    let text = "<p>The response must arrive in the page's address (response_mode=query), not in a form (405). \
+                Nothing was changed, and the terminal is still waiting.</p>";
     assert!(page.starts_with("HTTP/1.1 405 ") && page.contains("\r\nAllow: GET\r\n") && page.contains(text), "{page}");
     login.get("code=abc&state=st-123");
     let output = login.end();

@@ -160,7 +160,7 @@ fn notes_at_a_terminal_that_no_browser_could_be_opened_and_goes_on() {
         let mut terminal =
             Terminal::bash(&watched(&format!("BROWSER={browser} pkce-callback <doc >out")), directory.path());
         let port = port_of(&mut terminal);
-        terminal.until("note: no browser could be opened here");
+        terminal.until("note: no browser could be opened: open the URL");
         talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
         let (_, seen) = terminal.end();
         assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");

@@ -149,7 +149,8 @@ fn checks_whose_redirect_it_is() {
         if status != 0 {
             assert_eq!(output.stderr.lines().last(), Some(format!("pkce-callback: {message}").as_str()), "{query}");
         }
-        let noted = output.stderr.contains("note: the document has no issuer, so it cannot be checked");
+        let noted =
+            output.stderr.contains("note: the document has no issuer, so the redirect's issuer cannot be checked");
         assert_eq!(noted, document["issuer"].is_null(), "{query}");
     }
 }

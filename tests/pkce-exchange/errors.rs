@@ -28,8 +28,8 @@ fn says_what_the_server_says_in_printable_words_and_without_our_secrets() {
 
 #[test]
 fn tells_what_a_public_client_needs_where_it_is_refused() {
-    let hint = "\nhint: a client without a secret must be registered with token_endpoint_auth_method none; \
-                one with a secret needs --client-secret-file";
+    let hint = "\nhint: register a client without a secret with token_endpoint_auth_method none; \
+                for one with a secret use --client-secret-file";
     let (output, _) = with_response(response(401, "application/json", "{\"error\":\"invalid_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: invalid_client{hint}")));
     let (output, _) = with_response(response(400, "application/json", "{\"error\":\"invalid_client\"}"));

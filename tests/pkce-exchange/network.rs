@@ -113,7 +113,7 @@ fn follows_no_redirect_to_another_server() {
         let location = other.url("/token");
         let octets = format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
         let (output, seen) = with_response(octets.into_bytes());
-        let message = format!("token endpoint: a redirect ({status}), which is not followed");
+        let message = format!("token endpoint: redirect ({status}) not followed");
         assert_eq!((output, seen.len()), (failure("pkce-exchange", 4, &message), 1));
     }
     assert_eq!(other.requests().len(), 0);
