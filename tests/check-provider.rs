@@ -8,7 +8,7 @@ mod terminal;
 use std::collections::HashSet;
 use std::thread;
 
-use common::{Output, command, finish, lacks, new_directory, root, run};
+use common::{Output, command, finish, lacks, new_directory, root, run, write_program};
 use serde_json::Value;
 use terminal::Terminal;
 
@@ -363,9 +363,7 @@ fn shows_no_secret_with_a_trace_and_leaves_nothing_behind() {
     for tool in ["pkce-gen", "pkce-callback", "pkce-exchange", "pkce-refresh"] {
         let real = common::bin().join(tool);
         let shim = format!("#!/bin/bash\nset -o pipefail\n'{}' \"$@\" | tee -a '{at}/seen'\n", real.display());
-        std::fs::write(shims.join(tool), shim).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(shims.join(tool), mode).unwrap();
+        write_program(&shims.join(tool), &shim);
     }
     std::fs::create_dir(directory.path().join("temp")).unwrap();
     let before = format!("export PATH='{at}/shims':\"$PATH\" TMPDIR='{at}/temp';");

@@ -318,7 +318,8 @@ fn starts_tools_alike_where_the_tests_were_started_in_odd_surroundings() {
     let again = std::env::current_exe().unwrap();
     let odd =
         "trap '' HUP INT QUIT TERM CHLD TSTP USR1; umask 077; ulimit -S -n 256; export PKCE_ERRORS=json NO_COLOR=1
-        exec 3</dev/null 7>/dev/null <&-; exec \"$0\" --exact starts_tools_alike_whoever_started_the_tests";
+        exec 3</dev/null 7>/dev/null <&-; set -- \"$0\" --exact starts_tools_alike_whoever_started_the_tests
+        env --block-signal true 2>/dev/null && exec env --block-signal \"$@\"; exec \"$@\"";
     let output = finish(command("bash").args(["-c", odd]).arg(again), b"");
     assert_eq!((output.status, output.stdout.contains("1 passed")), (0, true), "{output:?}");
 }

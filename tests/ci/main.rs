@@ -10,9 +10,8 @@ mod refuses;
 mod workflows;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
-use common::{Output, command, finish, lacks, root};
+use common::{Output, command, finish, lacks, root, write_program};
 use tempfile::TempDir;
 
 const SHELLS: [&str; 2] = ["dash", "bash"];
@@ -55,14 +54,9 @@ fn watched(directory: &TempDir, programs: &[&str]) -> String {
         let script = format!(
             "#!/bin/sh\nprintf '%s\\n' \"$0 $*\" >> '{log}'\nPATH='{path}'\nexport PATH\nexec {program} \"$@\"\n"
         );
-        executable(&shims.join(program), &script);
+        write_program(&shims.join(program), &script);
     }
     format!("{}:{path}", shims.display())
-}
-
-fn executable(file: &std::path::Path, script: &str) {
-    fs::write(file, script).unwrap();
-    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn arguments(directory: &TempDir) -> String {

@@ -8,8 +8,8 @@ use std::process::{Child, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::{bin, command, finish, lacks, new_directory, root, tools};
-use crate::{ci, executable};
+use crate::ci;
+use crate::common::{bin, command, finish, lacks, new_directory, root, tools, write_program};
 
 /// The parts of a workflow that a runner runs: each with when it does, and its script.
 struct Part {
@@ -109,7 +109,7 @@ impl Runner {
             let (real, built) = (bin().join(&tool), directory.path().join("built").join(&tool));
             match ["pkce-callback", "pkce-exchange", "pkce-refresh"].contains(&tool.as_str()) {
                 false => symlink(real, built).unwrap(),
-                true => executable(
+                true => write_program(
                     &built,
                     &format!("#!/bin/bash\nset -o pipefail\n'{}' \"$@\" | tee -a '{at}/seen/{tool}'\n", real.display()),
                 ),
@@ -117,7 +117,7 @@ impl Runner {
         }
         // cargo install … --root FOLDER
         let build = "#!/bin/bash\nmkdir -p \"${!#}/bin\"\ncp -P \"$BUILT\"/* \"${!#}/bin\"\n";
-        executable(&directory.path().join("shims/cargo"), build);
+        write_program(&directory.path().join("shims/cargo"), build);
         let mut environment = environment;
         environment.push(("BUILT".to_owned(), format!("{at}/built")));
         environment.push(("RUNNER_TEMP".to_owned(), format!("{at}/temp")));

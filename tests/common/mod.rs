@@ -98,6 +98,16 @@ pub fn make_fifo(path: &Path) {
     assert_eq!(output, Output { status: 0, stdout: String::new(), stderr: String::new() });
 }
 
+/// Writes a script that can be run.
+///
+/// Another process writes it: were it this one, a program that another test starts at the same moment could still hold it
+/// open for writing, and a file that is open for writing cannot be run (ETXTBSY).
+pub fn write_program(path: &Path, text: &str) {
+    let script = "cat >\"$1\" && chmod 755 \"$1\"";
+    let output = finish(command("sh").args(["-c", script, "sh"]).arg(path), text.as_bytes());
+    assert_eq!(output, Output { status: 0, stdout: String::new(), stderr: String::new() });
+}
+
 /// Whether this machine has a program.
 pub fn has(program: &str) -> bool {
     command(program).arg("--version").stdin(Stdio::null()).output().is_ok()

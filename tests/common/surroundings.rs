@@ -3,13 +3,15 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 
+use nix::sys::signal::SigSet;
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use signal_hook::consts::{FORBIDDEN, SIGPIPE};
 
-/// Lets all programs that this process starts begin alike: default signals, descriptors 0 to 2, umask 022, raised limits.
+/// Lets all programs that this thread starts begin alike: default signals, none of them blocked, descriptors 0 to 2,
+/// umask 022, raised limits.
 ///
-/// The standard library does the rest: it unblocks all signals, and gives SIGPIPE its default action.
+/// SIGPIPE is the standard library's: it ignores it here, and restores the default action in what it starts.
 pub fn settle() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -25,6 +27,7 @@ pub fn settle() {
             limit(resource, None);
         }
     });
+    SigSet::all().thread_unblock().unwrap();
 }
 
 /// The signals that this process ignores.

@@ -14,10 +14,9 @@ mod paste;
 mod redirect;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 
-use common::{Output, command, done, talk};
+use common::{Output, command, done, talk, write_program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -82,7 +81,6 @@ fn request(host: &str, port: u16, query: &str) -> String {
 /// A program for `$BROWSER` in a new directory.
 fn launcher(directory: &TempDir, script: &str) -> String {
     let path = directory.path().join("browser");
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&path, &format!("#!/bin/sh\n{script}\n"));
     path.display().to_string()
 }
