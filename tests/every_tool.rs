@@ -62,6 +62,16 @@ fn tells_its_version_and_what_it_takes() {
 }
 
 #[test]
+fn wraps_its_help_at_the_width_of_the_terminal() {
+    for tool in tools() {
+        let script = format!("stty cols 60 rows 20; {tool} --help");
+        let (status, help) = Terminal::bash(&script, root()).end();
+        assert_eq!(status, Some(0), "{help}");
+        assert!(help.lines().count() > 5 && help.lines().all(|line| line.trim_end().len() <= 60), "{tool}: {help}");
+    }
+}
+
+#[test]
 fn refuses_options_it_does_not_have_and_never_repeats_a_value() {
     for tool in tools() {
         let hint = format!("see '{tool} --help'");

@@ -107,8 +107,7 @@ fn loses_no_refresh_token_but_between_the_response_and_the_file() {
     let (mut killed, mut recovered, mut lost) = (0, 0, 0);
     while killed < kills() {
         killed += u32::from(kill_after(token(), part(whole)));
-        // What was sent has arrived, and the response is out.
-        thread::sleep(Duration::from_millis(20));
+        session.server.settle();
         let latest = session.grant.lock().unwrap().latest;
         let stored = number(&session.stored()["refresh_token"]);
         assert!(left(&session).len() <= 1);
@@ -138,6 +137,6 @@ fn loses_no_refresh_token_but_between_the_response_and_the_file() {
     }
     assert_eq!(left(&session), Vec::<String>::new());
     println!(
-        "pkce-token: {killed} killed, {recovered} taken over by the next, {lost} between the server's answer and the file"
+        "pkce-token: {killed} killed, {recovered} taken over by the next, {lost} between the server's response and the file"
     );
 }

@@ -452,6 +452,16 @@ fn accepts_metadata_of_a_resource_only_as_specified() {
         (servers(json!([5])), 4, "resource metadata: authorization_servers: must be an array of strings"),
         (servers(json!(5)), 4, "resource metadata: authorization_servers: must be a string"),
         (servers(json!(["ftp://id.example"])), 4, "resource metadata: authorization_servers: must begin with https://"),
+        (
+            servers(json!(["https://id.example?tenant=1"])),
+            4,
+            "resource metadata: authorization_servers: must not have a query (?)",
+        ),
+        (
+            servers(json!(["https://id.example/.well-known/openid-configuration"])),
+            4,
+            "resource metadata: authorization_servers: the URL of a metadata document, not of the server or resource",
+        ),
         (response(200, "text/html", "<html>"), 4, "resource metadata: HTML, not JSON (proxy or captive portal?)"),
         (response(500, "", ""), 3, "resource metadata: the server responded with 500"),
         (response(401, "", ""), 1, "resource metadata: the server responded with 401"),

@@ -55,6 +55,19 @@ fn registers_a_public_native_client() {
 }
 
 #[test]
+fn registers_a_redirect_uri_with_port_0_without_its_port() {
+    for (given, registered) in [
+        ("http://127.0.0.1:00/cb", "http://127.0.0.1/cb"),
+        ("http://[0:0:0:0:0:0:0:1]:0/cb", "http://[0:0:0:0:0:0:0:1]/cb"),
+    ] {
+        let args = ["--redirect-uri", given];
+        let (output, requests, _) = with_response(json_response(&json!({ "client_id": "c-1" })), &args);
+        assert_eq!((output.status, &output.json()["redirect_uri"]), (0, &json!(given)), "{output:?}");
+        assert_eq!(body(&requests[0])["redirect_uris"], json!([registered]));
+    }
+}
+
+#[test]
 fn registers_what_the_document_says_and_the_options_first() {
     let server = Server::start(|_| created(&json!({ "client_id": "c-1" })));
     let own = with(document(&server), &json!({ "redirect_uri": "http://127.0.0.1:8080/own", "scope": "a" }));

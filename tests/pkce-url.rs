@@ -375,6 +375,21 @@ fn redirects_over_plain_http_to_this_machine_alone() {
 }
 
 #[test]
+fn takes_a_host_and_a_port_for_an_authority_and_nothing_else() {
+    for (name, url) in [
+        ("redirect_uri", "http://[::1]attacker.example:0/cb"),
+        ("redirect_uri", "http://127.0.0.1:0x1/cb"),
+        ("redirect_uri", "https://app.example:/cb"),
+        ("authorization_endpoint", "https://host:0FF[0::]:8080/"),
+        ("authorization_endpoint", "https://[::1]id.example/"),
+        ("authorization_endpoint", "https://id.example:65536/"),
+    ] {
+        let output = run("pkce-url", &[], &with(json!({ name: url })).to_string());
+        assert_eq!(output, failure("pkce-url", 2, &format!("{name}: not an absolute URL with a host")), "{url}");
+    }
+}
+
+#[test]
 fn takes_no_redirect_uri_whose_query_would_duplicate_a_parameter() {
     for (query, status) in [("tenant=1", 0), ("state=x", 2), ("%63ode=x", 2), ("a=b&iss=x", 2), ("error=x", 2)] {
         let text = format!("http://127.0.0.1:8080/cb?{query}");

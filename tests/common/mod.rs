@@ -5,13 +5,14 @@ mod surroundings;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -214,6 +215,8 @@ impl Request {
 pub struct Server {
     pub port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
+    /// Connections without their whole response yet.
+    open: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -226,20 +229,36 @@ impl Server {
     pub fn speaking(speak: impl Fn(&Request, &mut TcpStream) + Send + Sync + 'static) -> Server {
         let (listener, port) = listen();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (speak, all) = (Arc::new(speak), Arc::clone(&requests));
+        let open = Arc::new(AtomicUsize::new(0));
+        let (speak, all, count) = (Arc::new(speak), Arc::clone(&requests), Arc::clone(&open));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (speak, all) = (Arc::clone(&speak), Arc::clone(&all));
+                count.fetch_add(1, Ordering::SeqCst);
+                let (speak, all, count) = (Arc::clone(&speak), Arc::clone(&all), Arc::clone(&count));
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
                     if let Some(request) = read_request(&mut stream) {
                         all.lock().unwrap().push(request.clone());
                         speak(&request, &mut stream);
                     }
+                    count.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Server { port, requests }
+        Server { port, requests, open }
+    }
+
+    /// Waits until every connection that was made so far has had its response.
+    pub fn settle(&self) {
+        // Connections are accepted in their order, so those before this one are counted once it is closed.
+        let mut probe = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        probe.shutdown(Shutdown::Write).unwrap();
+        let _ = probe.read_to_end(&mut Vec::new());
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.open.load(Ordering::SeqCst) > 0 {
+            assert!(Instant::now() < end, "a connection is still open");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// `http://127.0.0.1:PORT` and a path.

@@ -132,6 +132,28 @@ fn listens_on_both_stacks_for_localhost() {
 }
 
 #[test]
+fn puts_the_port_it_found_where_port_0_stands() {
+    for (given, host, before) in [
+        ("http://127.0.0.1:00/callback", "127.0.0.1", "http://127.0.0.1:"),
+        ("http://[0:0:0:0:0:0:0:1]:0/callback", "[0:0:0:0:0:0:0:1]", "http://[0:0:0:0:0:0:0:1]:"),
+    ] {
+        if host.starts_with('[') && !has_ipv6() {
+            continue;
+        }
+        let login = Login::start(&document(given), &[]);
+        let address = host.trim_matches(['[', ']']);
+        let mut stream = TcpStream::connect((address, login.port)).unwrap();
+        stream.write_all(request(host, login.port, "code=abc&state=st-123").as_bytes()).unwrap();
+        let (redirect_uri, output) = (format!("{before}{}/callback", login.port), login.end());
+        assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{output:?}");
+        assert_eq!(output.json()["redirect_uri"], redirect_uri);
+        let encoded: String = form_urlencoded::byte_serialize(redirect_uri.as_bytes()).collect();
+        let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
+        assert!(url.contains(&format!("redirect_uri={encoded}")), "{url}");
+    }
+}
+
+#[test]
 fn listens_on_this_machine_alone() {
     let login = Login::start(&document(V4), &[]);
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
