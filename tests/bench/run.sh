@@ -24,7 +24,7 @@ run() {
 export -f run
 export document endpoint
 
-# A kept token that is good for long: what pkce-token gives without a request, and jq without a look at its age.
+# A stored token that is valid for long: what pkce-token prints without a request, and jq without a look at its age.
 PKCE_HOME=$(mktemp -d)
 export PKCE_HOME
 trap 'rm -rf "$PKCE_HOME"' EXIT

@@ -1,6 +1,6 @@
 // Chromium in $BROWSER's place: signs in as alice and consents, and judges the page that this ends at. PAGE names it,
 // where it is not the one of a success: for `denied` the person cancels, for `stray` they come with another redirect
-// before, and it is that one's. RESULT=FILE gets the verdict, LOG=FILE what happened on the way, SCREENSHOT=DIRECTORY
+// before, and it is that one's. RESULT=FILE receives the verdict, LOG=FILE what happened on the way, SCREENSHOT=DIRECTORY
 // pictures of the page.
 
 import { appendFileSync } from 'node:fs';
@@ -15,9 +15,9 @@ const redirect = new URL(new URL(url).searchParams.get('redirect_uri'));
 
 const PAGES = {
   success: ['Back to the terminal', 'The sign-in has reached the terminal and continues there.'],
-  denied: ['You are not signed in', 'Access was denied, so nothing was signed in.'],
-  stopped: ['This sign-in was stopped', 'not the answer that this sign-in must get, so it was not used.'],
-  stray: ['Not this sign-in', 'does not belong to the sign-in that the terminal waits for: its state does not match.'],
+  denied: ['You are not signed in', 'Access was denied (access_denied). The terminal has been told.'],
+  stopped: ['This sign-in was stopped', 'The response did not pass a security check, so it was not used.'],
+  stray: ['Not this sign-in', 'does not belong to the sign-in that the terminal is waiting for: its state does not match.'],
 };
 // What the console says of a page by itself.
 const SAID = { stopped: 'status of 400 (Bad Request)', stray: 'status of 400 (Bad Request)' };
@@ -35,7 +35,7 @@ const FLAGS = [
 ];
 
 const problems = [];
-// The answers that came to the redirect URI.
+// The responses from the redirect URI.
 let sent = 0;
 const expect = (holds, problem) => holds || problems.push(problem);
 const log = (line) => LOG && appendFileSync(LOG, `browser: ${line}\n`);
@@ -142,19 +142,19 @@ function contrastsOfPage() {
   });
 }
 
-// Neither what the browser remembers nor the way back and forth shows the answer again, or sends it again.
+// Neither what the browser remembers nor the way back and forth shows the redirect again, or sends it again.
 async function judgeHistory(page) {
   const session = await page.context().newCDPSession(page);
   const { entries } = await session.send('Page.getNavigationHistory');
   const visited = entries.map((entry) => new URL(entry.url));
   expect(visited.filter(isRedirect).length === sent, 'the history lacks a page');
-  expect(!visited.some((address) => isRedirect(address) && address.search), 'an answer is in the history');
+  expect(!visited.some((address) => isRedirect(address) && address.search), 'a redirect is in the history');
   const before = sent;
   await page.goBack();
   expect(!isRedirect(new URL(page.url())), 'the way back stays at the page');
   // Nobody listens there any more.
   await page.goForward().catch(({ message }) => expect(message.includes('ERR_CONNECTION_REFUSED'), message));
-  expect(sent === before, 'an answer was sent again');
+  expect(sent === before, 'a redirect was sent again');
 }
 
 function isRedirect(address) {

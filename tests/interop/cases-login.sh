@@ -72,12 +72,12 @@ stops_where_the_server_promises_an_iss_and_sends_none() {
 }
 
 takes_the_redirect_from_a_script_through_a_FIFO() {
-  mkfifo "$case/answer"
+  mkfifo "$case/redirect"
   typed "$request" --redirect-uri http://127.0.0.1:4711/callback
   is 'the status of the request' "$status" 0
   mv "$case/out" "$case/document"
-  ANSWER=$case/answer timeout 30 bash ./visit.sh "$(jq -r .authorization_url "$case/document")" &
-  typed 'pkce-callback --timeout 40 --response-file "$2" <"$1" | pkce-exchange' "$case/document" "$case/answer"
+  REDIRECT=$case/redirect timeout 30 bash ./visit.sh "$(jq -r .authorization_url "$case/document")" &
+  typed 'pkce-callback --timeout 40 --response-file "$2" <"$1" | pkce-exchange' "$case/document" "$case/redirect"
   granted
 }
 

@@ -67,7 +67,7 @@ logs_in_with_the_browser_of_the_CI_example() {
 logs_in_at_Django_and_keeps_the_token() {
   with_the_browser_of_CI
   issuer=${issuers[django]}
-  export PKCE_HOME=$case/kept
+  export PKCE_HOME=$case/store
   typed "$request | pkce-callback --timeout 40 | pkce-exchange | pkce-verify | pkce-store work"
   is 'the status' "$status" 0
   is 'who it is' "$(pkce-load work | jq -r .id_token_claims.sub)" 1

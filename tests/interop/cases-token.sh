@@ -24,10 +24,10 @@ ends_the_tokens_of_a_code_that_is_sent_again() {
   exchanged
   is 'the status of the first' "$status" 0
   mv "$case/out" "$case/first"
-  is 'the API before' "$(answer_of_the_API "$case/first")" 200
+  is 'the API before' "$(response_of_the_API "$case/first")" 200
   exchanged
   is 'the status of the second' "$status" 5
-  is 'the API after' "$(answer_of_the_API "$case/first")" 401
+  is 'the API after' "$(response_of_the_API "$case/first")" 401
   mv "$case/first" "$case/document"
   forgotten
 }
@@ -64,9 +64,9 @@ gets_nothing_for_a_code_that_has_expired() {
   is 'standard error' "$(cat "$case/err")" 'pkce-exchange: token endpoint: invalid_grant: grant request is invalid'
 }
 
-kept() {
+store() {
   with_curl
-  export PKCE_HOME=$case/kept
+  export PKCE_HOME=$case/store
   typed "$request | pkce-callback --timeout 40 | pkce-exchange | pkce-verify | pkce-store work"
   is 'the status of the login' "$status" 0
 }
@@ -76,7 +76,7 @@ expire() {
 }
 
 refreshes_once_for_a_hundred_at_once() {
-  kept
+  store
   expire
   export PKCE_TRACE=1
   for _ in $(seq 100); do
@@ -93,7 +93,7 @@ refreshes_once_for_a_hundred_at_once() {
 }
 
 keeps_a_token_all_its_life() {
-  kept
+  store
   pkce-load work >"$case/first"
   local turn
   for turn in 1 2 3; do
@@ -117,11 +117,11 @@ keeps_a_token_all_its_life() {
   pkce-refresh <"$case/document" >"$case/out" 2>"$case/err" || status=$?
   is 'the status of a refresh' "$status" 5
   says 'pkce-refresh: token endpoint: invalid_grant'
-  is 'the API' "$(answer_of_the_API "$case/document")" 401
+  is 'the API' "$(response_of_the_API "$case/document")" 401
 }
 
 ends_the_grant_where_an_old_token_is_sent_again() {
-  kept
+  store
   pkce-load work >"$case/before"
   pkce-token work --refresh >"$case/out" || fail 'the refresh'
   status=0
@@ -135,7 +135,7 @@ ends_the_grant_where_an_old_token_is_sent_again() {
 
 refreshes_with_the_same_refresh_token_where_the_server() {
   export PKCE_CLIENT_ID=$1
-  kept
+  store
   pkce-load work >"$case/document"
   local turn
   for turn in 1 2 3; do
@@ -146,7 +146,7 @@ refreshes_with_the_same_refresh_token_where_the_server() {
     is "the refresh token ($turn)" "$(pkce-load work | jq .refresh_token)" "$(jq .refresh_token "$case/document")"
   done
   is 'the access tokens' "$(sort -u "$case/access_tokens" | wc -l)" 3
-  # A document of before is as good as it was, and what is kept suffers nothing.
+  # A document of before is as good as it was, and the stored login is unharmed.
   refreshed
   is 'the status of a refresh' "$status" 0
   is 'its refresh token' "$(jq .refresh_token "$case/out")" "$(jq .refresh_token "$case/document")"
@@ -165,7 +165,7 @@ revokes_no_more_than_a_document_has() {
     is "the status ($name)" "$status" 0
     is "what is left ($name)" "$(jq -c '[has("access_token", "refresh_token")]' "$case/out")" '[false,false]'
     # The server ends the whole grant with either.
-    is "the API ($name)" "$(answer_of_the_API "$case/document")" 401
+    is "the API ($name)" "$(response_of_the_API "$case/document")" 401
     forgotten
   done
 }
@@ -187,11 +187,11 @@ says_that_an_access_token_ends_by_itself_where_the_server_revokes_none() {
   says 'pkce-revoke: revocation endpoint: unsupported_token_type: '
 }
 
-seals_what_is_kept_with_age() {
+seals_the_stored_login_with_age() {
   age-keygen -o "$case/key" 2>/dev/null
   PKCE_SEAL="age -r $(age-keygen -y "$case/key")"
   export PKCE_SEAL PKCE_OPEN="age -d -i $case/key"
-  kept
+  store
   expire_sealed
   is 'who it is' "$(pkce-token work -- curl --silent --fail-with-body -H @- "$issuer/me" | jq -r .sub)" alice
   is 'what is readable' "$(grep -ac 'access_token\|refresh_token\|eyJ' "$PKCE_HOME/work.json")" 0
@@ -212,4 +212,4 @@ check refreshes_with_the_same_refresh_token_where_the_server keeps it
 check refreshes_with_the_same_refresh_token_where_the_server omits it
 check revokes_no_more_than_a_document_has
 check says_that_an_access_token_ends_by_itself_where_the_server_revokes_none
-check seals_what_is_kept_with_age
+check seals_the_stored_login_with_age

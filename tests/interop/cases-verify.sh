@@ -44,14 +44,14 @@ believes_tokens_of_before_and_after_the_keys_change() {
   # shellcheck disable=SC2154
   local to=${stream[1]} from=${stream[0]} line
   jq -c . "$case/document" >&"$to"
-  read -r -t 20 -u "$from" line || fail 'no answer to the first'
+  read -r -t 20 -u "$from" line || fail 'no response to the first'
   is 'the first' "$(jq -r .id_token_claims.sub <<<"$line")" alice
   curl --silent --fail --max-time 10 --request POST "$issuer/rotate"
   mv "$case/document" "$case/before"
   verified cli
   jq -c . "$case/before" "$case/document" >&"$to"
   for _ in 1 2; do
-    read -r -t 20 -u "$from" line || fail 'no answer after the change'
+    read -r -t 20 -u "$from" line || fail 'no response after the change'
     is 'one after the change' "$(jq -r .id_token_claims.sub <<<"$line")" alice
   done
   is 'the keys of the two' "$(jq -rs 'map(.id_token | split(".")[0]) | unique | length' "$case/before" "$case/document")" 2

@@ -42,7 +42,7 @@ fi
 
 # Whatever the caller has set, for a login of their own or for npm, is no part of the tests.
 for name in "${!PKCE_@}"; do unset "$name"; done
-unset BROWSER SCREENSHOT VISIT PAGE ANSWER LOG RESULT NO_COLOR SSL_CERT_FILE SSL_CERT_DIR \
+unset BROWSER SCREENSHOT VISIT PAGE REDIRECT LOG RESULT NO_COLOR SSL_CERT_FILE SSL_CERT_DIR \
   HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
 
 # Whose client it is, where a case does not say.
@@ -95,7 +95,7 @@ issuer=${issuers[plain]}
 passed=0
 failed=0
 
-# Runs one case in a folder of its own, within a minute and a half; its name and its arguments are the sentence.
+# Runs one case in a directory of its own, within a minute and a half; its name and its arguments are the sentence.
 check() {
   local sentence="${*//_/ }"
   case=$work/$((passed + failed))
@@ -157,7 +157,7 @@ with_curl() {
   export BROWSER='timeout 30 bash ./visit.sh'
 }
 
-# Where the server answers at once, and asks nobody.
+# Where the server responds at once, without a prompt.
 with_nobody() {
   export BROWSER='curl --silent --location --max-time 10 --output /dev/null'
 }
@@ -207,7 +207,7 @@ refused() {
 stopped() {
   is 'the status' "$status" 4
   is 'standard output' "$(cat "$case/out")" '!4 untrusted pkce-callback'
-  says 'pkce-callback: redirect: iss: missing, although the server's metadata promises it'
+  says "pkce-callback: redirect: iss: missing, although the server's metadata promises it"
 }
 
 exchanged() {
@@ -221,7 +221,7 @@ refreshed() {
 }
 
 # The status that the API gives for the access token of a document.
-answer_of_the_API() {
+response_of_the_API() {
   jq -r '"Authorization: Bearer \(.access_token)"' "$1" |
     curl --silent --max-time 10 -H @- --output /dev/null --write-out '%{http_code}' "$issuer/me"
 }

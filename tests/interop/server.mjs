@@ -140,15 +140,15 @@ for (const [name, options] of Object.entries(SERVERS)) {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const issuer = `http://127.0.0.1:${server.address().port}`;
-  let answer = provide(issuer, options);
+  let listener = provide(issuer, options);
   server.on('request', (request, response) => {
     // The same server after that: new keys sign, and the old ones are still shown.
     if (request.method === 'POST' && request.url === '/rotate') {
       keys = [...newKeys(), ...keys];
-      answer = provide(issuer, options);
+      listener = provide(issuer, options);
       response.end();
     } else {
-      answer(request, response);
+      listener(request, response);
     }
   });
   console.log(`${name} ${issuer}`);

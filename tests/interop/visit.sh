@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # In the browser's place, by curl: signs in as alice and consents. VISIT='deny at the login', or at the consent, cancels
-# there. With ANSWER=FILE the redirect's URL is written to that file, and nothing is called there. LOG=FILE says what
+# there. With REDIRECT=FILE the redirect's URL is written to that file, and nothing is called there. LOG=FILE says what
 # went wrong.
 set -euo pipefail
 exec 2>>"${LOG:-/dev/null}"
 
-folder=$(mktemp -d)
+directory=$(mktemp -d)
 : >"$RUNNING/$PPID"
-trap 'rm -rf "$folder" "$RUNNING/$PPID"' EXIT
+trap 'rm -rf "$directory" "$RUNNING/$PPID"' EXIT
 
 # Where the page at a URL redirects to. URL and form go by standard input, since the last URL holds the code.
 hop() {
   { printf 'url = "%s"\n' "$1"; [ $# -lt 2 ] || printf 'data = "%s"\n' "$2"; } |
     curl --config - --silent --show-error --fail --globoff --noproxy '*' --max-time 10 \
-      --cookie "$folder/jar" --cookie-jar "$folder/jar" --output /dev/null --write-out '%{redirect_url}'
+      --cookie "$directory/jar" --cookie-jar "$directory/jar" --output /dev/null --write-out '%{redirect_url}'
 }
 
 login=$(hop "$1")
@@ -29,8 +29,8 @@ else
   fi
 fi
 redirect=$(hop "$resume")
-if [ -n "${ANSWER:-}" ]; then
-  printf '%s\n' "$redirect" >"$ANSWER"
+if [ -n "${REDIRECT:-}" ]; then
+  printf '%s\n' "$redirect" >"$REDIRECT"
 else
   hop "$redirect" >/dev/null
 fi
