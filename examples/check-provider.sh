@@ -77,7 +77,7 @@ refused() {
 succeeded() {
   case "$2 $(said)" in
     0\ *) result "$1" pass ;;
-    3\ * | '5 '*'the server responded with 5'* | '5 '*' no response within '* | '5 '*' peer disconnected'*)
+    3\ * | '5 '*'the server responded with 5'* | '5 '*' no response within '* | '5 '*' the server closed the connection'*)
       result "$1" not_checked "$(said)"
       ;;
     *) result "$1" fail "$(said)" ;;

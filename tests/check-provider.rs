@@ -169,7 +169,7 @@ fn finds_what_a_server_is_lax_about() {
             vec!["token-lost@3"],
             3,
             vec![
-                "not checked: wrong verifier refused token endpoint: 127.0.0.1: peer disconnected; the code may be spent"
+                "not checked: wrong verifier refused token endpoint: 127.0.0.1: the server closed the connection; the code may be spent"
                     .to_owned(),
             ],
         ),

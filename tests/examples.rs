@@ -283,7 +283,7 @@ fn prompts_for_what_the_web_page_shows() {
         terminal.write(&format!("{paste}\r"));
         let (_, seen) = terminal.end();
         assert!(seen.contains("status=0"), "{seen}");
-        assert_eq!(seen.contains("a bare code"), !whole, "{seen}");
+        assert_eq!(seen.contains("code accepted without its state"), !whole, "{seen}");
         assert!(!seen.contains(code), "the code was echoed: {seen}");
         let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
         assert!(out.get("id_token").is_some());
@@ -322,7 +322,7 @@ fn sends_auth0_the_request_of_the_article_and_tells_how_to_register() {
     let output = finish(&mut script, b"");
     assert_eq!((output.status, output.stdout.as_str()), (1, "!1 refused pkce-exchange\n"), "{output:?}");
     let said = "pkce-exchange: token endpoint: invalid_client: Unauthorized\n\
-                hint: register a client without a secret with token_endpoint_auth_method none";
+                hint: if the client has no secret, register it with token_endpoint_auth_method none";
     assert!(output.stderr.contains(said), "{output:?}");
     let seen = server.requests();
     let token = seen.iter().find(|seen| seen.target == "/oauth/token").unwrap();

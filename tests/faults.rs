@@ -133,7 +133,9 @@ fn happens_at_the_occasion_that_is_named_alone() {
         (
             vec!["token-lost@2"],
             5,
-            vec!["pkce-refresh: token endpoint: 127.0.0.1: peer disconnected; the refresh token may be spent"],
+            vec![
+                "pkce-refresh: token endpoint: 127.0.0.1: the server closed the connection; the refresh token may be spent",
+            ],
         ),
         (vec!["refresh-refused@1"], 5, vec!["pkce-refresh: token endpoint: invalid_grant: simulated by --fault"]),
         (vec!["refresh-refused@2"], 0, vec![]),
@@ -262,7 +264,7 @@ fn refuses_what_is_no_kind_of_fault() {
         refused(&["--fault", &fault], &format!("--fault: the number after @ must be 1 or more\n{hint}"));
     }
     refused(&["--fault", "replay@1"], &format!("--fault: this kind applies to all requests; it takes no @N\n{hint}"));
-    let alone = "--list-faults: repeated, or conflicts with another option\nhint: see 'pkce-idp --help'";
+    let alone = "--list-faults: repeated, or conflicts with another argument\nhint: see 'pkce-idp --help'";
     for others in [["--visit", "http://127.0.0.1:1/"], ["--fault", "replay"]] {
         let output = run("pkce-idp", &[&["--list-faults"], others.as_slice()].concat(), "");
         assert_eq!((output.status, output.stderr.as_str()), (2, format!("pkce-idp: {alone}\n").as_str()));
@@ -283,9 +285,8 @@ fn lists_each_kind_once_in_a_line_that_words_can_be_cut_from() {
         let (does, advice) = rest.split_once(" -> ").unwrap();
         assert!(!does.is_empty() && !advice.is_empty(), "{line}");
     }
-    assert!(output.stdout.contains(
-        "\ntoken-503                         3  responds with 503 -> stop; nothing is spent, so retry later\n"
-    ));
+    let row = "3  responds with 503 -> stop; nothing is spent, so retry later";
+    assert!(output.stdout.contains(&format!("\n{:<41} {row}\n", "token-503")));
 }
 
 /// The octets with which a server with this fault responds.

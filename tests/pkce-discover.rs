@@ -177,7 +177,7 @@ fn needs_an_issuer() {
     for (args, wrong) in [
         (
             vec!["https://a.example", "--resource", "https://b.example"],
-            "arguments: repeated, or conflicts with another option",
+            "ISSUER: repeated, or conflicts with another argument",
         ),
         (vec!["https://a.example", "https://b.example"], "arguments: too many"),
         (vec!["--resource"], "--resource: requires a value"),
@@ -341,7 +341,7 @@ fn follows_no_redirect_to_another_server() {
 fn says_what_is_not_a_response_at_all() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(65), "]".repeat(65));
     for (octets, status, message) in [
-        (Vec::new(), 3, "127.0.0.1: peer disconnected"),
+        (Vec::new(), 3, "127.0.0.1: the server closed the connection"),
         (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the response is not valid HTTP"),
         (response(200, "application/json", ""), 4, "metadata: not a JSON object: unexpected end"),
         (response(200, "application/json", "{\"issuer\":1,\"issuer\":1}"), 4, "metadata: issuer: duplicate"),

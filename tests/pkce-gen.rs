@@ -294,7 +294,7 @@ fn refuses_options_it_cannot_use() {
         (vec!["--bytes", "0x40"], bytes),
         (vec!["--bytes", "18446744073709551616"], bytes),
         (vec!["--bytes"], "--bytes: requires a value"),
-        (vec!["--bytes", "32", "--bytes", "33"], "--bytes: repeated, or conflicts with another option"),
+        (vec!["--bytes", "32", "--bytes", "33"], "--bytes: repeated, or conflicts with another argument"),
         (vec!["--count=-1"], count),
         (vec!["--count", "1e3"], count),
         (vec!["--count", "1000000001"], count),

@@ -335,6 +335,8 @@ fn signs_with_each_algorithm_as_pkce_verify_checks_it() {
     let hint = "hint: see 'pkce-idp --help'";
     let message = format!("--alg: must be one of RS256, PS256, ES256, ES384, EdDSA\n{hint}");
     assert_eq!(run("pkce-idp", &["--alg", "none"], ""), failure("pkce-idp", 2, &message));
+    let message = format!("--port: must be a whole number from 0 to 65535\n{hint}");
+    assert_eq!(run("pkce-idp", &["--port", "65536"], ""), failure("pkce-idp", 2, &message));
 }
 
 #[test]

@@ -112,8 +112,8 @@ fn shows_who_the_client_is_in_one_way_alone() {
 fn says_why_a_request_was_not_taken() {
     let endpoint = "pushed authorization request endpoint";
     let json = "application/json";
-    let public = "hint: register a client without a secret with token_endpoint_auth_method none; \
-                  for one with a secret use --client-secret-file";
+    let public = "hint: if the client has no secret, register it with token_endpoint_auth_method none; \
+                  otherwise use --client-secret-file";
     for (octets, status, wrong) in [
         (response(400, json, "{\"error\":\"invalid_request\"}"), 1, "invalid_request".to_owned()),
         (response(401, json, "{\"error\":\"invalid_client\"}"), 1, format!("invalid_client\n{public}")),
@@ -181,15 +181,11 @@ fn pushes_nothing_that_cannot_be_pushed() {
             2,
             "authorization_url: not a request to the document's authorization_endpoint".into(),
         ),
-        (
-            json!({ "client_id": "other" }),
-            2,
-            "authorization_url: not a request of the document's client, or without a code_challenge".into(),
-        ),
+        (json!({ "client_id": "other" }), 2, "authorization_url: its client_id is not the document's".into()),
         (
             json!({ "authorization_url": url.replace("&code_challenge=", "&x=") }),
             2,
-            "authorization_url: not a request of the document's client, or without a code_challenge".into(),
+            "authorization_url: has no code_challenge".into(),
         ),
         (
             json!({ "authorization_url": url.replace("%3A8080", "%3A0") }),

@@ -105,7 +105,7 @@ fn adds_a_secret_only_where_the_server_requires_it() {
         assert_eq!(output.json(), with(with(document, &expected), &added));
     }
     let expires = insists(json!({ "client_secret_expires_at": 1_900_000_000 }));
-    let note = "pkce-register: note: the client secret expires; register a new client then\n";
+    let note = "pkce-register: note: the client secret will expire; register a new client when it does\n";
     let (output, ..) = with_response(created(&expires), &[]);
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
     for (method, status, wrong) in [

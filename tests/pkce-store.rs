@@ -82,7 +82,7 @@ fn takes_plain_names_alone() {
             let output = finish(home.command(tool).arg("--").arg(name), DOCUMENT.as_bytes());
             assert_eq!(output.status, 2, "{tool} {name:?}: {output:?}");
             let said = output.stderr.lines().next().unwrap();
-            assert!(said == format!("{tool}: arguments: {wrong}") || name.is_empty(), "{output:?}");
+            assert!(said == format!("{tool}: NAME: {wrong}") || name.is_empty(), "{output:?}");
         }
     }
     assert_eq!(home.files().len(), 8);

@@ -275,7 +275,7 @@ fn tries_a_refresh_that_was_cut_off_once_more() {
     assert!(!session.path("work.pending").exists());
     session.store_expired();
     cut_off(session.token(&[]));
-    let hint = "\nhint: an earlier refresh was interrupted before its response was stored, and had spent the token";
+    let hint = "\nhint: an earlier refresh was interrupted after the server had replaced this refresh token";
     assert_eq!(session.token(&[]), failure("pkce-token", 5, &format!("token endpoint: invalid_grant{hint}")));
     assert!(!session.path("work.pending").exists());
     assert_eq!(session.token(&[]), failure("pkce-token", 5, "token endpoint: invalid_grant"));
@@ -316,7 +316,7 @@ fn leaves_the_stored_login_unchanged_while_the_server_is_unavailable() {
         (
             response(401, "", ""),
             1,
-            "token endpoint: the server responded with 401\nhint: register a client without a secret with token_endpoint_auth_method none; for one with a secret use --client-secret-file",
+            "token endpoint: the server responded with 401\nhint: if the client has no secret, register it with token_endpoint_auth_method none; otherwise use --client-secret-file",
         ),
         (
             response(200, "text/html", "<html>"),
@@ -529,9 +529,9 @@ fn refuses_options_that_do_not_go_together() {
     session.store(&session.document(0, now() + 600));
     let hint = "\nhint: see 'pkce-token --help'";
     for (args, message) in [
-        (&["--header", "-r", "access_token"][..], "--header: repeated, or conflicts with another option"),
-        (&["--header", "--", "true"], "--header: repeated, or conflicts with another option"),
-        (&["--fd", "3"], "arguments: <COMMAND>... is missing"),
+        (&["--header", "-r", "access_token"][..], "--header: repeated, or conflicts with another argument"),
+        (&["--header", "--", "true"], "--header: repeated, or conflicts with another argument"),
+        (&["--fd", "3"], "COMMAND: missing"),
         (&["--fd", "2", "--", "true"], "--fd: must be a whole number from 3 to 255"),
         (&["--min-ttl=-1"], "--min-ttl: must be a whole number from 0 to 4294967295"),
         (&["--timeout", "0"], "--timeout: must be a whole number from 1 to 4294967295"),

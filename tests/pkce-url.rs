@@ -143,7 +143,11 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
     let added = "reserved, or already in the request";
     let help = "\nhint: see 'pkce-url --help'";
     let cases: Vec<(Value, Vec<&str>, String)> = vec![
-        (member("client_id", Value::Null), vec![], "client_id: missing\nhint: set it with --client-id".into()),
+        (
+            member("client_id", Value::Null),
+            vec![],
+            "client_id: missing\nhint: set it with --client-id or PKCE_CLIENT_ID".into(),
+        ),
         (member("state", Value::Null), vec![], "state: missing\nhint: pkce-gen adds it".into()),
         (member("code_challenge", Value::Null), vec![], "code_challenge: missing\nhint: pkce-gen adds it".into()),
         (
@@ -493,7 +497,7 @@ fn takes_a_flag_before_the_documents_own_member() {
     let mut tool = command("pkce-url");
     tool.env("PKCE_CLIENT_ID", "").env("PKCE_SCOPE", "");
     let output = finish(&mut tool, with(json!({ "client_id": null })).to_string().as_bytes());
-    assert_eq!(output, failure("pkce-url", 2, "client_id: missing\nhint: set it with --client-id"));
+    assert_eq!(output, failure("pkce-url", 2, "client_id: missing\nhint: set it with --client-id or PKCE_CLIENT_ID"));
 }
 
 #[test]

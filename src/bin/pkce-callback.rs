@@ -17,7 +17,7 @@ struct Args {
     /// Do not open a browser: print the URL and wait
     #[arg(long)]
     no_browser: bool,
-    /// Read the redirect URL from the terminal, where the redirect does not lead to this machine
+    /// Read the redirect URL from the terminal, for a redirect URI that is not on this machine
     #[arg(long, conflicts_with = "response_file")]
     paste: bool,
     /// Accept a pasted code without its state

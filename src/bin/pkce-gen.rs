@@ -14,7 +14,7 @@ struct Args {
     /// Documents to merge; a later one overrides an earlier one, - is standard input
     #[arg(value_name = "FILE")]
     files: Vec<String>,
-    /// Random octets in the code verifier: 32 to 96, for 43 to 128 characters
+    /// Random bytes in the code verifier: 32 to 96, for 43 to 128 characters
     #[arg(long, value_name = "N", default_value = "32", value_parser = |text: &str| arguments::number(text, 32, 96))]
     bytes: u64,
     /// Generate this many documents, one per line

@@ -15,9 +15,9 @@ use pkce_tools::process::arguments;
 #[command(name = "pkce-idp", version)]
 struct Args {
     /// Listen on this port of 127.0.0.1; 0 is any free port
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", value_parser = arguments::port, default_value = "0")]
     port: u16,
-    /// Show no pages: sign everybody in as alice, or as login_hint says, and grant every request
+    /// Show no pages: sign every user in as alice, or as login_hint says, and grant every request
     #[arg(long)]
     auto_approve: bool,
     /// Register this redirect URI too; may be repeated
@@ -35,7 +35,7 @@ struct Args {
     /// Misbehave on request: KIND always, KIND@N only the Nth time; may be repeated
     #[arg(long, value_name = "KIND", value_parser = Fault::parse)]
     fault: Vec<Fault>,
-    /// Print all kinds of fault and what a good client does, and run no server
+    /// Print all kinds of fault and what a correct client does, and run no server
     #[arg(long, conflicts_with_all = ["command", "visit", "fault"])]
     list_faults: bool,
     /// Open this URL as a browser would, following redirects on this machine, and run no server

@@ -19,10 +19,10 @@ struct Args {
     /// The name of the stored login
     #[arg(value_name = "NAME", value_parser = Name::parse)]
     name: Name,
-    /// How long the token must remain valid
+    /// Refresh the token if it expires within this time
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, u32::MAX.into()))]
     min_ttl: u64,
-    /// Refresh the token, since an API refused it
+    /// Refresh the token even if it has not expired
     #[arg(long)]
     refresh: bool,
     /// Print the Authorization header line instead of a document

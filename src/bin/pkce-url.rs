@@ -28,16 +28,16 @@ struct Args {
     /// The resource that the token is for, such as an API's URL; may be repeated
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
-    /// Which prompts the server shows: none, login, consent, select_account
+    /// What the server shows to the user, such as none, login, consent or select_account
     #[arg(long, value_name = "PROMPT")]
     prompt: Option<String>,
     /// The user who is expected to sign in, such as a mail address
     #[arg(long, value_name = "NAME")]
     login_hint: Option<String>,
-    /// How long ago the user may have signed in
+    /// Maximum time since the user last signed in
     #[arg(long, value_name = "SECONDS", value_parser = |text: &str| arguments::number(text, 0, u32::MAX.into()))]
     max_age: Option<u64>,
-    /// How the user must be authenticated
+    /// Requested authentication context classes, separated by spaces
     #[arg(long, value_name = "VALUES")]
     acr_values: Option<String>,
     /// Another parameter of the request; may be repeated

@@ -19,7 +19,7 @@ struct Args {
     /// How far the clocks may differ
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, MAX_LEEWAY))]
     leeway: u64,
-    /// Accept this audience beside the client; may be repeated
+    /// Accept this audience in addition to the client; may be repeated
     #[arg(long, value_name = "AUDIENCE")]
     trust_audience: Vec<String>,
     /// Check at this time in Unix seconds instead of now, for tests

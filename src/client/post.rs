@@ -230,5 +230,5 @@ const DPOP_ERRORS: [&str; 2] = ["use_dpop_nonce", "invalid_dpop_proof"];
 
 const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";
 
-const PUBLIC_CLIENT: &str = "register a client without a secret with token_endpoint_auth_method none; \
-                             for one with a secret use --client-secret-file";
+const PUBLIC_CLIENT: &str = "if the client has no secret, register it with token_endpoint_auth_method none; \
+                             otherwise use --client-secret-file";

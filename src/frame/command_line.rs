@@ -47,12 +47,20 @@ pub fn usage_error(error: &clap::Error) -> Error {
         _ => None,
     };
     let named = context(ContextKind::InvalidArg).unwrap_or_default();
-    let flag = named.split([' ', '=']).next().filter(|word| word.starts_with('-'));
+    let first = named.split([' ', '=']).next().unwrap_or_default();
+    let is_option = first.starts_with('-');
+    // A positional argument is named as in the usage line: <NAME>, [COMMAND]...
+    let placeholder = || first.trim_start_matches(['<', '[']).split(['>', ']']).next().filter(|name| !name.is_empty());
+    let subject = match error.kind() {
+        _ if is_option => first,
+        ErrorKind::UnknownArgument => "arguments",
+        _ => placeholder().unwrap_or("arguments"),
+    };
     let wrong = match error.kind() {
-        ErrorKind::UnknownArgument if flag.is_some() => "no such option".to_owned(),
+        ErrorKind::UnknownArgument if is_option => "no such option".to_owned(),
         ErrorKind::UnknownArgument => "too many".to_owned(),
-        ErrorKind::MissingRequiredArgument => format!("{named} is missing"),
-        ErrorKind::ArgumentConflict => "repeated, or conflicts with another option".to_owned(),
+        ErrorKind::MissingRequiredArgument => "missing".to_owned(),
+        ErrorKind::ArgumentConflict => "repeated, or conflicts with another argument".to_owned(),
         ErrorKind::InvalidUtf8 => "not UTF-8".to_owned(),
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_none_or(|value| value.is_empty()) => {
             "requires a value".to_owned()
@@ -67,7 +75,7 @@ pub fn usage_error(error: &clap::Error) -> Error {
         Some(suggested) => format!("did you mean {suggested}?"),
         None => format!("see '{} --help'", message::name()),
     };
-    Error::usage(format!("{}: {wrong}", flag.unwrap_or("arguments"))).hint(hint)
+    Error::usage(format!("{subject}: {wrong}")).hint(hint)
 }
 
 /// The name of the `raw_argument` option.

@@ -84,6 +84,9 @@ fn missing_member_hint(name: &str) -> Option<String> {
     let this = message::name();
     match member.added_by {
         _ if name == "refresh_token" => Some(NO_REFRESH_TOKEN.to_owned()),
+        "pkce-url" if this == "pkce-url" && name == "client_id" => {
+            Some("set it with --client-id or PKCE_CLIENT_ID".to_owned())
+        }
         "pkce-url" if this == "pkce-url" => Some(format!("set it with --{}", name.replace('_', "-"))),
         tool if tool == this => None,
         // Not every server has every endpoint.

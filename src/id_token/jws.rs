@@ -91,8 +91,8 @@ impl Algorithm {
     pub fn from_name(name: &str) -> Result<&'static Algorithm, &'static str> {
         ALGORITHMS.iter().find(|algorithm| algorithm.name == name).ok_or(match name {
             "ES512" => "ES512 is not supported",
-            "HS256" | "HS384" | "HS512" => "HMAC does not prove who signed",
-            _ if name.eq_ignore_ascii_case("none") => "unsigned",
+            "HS256" | "HS384" | "HS512" => "HMAC is not accepted, since whoever can verify it can also sign",
+            _ if name.eq_ignore_ascii_case("none") => "unsigned tokens are not accepted",
             _ => "not supported",
         })
     }

@@ -20,10 +20,11 @@ pub fn push(mut document: Document, caller: &Caller) -> Result<Document, Error> 
         return Err(document.wrong("authorization_url", "already pushed"));
     }
     let client_id = document.need_visible("client_id")?;
-    if value("client_id") != Some(&client_id) || value("code_challenge").is_none() {
-        return Err(
-            document.wrong("authorization_url", "not a request of the document's client, or without a code_challenge")
-        );
+    if value("client_id") != Some(&client_id) {
+        return Err(document.wrong("authorization_url", "its client_id is not the document's"));
+    }
+    if value("code_challenge").is_none() {
+        return Err(document.wrong("authorization_url", "has no code_challenge"));
     }
     let redirect_uri = value("redirect_uri").and_then(|uri| RedirectUri::parse(uri, &document).ok());
     if redirect_uri.is_some_and(|uri| uri.has_port_0()) {

@@ -78,7 +78,7 @@ fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint)
         }
     }
     if response.json("client_secret_expires_at").is_some_and(|time| time != "0" && time != "null") {
-        message::note("the client secret expires; register a new client then");
+        message::note("the client secret will expire; register a new client when it does");
     }
     Ok(())
 }

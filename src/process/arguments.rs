@@ -13,6 +13,11 @@ pub fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
     number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
 }
 
+/// Parses a port; 0 is any free one.
+pub fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("must be a whole number from 0 to {}", u16::MAX))
+}
+
 /// Parses text for users: one line, not empty.
 pub fn line(text: &str) -> Result<String, String> {
     if text.is_empty() || text.chars().any(char::is_control) {

@@ -127,4 +127,4 @@ fn valid_for(document: &Document, seconds: u64) -> Result<bool, Error> {
 
 const NEW_TOKENS_LOST: &str = "the new tokens issued by the server are lost";
 
-const INTERRUPTED: &str = "an earlier refresh was interrupted before its response was stored, and had spent the token";
+const INTERRUPTED: &str = "an earlier refresh was interrupted after the server had replaced this refresh token";

@@ -82,7 +82,7 @@ fn refuses_documents_it_cannot_wait_for() {
             &[],
             2,
             "redirect_uri: not on this machine, so pkce-callback cannot listen there\n\
-             hint: use --paste to paste the address that the browser ends at",
+             hint: use --paste to paste the address that the browser was redirected to",
         ),
         (
             with("require_pushed_authorization_requests", json!(true)),

@@ -141,7 +141,7 @@ fn prompts_at_the_terminal_where_the_redirect_leads_elsewhere() {
         let browser = launcher(&directory, "echo \"$1\" >opened");
         let script = watched(&format!("BROWSER={browser} pkce-callback {args} <doc >out"));
         let mut terminal = Terminal::bash(&script, directory.path());
-        terminal.until("paste the address that the browser ends at, and press Enter");
+        terminal.until("paste the address that the browser was redirected to, and press Enter");
         terminal.write(&format!("  {paste}\r"));
         let (_, seen) = terminal.end();
         assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
@@ -149,7 +149,10 @@ fn prompts_at_the_terminal_where_the_redirect_leads_elsewhere() {
         assert_eq!(out["code"], json!(code));
         let opened = std::fs::read_to_string(directory.path().join("opened")).unwrap();
         assert_eq!(json!(opened.trim()), out["authorization_url"]);
-        assert_eq!(seen.contains("a bare code: its state and issuer could not be checked"), args.contains("bare"));
+        assert_eq!(
+            seen.contains("code accepted without its state: state and issuer were not checked"),
+            args.contains("bare")
+        );
     }
 }
 

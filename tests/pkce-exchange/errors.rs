@@ -28,8 +28,8 @@ fn says_what_the_server_says_in_printable_words_and_without_our_secrets() {
 
 #[test]
 fn tells_what_a_public_client_needs_where_it_is_refused() {
-    let hint = "\nhint: register a client without a secret with token_endpoint_auth_method none; \
-                for one with a secret use --client-secret-file";
+    let hint = "\nhint: if the client has no secret, register it with token_endpoint_auth_method none; \
+                otherwise use --client-secret-file";
     let (output, _) = with_response(response(401, "application/json", "{\"error\":\"invalid_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: invalid_client{hint}")));
     let (output, _) = with_response(response(400, "application/json", "{\"error\":\"invalid_client\"}"));
@@ -65,7 +65,7 @@ fn says_what_a_server_requires_that_is_not_supported() {
 fn sends_a_code_once_whatever_happens_to_it() {
     let spent = "; the code may be spent";
     for (octets, status, message) in [
-        (Vec::new(), 5, format!("token endpoint: 127.0.0.1: peer disconnected{spent}")),
+        (Vec::new(), 5, format!("token endpoint: 127.0.0.1: the server closed the connection{spent}")),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec(), 5, String::new()),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}".to_vec(), 4, String::new()),
         (

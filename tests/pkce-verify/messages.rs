@@ -22,8 +22,11 @@ fn marked(signer: &Signer) -> Vec<(String, &'static str)> {
         (head(json!({ "alg": "MARK" })), "header: alg: not supported"),
         (head(json!({ "alg": ["MARK"] })), "header: alg: must be a string"),
         (head(json!({ "alg": null })), "header: alg: missing"),
-        (head(json!({ "alg": "HS256" })), "header: alg: HMAC does not prove who signed"),
-        (head(json!({ "alg": "none" })), "header: alg: unsigned"),
+        (
+            head(json!({ "alg": "HS256" })),
+            "header: alg: HMAC is not accepted, since whoever can verify it can also sign",
+        ),
+        (head(json!({ "alg": "none" })), "header: alg: unsigned tokens are not accepted"),
         (head(json!({ "alg": "RS256" })), "header: alg: not one of the server's signing algorithms"),
         (head(json!({ "typ": "MARK" })), "header: typ: not the type of an ID token"),
         (head(json!({ "typ": ["MARK"] })), "header: typ: must be a string"),

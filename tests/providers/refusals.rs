@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::common::{Output, failure, free_port, response};
 use crate::{AuthorizationRequest, JSON, OPENID, Provider, assert_granted, refusal, usual};
 
-const PUBLIC: &str = "\nhint: register a client without a secret with token_endpoint_auth_method none; \
-                      for one with a secret use --client-secret-file";
+const PUBLIC: &str = "\nhint: if the client has no secret, register it with token_endpoint_auth_method none; \
+                      otherwise use --client-secret-file";
 
 #[test]
 fn refuses_an_id_token_of_an_issuer_that_is_not_to_the_letter() {

@@ -8,8 +8,9 @@ use super::{id_token, jwks, laxity, metadata, push, redirect, refresh, registrat
 /// The lines of `--list-faults`: name, exit status of a pipeline that meets it, what the server does, what a correct
 /// client does then.
 pub fn list() -> Vec<String> {
+    let width = KINDS.iter().map(|kind| kind.name.len()).max().unwrap_or_default();
     let advice = |kind: &Kind| advice(kind.place, kind.status);
-    let line = |kind: &Kind| format!("{:<33} {}  {} -> {}", kind.name, kind.status, kind.does, advice(kind));
+    let line = |kind: &Kind| format!("{:<width$} {}  {} -> {}", kind.name, kind.status, kind.does, advice(kind));
     KINDS.iter().map(line).collect()
 }
 

@@ -22,7 +22,7 @@ pub static KINDS: &[Kind] = &[
     }),
     refresh("refresh-no-id_token", 0, "omits id_token at a refresh", |object| remove(object, "id_token")),
     refresh("refresh-no-scope", 0, "omits scope at a refresh", |object| remove(object, "scope")),
-    id_token("refresh-other-sub", 4, "sends the ID token of another person at a refresh", |claims| {
+    id_token("refresh-other-sub", 4, "sends the ID token of another user at a refresh", |claims| {
         claims["sub"] = json!("somebody-else");
     }),
     id_token("refresh-other-iss", 4, "sends the ID token of another issuer at a refresh", |claims| {

@@ -51,7 +51,7 @@ const GZIP: [u8; 22] =
     [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff, 0xab, 0xae, 0x05, 0x00, 0x43, 0xbf, 0xa6, 0xa3, 0x02, 0, 0, 0];
 
 static SHAPES: &[Shape] = &[
-    shape("slow", [3, 5, 3, 3, 3], "sends one octet a second", Effect::Delivered(Delivery::Slow)),
+    shape("slow", [3, 5, 3, 3, 3], "sends one byte per second", Effect::Delivered(Delivery::Slow)),
     shape("hang", [3, 5, 3, 3, 3], "never responds", Effect::Delivered(Delivery::Never)),
     shape(
         "lost",

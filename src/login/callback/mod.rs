@@ -54,7 +54,7 @@ pub fn receive(mut document: Document, options: &Options) -> Result<Document, Er
     } else {
         let Some(url) = redirect_uri.loopback() else {
             let error = document.wrong("redirect_uri", "not on this machine, so pkce-callback cannot listen there");
-            return Err(error.hint("use --paste to paste the address that the browser ends at"));
+            return Err(error.hint("use --paste to paste the address that the browser was redirected to"));
         };
         let port = wait.listen(url)?;
         if redirect_uri.has_port_0() {

@@ -104,7 +104,7 @@ impl Expected {
             return Outcome::Ignored("it has no code");
         }
         if self.allow_bare_code {
-            message::note("a bare code: its state and issuer could not be checked");
+            message::note("code accepted without its state: state and issuer were not checked");
             return Outcome::Code(text.to_owned(), None);
         }
         Outcome::Ignored("it is a code without its state; paste the whole address (or use --allow-bare-code)")

@@ -228,10 +228,10 @@ impl Wait {
         let mut waits = match (&self.listener, &self.response) {
             (Some(_), _) => "waiting for the browser".to_owned(),
             (_, Some(_)) => "waiting for the response file".to_owned(),
-            _ => "paste the address that the browser ends at, and press Enter".to_owned(),
+            _ => "paste the address that the browser was redirected to, and press Enter".to_owned(),
         };
         if self.listener.is_some() && self.terminal.is_some() {
-            waits.push_str("; or paste the address that it ends at");
+            waits.push_str("; or paste the address that it was redirected to");
         }
         let plain = environment::variable("NO_COLOR").is_some()
             || environment::variable("TERM").is_none_or(|term| term == "dumb");

@@ -180,6 +180,9 @@ impl Client {
             ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
                 Some(error) => tls_error(error),
                 None if error.kind() == io::ErrorKind::InvalidData => Error::untrusted(INVALID_HTTP),
+                None if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Error::unavailable("the server closed the connection")
+                }
                 None => Error::unavailable(message::reason(error)),
             },
             _ => Error::untrusted(INVALID_HTTP),
