@@ -265,7 +265,8 @@ fn runs_the_pipelines_of_the_manual_as_they_stand() {
     let (examples, _) = examples.split_once(".Sh ").unwrap();
     let mut typed: Vec<String> = Vec::new();
     let mut inside = false;
-    for line in examples.lines() {
+    // In the source of a page, a backslash is \e.
+    for line in examples.replace("\\e\n", "\\\n").lines() {
         match line.strip_prefix(".Dl ") {
             Some(line) => typed.push(line.to_owned()),
             None if line.starts_with(".Bd ") => {
