@@ -12,15 +12,15 @@ fi
 name=$1 url=$2
 shift 2
 
-answer=$(mktemp)
-trap 'rm -f "$answer"' EXIT
+response=$(mktemp)
+trap 'rm -f "$response"' EXIT
 
 # curl reads the header from standard input, and prints the HTTP status.
 call() {
   refresh=$1
   shift
   pkce-token "$name" $refresh -- curl --silent --show-error --fail-with-body -H @- \
-    --output "$answer" --write-out '%{http_code}' "$@" "$url"
+    --output "$response" --write-out '%{http_code}' "$@" "$url"
 }
 
 status=0
@@ -29,5 +29,5 @@ if [ "$code" = 401 ]; then
   status=0
   code=$(call --refresh "$@") || status=$?
 fi
-cat "$answer"
+cat "$response"
 exit "$status"

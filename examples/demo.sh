@@ -70,7 +70,7 @@ step "Open the browser and receive the authorization code" "pkce-callback"
 step "Exchange the code for tokens" "pkce-exchange"
 step "Verify the ID token with the server's keys" "pkce-verify"
 
-printf '\n%sWho logged in%s, according to the verified ID token\n' "$bold" "$plain"
+printf '\n%sWho signed in%s, according to the verified ID token\n' "$bold" "$plain"
 printf '%s\n' "$document" | pkce-verify -r id_token_claims | members |
   while IFS=$(printf '\t') read -r name value; do printf '   %s %s\n' "$name" "$value"; done
 

@@ -22,8 +22,8 @@ fail() {
 }
 [ $# -eq 1 ] || fail 'usage: browser.sh URL'
 [ -s "${TEST_ACCOUNT_FILE:-}" ] || fail 'TEST_ACCOUNT_FILE: must be a file with the name and password of an account'
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
 trap 'exit 1' HUP INT TERM
 
 # Never use a proxy for this machine.
@@ -39,17 +39,18 @@ request=$(printf '# the start\nurl = "%s"\n' "$(printf '%s\n' "$1" | sed 's/["\\
 newline='
 '
 for page in 1 2 3 4 5 6 7 8 9 10; do
-  : >"$folder/page"
+  : >"$directory/page"
   address=$(
     printf '%s\n' "$request" |
       curl --config - --silent --show-error --globoff --proto '=http,https' --location --max-redirs 20 --max-time 30 \
-        --cookie "$folder/jar" --cookie-jar "$folder/jar" --output "$folder/page" --write-out '%{url_effective}'
+        --cookie "$directory/jar" --cookie-jar "$directory/jar" --output "$directory/page" \
+        --write-out '%{url_effective}'
   )
   case $address in "$goal"*[?\&]code=* | "$goal"*[?\&]error=*) exit 0 ;; esac
   last=${request%%"$newline"*}
   request=$(
     printf '%s\n' "$address" |
-      LC_ALL=C awk -f "$(dirname "$0")/form.awk" "$TEST_ACCOUNT_FILE" - RS='<' "$folder/page"
+      LC_ALL=C awk -f "$(dirname "$0")/form.awk" "$TEST_ACCOUNT_FILE" - RS='<' "$directory/page"
   ) || fail "page $page: no supported form found"
   [ "${request%%"$newline"*}" != "$last" ] || fail "page $page: the same form came back (wrong name or password?)"
 done

@@ -16,14 +16,14 @@ fi
 idp=$1
 shift
 here=$(dirname "$0")
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
 trap 'exit 1' HUP INT TERM
 
 # Logs in up to the authorization code. Values only pass through files and pipes, so that set -x does not print them.
 login() {
-  pkce-gen "$idp" | pkce-url "$@" | pkce-callback --timeout 60 >"$folder/code"
-  mask "$folder/code"
+  pkce-gen "$idp" | pkce-url "$@" | pkce-callback --timeout 60 >"$directory/code"
+  mask "$directory/code"
 }
 
 mask() {
@@ -38,22 +38,24 @@ revoke() {
 # Runs an exchange that must be refused: status 1 and 5 mean a refusal.
 exchange() {
   status=0
-  pkce-exchange >"$folder/tokens" 2>"$folder/said" || status=$?
+  pkce-exchange >"$directory/tokens" 2>"$directory/message" || status=$?
 }
 
 accepted=0
 judge() {
   # A lost response, or a server that failed, is not a refusal.
-  if [ "$status" -eq 5 ] && grep 'may be spent$' "$folder/said" | grep -qv ' the server responded with 4'; then status=3; fi
+  if [ "$status" -eq 5 ] && grep 'may be spent$' "$directory/message" | grep -qv ' the server responded with 4'; then
+    status=3
+  fi
   case $status in
     1 | 5) echo "refused: $1" ;;
     0)
       echo "refuses: the server accepted $1" >&2
       accepted=1
-      revoke "$folder/tokens"
+      revoke "$directory/tokens"
       ;;
     *)
-      cat "$folder/said" >&2
+      cat "$directory/message" >&2
       echo "refuses: $1: could not be checked" >&2
       exit "$status"
       ;;
@@ -61,39 +63,40 @@ judge() {
 }
 
 login "$@"
-jq -c '.code_verifier = "another-verifier-than-the-one-of-the-challenge"' "$folder/code" >"$folder/wrong"
-exchange <"$folder/wrong"
+jq -c '.code_verifier = "another-verifier-than-the-one-of-the-challenge"' "$directory/code" >"$directory/wrong"
+exchange <"$directory/wrong"
 judge 'a wrong verifier'
 
 # pkce-exchange always sends a verifier, so use curl. Only an error about the grant proves that PKCE is enforced.
 login "$@"
 status=0
 jq -r '{grant_type: "authorization_code", client_id, code, redirect_uri} | to_entries
-  | map("\(.key)=\(.value | @uri)") | join("&")' "$folder/code" |
+  | map("\(.key)=\(.value | @uri)") | join("&")' "$directory/code" |
   (
     # Limit the size of the response to 1 MiB, in blocks of 512 bytes.
     trap '' XFSZ
     ulimit -f 2048
     exec curl --silent --show-error --max-time 30 --header 'Accept: application/json' --data @- \
-      --output "$folder/answer" "$(jq -r .token_endpoint "$folder/code")" 2>"$folder/said"
+      --output "$directory/response" "$(jq -r .token_endpoint "$directory/code")" 2>"$directory/message"
   ) || status=3
 if [ "$status" -eq 0 ]; then
-  echo 'refuses: token endpoint: the response has neither tokens nor invalid_grant or invalid_request' >"$folder/said"
+  echo 'refuses: token endpoint: the response has neither tokens nor invalid_grant or invalid_request' \
+    >"$directory/message"
   status=$(
     jq 'if has("access_token") then 0 elif .error | IN("invalid_grant", "invalid_request") then 1 else 4 end' \
-      "$folder/answer" 2>/dev/null
+      "$directory/response" 2>/dev/null
   ) || status=4
   # Some versions of jq print nothing for an empty response, and succeed.
   status=${status:-4}
-  jq -cs add "$folder/code" "$folder/answer" >"$folder/tokens" 2>/dev/null || :
+  jq -cs add "$directory/code" "$directory/response" >"$directory/tokens" 2>/dev/null || :
 fi
 judge 'a missing verifier'
 
 login "$@"
-pkce-exchange <"$folder/code" >"$folder/first"
-mask "$folder/first"
-exchange <"$folder/code"
+pkce-exchange <"$directory/code" >"$directory/first"
+mask "$directory/first"
+exchange <"$directory/code"
 judge 'a code that was used before'
-revoke "$folder/first"
+revoke "$directory/first"
 
 exit "$accepted"
