@@ -69,7 +69,7 @@ struct Report {
 }
 
 /// The members of an OAuth error response or redirect (RFC 6749 sections 4.1.2.1 and 5.2).
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct OauthError {
     /// `error`.
     pub error: Option<String>,
@@ -127,6 +127,12 @@ impl Error {
     /// Makes it the error of a failed check: status 4.
     pub fn as_untrusted(mut self) -> Error {
         self.kind = Kind::Untrusted;
+        self
+    }
+
+    /// Makes it an error that requires a new login: status 5.
+    pub fn as_login_required(mut self) -> Error {
+        self.kind = Kind::LoginRequired;
         self
     }
 
@@ -240,11 +246,8 @@ impl Error {
         self.report.tool.as_deref()
     }
 
-    fn or_login_required(mut self) -> Error {
-        if self.kind == Kind::Unavailable {
-            self.kind = Kind::LoginRequired;
-        }
-        self
+    fn or_login_required(self) -> Error {
+        if self.kind == Kind::Unavailable { self.as_login_required() } else { self }
     }
 
     fn appending(mut self, text: &str) -> Error {

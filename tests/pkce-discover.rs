@@ -64,6 +64,9 @@ fn prints_what_the_tools_use_and_nothing_that_a_login_sets() {
     assert_eq!((output.status, output.json()), (0, expected));
     let output = run("pkce-discover", &[&issuer, "-r", "token_endpoint"], "");
     assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{issuer}/token\n"), String::new()));
+    // What the user names and the server lacks is no fault of the server.
+    let output = run("pkce-discover", &[&issuer, "-r", "no_such_member"], "");
+    assert_eq!((output.status, output.stderr.as_str()), (2, "pkce-discover: no_such_member: missing\n"));
     let seen = &server.requests()[0];
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", "/.well-known/openid-configuration"));
     assert_eq!((seen.header("Accept"), seen.header("Cookie")), (Some("application/json"), None));

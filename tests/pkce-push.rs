@@ -188,6 +188,11 @@ fn pushes_nothing_that_cannot_be_pushed() {
             "authorization_url: has no code_challenge".into(),
         ),
         (
+            json!({ "authorization_url": url.replace("%3A8080%2Fcallback", "%3A0%2Fcallback%3Fstate%3D1") }),
+            2,
+            "redirect_uri: its query must not contain a parameter of the response (code, state, iss, error)".into(),
+        ),
+        (
             json!({ "authorization_url": url.replace("%3A8080", "%3A0") }),
             2,
             "redirect_uri: port 0 cannot be pushed, since the port is not known yet\n\

@@ -9,11 +9,16 @@ use crate::message;
 use crate::wire::http::{Client, Response};
 use crate::wire::url::{InvalidUrl, Url};
 
-/// The identifier of an issuer or a protected resource: a URL with well-known metadata.
-pub struct Identifier(Url);
+/// An issuer or a protected resource: a URL that metadata can be found for.
+pub struct Identifier {
+    url: Url,
+    openid_configuration: Url,
+    oauth_authorization_server: Url,
+    oauth_protected_resource: Url,
+}
 
 impl Identifier {
-    /// The identifier in this text.
+    /// Parses an issuer or a resource, and derives the URLs of its metadata.
     pub fn parse(text: &str) -> Result<Identifier, InvalidUrl> {
         let url = Url::parse(text)?;
         if url.query().is_some() {
@@ -23,32 +28,29 @@ impl Identifier {
             let invalid = InvalidUrl::new("the URL of a metadata document, not of the server or resource");
             return Err(invalid.hint(format!("try {before}")));
         }
-        Ok(Identifier(url))
+        Ok(Identifier {
+            openid_configuration: appended(&url, "openid-configuration")?,
+            oauth_authorization_server: inserted(&url, "oauth-authorization-server")?,
+            oauth_protected_resource: inserted(&url, "oauth-protected-resource")?,
+            url,
+        })
     }
 
-    /// `ISSUER/.well-known/NAME` (OpenID Connect Discovery 1.0 section 4).
-    fn appended(&self, name: &str) -> Result<Url, Error> {
-        let text = self.0.as_str().trim_end_matches('/');
-        well_known(&format!("{text}/.well-known/{name}"))
-    }
-
-    /// `/.well-known/NAME` between host and path (RFC 8414 section 3.1, RFC 9728 section 3.1).
-    fn inserted(&self, name: &str) -> Result<Url, Error> {
-        let path = self.0.path().trim_end_matches('/');
-        well_known(&format!("{}/.well-known/{name}{path}", self.0.origin()))
+    fn as_str(&self) -> &str {
+        self.url.as_str()
     }
 }
 
 /// The whole metadata of this issuer, by OpenID Connect Discovery or, if not found there, RFC 8414.
 pub fn for_issuer(client: &Client, issuer: &Identifier) -> Result<Document, Error> {
-    let mut response = client.get(&issuer.appended("openid-configuration")?)?;
+    let mut response = client.get(&issuer.openid_configuration)?;
     if response.status == 404 {
-        response = client.get(&issuer.inserted("oauth-authorization-server")?)?;
+        response = client.get(&issuer.oauth_authorization_server)?;
     }
     let mut metadata = read("metadata", &response)?;
     let named = metadata.need("issuer")?;
-    if named != issuer.0.as_str() {
-        return Err(other_issuer(issuer.0.as_str(), &named));
+    if named != issuer.as_str() {
+        return Err(other_issuer(issuer.as_str(), &named));
     }
     // Metadata describes the server; it must not set the members of a login.
     metadata.retain(|name, json| (is_known(name) || self::named(name).is_none()) && json != "null");
@@ -67,9 +69,9 @@ pub fn for_issuer(client: &Client, issuer: &Identifier) -> Result<Document, Erro
 
 /// The metadata of this resource's authorization server, by RFC 9728, with `resource` set.
 pub fn for_resource(client: &Client, resource: &Identifier) -> Result<Document, Error> {
-    let response = client.get(&resource.inserted("oauth-protected-resource")?)?;
+    let response = client.get(&resource.oauth_protected_resource)?;
     let protected = read("resource metadata", &response)?;
-    if protected.need("resource")? != resource.0.as_str() {
+    if protected.need("resource")? != resource.as_str() {
         return Err(protected.wrong("resource", "not the requested resource"));
     }
     let servers = protected.texts("authorization_servers")?;
@@ -77,12 +79,12 @@ pub fn for_resource(client: &Client, resource: &Identifier) -> Result<Document, 
         return Err(protected.wrong("authorization_servers", "missing"));
     };
     let issuer = Identifier::parse(&issuer).map_err(|wrong| wrong.for_member(&protected, "authorization_servers"))?;
-    if issuer.0.is_local() && !resource.0.is_local() {
+    if issuer.url.is_local() && !resource.url.is_local() {
         return Err(protected.wrong("authorization_servers", REMOTE_TO_LOCAL));
     }
     // The hint's command for the issuer would lose the resource.
     let mut metadata = for_issuer(client, &issuer).map_err(Error::without_hint)?;
-    metadata.set("resource", resource.0.as_str());
+    metadata.set("resource", resource.as_str());
     Ok(metadata)
 }
 
@@ -117,8 +119,16 @@ fn is_endpoint(name: &str) -> bool {
     name.ends_with("_endpoint") || name == "jwks_uri"
 }
 
-fn well_known(text: &str) -> Result<Url, Error> {
-    Url::parse(text).map_err(|wrong| wrong.for_argument("issuer"))
+/// `ISSUER/.well-known/NAME` (OpenID Connect Discovery 1.0 section 4).
+fn appended(url: &Url, name: &str) -> Result<Url, InvalidUrl> {
+    let text = url.as_str().trim_end_matches('/');
+    Url::parse(&format!("{text}/.well-known/{name}"))
+}
+
+/// `/.well-known/NAME` between host and path (RFC 8414 section 3.1, RFC 9728 section 3.1).
+fn inserted(url: &Url, name: &str) -> Result<Url, InvalidUrl> {
+    let path = url.path().trim_end_matches('/');
+    Url::parse(&format!("{}/.well-known/{name}{path}", url.origin()))
 }
 
 fn other_issuer(requested: &str, named: &str) -> Error {

@@ -37,22 +37,25 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// Sends the request once, and returns the object in the response.
     pub fn send(&self, document: &Document, caller: &Caller, deadline: &Deadline) -> Result<Document, Error> {
-        self.post(document, caller, |post, url| post.send(url, deadline))
+        self.post(document, caller, deadline, |post, url, deadline| post.send(url, deadline))
     }
 
     /// Sends the request once; a success may have any body.
     pub fn send_ignoring_body(&self, document: &Document, caller: &Caller, deadline: &Deadline) -> Result<(), Error> {
-        self.post(document, caller, |post, url| post.send_ignoring_body(url, deadline))
+        self.post(document, caller, deadline, |post, url, deadline| post.send_ignoring_body(url, deadline))
     }
 
     fn post<T>(
         &self,
         document: &Document,
         caller: &Caller,
-        send: impl FnOnce(&Post, &Url) -> Result<T, Error>,
+        deadline: &Deadline,
+        send: impl FnOnce(&Post, &Url, &Deadline) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let client_id = document.need_visible("client_id")?;
-        let authentication = Authentication::for_client(document, caller)?;
+        // The command behind a secret's pipe may prompt the user.
+        let mut deadline = *deadline;
+        let authentication = deadline.excluding(|| Authentication::for_client(document, caller))?;
         let mut pairs = self.pairs.to_vec();
         if !matches!(authentication, Authentication::ClientSecretBasic(_))
             && !pairs.iter().any(|(name, _)| *name == "client_id")
@@ -82,7 +85,7 @@ impl Call<'_> {
             spends: self.spends,
         };
         let is_public = matches!(authentication, Authentication::None);
-        send(&post, self.endpoint.url()).map_err(|error| {
+        send(&post, self.endpoint.url(), &deadline).map_err(|error| {
             let is_unknown = error.response_status() == Some(401) || error.oauth_code() == Some("invalid_client");
             if is_public && is_unknown { error.hint(PUBLIC_CLIENT) } else { error }
         })

@@ -6,7 +6,6 @@ use crate::wire::form;
 use crate::wire::url::{PLAIN_HTTP, Url};
 
 /// A redirect URI: https, http on this machine, or a private-use URI scheme.
-#[derive(Clone)]
 pub struct RedirectUri {
     text: String,
     /// `None` for a private-use URI scheme.

@@ -4,7 +4,6 @@ use crate::document::Document;
 use crate::error::Error;
 
 /// A scope as requested or stored: one or more names, in order.
-#[derive(Clone)]
 pub struct Scope(String);
 
 impl Scope {

@@ -60,7 +60,7 @@ pub const NO_REFRESH_TOKEN: &str =
     "servers issue one if the scope includes offline_access; most require --prompt consent as well";
 
 /// All members, in the order of a login.
-pub const MEMBERS: &[Member] = &[
+const MEMBERS: &[Member] = &[
     member("pkce-discover", "issuer"),
     member("pkce-discover", "authorization_endpoint"),
     member("pkce-discover", "token_endpoint"),

@@ -178,9 +178,7 @@ impl Document {
         let object = Document::parse(json.as_bytes()).map_err(|wrong| self.wrong(name, &wrong))?;
         let origin = match &self.origin {
             Origin::User => Origin::Member(name.to_owned()),
-            Origin::Member(member) => Origin::Member(format!("{member}: {name}")),
-            Origin::Response(subject) => Origin::Response(format!("{subject}: {name}")),
-            token @ Origin::Token { .. } => token.clone(),
+            outer => outer.clone(),
         };
         Ok(Some(Document { origin, ..object }))
     }

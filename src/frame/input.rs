@@ -13,23 +13,28 @@ use crate::message;
 
 /// Standard input, not read yet, so that a step can do its checks before it reads the document.
 pub struct Input<'a> {
-    output: Option<&'a Output>,
-    read: &'a OnceCell<Document>,
+    before: Option<(&'a Output, &'a OnceCell<Document>)>,
 }
 
 impl Input<'_> {
-    /// The input of a step; `read` receives a copy of the document, and `output` is where a document will be printed.
-    pub(super) fn new<'a>(read: &'a OnceCell<Document>, output: Option<&'a Output>) -> Input<'a> {
-        Input { output, read }
+    /// The input of a step that prints nothing.
+    pub(super) fn of_sink() -> Input<'static> {
+        Input { before: None }
+    }
+
+    /// The input of a step that prints a document to `output`; `read` receives a copy of the one that it reads.
+    pub(super) fn of_filter<'a>(output: &'a Output, read: &'a OnceCell<Document>) -> Input<'a> {
+        Input { before: Some((output, read)) }
     }
 
     /// The one document; fails if there is a second one, or if nothing reads the output.
     pub fn document(self) -> Result<Document, Error> {
         let document = single_document()?;
-        if let Some(output) = self.output {
+        if let Some((output, read)) = self.before {
             output.ready()?;
+            read.get_or_init(|| document.clone());
         }
-        Ok(self.read.get_or_init(|| document).clone())
+        Ok(document)
     }
 }
 

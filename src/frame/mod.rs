@@ -43,7 +43,7 @@ where
 pub fn filter<A: Parser>(step: impl FnOnce(&A, Input) -> Result<Document, Error>) -> ExitCode {
     run(Form::Document, never, |args: A, output| {
         let before = OnceCell::new();
-        let after = step(&args, Input::new(&before, Some(&output)))?;
+        let after = step(&args, Input::of_filter(&output, &before))?;
         output.print(&after).map_err(|error| with_loss(error, before.get(), &after))?;
         Ok(ExitCode::SUCCESS)
     })
@@ -71,7 +71,7 @@ where
 /// Runs a tool that prints no document; its step may read one.
 pub fn sink<A: Parser>(step: impl FnOnce(&A, Input) -> Result<(), Error>) -> ExitCode {
     run(Form::Nothing, never, |args: A, _| {
-        step(&args, Input::new(&OnceCell::new(), None))?;
+        step(&args, Input::of_sink())?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -80,14 +80,19 @@ pub fn write_error(error: &io::Error) -> Error {
 
 /// The member alone, as text and a newline.
 fn raw(document: &Document, member: &str) -> Result<Zeroizing<String>, Error> {
-    let json = document.json(member).ok_or_else(|| document.wrong(member, "missing"))?;
+    let json = document.json(member).ok_or_else(|| wrong(member, "missing"))?;
     let is_string = json.starts_with('"');
     let mut text = Zeroizing::new(if is_string { document.need(member)? } else { json.to_owned() });
     if text.chars().any(char::is_control) {
-        return Err(document.wrong(member, "contains a control character"));
+        return Err(wrong(member, "contains a control character"));
     }
     text.push('\n');
     Ok(text)
+}
+
+/// The failure of `--raw`: it is the user who asks for the member, whatever document it is missing from.
+fn wrong(member: &str, wrong: &str) -> Error {
+    Error::usage(format!("{member}: {wrong}")).about(member)
 }
 
 /// Whether standard output was closed at the start: the standard library then opens /dev/null for reading and writing,

@@ -26,7 +26,7 @@ pub fn push(mut document: Document, caller: &Caller) -> Result<Document, Error> 
     if value("code_challenge").is_none() {
         return Err(document.wrong("authorization_url", "has no code_challenge"));
     }
-    let redirect_uri = value("redirect_uri").and_then(|uri| RedirectUri::parse(uri, &document).ok());
+    let redirect_uri = value("redirect_uri").map(|uri| RedirectUri::parse(uri, &document)).transpose()?;
     if redirect_uri.is_some_and(|uri| uri.has_port_0()) {
         let error = document.wrong("redirect_uri", "port 0 cannot be pushed, since the port is not known yet");
         return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));

@@ -10,9 +10,9 @@ use crate::error::Error;
 pub fn check() -> Result<(), Error> {
     let stdout = io::stdout();
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
-    let asked = rustix::event::poll(&mut fds, Some(&Timespec::default()));
-    let gone = asked.is_ok() && fds.iter().any(|fd| fd.revents().contains(PollFlags::ERR));
-    if gone { Err(self::gone()) } else { Ok(()) }
+    let polled = rustix::event::poll(&mut fds, Some(&Timespec::default()));
+    let has_reader = polled.is_err() || !fds.iter().any(|fd| fd.revents().contains(PollFlags::ERR));
+    if has_reader { Ok(()) } else { Err(gone()) }
 }
 
 /// The failure of a tool without a reader. It is silent: the reader stopped early, or failed and reported why.

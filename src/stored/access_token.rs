@@ -96,7 +96,8 @@ fn refreshed(
         };
         check_subject(claims.as_ref(), &after)?;
         // The new tokens are at stake, so storing them has its own deadline.
-        lock.fill(reserved, &after, &caller.deadline()).map_err(|error| error.with_loss(NEW_TOKENS_LOST))?;
+        lock.fill(reserved, &after, &caller.deadline())
+            .map_err(|error| error.as_login_required().with_loss(NEW_TOKENS_LOST))?;
         lock.forget()?;
         Ok(after)
     })

@@ -15,10 +15,10 @@ use crate::message;
 
 /// The header line `Authorization: Bearer` with the document's access token.
 pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
-    let token = document.need_visible("access_token")?;
     if document.text("token_type")?.is_some_and(|name| !name.eq_ignore_ascii_case("Bearer")) {
         return Err(document.wrong("token_type", "not Bearer, so no header can be made for it").as_untrusted());
     }
+    let token = document.need_visible("access_token")?;
     Ok(Zeroizing::new(format!("Authorization: Bearer {}", *token)))
 }
 

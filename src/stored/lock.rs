@@ -136,7 +136,7 @@ impl<'a> Lock<'a> {
     /// one, since each writer first removes leftover files.
     pub fn recover(&self, deadline: &Deadline) -> Result<(), Error> {
         for left in self.leftover_files()? {
-            if self.store.file(&left, deadline).is_ok_and(|kept| kept.is_some()) {
+            if self.store.file(&left, deadline).is_ok_and(|stored| stored.is_some()) {
                 let path = self.store.path(self.name, "json");
                 let synced = File::open(&left).and_then(|file| file.sync_all());
                 let moved = synced.and_then(|()| fs::rename(&left, &path)).and_then(|()| self.store.sync());
