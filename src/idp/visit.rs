@@ -1,4 +1,4 @@
-//! A substitute for a browser where nobody is there.
+//! A substitute for a browser, for runs without a user.
 
 use std::time::Duration;
 

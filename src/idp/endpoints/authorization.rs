@@ -67,5 +67,5 @@ fn session(service: &Service, request: &AuthorizationRequest, cookies: &str) -> 
     Some(person).filter(|_| recent && !request.prompts("login"))
 }
 
-/// Who signs in where nobody is asked, and no `login_hint` names another.
+/// The user who signs in without a prompt, unless `login_hint` names another.
 const PERSON: &str = "alice";
