@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::client::{redirect_uri, scope};
-use pkce_tools::document::is_visible;
+use pkce_tools::client::{parameter, redirect_uri, scope};
 use pkce_tools::login::authorize;
 use pkce_tools::process::{arguments, environment};
 use pkce_tools::{Document, Error, frame};
@@ -41,7 +40,7 @@ struct Args {
     #[arg(long, value_name = "VALUES")]
     acr_values: Option<String>,
     /// Another parameter of the request; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parameter)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parameter::parse)]
     param: Vec<(String, String)>,
 }
 
@@ -53,7 +52,7 @@ fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, E
     let mut added = args.param.clone();
     for (name, value) in [("login_hint", &args.login_hint), ("prompt", &args.prompt)] {
         if let Some(value) = value {
-            added.insert(0, parameter(&format!("{name}={value}")).map_err(Error::usage)?);
+            added.insert(0, parameter::parse(&format!("{name}={value}")).map_err(Error::usage)?);
         }
     }
     Ok(move |document| with_url(&args, &added, document))
@@ -80,15 +79,4 @@ fn with_url(args: &Args, added: &[(String, String)], mut document: Document) -> 
     let url = authorize::url(&document, added)?;
     document.set("authorization_url", &url);
     Ok(document)
-}
-
-fn parameter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("must be KEY=VALUE")?;
-    if !is_visible(name) {
-        return Err("KEY must be visible ASCII characters".to_owned());
-    }
-    if value.chars().any(char::is_control) {
-        return Err(format!("{name}: must not have control characters"));
-    }
-    Ok((name.to_owned(), value.to_owned()))
 }

@@ -4,6 +4,7 @@ pub mod authentication;
 pub mod endpoint;
 pub mod metadata;
 pub mod oauth_error;
+pub mod parameter;
 pub mod pkce;
 pub mod post;
 pub mod redirect_uri;
