@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::seal;
-use super::store::{Name, OPEN_FLAGS, Store, printable_path, unsafe_file};
+use super::store::{Name, OPEN_FLAGS, Store, io_error, open_error, printable_path, unsafe_file};
 use crate::client::pkce;
 use crate::document::Document;
 use crate::error::Error;
@@ -35,13 +35,13 @@ impl<'a> Lock<'a> {
         let path = store.path(name, "lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(OPEN_FLAGS);
-        let file = options.open(&path).map_err(|error| store.open_error(&path, &error))?;
-        let metadata = file.metadata().map_err(|error| store.io_error(&path, &error))?;
+        let file = options.open(&path).map_err(|error| open_error(&path, &error))?;
+        let metadata = file.metadata().map_err(|error| io_error(&path, &error))?;
         if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
             return Err(unsafe_file(&path, "not a regular file of your own"));
         }
         // The umask may have removed permissions.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| store.io_error(&path, &error))?;
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| io_error(&path, &error))?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock { store, name, _file: file }),
@@ -51,7 +51,7 @@ impl<'a> Lock<'a> {
                         format!("{}: locked by another process for {} s", printable_path(&path), deadline.seconds());
                     return Err(Error::unavailable(wrong));
                 }
-                Err(TryLockError::Error(error)) => return Err(store.io_error(&path, &error)),
+                Err(TryLockError::Error(error)) => return Err(io_error(&path, &error)),
             }
         }
     }
@@ -99,14 +99,14 @@ impl<'a> Lock<'a> {
         let path = self.store.path(self.name, "pending");
         let mut options = OpenOptions::new();
         let options = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OPEN_FLAGS);
-        let mut file = options.open(&path).map_err(|error| self.store.open_error(&path, &error))?;
+        let mut file = options.open(&path).map_err(|error| open_error(&path, &error))?;
         let text = format!("{}\n", pkce::challenge(token));
         let own = file.set_permissions(Permissions::from_mode(0o600));
         let written = own
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_all())
             .and_then(|()| self.store.sync());
-        written.map_err(|error| self.store.io_error(&path, &error))
+        written.map_err(|error| io_error(&path, &error))
     }
 
     /// Removes the record.
@@ -126,7 +126,7 @@ impl<'a> Lock<'a> {
         match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             removed => {
-                removed.and_then(|()| self.store.sync()).map_err(|error| self.store.io_error(path, &error))?;
+                removed.and_then(|()| self.store.sync()).map_err(|error| io_error(path, &error))?;
                 Ok(true)
             }
         }
@@ -140,7 +140,7 @@ impl<'a> Lock<'a> {
                 let path = self.store.path(self.name, "json");
                 let synced = File::open(&left).and_then(|file| file.sync_all());
                 let moved = synced.and_then(|()| fs::rename(&left, &path)).and_then(|()| self.store.sync());
-                moved.map_err(|error| self.store.io_error(&path, &error))?;
+                moved.map_err(|error| io_error(&path, &error))?;
             }
         }
         Ok(())
@@ -159,9 +159,8 @@ impl<'a> Lock<'a> {
             let end = file.strip_prefix(&prefix).unwrap_or_default();
             end.len() == RANDOM_CHARACTERS && end.bytes().all(|octet| octet.is_ascii_alphanumeric())
         };
-        let entries = fs::read_dir(&self.store.directory)
-            .map_err(|error| self.store.io_error(&self.store.directory, &error))?
-            .flatten();
+        let entries =
+            fs::read_dir(&self.store.directory).map_err(|error| io_error(&self.store.directory, &error))?.flatten();
         let left = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left));
         Ok(left.map(|entry| entry.path()).collect())
     }
@@ -169,7 +168,7 @@ impl<'a> Lock<'a> {
     /// A new file with so many octets allocated.
     fn reserve(&self, size: usize) -> Result<Reserved, Error> {
         self.remove_leftovers()?;
-        let failed = |error: io::Error| self.store.io_error(&self.store.path(self.name, "json"), &error);
+        let failed = |error: io::Error| io_error(&self.store.path(self.name, "json"), &error);
         let mut file = tempfile::Builder::new()
             .prefix(&self.prefix())
             .rand_bytes(RANDOM_CHARACTERS)
@@ -188,7 +187,7 @@ impl<'a> Lock<'a> {
 
     fn put(&self, reserved: Reserved, octets: &[u8]) -> Result<(), Error> {
         let path = self.store.path(self.name, "json");
-        let failed = |error: io::Error| self.store.io_error(&path, &error);
+        let failed = |error: io::Error| io_error(&path, &error);
         let mut file = reserved.file;
         io::Seek::rewind(&mut file).map_err(failed)?;
         // Truncated first: a process killed here leaves an invalid document, or the whole one.

@@ -51,9 +51,7 @@ impl Store {
         let directory = directory()?;
         match fs::symlink_metadata(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                Err(Error::unavailable(format!("{}: {}", printable_path(&directory), message::reason(&error))))
-            }
+            Err(error) => Err(io_error(&directory, &error)),
             Ok(metadata) if !metadata.is_dir() => Err(unsafe_file(&directory, "not a directory")),
             Ok(metadata) => {
                 check(&directory, &metadata, "700")?;
@@ -65,9 +63,7 @@ impl Store {
     /// The store that the environment names; its directory is created if missing.
     pub fn create() -> Result<Store, Error> {
         let directory = directory()?;
-        let failed = |error: io::Error| {
-            Error::unavailable(format!("{}: {}", printable_path(&directory), message::reason(&error)))
-        };
+        let failed = |error: io::Error| io_error(&directory, &error);
         if fs::symlink_metadata(&directory).is_err() {
             DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
             // The umask may have removed permissions.
@@ -79,7 +75,7 @@ impl Store {
 
     /// The names of the stored logins, sorted.
     pub fn names(&self) -> Result<Vec<String>, Error> {
-        let failed = |error: io::Error| self.io_error(&self.directory, &error);
+        let failed = |error: io::Error| io_error(&self.directory, &error);
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
             let file = entry.map_err(failed)?.file_name();
@@ -100,16 +96,16 @@ impl Store {
         let mut options = OpenOptions::new();
         let file = match options.read(true).custom_flags(OPEN_FLAGS).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|error| self.open_error(path, &error))?,
+            opened => opened.map_err(|error| open_error(path, &error))?,
         };
-        let metadata = file.metadata().map_err(|error| self.io_error(path, &error))?;
+        let metadata = file.metadata().map_err(|error| io_error(path, &error))?;
         if !metadata.is_file() || metadata.nlink() > 1 {
             return Err(unsafe_file(path, "not a regular file of your own"));
         }
         check(path, &metadata, "600")?;
         let mut octets = Zeroizing::new(Vec::new());
         let read = file.take(MAX_SIZE).read_to_end(&mut octets);
-        read.map_err(|error| self.io_error(path, &error))?;
+        read.map_err(|error| io_error(path, &error))?;
         let opened = seal::filter("PKCE_OPEN", &octets, deadline).map_err(|error| {
             error
                 .within(&printable_path(path))
@@ -120,7 +116,7 @@ impl Store {
             error.hint("PKCE_OPEN must open what PKCE_SEAL sealed; pkce-store --remove removes the file")
         };
         let document = Document::parse(&opened.unwrap_or(octets)).map_err(|reason| wrong(&reason))?;
-        let written = metadata.modified().map_err(|error| self.io_error(path, &error))?;
+        let written = metadata.modified().map_err(|error| io_error(path, &error))?;
         Ok(Some(Stored { document, written }))
     }
 
@@ -132,19 +128,6 @@ impl Store {
     /// The path of the file of this name with this extension.
     pub(super) fn path(&self, name: &Name, end: &str) -> PathBuf {
         self.directory.join(format!("{}.{end}", name.0))
-    }
-
-    /// The error for a file that cannot be opened; a symbolic link is named as the reason.
-    pub(super) fn open_error(&self, path: &Path, error: &io::Error) -> Error {
-        match fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_symlink() => unsafe_file(path, "a symbolic link"),
-            _ => self.io_error(path, error),
-        }
-    }
-
-    /// The error for a failed operation on this file: status 3.
-    pub(super) fn io_error(&self, path: &Path, error: &io::Error) -> Error {
-        Error::unavailable(format!("{}: {}", printable_path(path), message::reason(error)))
     }
 }
 
@@ -179,6 +162,19 @@ fn check(path: &Path, metadata: &fs::Metadata, mode: &str) -> Result<(), Error> 
         return Err(error.hint(format!("check its content, then run: chmod {mode} {}", printable_path(path))));
     }
     Ok(())
+}
+
+/// The error for a file that cannot be opened; a symbolic link is named as the reason.
+pub(super) fn open_error(path: &Path, error: &io::Error) -> Error {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => unsafe_file(path, "a symbolic link"),
+        _ => io_error(path, error),
+    }
+}
+
+/// The error for a failed operation on this file: status 3.
+pub(super) fn io_error(path: &Path, error: &io::Error) -> Error {
+    Error::unavailable(format!("{}: {}", printable_path(path), message::reason(error)))
 }
 
 /// The error for a file that other users may have read or written: status 4.
