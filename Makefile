@@ -8,8 +8,10 @@ CARGO ?= cargo
 # The tools are the files in src/bin; there is no other list.
 TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
 PAGES := $(wildcard man/*.1 man/*.7)
-BUILT := $(addprefix target/release/,$(TOOLS))
-FAST := $(abspath target/debug)
+# Where cargo builds: the variable is cargo's own.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BUILT := $(addprefix $(TARGET)/release/,$(TOOLS))
+FAST := $(abspath $(TARGET)/debug)
 
 all: toolchain
 	$(CARGO) build --release --locked
@@ -44,7 +46,7 @@ interop: toolchain
 
 # Compare startup time, memory and size with other tools.
 bench: all
-	PATH="$(abspath target/release):$$PATH" bash tests/bench/run.sh
+	PATH="$(abspath $(TARGET)/release):$$PATH" bash tests/bench/run.sh
 
 # Run the property tests with many more cases, and kill a thousand processes.
 fuzz: toolchain

@@ -190,6 +190,15 @@ fn needs_an_issuer() {
 }
 
 #[test]
+fn says_in_the_resolvers_words_that_a_host_is_not_found() {
+    // The words are the system's, and differ where there is no network; who says them first is not of interest.
+    let output = run("pkce-discover", &["https://no-such-host.invalid"], "");
+    assert_eq!((output.status, output.stdout.as_str()), (3, "!3 unavailable pkce-discover\n"), "{output:?}");
+    let reason = output.stderr.strip_prefix("pkce-discover: no-such-host.invalid: ").unwrap();
+    assert!(!reason.contains("lookup") && reason.lines().count() == 1, "{output:?}");
+}
+
+#[test]
 fn starts_from_a_protected_resource() {
     let server = Server::start(|seen| {
         let host = issuer_of(seen);

@@ -183,7 +183,10 @@ impl Client {
                 None if error.kind() == io::ErrorKind::UnexpectedEof => {
                     Error::unavailable("the server closed the connection")
                 }
-                None => Error::unavailable(message::reason(error)),
+                None => {
+                    let reason = message::reason(error);
+                    Error::unavailable(reason.strip_prefix(LOOKUP).unwrap_or(&reason))
+                }
             },
             _ => Error::untrusted(INVALID_HTTP),
         }
@@ -244,6 +247,9 @@ fn trace(method: &str, url: &Url, started: Instant, response: &Result<Response, 
 const ACCEPT: &str = "application/json";
 
 const HTML_NOT_JSON: &str = "HTML, not JSON (proxy or captive portal?)";
+
+/// How the standard library begins the resolver's own reason.
+const LOOKUP: &str = "failed to lookup address information: ";
 
 const INVALID_HTTP: &str = "the response is not valid HTTP";
 
