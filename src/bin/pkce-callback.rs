@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use pkce_tools::frame::{self, Input};
-use pkce_tools::login::callback::{self, Options};
+use pkce_tools::login::callback::{Options, Receiver};
 use pkce_tools::process::arguments;
 use pkce_tools::{Document, Error};
 
@@ -36,12 +36,12 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
-    let options = Options {
+    let receiver = Receiver::new(Options {
         timeout: args.timeout,
         response_file: args.response_file.clone(),
         paste: args.paste,
         no_browser: args.no_browser,
         allow_bare_code: args.allow_bare_code,
-    };
-    callback::receive(input.document()?, &options)
+    })?;
+    receiver.receive(input.document()?)
 }

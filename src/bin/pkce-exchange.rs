@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pkce_tools::client::authentication::Caller;
+use pkce_tools::client::options;
 use pkce_tools::client::post::Format;
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::token;
@@ -28,7 +29,11 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    let mut set = Document::default();
+    set.set_given("token_endpoint", args.token_endpoint.as_deref());
+    options::check(&set)?;
+    args.caller.prepare()?;
     let mut document = input.document()?;
-    document.set_given("token_endpoint", args.token_endpoint.as_deref());
+    document.merge(set);
     token::exchange(document, &args.caller, args.format)
 }

@@ -21,5 +21,6 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    args.caller.prepare()?;
     push::push(input.document()?, &args.caller)
 }

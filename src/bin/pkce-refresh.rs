@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pkce_tools::client::authentication::Caller;
+use pkce_tools::client::options;
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::token;
 use pkce_tools::{Document, Error};
@@ -27,6 +28,11 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    let mut set = Document::default();
+    set.set_given("scope", args.scope.as_deref());
+    set.set_given("resource", args.resource.as_deref());
+    options::check(&set)?;
+    args.caller.prepare()?;
     let document = input.document()?;
     let (scope, resource) = (args.scope.as_deref(), args.resource.as_deref());
     token::refresh(document, scope, resource, &args.caller, &args.caller.deadline())

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pkce_tools::client::redirect_uri;
+use pkce_tools::client::secret_file::SecretFile;
+use pkce_tools::client::{options, redirect_uri};
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::registration;
-use pkce_tools::process::arguments;
+use pkce_tools::process::{Deadline, arguments};
 use pkce_tools::{Document, Error};
 
 /// Register a client with an authorization server.
@@ -37,10 +38,15 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    let mut set = Document::default();
+    set.set_given("redirect_uri", args.redirect_uri.as_deref());
+    set.set_given("scope", args.scope.as_deref());
+    options::check(&set)?;
+    let deadline = || Deadline::after(args.timeout);
+    let open = |file| SecretFile::open("--access-token-file", file, &deadline());
+    let access_token = args.access_token_file.as_deref().map(open).transpose()?;
     let mut document = input.document()?;
-    document.set_given("redirect_uri", args.redirect_uri.as_deref());
+    document.merge(set);
     redirect_uri::set_default(&mut document);
-    document.set_given("scope", args.scope.as_deref());
-    let name = args.client_name.as_deref();
-    registration::register(document, name, args.access_token_file.as_deref(), args.timeout)
+    registration::register(document, args.client_name.as_deref(), access_token, &deadline())
 }

@@ -21,5 +21,6 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    args.caller.prepare()?;
     revocation::revoke(input.document()?, &args.caller)
 }

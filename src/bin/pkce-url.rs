@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::client::{parameter, redirect_uri, scope};
+use pkce_tools::client::{options, parameter, redirect_uri, scope};
 use pkce_tools::login::authorize;
 use pkce_tools::process::{arguments, environment};
 use pkce_tools::{Document, Error, frame};
@@ -55,24 +55,45 @@ fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, E
             added.insert(0, parameter::parse(&format!("{name}={value}")).map_err(Error::usage)?);
         }
     }
-    Ok(move |document| with_url(&args, &added, document))
+    let (set, defaults) = (set_by_options(&args), defaults());
+    options::check(&set)?;
+    Ok(move |mut document: Document| {
+        document.merge(set.clone());
+        document.add_missing(defaults.clone());
+        with_url(document, &added)
+    })
 }
 
-fn with_url(args: &Args, added: &[(String, String)], mut document: Document) -> Result<Document, Error> {
-    for (name, option, variable) in
-        [("client_id", &args.client_id, "PKCE_CLIENT_ID"), ("scope", &args.scope, "PKCE_SCOPE")]
-    {
-        let fallback = environment::variable(variable).filter(|_| !document.has(name));
-        document.set_given(name, option.as_deref().or(fallback.as_deref()));
+/// The members that options set.
+fn set_by_options(args: &Args) -> Document {
+    let mut set = Document::default();
+    for (name, value) in [
+        ("client_id", &args.client_id),
+        ("scope", &args.scope),
+        ("redirect_uri", &args.redirect_uri),
+        ("authorization_endpoint", &args.authorization_endpoint),
+        ("acr_values", &args.acr_values),
+    ] {
+        set.set_given(name, value.as_deref());
     }
-    document.set_given("redirect_uri", args.redirect_uri.as_deref());
-    redirect_uri::set_default(&mut document);
-    document.set_given("authorization_endpoint", args.authorization_endpoint.as_deref());
-    document.set_given("acr_values", args.acr_values.as_deref());
-    document.set_texts("resource", &args.resource);
+    set.set_texts("resource", &args.resource);
     if let Some(age) = args.max_age {
-        document.set_number("max_age", age);
+        set.set_number("max_age", age);
     }
+    set
+}
+
+/// The members that the environment sets where neither an option nor the document does.
+fn defaults() -> Document {
+    let mut defaults = Document::default();
+    for (name, variable) in [("client_id", "PKCE_CLIENT_ID"), ("scope", "PKCE_SCOPE")] {
+        defaults.set_given(name, environment::variable(variable).as_deref());
+    }
+    redirect_uri::set_default(&mut defaults);
+    defaults
+}
+
+fn with_url(mut document: Document, added: &[(String, String)]) -> Result<Document, Error> {
     if !scope::contains(&document.text("scope")?.unwrap_or_default(), "openid") {
         document.remove(&["nonce"]);
     }

@@ -1,12 +1,13 @@
 //! Verify the ID token and add its claims.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use pkce_tools::id_token::claims::{self, Policy};
 use pkce_tools::id_token::jwks::Keys;
-use pkce_tools::process::arguments;
+use pkce_tools::process::{Deadline, arguments};
 use pkce_tools::{Document, Error, frame};
 
 /// Verify the ID token and add its claims.
@@ -15,7 +16,7 @@ use pkce_tools::{Document, Error, frame};
 struct Args {
     /// Read the server's keys from this file instead of fetching them
     #[arg(long, value_name = "FILE")]
-    jwks: Option<String>,
+    jwks: Option<PathBuf>,
     /// How far the clocks may differ
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, MAX_LEEWAY))]
     leeway: u64,
@@ -36,7 +37,10 @@ fn main() -> ExitCode {
 
 fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {
     // The keys are fetched once for all documents.
-    let mut keys = args.jwks.as_deref().map_or_else(|| Ok(Keys::default()), Keys::from_file)?;
+    let mut keys = match &args.jwks {
+        Some(file) => Keys::from_file(file, &Deadline::after(args.timeout))?,
+        None => Keys::default(),
+    };
     let policy =
         Policy { leeway: args.leeway, trusted_audiences: args.trust_audience, now: args.now, timeout: args.timeout };
     Ok(move |document| claims::verify(document, &policy, &mut keys))

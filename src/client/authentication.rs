@@ -1,9 +1,7 @@
 //! Client authentication: RFC 6749 section 2.3.1, RFC 7591 section 2.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -11,9 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use zeroize::Zeroizing;
 
+use crate::client::secret_file::{ONE_LINE, SecretFile, is_secret};
 use crate::document::Document;
 use crate::error::Error;
-use crate::message;
 use crate::process::{Deadline, arguments, environment};
 use crate::wire::form;
 
@@ -29,9 +27,9 @@ pub struct Caller {
     /// Give up after this time
     #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "30")]
     timeout: Duration,
-    /// The secret, once read: a pipe can be read only once, and a revocation sends two requests.
+    /// The file of the secret, once it is open: a pipe can be read only once, and a revocation sends two requests.
     #[arg(skip)]
-    cached_secret: OnceLock<Zeroizing<String>>,
+    secret_file: OnceLock<Mutex<SecretFile>>,
 }
 
 impl Caller {
@@ -40,12 +38,26 @@ impl Caller {
         Deadline::after(self.timeout)
     }
 
-    fn secret(&self, subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
-        if let Some(secret) = self.cached_secret.get() {
-            return Ok(secret.clone());
+    /// Checks what needs no document: the file of the secret, which is read unless it is a pipe.
+    pub fn prepare(&self) -> Result<(), Error> {
+        let variable = environment::variable(SECRET_FILE_VARIABLE);
+        let (subject, file) = match (&self.client_secret_file, &variable) {
+            (Some(file), _) => ("--client-secret-file", file.as_path()),
+            (None, Some(file)) => (SECRET_FILE_VARIABLE, Path::new(file)),
+            (None, None) => return Ok(()),
+        };
+        if self.secret_file.get().is_none() {
+            let opened = SecretFile::open(subject, file, &self.deadline())?;
+            self.secret_file.get_or_init(|| Mutex::new(opened));
         }
-        let secret = secret(subject, file)?;
-        Ok(self.cached_secret.get_or_init(|| secret).clone())
+        Ok(())
+    }
+
+    /// The secret in the file, if one is named.
+    fn secret(&self, deadline: &Deadline) -> Result<Option<Zeroizing<String>>, Error> {
+        self.prepare()?;
+        let Some(file) = self.secret_file.get() else { return Ok(None) };
+        file.lock().unwrap_or_else(PoisonError::into_inner).line(deadline).map(Some)
     }
 }
 
@@ -82,14 +94,11 @@ pub enum Authentication {
 
 impl Authentication {
     /// The authentication of the document's client, by the caller's options, the document and the environment.
-    pub fn for_client(document: &Document, caller: &Caller) -> Result<Authentication, Error> {
-        let variable = environment::variable("PKCE_CLIENT_SECRET_FILE");
-        let secret = match (&caller.client_secret_file, document.text("client_secret")?, variable) {
-            (Some(file), _, _) => Some(caller.secret("--client-secret-file", file)?),
-            (None, Some(secret), _) if !is_secret(&secret) => return Err(document.wrong("client_secret", ONE_LINE)),
-            (None, Some(secret), _) => Some(Zeroizing::new(secret)),
-            (None, None, Some(file)) => Some(caller.secret("PKCE_CLIENT_SECRET_FILE", Path::new(&file))?),
-            (None, None, None) => None,
+    pub fn for_client(document: &Document, caller: &Caller, deadline: &Deadline) -> Result<Authentication, Error> {
+        let secret = match document.text("client_secret")?.filter(|_| caller.client_secret_file.is_none()) {
+            Some(secret) if !is_secret(&secret) => return Err(document.wrong("client_secret", ONE_LINE)),
+            Some(secret) => Some(Zeroizing::new(secret)),
+            None => caller.secret(deadline)?,
         };
         match (method(document, caller)?, secret) {
             (Some(AuthMethod::None), _) | (None, None) => Ok(Authentication::None),
@@ -125,34 +134,14 @@ fn method(document: &Document, caller: &Caller) -> Result<Option<AuthMethod>, Er
     Ok(Some(method).filter(|method| caller.client_secret_file.is_none() || *method != AuthMethod::None))
 }
 
-/// The secret in a file or pipe: its one line. Some servers accept characters outside ASCII, so they are sent as UTF-8.
-pub fn secret(subject: &str, file: &Path) -> Result<Zeroizing<String>, Error> {
-    let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET));
-    File::open(file)
-        .and_then(|file| file.take(MAX_SECRET as u64 + 1).read_to_string(&mut text))
-        .map_err(|error| Error::usage(format!("{subject}: {}", message::reason(&error))))?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if !is_secret(line) {
-        return Err(Error::usage(format!("{subject}: {ONE_LINE}")));
-    }
-    Ok(Zeroizing::new(line.to_owned()))
-}
-
-fn is_secret(text: &str) -> bool {
-    !text.is_empty() && text.len() < MAX_SECRET && !text.chars().any(char::is_control)
-}
-
 /// The `Authorization` header of client_secret_basic: both parts form-encoded first (RFC 6749 section 2.3.1).
 pub fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
     let pair = Zeroizing::new(format!("{}:{}", form::encode(client_id), form::encode(secret)));
     Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
 }
 
-const ONE_LINE: &str = "must contain one line of text";
-
-/// Maximum size of a secret in octets; a longer file was named by mistake.
-const MAX_SECRET: usize = 64 * 1024;
+/// Names the file of the secret for all tools of a pipeline.
+const SECRET_FILE_VARIABLE: &str = "PKCE_CLIENT_SECRET_FILE";
 
 #[cfg(test)]
 mod tests {

@@ -53,9 +53,7 @@ impl Call<'_> {
         send: impl FnOnce(&Post, &Url, &Deadline) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let client_id = document.need_visible("client_id")?;
-        // The command behind a secret's pipe may prompt the user.
-        let mut deadline = *deadline;
-        let authentication = deadline.excluding(|| Authentication::for_client(document, caller))?;
+        let authentication = Authentication::for_client(document, caller, deadline)?;
         let mut pairs = self.pairs.to_vec();
         if !matches!(authentication, Authentication::ClientSecretBasic(_))
             && !pairs.iter().any(|(name, _)| *name == "client_id")
@@ -85,7 +83,7 @@ impl Call<'_> {
             spends: self.spends,
         };
         let is_public = matches!(authentication, Authentication::None);
-        send(&post, self.endpoint.url(), &deadline).map_err(|error| {
+        send(&post, self.endpoint.url(), deadline).map_err(|error| {
             let is_unknown = error.response_status() == Some(401) || error.oauth_code() == Some("invalid_client");
             if is_public && is_unknown { error.hint(PUBLIC_CLIENT) } else { error }
         })

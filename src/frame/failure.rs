@@ -1,10 +1,8 @@
 //! Reports a failure: on standard error to the user or a program, on standard output to the next tool.
 
-use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::FileTypeExt;
 
-use super::output::stdout;
+use super::output::{is_pipe, stdout};
 use crate::document::Document;
 use crate::document::members::{self, NO_REFRESH_TOKEN};
 use crate::error::{Error, Kind};
@@ -21,7 +19,7 @@ pub fn report(error: &Error) {
 /// Writes the failure line for the next tool: to a pipe or a socket, and nowhere else.
 pub fn write_line(error: &Error) {
     let Ok(mut stdout) = stdout() else { return };
-    if is_read_by_a_tool(&stdout) {
+    if is_pipe(&stdout) {
         let tool = error.tool().unwrap_or(message::name());
         let line = format!("!{} {} {tool}\n", error.kind().status(), error.kind().name());
         let _ = stdout.write_all(line.as_bytes());
@@ -39,11 +37,6 @@ pub fn parse_line(line: &[u8]) -> Option<Error> {
         return None;
     }
     Some(Error::new(kind, "").passed_on_from(tool))
-}
-
-fn is_read_by_a_tool(stdout: &File) -> bool {
-    let kind = stdout.metadata().map(|metadata| metadata.file_type());
-    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
 }
 
 /// The message on one line, and the hint, if any, on a second.

@@ -1,51 +1,59 @@
 //! Standard input: one document, or a stream of them.
 
 use std::cell::OnceCell;
-use std::io::{self, BufRead, IsTerminal};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::os::fd::AsFd;
 
 use zeroize::Zeroizing;
 
-use super::failure;
-use super::output::Output;
+use super::{failure, output};
 use crate::document::{self, Document};
 use crate::error::Error;
 use crate::message;
+use crate::process::reader;
 
 /// Standard input, not read yet, so that a step can do its checks before it reads the document.
 pub struct Input<'a> {
-    before: Option<(&'a Output, &'a OnceCell<Document>)>,
+    read: &'a OnceCell<Document>,
+    output: Watch,
 }
 
-impl Input<'_> {
-    /// The input of a step that prints nothing.
-    pub(super) fn of_sink() -> Input<'static> {
-        Input { before: None }
-    }
+/// Whether standard output is watched while a tool waits for its input.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Watch {
+    /// A document is to be printed there: without a reader, the wait ends.
+    Reader,
+    /// Nothing is printed there.
+    Nothing,
+}
 
-    /// The input of a step that prints a document to `output`; `read` receives a copy of the one that it reads.
-    pub(super) fn of_filter<'a>(output: &'a Output, read: &'a OnceCell<Document>) -> Input<'a> {
-        Input { before: Some((output, read)) }
+impl<'a> Input<'a> {
+    /// The input of a step; `read` receives a copy of the document that it reads.
+    pub(super) fn new(read: &'a OnceCell<Document>, output: Watch) -> Input<'a> {
+        Input { read, output }
     }
 
     /// The one document; fails if there is a second one, or if nothing reads the output.
     pub fn document(self) -> Result<Document, Error> {
-        let document = single_document()?;
-        if let Some((output, read)) = self.before {
-            output.ready()?;
-            read.get_or_init(|| document.clone());
+        let document = single_document(self.output)?;
+        if self.output == Watch::Reader {
+            // Before a code or a token is spent in vain.
+            reader::check()?;
         }
+        self.read.get_or_init(|| document.clone());
         Ok(document)
     }
 }
 
 /// The document in this file, or on standard input for `-`.
 pub fn document(file: &str) -> Result<Document, Error> {
-    if file == "-" { single_document() } else { Document::from_file(file, file) }
+    if file == "-" { single_document(Watch::Reader) } else { Document::from_file(file, file) }
 }
 
 /// The one document on standard input; a second one is refused before anything is done.
-fn single_document() -> Result<Document, Error> {
-    let mut documents = Documents::from_stdin();
+fn single_document(output: Watch) -> Result<Document, Error> {
+    let mut documents = Documents::from_stdin(output)?;
     let document = documents.next()?.ok_or_else(empty)?;
     match documents.next()? {
         None => Ok(document),
@@ -53,24 +61,32 @@ fn single_document() -> Result<Document, Error> {
     }
 }
 
+/// Whether standard input is a pipe or a socket, so that no file keeps what came through it.
+pub fn is_piped() -> bool {
+    output::is_pipe(&io::stdin())
+}
+
 /// The documents on standard input, with optional white space between them.
 pub struct Documents {
-    stdin: io::StdinLock<'static>,
+    stdin: BufReader<File>,
+    output: Watch,
 }
 
 impl Documents {
     /// The documents on this process's standard input.
-    pub fn from_stdin() -> Documents {
+    pub fn from_stdin(output: Watch) -> Result<Documents, Error> {
         let stdin = io::stdin();
         if stdin.is_terminal() {
             message::note("reading a document from the terminal; end it with Ctrl-D");
         }
-        Documents { stdin: stdin.lock() }
+        let file = stdin.as_fd().try_clone_to_owned().map(File::from);
+        let file = file.map_err(|error| unreadable(&message::reason(&error)))?;
+        Ok(Documents { stdin: BufReader::new(file), output })
     }
 
     /// The next document; `None` at the end of the input.
     pub fn next(&mut self) -> Result<Option<Document>, Error> {
-        let octets = self.octets().map_err(|error| unreadable(&message::reason(&error)))?;
+        let octets = self.octets()?;
         match octets.first() {
             None => Ok(None),
             Some(b'{') => Document::parse(&octets).map(Some).map_err(|wrong| unreadable(&wrong)),
@@ -79,11 +95,14 @@ impl Documents {
     }
 
     /// The octets of the next object, or of a line that is not an object; reading stops above the size limit.
-    fn octets(&mut self) -> io::Result<Zeroizing<Vec<u8>>> {
+    fn octets(&mut self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut octets = Zeroizing::new(Vec::new());
         let mut scan = Scan::default();
         loop {
-            let chunk = self.stdin.fill_buf()?;
+            if self.output == Watch::Reader && self.stdin.buffer().is_empty() {
+                reader::wait_for(self.stdin.get_ref())?;
+            }
+            let chunk = self.stdin.fill_buf().map_err(|error| unreadable(&message::reason(&error)))?;
             let end = chunk.iter().position(|octet| scan.ends_at(*octet));
             let used = end.map_or(chunk.len(), |end| end + 1);
             octets.extend_from_slice(chunk.get(..used).unwrap_or_default());

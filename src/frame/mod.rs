@@ -12,9 +12,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::document::Document;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::message;
-use input::Documents;
+use input::{Documents, Watch};
 
 pub use input::{Input, document};
 pub use output::Output;
@@ -43,7 +43,7 @@ where
 pub fn filter<A: Parser>(step: impl FnOnce(&A, Input) -> Result<Document, Error>) -> ExitCode {
     run(Form::Document, never, |args: A, output| {
         let before = OnceCell::new();
-        let after = step(&args, Input::of_filter(&output, &before))?;
+        let after = step(&args, Input::new(&before, Watch::Reader))?;
         output.print(&after).map_err(|error| with_loss(error, before.get(), &after))?;
         Ok(ExitCode::SUCCESS)
     })
@@ -58,10 +58,12 @@ where
 {
     run(Form::Document, never, |args: A, output| {
         let mut change = step(args)?;
-        let mut documents = Documents::from_stdin();
+        let mut documents = Documents::from_stdin(Watch::Reader)?;
         let mut next = Some(documents.next()?.ok_or_else(input::empty)?);
         while let Some(document) = next {
-            output.print(&change(document)?)?;
+            let has_tokens = has_tokens(&document);
+            let printed = change(document).and_then(|changed| output.print(&changed));
+            printed.map_err(|error| with_loss_of_pipe(error, has_tokens))?;
             next = documents.next()?;
         }
         Ok(ExitCode::SUCCESS)
@@ -71,7 +73,9 @@ where
 /// Runs a tool that prints no document; its step may read one.
 pub fn sink<A: Parser>(step: impl FnOnce(&A, Input) -> Result<(), Error>) -> ExitCode {
     run(Form::Nothing, never, |args: A, _| {
-        step(&args, Input::of_sink())?;
+        let read = OnceCell::new();
+        let done = step(&args, Input::new(&read, Watch::Nothing));
+        done.map_err(|error| with_loss_of_pipe(error, read.get().is_some_and(has_tokens)))?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -145,4 +149,18 @@ fn with_loss(error: Error, before: Option<&Document>, after: &Document) -> Error
         () if is_new("code") => error.with_loss("the code issued by the server is lost"),
         () => error,
     }
+}
+
+/// Adds to a failure that could have been retried that the document's tokens are lost with it, if they came through a
+/// pipe: to retry, the document would have to be there.
+fn with_loss_of_pipe(error: Error, has_tokens: bool) -> Error {
+    if error.kind() == Kind::Unavailable && has_tokens && input::is_piped() {
+        error.with_loss("the tokens are lost unless a file has them")
+    } else {
+        error
+    }
+}
+
+fn has_tokens(document: &Document) -> bool {
+    ["access_token", "refresh_token"].into_iter().any(|name| document.has(name))
 }

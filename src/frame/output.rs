@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 
-use rustix::fs::OFlags;
+use rustix::fs::FileType;
 use zeroize::Zeroizing;
 
 use crate::document::Document;
@@ -50,16 +49,7 @@ impl Output {
         closed.map_err(|error| write_error(&error))
     }
 
-    /// Fails if nothing can read the output any more, so that no code or token is spent in vain.
-    pub fn ready(&self) -> Result<(), Error> {
-        if is_closed(&self.stdout) {
-            return Err(Error::unavailable("standard output: closed"));
-        }
-        reader::check()
-    }
-
     fn write(&self, text: &str) -> Result<(), Error> {
-        self.ready()?;
         (&self.stdout).write_all(text.as_bytes()).map_err(|error| write_error(&error))
     }
 }
@@ -95,11 +85,8 @@ fn wrong(member: &str, wrong: &str) -> Error {
     Error::usage(format!("{member}: {wrong}")).about(member)
 }
 
-/// Whether standard output was closed at the start: the standard library then opens /dev/null for reading and writing,
-/// while a shell's `>/dev/null` is for writing only.
-fn is_closed(stdout: &File) -> bool {
-    let both_ways = rustix::fs::fcntl_getfl(stdout).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
-    let null = std::fs::metadata("/dev/null").map(|metadata| metadata.rdev());
-    let device = stdout.metadata().map(|metadata| metadata.rdev());
-    both_ways && matches!((null, device), (Ok(null), Ok(device)) if null == device)
+/// Whether this is a pipe or a socket.
+pub fn is_pipe(descriptor: &impl AsFd) -> bool {
+    let kind = rustix::fs::fstat(descriptor).map(|status| FileType::from_raw_mode(status.st_mode));
+    matches!(kind, Ok(FileType::Fifo | FileType::Socket))
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::time::Duration;
 
 use ring::signature::{ED25519, RsaPublicKeyComponents, UnparsedPublicKey};
@@ -10,35 +11,44 @@ use serde_json::value::RawValue;
 
 use crate::client::endpoint::Endpoint;
 use crate::client::metadata;
-use crate::document::Document;
+use crate::document::{self, Document};
 use crate::error::{Error, Kind};
 use crate::id_token::jws::{Jws, Scheme, decoded, untrusted};
 use crate::message;
 use crate::process::Deadline;
+use crate::process::named_file::NamedFile;
 use crate::wire::http::Client;
 use crate::wire::url::Url;
 
 /// The keys that verify signatures: those of a file, or of each server, fetched when needed.
 #[derive(Default)]
 pub struct Keys {
-    file: Option<KeySet>,
+    file: Option<KeyFile>,
     fetched: HashMap<String, Fetched>,
 }
 
+/// A file of keys, which is read once.
+struct KeyFile {
+    file: NamedFile,
+    set: Option<KeySet>,
+}
+
 impl Keys {
-    /// Only the keys in this file.
-    pub fn from_file(file: &str) -> Result<Keys, Error> {
-        let set = Document::from_file(file, "--jwks")?;
-        let set = KeySet::parse(&set).map_err(|wrong| Error::usage(format!("--jwks: {wrong}")))?;
-        Ok(Keys { file: Some(set), ..Keys::default() })
+    /// Only the keys in this file; a pipe is read when the first signature is verified.
+    pub fn from_file(path: &Path, deadline: &Deadline) -> Result<Keys, Error> {
+        let mut file = KeyFile { file: NamedFile::open(JWKS_OPTION, path)?, set: None };
+        if !file.file.is_pipe {
+            file.keys(deadline)?;
+        }
+        Ok(Keys { file: Some(file), ..Keys::default() })
     }
 
     /// Verifies the token's signature with the keys of the document's server: fetched once, and once more if the token
     /// names an unknown key, since servers rotate their keys.
     pub fn verify(&mut self, document: &Document, jws: &Jws, deadline: &Deadline) -> Result<(), Error> {
         let wrong = |wrong: VerifyError| untrusted(wrong.message());
-        if let Some(set) = &self.file {
-            return set.verify(jws).map_err(wrong);
+        if let Some(file) = &mut self.file {
+            return file.keys(deadline)?.verify(jws).map_err(wrong);
         }
         let endpoint = Endpoint::from_document(document, "jwks_uri")?;
         let url = endpoint.url();
@@ -57,6 +67,21 @@ impl Keys {
             }
             verified => verified.map_err(wrong),
         }
+    }
+}
+
+impl KeyFile {
+    fn keys(&mut self, deadline: &Deadline) -> Result<&KeySet, Error> {
+        let set = match self.set.take() {
+            Some(set) => set,
+            None => {
+                let wrong = |wrong: &str| Error::usage(format!("{JWKS_OPTION}: {wrong}"));
+                let octets = self.file.read(document::MAX_SIZE, deadline)?;
+                let document = Document::parse(&octets).map_err(|reason| wrong(&reason))?;
+                KeySet::parse(&document).map_err(wrong)?
+            }
+        };
+        Ok(self.set.insert(set))
     }
 }
 
@@ -181,6 +206,8 @@ fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
     };
     KeySet::parse(&set).map_err(|wrong| Error::untrusted(format!("JWKS: {wrong}")))
 }
+
+const JWKS_OPTION: &str = "--jwks";
 
 /// Maximum number of servers with cached keys in one run; beyond it, the cache is cleared.
 const MAX_SERVERS: usize = 16;

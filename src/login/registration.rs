@@ -1,13 +1,11 @@
 //! RFC 7591: dynamic registration of a public native client (RFC 8252 section 8.4).
 
-use std::path::Path;
-use std::time::Duration;
-
-use crate::client::authentication::{AuthMethod, secret};
+use crate::client::authentication::AuthMethod;
 use crate::client::endpoint::Endpoint;
 use crate::client::post::{JSON, Post};
 use crate::client::redirect_uri::RedirectUri;
 use crate::client::scope::Scope;
+use crate::client::secret_file::SecretFile;
 use crate::document::{Document, is_visible};
 use crate::error::Error;
 use crate::message;
@@ -18,13 +16,13 @@ use crate::wire::http::Content;
 pub fn register(
     mut document: Document,
     client_name: Option<&str>,
-    access_token_file: Option<&Path>,
-    timeout: Duration,
+    access_token_file: Option<SecretFile>,
+    deadline: &Deadline,
 ) -> Result<Document, Error> {
     let endpoint = Endpoint::from_document(&document, "registration_endpoint")?;
     let redirect_uri = RedirectUri::from_document(&document)?.registered();
     let body = request(&document, client_name, &redirect_uri)?.line();
-    let token = access_token_file.map(|file| secret("--access-token-file", file)).transpose()?;
+    let token = access_token_file.map(|mut file| file.line(deadline)).transpose()?;
     if token.as_ref().is_some_and(|token| !is_visible(token)) {
         return Err(Error::usage("--access-token-file: must contain visible ASCII characters only"));
     }
@@ -35,7 +33,7 @@ pub fn register(
         secrets: &token.as_ref().map_or(Vec::new(), |token| vec![token.as_str()]),
         spends: None,
     };
-    let response = post.send(endpoint.url(), &Deadline::after(timeout))?;
+    let response = post.send(endpoint.url(), deadline)?;
     let client_id = response.need_visible("client_id")?;
     let redirect_uris = response.texts("redirect_uris")?;
     if redirect_uris.is_some_and(|uris| !uris.contains(&redirect_uri)) {

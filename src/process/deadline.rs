@@ -30,14 +30,6 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
-    /// Does work whose time does not count: the deadline moves with it.
-    pub fn excluding<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let started = Instant::now();
-        let result = work();
-        self.end += started.elapsed();
-        result
-    }
-
     /// The timeout in seconds, for a message.
     pub fn seconds(&self) -> u64 {
         self.timeout.as_secs()

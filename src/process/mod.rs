@@ -1,8 +1,9 @@
-//! The process: environment, arguments, deadline, signals, and the reader of its output.
+//! The process: environment, arguments, deadline, signals, files that the user names, and the reader of its output.
 
 pub mod arguments;
 pub mod deadline;
 pub mod environment;
+pub mod named_file;
 pub mod reader;
 pub mod signals;
 

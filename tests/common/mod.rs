@@ -56,6 +56,13 @@ pub fn finish(command: &mut Command, stdin: &[u8]) -> Output {
     output
 }
 
+/// Runs a prepared command whose standard input stays open and empty: what ends by itself did not wait for a document.
+pub fn unfed(command: &mut Command) -> Output {
+    let mut child = start(command);
+    let _stdin = child.stdin.take();
+    done(child)
+}
+
 /// Starts a command, all three streams pipes.
 pub fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

@@ -9,18 +9,20 @@ mod terminal;
 mod wait;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::endpoint::Endpoint;
 use crate::client::redirect_uri::RedirectUri;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
-use crate::process::Deadline;
+use crate::process::{Deadline, reader};
 use crate::wire::form;
 use crate::wire::url::Url;
 
 use redirect::Expected;
+use response_file::ResponseFile;
+use terminal::Terminal;
 
 /// How the redirect is received.
 pub struct Options {
@@ -36,45 +38,65 @@ pub struct Options {
     pub allow_bare_code: bool,
 }
 
-/// Receives the code for the document's authorization request, and adds it.
-pub fn receive(mut document: Document, options: &Options) -> Result<Document, Error> {
-    let request = authorization_url(&document)?;
-    let redirect_uri = RedirectUri::from_document(&document)?;
-    let listens = !options.paste && options.response_file.is_none();
-    if !listens && redirect_uri.has_port_0() {
-        let error = document.wrong("redirect_uri", "port 0 cannot be used without a listener");
-        return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));
+/// What receives the redirect, as far as it can be known before the document is.
+pub struct Receiver {
+    options: Options,
+    response: Option<ResponseFile>,
+    terminal: Option<Terminal>,
+    /// When the browser may be opened: the steps after this one have had time to check what they need, and to end.
+    opens: Instant,
+}
+
+impl Receiver {
+    /// Opens the response file, or the terminal for `--paste`; neither is read yet.
+    pub fn new(options: Options) -> Result<Receiver, Error> {
+        let opens = Instant::now() + HEAD_START;
+        let response = options.response_file.as_deref().map(ResponseFile::open).transpose()?;
+        let none = || Error::usage("--paste: no terminal").hint("use --response-file to read the address from a file");
+        let terminal = options.paste.then(|| Terminal::open().ok_or_else(none)).transpose()?;
+        Ok(Receiver { options, response, terminal, opens })
     }
-    let mut expected = Expected::from_document(&document, redirect_uri.as_str().to_owned(), options.allow_bare_code)?;
-    let mut wait = wait::Wait::new(Deadline::after(options.timeout))?;
-    if let Some(file) = &options.response_file {
-        wait.read(file)?;
-    } else if options.paste {
-        wait.require_terminal()?;
-    } else {
-        let Some(url) = redirect_uri.loopback() else {
-            let error = document.wrong("redirect_uri", "not on this machine, so pkce-callback cannot listen there");
-            return Err(error.hint("use --paste to paste the address that the browser was redirected to"));
-        };
-        let port = wait.listen(url)?;
-        if redirect_uri.has_port_0() {
-            let bound = redirect_uri.with_port(port);
-            let opened = with_redirect_uri(&document, request.as_str(), redirect_uri.as_str(), &bound)?;
-            document.set("redirect_uri", &bound);
-            document.set("authorization_url", &opened);
-            expected.redirect_uri = bound;
+
+    /// Receives the code for the document's authorization request, and adds it.
+    pub fn receive(self, mut document: Document) -> Result<Document, Error> {
+        let Receiver { options, response, terminal, opens } = self;
+        let request = authorization_url(&document)?;
+        let redirect_uri = RedirectUri::from_document(&document)?;
+        let listens = response.is_none() && terminal.is_none();
+        if !listens && redirect_uri.has_port_0() {
+            let error = document.wrong("redirect_uri", "port 0 cannot be used without a listener");
+            return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));
         }
-        wait.accept_paste();
+        let opens_browser = response.is_none() && !options.no_browser;
+        let mut expected =
+            Expected::from_document(&document, redirect_uri.as_str().to_owned(), options.allow_bare_code)?;
+        let mut wait = wait::Wait::new(Deadline::after(options.timeout), response, terminal)?;
+        if listens {
+            let Some(url) = redirect_uri.loopback() else {
+                let error = document.wrong("redirect_uri", "not on this machine, so pkce-callback cannot listen there");
+                return Err(error.hint("use --paste to paste the address that the browser was redirected to"));
+            };
+            let port = wait.listen(url)?;
+            if redirect_uri.has_port_0() {
+                let bound = redirect_uri.with_port(port);
+                let opened = with_redirect_uri(&document, request.as_str(), redirect_uri.as_str(), &bound)?;
+                document.set("redirect_uri", &bound);
+                document.set("authorization_url", &opened);
+                expected.redirect_uri = bound;
+            }
+        }
+        reader::wait_until(opens)?;
+        let opened = document.need("authorization_url")?;
+        wait.take_terminal();
+        message::say(&format!("{}: to sign in, open this URL in a browser:\n{opened}", message::name()));
+        if opens_browser {
+            wait.open(&opened)?;
+        }
+        let (code, iss) = wait.until_redirect(&expected)?;
+        document.set("code", &code);
+        document.set_given("iss", iss.as_deref());
+        Ok(document)
     }
-    let opened = document.need("authorization_url")?;
-    message::say(&format!("{}: to sign in, open this URL in a browser:\n{opened}", message::name()));
-    if options.response_file.is_none() && !options.no_browser {
-        wait.open(&opened)?;
-    }
-    let (code, iss) = wait.until_redirect(&expected)?;
-    document.set("code", &code);
-    document.set_given("iss", iss.as_deref());
-    Ok(document)
 }
 
 /// The URL to open: https or local, and pushed if the server requires that (RFC 9126 section 5).
@@ -110,6 +132,9 @@ fn with_redirect_uri(document: &Document, url: &str, old: &str, new: &str) -> Re
     }
     Ok(format!("{endpoint}?{}", pairs.join("&")))
 }
+
+/// The time from the start of this tool to the browser.
+const HEAD_START: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {

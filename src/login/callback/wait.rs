@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -38,8 +37,8 @@ pub struct Wait {
 type Code = (String, Option<String>);
 
 impl Wait {
-    /// A wait that ends at this deadline.
-    pub fn new(deadline: Deadline) -> Result<Wait, Error> {
+    /// A wait that ends at this deadline; the redirect URL may come from the response file, or from the terminal.
+    pub fn new(deadline: Deadline, response: Option<ResponseFile>, terminal: Option<Terminal>) -> Result<Wait, Error> {
         let signals = UnixStream::pair().and_then(|(read, write)| {
             let fatal =
                 [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP].into_iter().filter(|signal| !signals::is_ignored(*signal));
@@ -50,39 +49,29 @@ impl Wait {
             deadline,
             signals: signals.map_err(|error| Error::unavailable(format!("signals: {}", message::reason(&error))))?,
             listener: None,
-            terminal: None,
+            terminal,
             browser: None,
-            response: None,
+            response,
             spinner: ProgressBar::hidden(),
         })
     }
 
-    /// Listens at the redirect URI, and returns the port.
+    /// Listens at the redirect URI, and returns the port; the redirect URL may then be pasted too, if there is a
+    /// terminal.
     pub fn listen(&mut self, redirect: &Url) -> Result<u16, Error> {
         let listener = Listener::bind(redirect)?;
         let port = listener.port();
         self.listener = Some(listener);
+        self.terminal = Terminal::open().filter(|_| io::stderr().is_terminal());
         Ok(port)
     }
 
-    /// Reads the redirect URL from a file that a script writes.
-    pub fn read(&mut self, file: &Path) -> Result<(), Error> {
-        self.response = Some(ResponseFile::open(file)?);
-        Ok(())
-    }
-
-    /// Reads the redirect URL from the terminal only.
-    pub fn require_terminal(&mut self) -> Result<(), Error> {
-        let none = || Error::usage("--paste: no terminal").hint("use --response-file to read the address from a file");
-        self.terminal = Some(Terminal::open().ok_or_else(none)?);
-        self.take_terminal();
-        Ok(())
-    }
-
-    /// Reads the redirect URL from the terminal too, if there is one.
-    pub fn accept_paste(&mut self) {
-        self.terminal = Terminal::open().filter(|_| io::stderr().is_terminal());
-        self.take_terminal();
+    /// Takes over the terminal, if there is one: before the user is prompted, so that no input is echoed, and again
+    /// after a stop.
+    pub fn take_terminal(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.take_over();
+        }
     }
 
     /// Opens the browser; a failure to open it ends the wait if there is no terminal.
@@ -190,13 +179,6 @@ impl Wait {
             reply.send(&page);
         }
         ended
-    }
-
-    /// Called before the user is prompted, so that no input is echoed; and again after a stop.
-    fn take_terminal(&mut self) {
-        if let Some(terminal) = &mut self.terminal {
-            terminal.take_over();
-        }
     }
 
     fn handle_launch(&mut self, opened: Launch) -> Result<(), Error> {
