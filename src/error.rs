@@ -136,6 +136,11 @@ impl Error {
         self
     }
 
+    /// Makes a failure that could have been retried one that requires a new login.
+    pub fn or_login_required(self) -> Error {
+        if self.kind == Kind::Unavailable { self.as_login_required() } else { self }
+    }
+
     /// Prefixes the message with this subject.
     pub fn within(mut self, subject: &str) -> Error {
         self.report.message = format!("{subject}: {}", self.report.message);
@@ -178,11 +183,10 @@ impl Error {
         self.silent()
     }
 
-    /// Adds that `what` was sent and no response shows whether it is spent: a failure that could have been retried then
-    /// requires a login.
-    pub fn maybe_spent(mut self, what: &str) -> Error {
+    /// Adds that a code or a refresh token was sent, and no response shows whether it is spent.
+    pub fn maybe_spent(mut self, consequence: &str) -> Error {
         self.report.is_spent = true;
-        self.or_login_required().appending(&format!("{what} may be spent"))
+        self.appending(consequence)
     }
 
     /// Adds what is lost: a failure that could have been retried then requires a login, and is never silent.
@@ -244,10 +248,6 @@ impl Error {
     /// The tool that failed, if it was an earlier one in the pipeline.
     pub fn tool(&self) -> Option<&str> {
         self.report.tool.as_deref()
-    }
-
-    fn or_login_required(self) -> Error {
-        if self.kind == Kind::Unavailable { self.as_login_required() } else { self }
     }
 
     fn appending(mut self, text: &str) -> Error {

@@ -2,9 +2,8 @@
 
 use crate::error::{Error, Kind, OauthError};
 
-/// The error for an OAuth error from `subject`: status 5 if it requires a new login, else 1.
-pub fn refusal(subject: &str, code: &str, description: Option<String>, uri: Option<String>) -> Error {
-    let kind = if LOGIN_REQUIRED.contains(&code) { Kind::LoginRequired } else { Kind::Refused };
+/// The error of this kind for an OAuth error from `subject`.
+pub fn refusal(kind: Kind, subject: &str, code: &str, description: Option<String>, uri: Option<String>) -> Error {
     let message = match &description {
         Some(description) => format!("{subject}: {code}: {description}"),
         None => format!("{subject}: {code}"),
@@ -12,6 +11,38 @@ pub fn refusal(subject: &str, code: &str, description: Option<String>, uri: Opti
     Error::new(kind, message).oauth(OauthError { error: Some(code.to_owned()), description, uri })
 }
 
+/// The kind of an OAuth error: status 5 if it requires a new login, else 1.
+pub fn kind(code: &str) -> Kind {
+    if LOGIN_REQUIRED.contains(&code) { Kind::LoginRequired } else { Kind::Refused }
+}
+
+/// The kind of an OAuth error in the response to a refresh. Servers have many words for a refresh token that they no
+/// longer accept, so whatever is not known to mean something else means that: status 5.
+pub fn kind_at_refresh(code: &str, description: Option<&str>) -> Kind {
+    let is_about_token = || {
+        let words = description.unwrap_or_default().to_lowercase().replace(['_', '-'], " ");
+        words.contains("refresh token")
+    };
+    match code {
+        "invalid_request" if !is_about_token() => Kind::Refused,
+        _ if REQUEST_REFUSED.contains(&code) || is_dpop(code) => Kind::Refused,
+        _ if TEMPORARY.contains(&code) => Kind::Unavailable,
+        _ => Kind::LoginRequired,
+    }
+}
+
+/// Whether it is the error of a server that requires DPoP (RFC 9449 sections 5 and 8).
+pub fn is_dpop(code: &str) -> bool {
+    ["use_dpop_nonce", "invalid_dpop_proof"].contains(&code)
+}
+
 /// The errors that require the user to sign in or consent again.
 const LOGIN_REQUIRED: [&str; 5] =
     ["invalid_grant", "login_required", "interaction_required", "consent_required", "account_selection_required"];
+
+/// The errors about the client or its request, not about the refresh token in it.
+const REQUEST_REFUSED: [&str; 5] =
+    ["invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target"];
+
+/// The errors of a server that may accept the same request later.
+const TEMPORARY: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_down"];

@@ -22,6 +22,29 @@ pub enum Format {
     Json,
 }
 
+/// What a token request spends, if its response is successful.
+#[derive(Clone, Copy)]
+pub enum Grant {
+    /// A code, which no server accepts twice.
+    Code,
+    /// A refresh token, which some servers accept again.
+    RefreshToken,
+}
+
+impl Grant {
+    /// The error of a request that was sent and has no usable response: another attempt shows whether a refresh token is
+    /// spent, while a code is lost.
+    pub fn maybe_spent(self, error: Error) -> Error {
+        match self {
+            Grant::Code => error.or_login_required().maybe_spent("the code may be spent"),
+            Grant::RefreshToken if error.kind() == Kind::Unavailable => {
+                error.maybe_spent("the refresh token may be spent; try again to find out")
+            }
+            Grant::RefreshToken => error.maybe_spent("the refresh token may be spent"),
+        }
+    }
+}
+
 /// One request to an endpoint, as the document's client.
 pub struct Call<'a> {
     /// The endpoint; its name is the subject of messages.
@@ -30,8 +53,8 @@ pub struct Call<'a> {
     pub format: Format,
     /// The parameters besides the client authentication; a name may repeat.
     pub pairs: &'a [(&'a str, &'a str)],
-    /// What is spent once it is sent, such as a code, if anything.
-    pub spends: Option<&'a str>,
+    /// What is spent once it is sent, if anything.
+    pub spends: Option<Grant>,
 }
 
 impl Call<'_> {
@@ -98,8 +121,8 @@ pub struct Post<'a> {
     pub content: Content<'a>,
     /// Secrets that no message may repeat.
     pub secrets: &'a [&'a str],
-    /// What is spent once it is sent, such as a code, if anything.
-    pub spends: Option<&'a str>,
+    /// What is spent once it is sent, if anything.
+    pub spends: Option<Grant>,
 }
 
 impl Post<'_> {
@@ -125,33 +148,53 @@ impl Post<'_> {
 
     fn object(&self, response: &Response) -> Result<Document, Error> {
         let read = match response.media_type.as_str() {
-            FORM => self.form_object(&response.body),
+            FORM => response.body(self.subject).and_then(|body| self.form_object(body)),
             _ => response.object(self.subject),
         };
         let status = response.status;
-        let error_code = read.as_ref().ok().and_then(error_code);
-        let responded = |kind| Error::new(kind, format!("{}: the server responded with {status}", self.subject));
+        let code = read.as_ref().ok().and_then(error_code);
         let error = match (status, read) {
-            (300..=399, _) => Error::untrusted(format!("{}: redirect ({status}) not followed", self.subject)),
-            (429 | 503, _) => responded(Kind::Unavailable),
-            (500..=599, _) => self.maybe_spent(responded(Kind::Unavailable)),
-            (_, Ok(object)) if error_code.is_some() => self.refused(&error_code.unwrap_or_default(), &object),
+            _ if self.ignores_body(status) => self.without_oauth_error(status),
+            (_, Ok(object)) if code.is_some() => self.refused(&code.unwrap_or_default(), &object),
             (200 | 201, Ok(object)) if object.json("error").is_some_and(|error| error != "null") => {
                 object.wrong("error", "must be a string")
             }
             (200 | 201, Ok(object)) => return Ok(object),
             (200 | 201, Err(error)) => self.maybe_spent(error),
-            (401, _) => responded(Kind::Refused),
-            (200..=299, _) => self.maybe_spent(responded(Kind::Untrusted)),
-            _ => {
-                let wrong = format!("{}: the server responded with {status} without an OAuth error", self.subject);
-                match self.spends {
-                    Some(_) => self.maybe_spent(Error::unavailable(wrong)),
-                    None => Error::refused(wrong),
-                }
-            }
+            _ => self.without_oauth_error(status),
         };
         Err(error.http_status(status))
+    }
+
+    /// Whether the status alone decides, even if the body is an OAuth error.
+    fn ignores_body(&self, status: u16) -> bool {
+        match status {
+            429 | 500..=599 => true,
+            300..=399 => !matches!(self.spends, Some(Grant::RefreshToken)),
+            _ => false,
+        }
+    }
+
+    /// The error for a response without an OAuth error. A refresh can be tried again, so it fails for good only if the
+    /// status is that of a refused token (RFC 6749 section 5.2).
+    fn without_oauth_error(&self, status: u16) -> Error {
+        let error = |kind, wrong: String| Error::new(kind, format!("{}: {wrong}", self.subject));
+        let responded = |kind| error(kind, format!("the server responded with {status}"));
+        let without = |kind| error(kind, format!("the server responded with {status} without an OAuth error"));
+        let redirect = |kind| error(kind, format!("redirect ({status}) not followed"));
+        match (self.spends, status) {
+            (Some(Grant::RefreshToken), 400 | 401) => without(Kind::LoginRequired),
+            (Some(Grant::RefreshToken), 429 | 500..=599) => self.maybe_spent(responded(Kind::Unavailable)),
+            (Some(Grant::RefreshToken), 300..=399) => self.maybe_spent(redirect(Kind::Unavailable)),
+            (Some(Grant::RefreshToken), _) => self.maybe_spent(without(Kind::Unavailable)),
+            (_, 300..=399) => redirect(Kind::Untrusted),
+            (_, 429 | 503) => responded(Kind::Unavailable),
+            (_, 500..=599) => self.maybe_spent(responded(Kind::Unavailable)),
+            (_, 401) => responded(Kind::Refused),
+            (_, 200..=299) => self.maybe_spent(responded(Kind::Untrusted)),
+            (Some(Grant::Code), _) => self.maybe_spent(without(Kind::Unavailable)),
+            (None, _) => without(Kind::Refused),
+        }
     }
 
     /// The OAuth error in the response, with the server's description, secrets redacted.
@@ -159,14 +202,18 @@ impl Post<'_> {
         let code = redacted(code, self.secrets);
         let text = |name| object.text(name).ok().flatten().filter(|text| !text.is_empty());
         let server_text = |name| text(name).map(|text| redacted(&text, self.secrets));
-        let error =
-            oauth_error::refusal(self.subject, &code, server_text("error_description"), server_text("error_uri"));
-        if DPOP_ERRORS.contains(&code.as_str()) { error.hint(DPOP) } else { error }
+        let description = server_text("error_description");
+        let kind = match self.spends {
+            Some(Grant::RefreshToken) => oauth_error::kind_at_refresh(&code, description.as_deref()),
+            _ => oauth_error::kind(&code),
+        };
+        let error = oauth_error::refusal(kind, self.subject, &code, description, server_text("error_uri"));
+        if oauth_error::is_dpop(&code) { error.hint(DPOP) } else { error }
     }
 
     fn maybe_spent(&self, error: Error) -> Error {
         match self.spends {
-            Some(spent) => error.maybe_spent(spent),
+            Some(grant) => grant.maybe_spent(error),
             None => error,
         }
     }
@@ -225,9 +272,6 @@ const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "c
 
 /// Minimum length of a redacted secret: a shorter one could be part of ordinary words, and the gap would reveal it.
 const MIN_REDACTED: usize = 8;
-
-/// The errors of a server that requires DPoP (RFC 9449 sections 5 and 8).
-const DPOP_ERRORS: [&str; 2] = ["use_dpop_nonce", "invalid_dpop_proof"];
 
 const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";
 

@@ -100,6 +100,27 @@ impl Document {
         line
     }
 
+    /// The document as one line; one that would be refused when it is read is status 2, or 4 if it is a server's.
+    pub fn checked_line(&self) -> Result<Zeroizing<String>, Error> {
+        let line = self.line();
+        if line.len() <= MAX_SIZE {
+            return Ok(line);
+        }
+        Err(match &self.origin {
+            Origin::Response(subject) => Error::untrusted(format!("{subject}: {}", too_large())),
+            _ => Error::usage(format!("document: {}", too_large())),
+        })
+    }
+
+    /// Fails, with status 2, if what a step adds might make the document too large: checked before anything is sent.
+    pub fn check_room(&self) -> Result<(), Error> {
+        if self.line().len() + GROWTH <= MAX_SIZE {
+            return Ok(());
+        }
+        let limit = (MAX_SIZE - GROWTH) / 1024;
+        Err(Error::usage(format!("document: larger than {limit} KiB, which leaves no room for the response")))
+    }
+
     /// Whether the document has a member of this name.
     pub fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
@@ -215,9 +236,14 @@ impl Document {
         self.put(name, &number.to_string());
     }
 
-    /// Sets the member to an object.
-    pub fn set_object(&mut self, name: &str, object: &Document) {
+    /// Sets the member to an object. One that would be nested too deep there is an error about the object.
+    pub fn set_object(&mut self, name: &str, object: &Document) -> Result<(), Error> {
+        for (inner, json) in &object.members {
+            let value = serde_json::from_str(json).map_err(|_| "not JSON".to_owned());
+            value.and_then(|value| check(value, 3)).map_err(|wrong| object.wrong(inner, &wrong))?;
+        }
         self.put(name, &object.line());
+        Ok(())
     }
 
     /// Removes the members of these names.
@@ -380,6 +406,9 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 /// Maximum size of a document in octets: far above any token set, small enough to hold in memory.
 pub const MAX_SIZE: usize = 1024 * 1024;
+
+/// Octets that a step may add to a document: far above any token set.
+const GROWTH: usize = 64 * 1024;
 
 /// Maximum nesting depth; serde_json's own limit is 128.
 const MAX_DEPTH: usize = 64;

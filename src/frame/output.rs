@@ -28,7 +28,7 @@ impl Output {
     pub fn print(&self, document: &Document) -> Result<(), Error> {
         let text = match &self.raw {
             Some(member) => raw(document, member)?,
-            None => document.line(),
+            None => document.checked_line()?,
         };
         self.write(&text)
     }

@@ -33,7 +33,7 @@ pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Resul
     let claims = jws.claims()?;
     let check = Check { document: &document, claims: without_nulls(claims.clone()), jws: &jws, policy };
     check.all(earlier.as_ref())?;
-    document.set_object("id_token_claims", &claims);
+    document.set_object("id_token_claims", &claims)?;
     Ok(document)
 }
 

@@ -12,6 +12,7 @@ use crate::wire::url::Url;
 
 /// Pushes the request of the document's authorization URL, and replaces the URL by the short one.
 pub fn push(mut document: Document, caller: &Caller) -> Result<Document, Error> {
+    document.check_room()?;
     let authorization = Endpoint::from_document(&document, "authorization_endpoint")?;
     let url = document.need("authorization_url")?;
     let pairs = request(&document, authorization.url(), &url)?;

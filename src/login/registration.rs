@@ -19,6 +19,7 @@ pub fn register(
     access_token_file: Option<SecretFile>,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
+    document.check_room()?;
     let endpoint = Endpoint::from_document(&document, "registration_endpoint")?;
     let redirect_uri = RedirectUri::from_document(&document)?.registered();
     let body = request(&document, client_name, &redirect_uri)?.line();

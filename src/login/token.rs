@@ -5,34 +5,35 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::client::authentication::Caller;
 use crate::client::endpoint::Endpoint;
 use crate::client::pkce;
-use crate::client::post::{Call, Format};
+use crate::client::post::{Call, Format, Grant};
 use crate::client::resource::resources;
 use crate::client::scope::{self, Scope};
-use crate::document::Document;
 use crate::document::members::{self, Member, TOKEN_ANSWER_MEMBERS, is_token};
+use crate::document::{self, Document, NOT_VISIBLE, is_visible};
 use crate::error::Error;
 use crate::message;
 use crate::process::Deadline;
 
 /// Exchanges the document's code for tokens: one POST, never repeated.
 pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Result<Document, Error> {
+    document.check_room()?;
     check_iss(&document)?;
     let code = document.need_visible("code")?;
     let verifier = pkce::verifier(&document)?;
     let redirect_uri = document.need("redirect_uri")?;
     let resources = resources(&document)?;
-    let mut grant = vec![
+    let mut pairs = vec![
         ("grant_type", "authorization_code"),
         ("code", &*code),
         ("redirect_uri", &*redirect_uri),
         ("code_verifier", &*verifier),
     ];
-    grant.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
-    let tokens = token_response(&document, &grant, format, "the code", caller, &caller.deadline())?;
+    pairs.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
     let requested_scope = document.text("scope")?;
+    let tokens = token_response(&document, &pairs, format, Grant::Code, caller, &caller.deadline())?;
     merge_response(&mut document, tokens, requested_scope.as_deref());
     document.remove(&members::names(|member: &Member| member.is_spent));
-    Ok(document)
+    fitting(document)
 }
 
 /// Exchanges the document's refresh token for new tokens (RFC 6749 section 6): one POST, never repeated.
@@ -43,6 +44,7 @@ pub fn refresh(
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
+    document.check_room()?;
     let token = document.need_visible("refresh_token")?;
     let scope = scope.map(Scope::parse).transpose()?;
     let scope = scope.as_ref().map(Scope::as_str);
@@ -59,32 +61,32 @@ pub fn refresh(
         }
         resources = vec![resource.to_owned()];
     }
-    let mut grant = vec![("grant_type", "refresh_token"), ("refresh_token", &*token)];
-    grant.extend(scope.map(|scope| ("scope", scope)));
-    grant.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
-    let tokens = token_response(&document, &grant, Format::Form, "the refresh token", caller, deadline)?;
+    let mut pairs = vec![("grant_type", "refresh_token"), ("refresh_token", &*token)];
+    pairs.extend(scope.map(|scope| ("scope", scope)));
+    pairs.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
+    let tokens = token_response(&document, &pairs, Format::Form, Grant::RefreshToken, caller, deadline)?;
     merge_response(&mut document, tokens, scope.or(granted.as_deref()));
-    Ok(document)
+    fitting(document)
 }
 
-/// The token response to a request with this grant, which spends `spent`.
+/// The token response to a request with these parameters, which spends the grant.
 fn token_response(
     document: &Document,
-    grant: &[(&str, &str)],
+    pairs: &[(&str, &str)],
     format: Format,
-    spent: &str,
+    grant: Grant,
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
     let endpoint = &Endpoint::from_document(document, "token_endpoint")?;
-    let call = Call { endpoint, format, pairs: grant, spends: Some(spent) };
+    let call = Call { endpoint, format, pairs, spends: Some(grant) };
     let tokens = call.send(document, caller, deadline)?;
-    validated(tokens, SystemTime::now()).map_err(|error| error.maybe_spent(spent))
+    validated(tokens, SystemTime::now()).map_err(|error| grant.maybe_spent(error))
 }
 
 /// Merges a token response into the document: its tokens as one set, its scope (else the requested one), its refresh
-/// token if any, and of the rest only members that control no later step and replace nothing. The names of the rest are
-/// recorded, for the next login to remove.
+/// token if any, and of the rest only members that control no later step, and replace nothing but what an earlier
+/// response added. The names of the rest are recorded, for the next response and for the next login to remove.
 fn merge_response(document: &mut Document, tokens: Document, requested_scope: Option<&str>) {
     let granted = tokens.text("scope").ok().flatten();
     document.set_given("scope", requested_scope);
@@ -93,48 +95,103 @@ fn merge_response(document: &mut Document, tokens: Document, requested_scope: Op
     {
         message::note("the server granted a scope other than the requested one");
     }
-    let has_refresh_token = tokens.has("refresh_token");
-    let has_scope = tokens.has("scope");
-    let others = tokens.names().filter(|name| !is_token(name) && *name != "scope" && !document.has(name));
-    let mut added = document.texts(TOKEN_ANSWER_MEMBERS).ok().flatten().unwrap_or_default();
-    added.extend(others.map(str::to_owned));
+    let mut added = added_members(document);
+    let is_added = |name: &str| added.iter().any(|added| added == name);
+    let others = tokens.names().filter(|name| members::named(name).is_none() && !document.has(name) && !is_added(name));
+    let others: Vec<String> = others.map(str::to_owned).collect();
+    document.retain(|name, _| match name {
+        "refresh_token" | "scope" => !tokens.has(name),
+        name if is_token(name) => false,
+        name => !(is_added(name) && tokens.has(name)),
+    });
+    added.extend(others);
     if !added.is_empty() {
         document.set_list(TOKEN_ANSWER_MEMBERS, &added);
     }
-    document.retain(|name, _| match name {
-        "refresh_token" => !has_refresh_token,
-        "scope" => !has_scope,
-        name => !is_token(name),
-    });
     document.add_missing(tokens);
 }
 
-/// The validated token response: the members of RFC 6749 section 5.1 with their required types, without other members
-/// of the document's table.
+/// The document, without what token responses added beyond the tokens if it would be refused for its size with them.
+fn fitting(mut document: Document) -> Result<Document, Error> {
+    if document.checked_line().is_ok() {
+        return Ok(document);
+    }
+    let added = added_members(&document);
+    document.retain(|name, _| name != TOKEN_ANSWER_MEMBERS && !added.iter().any(|added| added == name));
+    if document.checked_line().is_err() {
+        let wrong = format!("document: {} with the new tokens", document::too_large());
+        return Err(Error::login_required(wrong).with_loss("the tokens issued by the server are lost"));
+    }
+    message::note("the document would be larger than 1 MiB, so the other members of token responses are left out");
+    Ok(document)
+}
+
+/// The names of the members that earlier token responses added. A document may be written by hand, so a member that the
+/// table names is never one of them.
+fn added_members(document: &Document) -> Vec<String> {
+    let added = document.texts(TOKEN_ANSWER_MEMBERS).ok().flatten().unwrap_or_default();
+    added.into_iter().filter(|name| members::named(name).is_none()).collect()
+}
+
+/// The validated token response: the members of RFC 6749 section 5.1, without other members of the document's table. The
+/// access token must be valid; another member that is not is left out, since the tokens cannot be requested again.
 fn validated(mut tokens: Document, received: SystemTime) -> Result<Document, Error> {
     let is_set = |name: &str| name != "expires_at" && (is_token(name) || name == "scope");
     tokens.retain(|name, json| members::named(name).is_none() || (is_set(name) && json != "null"));
-    for name in ["access_token", "refresh_token", "id_token"] {
-        tokens.visible(name)?;
+    tokens.need_visible("access_token")?;
+    match tokens.text("token_type")? {
+        Some(token_type) if token_type.eq_ignore_ascii_case("Bearer") => {}
+        Some(_) => return Err(tokens.wrong("token_type", "not Bearer, the only supported type")),
+        None => {
+            message::note(&format!("{}; taken to be Bearer", tokens.wrong("token_type", "missing").message()));
+            tokens.set("token_type", "Bearer");
+        }
     }
-    tokens.need("access_token")?;
-    if !tokens.need("token_type")?.eq_ignore_ascii_case("Bearer") {
-        return Err(tokens.wrong("token_type", "not Bearer, the only supported type"));
+    // An empty one is none, as null is.
+    if tokens.json("refresh_token") == Some("\"\"") {
+        tokens.remove(&["refresh_token"]);
     }
-    if let Some(scopes) = tokens.texts("scope")? {
-        tokens.set("scope", &scopes.join(" "));
+    for name in ["refresh_token", "id_token"] {
+        well_formed(&mut tokens, name, |tokens| tokens.visible(name));
     }
-    // An empty scope names nothing, so it is treated as a missing one.
-    if tokens.json("scope") == Some("\"\"") {
-        tokens.remove(&["scope"]);
-    }
-    if let Some(json) = tokens.json("expires_in") {
-        let lifetime = lifetime(json).ok_or_else(|| tokens.wrong("expires_in", "must be a number of seconds"))?;
+    let scope = well_formed(&mut tokens, "scope", granted_scope);
+    tokens.remove(&["scope"]);
+    tokens.set_given("scope", scope.as_deref());
+    if let Some(lifetime) = well_formed(&mut tokens, "expires_in", expires_in) {
         let now = received.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         tokens.set_number("expires_in", lifetime);
         tokens.set_number("expires_at", now.saturating_add(lifetime));
     }
     Ok(tokens)
+}
+
+/// What `read` reads from this member, if it is there and well-formed; a malformed one is left out, with a note.
+fn well_formed<T>(
+    tokens: &mut Document,
+    name: &str,
+    read: impl FnOnce(&Document) -> Result<Option<T>, Error>,
+) -> Option<T> {
+    read(tokens).unwrap_or_else(|error| {
+        message::note(&format!("{}; left out", error.message()));
+        tokens.remove(&[name]);
+        None
+    })
+}
+
+/// The granted scope, if any; an empty one names nothing, so it is treated as a missing one.
+fn granted_scope(tokens: &Document) -> Result<Option<String>, Error> {
+    let scope = tokens.texts("scope")?.map(|names| names.join(" ")).filter(|scope| !scope.is_empty());
+    if scope.as_deref().is_some_and(|scope| !is_visible(scope)) {
+        return Err(tokens.wrong("scope", NOT_VISIBLE));
+    }
+    Ok(scope)
+}
+
+fn expires_in(tokens: &Document) -> Result<Option<u64>, Error> {
+    let Some(json) = tokens.json("expires_in") else { return Ok(None) };
+    lifetime(json)
+        .map(Some)
+        .ok_or_else(|| tokens.wrong("expires_in", "must be a number of seconds, up to a hundred years"))
 }
 
 /// Whole seconds of an `expires_in`: a number, truncated, or a string of digits.
@@ -159,7 +216,7 @@ fn check_iss(document: &Document) -> Result<(), Error> {
     Ok(())
 }
 
-/// Seconds in a hundred years: no token is valid for longer, so a larger number is an error.
+/// Seconds in a hundred years: no token is valid for longer, so a larger number is malformed.
 const MAX_LIFETIME: f64 = 3_155_760_000.0;
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl<'a> Lock<'a> {
         if environment::variable("PKCE_OPEN").is_some() && environment::variable("PKCE_SEAL").is_none() {
             return Err(Error::usage("PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed"));
         }
-        let line = document.line();
+        let line = document.checked_line()?;
         let sealed = seal::filter("PKCE_SEAL", line.as_bytes(), deadline)?;
         Ok(sealed.unwrap_or_else(|| Zeroizing::new(line.as_bytes().to_vec())))
     }

@@ -40,7 +40,7 @@ const ERRORS: [(&str, u8); 18] = [
     ("interaction_required", 5),
     ("login_required", 5),
     ("account_selection_required", 5),
-    ("consent_required", 5),
+    ("consent_required", 1),
     ("invalid_request_uri", 1),
     ("invalid_request_object", 1),
     ("request_not_supported", 1),

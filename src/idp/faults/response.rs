@@ -1,6 +1,10 @@
 //! What can be wrong with the response of any endpoint: RFC 9110, RFC 9112, RFC 8259.
 
 use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::Compression;
+use flate2::read::GzEncoder;
 
 use super::effect::Effect;
 use super::kind::{Kind, Place};
@@ -50,9 +54,13 @@ const ENDPOINTS: [(Place, &str, usize); 8] = [
 /// The class of endpoint does not have this kind.
 const NONE: u8 = u8::MAX;
 
-/// `{}` in gzip (RFC 1952).
-const GZIP: [u8; 22] =
-    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff, 0xab, 0xae, 0x05, 0x00, 0x43, 0xbf, 0xa6, 0xa3, 0x02, 0, 0, 0];
+/// The octets in gzip (RFC 1952).
+fn gzip(octets: &[u8]) -> Vec<u8> {
+    let mut compressed = Vec::new();
+    // Reading from memory does not fail.
+    let _ = GzEncoder::new(octets, Compression::fast()).read_to_end(&mut compressed);
+    compressed
+}
 
 static SHAPES: &[Shape] = &[
     shape("slow", [3, 5, 3, 3, 3], "sends one byte per second", Effect::Delivered(Delivery::Slow)),
@@ -74,11 +82,11 @@ static SHAPES: &[Shape] = &[
     ),
     shape(
         "large",
-        [4, 4, 4, 4, NONE],
+        [4, 4, 4, 0, NONE],
         "sends a response larger than 1 MiB",
         Effect::Text(|text| text.to_owned() + &" ".repeat(MAX_SIZE + 1)),
     ),
-    shape("endless", [4, 4, 4, 4, NONE], "sends a response that never ends", Effect::Delivered(Delivery::Endless)),
+    shape("endless", [4, 4, 4, 0, NONE], "sends a response that never ends", Effect::Delivered(Delivery::Endless)),
     shape(
         "large-head",
         [4, 4, 4, 4, NONE],
@@ -117,10 +125,10 @@ static SHAPES: &[Shape] = &[
     ),
     shape(
         "gzip",
-        [4, 4, 4, 0, NONE],
+        [0, 0, 0, 0, NONE],
         "sends a gzip response that was not requested",
         Effect::Octets(|octets| match split(&octets) {
-            Some((head, _)) => with_body(&format!("{head}\r\nContent-Encoding: gzip"), &GZIP),
+            Some((head, body)) => with_body(&format!("{head}\r\nContent-Encoding: gzip"), &gzip(body)),
             None => octets,
         }),
     ),

@@ -60,6 +60,7 @@ impl Receiver {
     /// Receives the code for the document's authorization request, and adds it.
     pub fn receive(self, mut document: Document) -> Result<Document, Error> {
         let Receiver { options, response, terminal, opens } = self;
+        document.check_room()?;
         let request = authorization_url(&document)?;
         let redirect_uri = RedirectUri::from_document(&document)?;
         let listens = response.is_none() && terminal.is_none();

@@ -2,7 +2,7 @@
 
 use crate::client::oauth_error;
 use crate::document::{Document, NOT_VISIBLE, is_visible};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::message;
 use crate::wire::form;
 
@@ -13,6 +13,8 @@ pub struct Expected {
     state: String,
     issuer: Option<String>,
     iss_required: bool,
+    /// Whether the server could ask for consent, so that `consent_required` is the user's refusal.
+    asks_consent: bool,
     allow_bare_code: bool,
 }
 
@@ -42,6 +44,7 @@ impl Expected {
             state,
             issuer,
             iss_required: document.flag("authorization_response_iss_parameter_supported")?,
+            asks_consent: asks_consent(&document.need("authorization_url")?),
             allow_bare_code,
         })
     }
@@ -70,8 +73,12 @@ impl Expected {
         match (values("error").as_slice(), values("code").as_slice()) {
             ([Some(code)], []) => {
                 let about = |name| values(name).into_iter().next().flatten().filter(|text| !text.is_empty());
-                let subject = "authorization endpoint";
-                Outcome::Failed(oauth_error::refusal(subject, code, about("error_description"), about("error_uri")))
+                let kind = match code.as_str() {
+                    "consent_required" if self.asks_consent => Kind::Refused,
+                    code => oauth_error::kind(code),
+                };
+                let (description, uri) = (about("error_description"), about("error_uri"));
+                Outcome::Failed(oauth_error::refusal(kind, "authorization endpoint", code, description, uri))
             }
             ([], [Some(code)]) if code.is_empty() || !is_visible(code) => failed(&format!("code: {NOT_VISIBLE}")),
             ([], [Some(_)]) if FRONT_CHANNEL_TOKENS.iter().any(|name| !values(name).is_empty()) => {
@@ -122,6 +129,17 @@ impl Expected {
     }
 }
 
+/// Whether a request lets the server ask for consent: it says so itself, without `prompt=none` (OpenID Connect Core
+/// section 3.1.2.1), and is not one that was pushed, whose parameters the URL does not show.
+fn asks_consent(authorization_url: &str) -> bool {
+    let query = authorization_url.split_once('?').map_or("", |(_, query)| query);
+    !form::pairs(query).any(|(name, value)| match form::decode(name).as_deref() {
+        Some("request_uri") => true,
+        Some("prompt") => form::decode(value).is_none_or(|prompt| prompt.split(' ').any(|word| word == "none")),
+        _ => false,
+    })
+}
+
 fn failed(wrong: &str) -> Outcome {
     Outcome::Failed(untrusted(wrong))
 }
@@ -145,6 +163,7 @@ mod tests {
             state: "st".to_owned(),
             issuer: None,
             iss_required: false,
+            asks_consent: true,
             allow_bare_code,
         };
         let code = |text: &str, allow_bare_code| match expected(allow_bare_code).pasted(text) {

@@ -30,6 +30,8 @@ pub struct Wait {
     terminal: Option<Terminal>,
     browser: Option<Browser>,
     response: Option<ResponseFile>,
+    /// Why the last pasted text was ignored, if one was.
+    ignored_paste: Option<&'static str>,
     spinner: ProgressBar,
 }
 
@@ -52,6 +54,7 @@ impl Wait {
             terminal,
             browser: None,
             response,
+            ignored_paste: None,
             spinner: ProgressBar::hidden(),
         })
     }
@@ -120,7 +123,10 @@ impl Wait {
         }
         while let Some(line) = self.terminal.as_mut().and_then(Terminal::line) {
             match expected.pasted(&line) {
-                Outcome::Ignored(why) => self.note(&format!("the pasted text was ignored: {why}")),
+                Outcome::Ignored(why) => {
+                    self.note(&format!("the pasted text was ignored: {why}"));
+                    self.ignored_paste = Some(why);
+                }
                 outcome => return Some(self.end(outcome, None)),
             }
         }
@@ -194,15 +200,17 @@ impl Wait {
             let error = self.no_redirect("the BROWSER program failed, and there is no terminal");
             return Err(error.hint("run it with the URL above to see why"));
         }
-        let error = Error::unavailable("no browser could be opened, and there is no terminal");
+        let error = self.no_redirect("no browser could be opened, and there is no terminal");
         Err(error.hint("set BROWSER to a program that drives the login, or use --no-browser"))
     }
 
-    /// The error of a wait without a redirect, with the reason why one was ignored, if any.
+    /// The error of a wait without a redirect, with the reason why one, or else a pasted text, was ignored, if any. It
+    /// is never the ignored one's error, since anyone may send it.
     fn no_redirect(&self, wrong: &str) -> Error {
-        match self.listener.as_ref().and_then(Listener::ignored) {
-            Some(why) => Error::unavailable(format!("{wrong}; a redirect was received and ignored: {why}")),
-            None => Error::unavailable(wrong),
+        match (self.listener.as_ref().and_then(Listener::ignored), self.ignored_paste) {
+            (Some(why), _) => Error::unavailable(format!("{wrong}; a redirect was received and ignored: {why}")),
+            (None, Some(why)) => Error::unavailable(format!("{wrong}; the pasted text was ignored: {why}")),
+            (None, None) => Error::unavailable(wrong),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The only place that opens an outbound connection: one HTTP request, never repeated, and its whole response.
 
+mod coding;
 mod proxy;
 
 use std::cell::Cell;
@@ -13,7 +14,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
-use crate::document::{self, Document};
+use crate::document::Document;
 use crate::error::Error;
 use crate::message;
 use crate::process::{Deadline, environment};
@@ -27,15 +28,24 @@ pub struct Response {
     pub media_type: String,
     /// The target of a redirect; it is never followed here.
     pub location: Option<String>,
-    /// The body, at most 1 MiB.
-    pub body: Zeroizing<Vec<u8>>,
+    /// The decoded body, at most 1 MiB, or why it cannot be used: a status may be enough without it.
+    body: Result<Zeroizing<Vec<u8>>, String>,
+    /// Octets of the body as received, for the trace.
+    received: usize,
 }
 
 impl Response {
+    /// The body; one that is too large or cannot be decoded is status 4, and the message begins with `subject`.
+    pub fn body(&self, subject: &str) -> Result<&[u8], Error> {
+        let wrong = |wrong: &String| Error::untrusted(format!("{subject}: the response {wrong}"));
+        self.body.as_ref().map(|body| body.as_slice()).map_err(wrong)
+    }
+
     /// The JSON object in the body; a fault is status 4, and its message begins with `subject`.
     pub fn object(&self, subject: &str) -> Result<Document, Error> {
-        let is_page = self.body.trim_ascii_start().starts_with(b"<");
-        let parsed = Document::parse_response(subject, &self.body);
+        let body = self.body(subject)?;
+        let is_page = body.trim_ascii_start().starts_with(b"<");
+        let parsed = Document::parse_response(subject, body);
         parsed.map_err(|error| if is_page { Error::untrusted(format!("{subject}: {HTML_NOT_JSON}")) } else { error })
     }
 }
@@ -73,6 +83,7 @@ impl Client {
     pub fn get(&self, url: &Url) -> Result<Response, Error> {
         let sent = Cell::new(false);
         let request = ureq::http::Request::get(url.as_str()).header("Accept", ACCEPT);
+        let request = request.header("Accept-Encoding", ACCEPT_ENCODING);
         self.send(url, "GET", request.body(SendBody::none()), &sent).map_err(|failure| failure.error)
     }
 
@@ -81,6 +92,7 @@ impl Client {
         let sent = Cell::new(false);
         let mut request = ureq::http::Request::post(url.as_str())
             .header("Accept", ACCEPT)
+            .header("Accept-Encoding", ACCEPT_ENCODING)
             .header("Content-Type", content.media_type)
             .header("Content-Length", content.body.len());
         if let Some(authorization) = content.authorization {
@@ -125,23 +137,15 @@ impl Client {
         };
         let media_type = header("content-type").unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        Ok(Response {
-            status: response.status().as_u16(),
-            media_type,
-            location: header("location"),
-            body: self.body(response.into_body())?,
-        })
+        let coding = header("content-encoding").unwrap_or_default();
+        let (status, location) = (response.status().as_u16(), header("location"));
+        let octets = self.octets(response.into_body())?;
+        Ok(Response { status, media_type, location, received: octets.len(), body: coding::decoded(&coding, octets) })
     }
 
-    fn body(&self, mut body: Body) -> Result<Zeroizing<Vec<u8>>, Error> {
-        // Large enough from the start: a buffer that grows would leave copies of a token in memory.
-        let mut octets = Zeroizing::new(Vec::with_capacity(INITIAL_CAPACITY));
-        let mut reader = body.as_reader().take(document::MAX_SIZE as u64 + 1);
-        reader.read_to_end(&mut octets).map_err(|error| self.failure(&ureq::Error::from(error)))?;
-        if octets.len() > document::MAX_SIZE {
-            return Err(Error::untrusted(format!("the response is {}", document::too_large())));
-        }
-        Ok(octets)
+    /// The octets of the body as received; of one that is too large, so many that it is seen.
+    fn octets(&self, mut body: Body) -> Result<Zeroizing<Vec<u8>>, Error> {
+        coding::read(body.as_reader()).map_err(|error| self.failure(&ureq::Error::from(error)))
     }
 
     fn agent(&self, url: &Url) -> Result<Agent, Error> {
@@ -238,7 +242,7 @@ fn trace(method: &str, url: &Url, started: Instant, response: &Result<Response, 
     let took = started.elapsed().as_millis();
     let url = message::printable(url.without_query());
     let got = match response {
-        Ok(response) => format!("{}, {} bytes", response.status, response.body.len()),
+        Ok(response) => format!("{}, {} bytes", response.status, response.received),
         Err(_) => "no response".to_owned(),
     };
     message::say(&format!("{}: trace: {method} {url}: {got}, {took} ms", message::name()));
@@ -246,15 +250,15 @@ fn trace(method: &str, url: &Url, started: Instant, response: &Result<Response, 
 
 const ACCEPT: &str = "application/json";
 
+/// No content coding, so that no response depends on one.
+const ACCEPT_ENCODING: &str = "identity";
+
 const HTML_NOT_JSON: &str = "HTML, not JSON (proxy or captive portal?)";
 
 /// How the standard library begins the resolver's own reason.
 const LOOKUP: &str = "failed to lookup address information: ";
 
 const INVALID_HTTP: &str = "the response is not valid HTTP";
-
-/// Initial buffer size for a response in octets: a large token response fits.
-const INITIAL_CAPACITY: usize = 64 * 1024;
 
 /// Where systems store all certificates in one file.
 const BUNDLES: [&str; 5] = [

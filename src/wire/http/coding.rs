@@ -1,0 +1,47 @@
+//! Content codings (RFC 9110 section 8.4.1): some servers use one although none was requested.
+
+use std::io::{self, Read};
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use zeroize::Zeroizing;
+
+use crate::document::{MAX_SIZE, too_large};
+use crate::message::printable;
+
+/// The body in these octets, or why it cannot be used. The size limit applies to the result too, so that a small body
+/// that expands without end does no harm.
+pub fn decoded(coding: &str, octets: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, String> {
+    let octets = limited(octets)?;
+    let coding = coding.trim().to_ascii_lowercase();
+    let body = match coding.as_str() {
+        "" | "identity" => return Ok(octets),
+        // A response without content may name a coding all the same.
+        _ if octets.is_empty() => return Ok(octets),
+        "gzip" | "x-gzip" => read(MultiGzDecoder::new(octets.as_slice())),
+        "deflate" if is_zlib(&octets) => read(ZlibDecoder::new(octets.as_slice())),
+        // Some servers leave out the zlib format around it.
+        "deflate" => read(DeflateDecoder::new(octets.as_slice())),
+        _ => return Err(format!("has an unsupported content encoding: {}", printable(&coding))),
+    };
+    limited(body.map_err(|_| format!("is not valid {coding}"))?)
+}
+
+/// All octets, up to one more than the limit.
+pub fn read(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Large enough from the start: a buffer that grows would leave copies of a token in memory.
+    let mut octets = Zeroizing::new(Vec::with_capacity(INITIAL_CAPACITY));
+    from.take(MAX_SIZE as u64 + 1).read_to_end(&mut octets)?;
+    Ok(octets)
+}
+
+fn limited(octets: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, String> {
+    if octets.len() > MAX_SIZE { Err(format!("is {}", too_large())) } else { Ok(octets) }
+}
+
+/// Whether the octets begin with a zlib header (RFC 1950 section 2.2).
+fn is_zlib(octets: &[u8]) -> bool {
+    matches!(octets, [first, second, ..] if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
+}
+
+/// Initial buffer size for a response in octets: a large token response fits.
+const INITIAL_CAPACITY: usize = 64 * 1024;
