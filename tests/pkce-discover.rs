@@ -95,7 +95,7 @@ fn goes_on_to_rfc_8414_after_a_404_alone() {
         (response(200, "application/json", "{\"a\":{\"b\":1,\"b\":2}}"), 4, "metadata: a: b: duplicate", 1),
         (response(200, "application/json", "{}"), 4, "metadata: issuer: missing", 1),
         (response(200, "application/json", "{\"issuer\":[\"a\"]}"), 4, "metadata: issuer: must be a string", 1),
-        (response(200, "application/json", &large), 4, "127.0.0.1: the response is larger than 1 MiB", 1),
+        (response(200, "application/json", &large), 4, "metadata: the response is larger than 1 MiB", 1),
         (
             b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n".to_vec(),
             4,

@@ -6,6 +6,7 @@ mod common;
 #[path = "../common/tls.rs"]
 mod tls;
 
+mod coding;
 mod errors;
 mod network;
 mod request;

@@ -19,11 +19,12 @@ fn sends_the_code_with_its_verifier_in_one_form() {
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/token"));
     assert_eq!(seen.header("Content-Type"), Some("application/x-www-form-urlencoded"));
     assert_eq!(seen.header("Accept"), Some("application/json"));
+    assert_eq!(seen.header("Accept-Encoding"), Some("identity"));
     assert_eq!(seen.header("User-Agent"), Some(concat!("pkce-tools/", env!("CARGO_PKG_VERSION"))));
     assert_eq!(seen.header("Content-Length"), Some(seen.body.len().to_string().as_str()));
     let mut names: Vec<String> = seen.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort();
-    assert_eq!(names, ["accept", "content-length", "content-type", "host", "user-agent"]);
+    assert_eq!(names, ["accept", "accept-encoding", "content-length", "content-type", "host", "user-agent"]);
     let expected = [
         pair("grant_type", "authorization_code"),
         pair("code", "4/0A+z= &%"),

@@ -46,9 +46,10 @@ fn fetches_the_keys_once_and_prints_each_document_at_once() {
     let seen = &seen[0];
     assert_eq!((seen.method.as_str(), seen.target.as_str(), seen.body.as_str()), ("GET", "/jwks", ""));
     assert_eq!(seen.header("Accept"), Some("application/json"));
+    assert_eq!(seen.header("Accept-Encoding"), Some("identity"));
     let mut names: Vec<String> = seen.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort();
-    assert_eq!(names, ["accept", "host", "user-agent"]);
+    assert_eq!(names, ["accept", "accept-encoding", "host", "user-agent"]);
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn says_what_is_wrong_with_the_response_of_the_server() {
         (json("{}"), 4, "JWKS: keys: missing"),
         (json(r#"{"keys":{}}"#), 4, "JWKS: keys: must be an array"),
         (json(r#"{"keys":null}"#), 4, "JWKS: keys: must be an array"),
-        (json(&" ".repeat(2 << 20)), 4, "127.0.0.1: the response is larger than 1 MiB"),
+        (json(&" ".repeat(2 << 20)), 4, "JWKS: the response is larger than 1 MiB"),
         (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the response is not valid HTTP"),
         (json(r#"{"keys":[]}"#), 4, ""),
     ];
