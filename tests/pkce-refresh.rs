@@ -143,47 +143,214 @@ fn requests_the_resources_of_the_document_or_one_of_them() {
     assert_eq!(output, failure("pkce-refresh", 2, "--resource: not one of the document's resources"));
 }
 
+/// What is said of a token that may be spent, where another attempt shows whether it is.
+const UNKNOWN: &str = "; the refresh token may be spent; try again to find out";
+
 #[test]
-fn tells_what_is_spent_from_what_is_not() {
-    let spent = "; the refresh token may be spent";
-    let json = |status, body: &str| response(status, "application/json", body);
-    for (octets, status, message) in [
-        (json(400, "{\"error\":\"invalid_grant\"}"), 5, "token endpoint: invalid_grant".to_owned()),
-        (json(403, "{\"error\":\"invalid_grant\"}"), 5, "token endpoint: invalid_grant".to_owned()),
-        (json(400, "{\"error\":\"invalid_scope\"}"), 1, "token endpoint: invalid_scope".to_owned()),
-        (json(200, "{\"error\":\"bad_refresh_token\"}"), 1, "token endpoint: bad_refresh_token".to_owned()),
-        (json(500, "{}"), 5, format!("token endpoint: the server responded with 500{spent}")),
-        (json(503, ""), 3, "token endpoint: the server responded with 503".to_owned()),
-        (json(429, ""), 3, "token endpoint: the server responded with 429".to_owned()),
-        (json(302, ""), 4, "token endpoint: redirect (302) not followed".to_owned()),
-        (json(200, "<html>"), 4, format!("token endpoint: HTML, not JSON (proxy or captive portal?){spent}")),
-        (json(200, "{}"), 4, format!("token endpoint: access_token: missing{spent}")),
-        (
-            json(200, "{\"access_token\":\"a\",\"token_type\":\"mac\"}"),
-            4,
-            format!("token endpoint: token_type: not Bearer, the only supported type{spent}"),
-        ),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}".to_vec(), 5, String::new()),
-        (Vec::new(), 5, String::new()),
+fn takes_only_the_refusal_of_the_token_for_the_end_of_the_login() {
+    let described = |code: &str, description: &str| json!({ "error": code, "error_description": description });
+    for (http_status, body, message) in [
+        (400, json!({ "error": "invalid_grant" }), "invalid_grant"),
+        (403, json!({ "error": "invalid_grant" }), "invalid_grant"),
+        // GitHub and Slack respond with 200; Pocket ID with a sentence; Dex with a code that says nothing.
+        (200, json!({ "error": "bad_refresh_token" }), "bad_refresh_token"),
+        (200, json!({ "ok": false, "error": "token_expired" }), "token_expired"),
+        (200, json!({ "ok": false }), "unnamed error"),
+        (400, json!({ "error": "Refresh token is invalid or expired" }), "Refresh token is invalid or expired"),
+        (400, described("invalid_request", "Refresh token expired."), "invalid_request: Refresh token expired."),
+        (401, described("invalid_request", "bad refresh_token"), "invalid_request: bad refresh_token"),
+        (400, described("invalid_request", "The REFRESH-TOKEN is old"), "invalid_request: The REFRESH-TOKEN is old"),
+        (400, json!({ "error": "access_denied" }), "access_denied"),
+        (404, json!({ "error": "unknown_session" }), "unknown_session"),
+        (302, json!({ "error": "login_required" }), "login_required"),
     ] {
-        let (output, seen) = with_response(octets);
-        assert_eq!((output.status, seen.len()), (status, 1), "{message}: {output:?}");
-        match message.is_empty() {
-            true => assert!(output.stderr.ends_with(&format!("{spent}\n")), "{output:?}"),
-            false => assert_eq!(output, failure("pkce-refresh", status, &message)),
+        let hint = if http_status == 401 { PUBLIC_CLIENT } else { "" };
+        let (output, seen) = with_response(response(http_status, "application/json", &body.to_string()));
+        let message = format!("token endpoint: {message}{hint}");
+        assert_eq!((output, seen.len()), (failure("pkce-refresh", 5, &message), 1));
+    }
+    for (http_status, hint) in [(400, ""), (401, PUBLIC_CLIENT)] {
+        for body in ["", "<html>", "{\"code\":400,\"msg\":\"no\"}", "{\"error\":{\"code\":400}}"] {
+            let (output, _) = with_response(response(http_status, "application/json", body));
+            let message =
+                format!("token endpoint: the server responded with {http_status} without an OAuth error{hint}");
+            assert_eq!(output, failure("pkce-refresh", 5, &message), "{body}");
         }
     }
-    // Nobody listens: nothing was sent.
-    let server = Server::start(|_| Vec::new());
-    let closed = with(&server, json!({ "token_endpoint": "http://127.0.0.1:1/token" })).to_string();
-    assert_eq!(
-        run("pkce-refresh", &[], &closed),
-        failure("pkce-refresh", 3, "token endpoint: 127.0.0.1: connection refused")
-    );
+}
+
+/// What a public client is told that the server does not know.
+const PUBLIC_CLIENT: &str = "\nhint: if the client has no secret, register it with token_endpoint_auth_method none; \
+                             otherwise use --client-secret-file";
+
+#[test]
+fn keeps_the_login_where_the_server_refuses_the_client_or_its_request() {
+    let dpop = "\nhint: the server requires DPoP (RFC 9449), which is not supported";
+    for (code, hint) in [
+        ("invalid_client", PUBLIC_CLIENT),
+        ("unauthorized_client", ""),
+        ("unsupported_grant_type", ""),
+        ("invalid_scope", ""),
+        ("invalid_target", ""),
+        ("invalid_request", ""),
+        ("use_dpop_nonce", dpop),
+        ("invalid_dpop_proof", dpop),
+    ] {
+        for status in [200, 400, 403] {
+            let (output, _) =
+                with_response(response(status, "application/json", &json!({ "error": code }).to_string()));
+            assert_eq!(output, failure("pkce-refresh", 1, &format!("token endpoint: {code}{hint}")), "{status}");
+        }
+    }
+    let description = "The request is missing the parameter 'scope'.";
+    let body = json!({ "error": "invalid_request", "error_description": description });
+    let (output, _) = with_response(response(400, "application/json", &body.to_string()));
+    assert_eq!(output, failure("pkce-refresh", 1, &format!("token endpoint: invalid_request: {description}")));
+}
+
+#[test]
+fn can_be_tried_again_where_nothing_says_that_the_token_is_refused() {
+    for code in ["temporarily_unavailable", "server_error", "slow_down"] {
+        for status in [200, 400] {
+            let (output, _) =
+                with_response(response(status, "application/json", &json!({ "error": code }).to_string()));
+            assert_eq!(output, failure("pkce-refresh", 3, &format!("token endpoint: {code}")), "{status}");
+        }
+    }
+    let refused = "{\"error\":\"invalid_grant\"}";
+    for (status, body, wrong) in [
+        (429, "", "the server responded with 429"),
+        (429, refused, "the server responded with 429"),
+        (500, "{}", "the server responded with 500"),
+        (500, refused, "the server responded with 500"),
+        (502, "<html>", "the server responded with 502"),
+        (503, "", "the server responded with 503"),
+        (503, "{\"access_token\":\"a\",\"token_type\":\"Bearer\"}", "the server responded with 503"),
+        (403, "<html>blocked</html>", "the server responded with 403 without an OAuth error"),
+        (404, "{}", "the server responded with 404 without an OAuth error"),
+        (204, "", "the server responded with 204 without an OAuth error"),
+        (302, "", "redirect (302) not followed"),
+        (307, "<html>", "redirect (307) not followed"),
+    ] {
+        let (output, seen) = with_response(response(status, "application/json", body));
+        let message = format!("token endpoint: {wrong}{UNKNOWN}");
+        assert_eq!((output, seen.len()), (failure("pkce-refresh", 3, &message), 1));
+    }
+    let closed = format!("token endpoint: 127.0.0.1: the server closed the connection{UNKNOWN}");
+    for octets in [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}".to_vec(), Vec::new()] {
+        let (output, seen) = with_response(octets);
+        assert_eq!((output, seen.len()), (failure("pkce-refresh", 3, &closed), 1));
+    }
     let silent = Server::speaking(|_, stream| drop(std::io::Read::read(stream, &mut [0; 9])));
     let output = run("pkce-refresh", &["--timeout", "1"], &document(&silent).to_string());
-    let message = format!("token endpoint: 127.0.0.1: no response within 1 s{spent}");
-    assert_eq!(output, failure("pkce-refresh", 5, &message));
+    let message = format!("token endpoint: 127.0.0.1: no response within 1 s{UNKNOWN}");
+    assert_eq!(output, failure("pkce-refresh", 3, &message));
+    // Nobody listens: nothing was sent.
+    let closed = with(&silent, json!({ "token_endpoint": "http://127.0.0.1:1/token" })).to_string();
+    let message = "token endpoint: 127.0.0.1: connection refused";
+    assert_eq!(run("pkce-refresh", &[], &closed), failure("pkce-refresh", 3, message));
+}
+
+#[test]
+fn trusts_no_success_without_usable_tokens() {
+    let large = "a".repeat(2 * 1024 * 1024);
+    for (body, wrong) in [
+        ("<html>", "HTML, not JSON (proxy or captive portal?)"),
+        ("{}", "access_token: missing"),
+        ("{\"access_token\":\"a\",\"token_type\":\"mac\"}", "token_type: not Bearer, the only supported type"),
+        ("{\"a\":1,\"a\":2}", "a: duplicate"),
+        (large.as_str(), "the response is larger than 1 MiB"),
+    ] {
+        let (output, seen) = with_response(response(200, "application/json", body));
+        let message = format!("token endpoint: {wrong}; the refresh token may be spent");
+        assert_eq!((output, seen.len()), (failure("pkce-refresh", 4, &message), 1));
+    }
+    let (output, _) = with_response(response(200, "application/json", "{\"error\":5,\"access_token\":\"a\"}"));
+    assert_eq!(output, failure("pkce-refresh", 4, "token endpoint: error: must be a string"));
+}
+
+#[test]
+fn keeps_the_refresh_token_where_the_new_one_is_empty_or_malformed() {
+    for (token, note) in [
+        (json!(""), ""),
+        (
+            json!("a\nb"),
+            "pkce-refresh: note: token endpoint: refresh_token: must be one or more visible ASCII characters; left out\n",
+        ),
+        (json!(5), "pkce-refresh: note: token endpoint: refresh_token: must be a string; left out\n"),
+    ] {
+        let (output, _) = with_response(json_response(&changed(tokens(), &json!({ "refresh_token": token }))));
+        assert_eq!((output.status, output.stderr.as_str()), (0, note));
+        assert_eq!((&output.json()["refresh_token"], &output.json()["access_token"]), (&json!(TOKEN), &json!("new")));
+    }
+}
+
+#[test]
+fn leaves_out_a_malformed_lifetime_and_takes_a_missing_type_for_bearer() {
+    let (output, _) = with_response(json_response(&json!({ "access_token": "new", "expires_in": "soon" })));
+    let notes = "pkce-refresh: note: token endpoint: token_type: missing; taken to be Bearer\n\
+                 pkce-refresh: note: token endpoint: expires_in: must be a number of seconds, up to a hundred years; \
+                 left out\n";
+    assert_eq!((output.status, output.stderr.as_str()), (0, notes));
+    let got = output.json();
+    assert_eq!((&got["token_type"], got.get("expires_in"), got.get("expires_at")), (&json!("Bearer"), None, None));
+}
+
+#[test]
+fn renews_what_an_earlier_response_added_and_nothing_else() {
+    let new = json!({
+        "access_token": "new", "token_type": "bearer", "instance_url": "https://new.example", "limits": { "a": 2 },
+        "own": "evil", "later": 2, "nonce": "evil", "issuer": "https://evil.example", "token_answer_members": ["own"],
+    });
+    let server = Server::start(move |_| json_response(&new));
+    // A list that was written by hand names members that control a login, and one that is not there.
+    let listed = json!(["instance_url", "limits", "workspace", "nonce", "issuer", "gone"]);
+    let before = json!({
+        "instance_url": "https://old.example", "limits": { "a": 1, "b": 1 }, "workspace": "w1",
+        "token_answer_members": listed, "expires_in": null, "expires_at": null, "id_token": null,
+    });
+    let output = run("pkce-refresh", &[], &with(&server, before.clone()).to_string());
+    let after = json!({
+        "access_token": "new", "token_type": "bearer", "instance_url": "https://new.example", "limits": { "a": 2 },
+        "later": 2, "token_answer_members": ["instance_url", "limits", "workspace", "gone", "later"],
+    });
+    let expected = changed(with(&server, before), &after);
+    assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", expected));
+}
+
+#[test]
+fn lists_each_member_that_responses_added_once() {
+    let server = Server::start(|_| json_response(&changed(tokens(), &json!({ "added": 1 }))));
+    let mut document = with(&server, json!({ "token_answer_members": ["added"] }));
+    for _ in 0..2 {
+        let output = run("pkce-refresh", &[], &document.to_string());
+        document = output.json();
+        assert_eq!((&document["added"], &document["token_answer_members"]), (&json!(1), &json!(["added"])));
+    }
+}
+
+#[test]
+fn neither_sends_a_token_nor_loses_one_for_the_size_of_the_document() {
+    let server = Server::start(|_| {
+        json_response(&changed(tokens(), &json!({ "refresh_token": "next", "added": "a".repeat(600 * 1024) })))
+    });
+    let of_size = |size: usize| {
+        let without = with(&server, json!({ "own": "" })).to_string().len() + 1;
+        with(&server, json!({ "own": "o".repeat(size - without) })).to_string()
+    };
+    let output = run("pkce-refresh", &[], &of_size(960 * 1024 + 1));
+    let message = "document: larger than 960 KiB, which leaves no room for the response";
+    assert_eq!((output, server.requests().len()), (failure("pkce-refresh", 2, message), 0));
+    let output = run("pkce-refresh", &[], &of_size(500 * 1024));
+    let note = "the document would be larger than 1 MiB, so the other members of token responses are left out";
+    assert_eq!((output.status, output.stderr.as_str()), (0, format!("pkce-refresh: note: {note}\n").as_str()));
+    let got = output.json();
+    assert_eq!((&got["refresh_token"], got.get("added")), (&json!("next"), None));
+    let server =
+        Server::start(|_| json_response(&json!({ "access_token": "t".repeat(1 << 19), "token_type": "Bearer" })));
+    let large = with(&server, json!({ "own": "o".repeat(600 * 1024) })).to_string();
+    let message = "document: larger than 1 MiB with the new tokens; the tokens issued by the server are lost";
+    assert_eq!(run("pkce-refresh", &[], &large), failure("pkce-refresh", 5, message));
 }
 
 #[test]
