@@ -78,3 +78,37 @@ fn takes_the_redirect_from_a_launcher_that_then_fails() {
         assert_eq!(output.status, 0, "{output:?}");
     }
 }
+
+#[test]
+fn is_unavailable_where_the_launcher_fails_after_a_redirect_with_another_state() {
+    let script = "port=$(printf %s \"$1\" | sed 's/.*127.0.0.1%3A\\([0-9]*\\)%2F.*/\\1/')\n\
+                  pkce-idp --visit \"http://127.0.0.1:$port/callback?code=abc&state=other\"; exit 1";
+    let directory = new_directory();
+    let browser = launcher(&directory, script);
+    let output = finish(command("pkce-callback").env("BROWSER", &browser), document(V4).to_string().as_bytes());
+    let ignored = "a redirect was received and ignored: its state does not match";
+    let message = format!(
+        "the BROWSER program failed, and there is no terminal; {ignored}\nhint: run it with the URL above to see why"
+    );
+    let expected = failure("pkce-callback", 3, &message);
+    assert_eq!((output.status, &output.stdout), (3, &expected.stdout));
+    assert!(output.stderr.ends_with(&expected.stderr), "{output:?}");
+    // The system's opener does the same.
+    std::fs::rename(browser, directory.path().join("xdg-open")).unwrap();
+    let mut tool = command("pkce-callback");
+    let path = format!("{}:{}", directory.path().display(), tool_path(&tool));
+    let output = finish(tool.env("PATH", path), document(V4).to_string().as_bytes());
+    let message = format!(
+        "no browser could be opened, and there is no terminal; {ignored}\n\
+         hint: set BROWSER to a program that drives the login, or use --no-browser"
+    );
+    let expected = failure("pkce-callback", 3, &message);
+    assert_eq!((output.status, &output.stdout), (3, &expected.stdout));
+    assert!(output.stderr.ends_with(&expected.stderr), "{output:?}");
+}
+
+/// The PATH of a command.
+fn tool_path(tool: &std::process::Command) -> String {
+    let path = tool.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
+    path.unwrap().to_str().unwrap().to_owned()
+}

@@ -44,3 +44,26 @@ fn does_not_wait_for_a_person_when_nobody_reads_the_code() {
     // Whoever stopped reading has said why.
     assert_eq!(login.end(), Output { status: 3, stdout: String::new(), stderr: said });
 }
+
+#[test]
+fn is_unavailable_when_the_time_is_over_whatever_it_has_ignored() {
+    let ignored = [
+        ("code=abc&state=other", "its state does not match"),
+        ("error=access_denied&state=other", "its state does not match"),
+        ("code=abc&state=st-123&state=st-123", "its state does not match"),
+        ("code=abc", "it has no state"),
+    ];
+    let logins = ignored.map(|(query, why)| {
+        let login = Login::start(&document(V4), &["--timeout", "2"]);
+        assert!(login.get(query).starts_with("HTTP/1.1 400 "), "{query}");
+        (login, why)
+    });
+    for (login, why) in logins {
+        let said = login.said.clone();
+        let message = format!(
+            "no redirect within 2 s; a redirect was received and ignored: {why}\nhint: wait longer with --timeout SECONDS"
+        );
+        let expected = failure("pkce-callback", 3, &message);
+        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+    }
+}

@@ -187,3 +187,25 @@ fn shows_a_spinner_only_where_somebody_waits() {
     let (_, seen) = terminal.end();
     assert!(!seen.contains('\u{1b}'), "{seen:?}");
 }
+
+#[test]
+fn is_unavailable_when_the_time_is_over_whatever_was_pasted() {
+    let here = "http://127.0.0.1:7/callback";
+    for (redirect_uri, args, pasted, why) in [
+        (V4, "--no-browser", "ls -l", "it has no code"),
+        (V4, "--no-browser", "abc#other", "its state does not match"),
+        (here, "--paste --no-browser", "http://127.0.0.1:7/callback?code=a&state=other", "its state does not match"),
+    ] {
+        let directory = at_terminal(redirect_uri);
+        let script = watched(&format!("pkce-callback {args} --timeout 3 <doc | cat"));
+        let mut terminal = Terminal::bash(&format!("set -o pipefail; {script}"), directory.path());
+        terminal.until("paste the address");
+        terminal.write(&format!("{pasted}\r"));
+        let (_, seen) = terminal.end();
+        let message = format!(
+            "pkce-callback: no redirect within 3 s; the pasted text was ignored: {why}\r\n\
+             hint: wait longer with --timeout SECONDS\r\n!3 unavailable pkce-callback\r\n"
+        );
+        assert!(seen.contains(&message) && seen.contains("status=3") && seen.contains("settings=same"), "{seen}");
+    }
+}

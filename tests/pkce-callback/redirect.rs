@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::common::{self, command, talk};
+use crate::common::{self, Output, command, failure, talk};
 use crate::{Login, V4, document, request};
 
 #[test]
@@ -206,4 +206,27 @@ fn takes_a_redirect_uri_without_a_path() {
     let text = request("127.0.0.1", login.port, "code=abc&state=st-123").replace("/callback", "/");
     talk(login.port, text.as_bytes());
     assert_eq!(login.end().json()["code"], "abc");
+}
+
+#[test]
+fn takes_consent_required_for_the_users_refusal_unless_the_server_could_not_ask() {
+    for (query, status) in [
+        ("", 1),
+        ("&prompt=consent", 1),
+        ("&prompt=login%20consent", 1),
+        ("&prompt=none", 5),
+        ("&prompt=none%20login", 5),
+        ("&request_uri=urn:x", 5),
+    ] {
+        let mut document = document(V4);
+        let url = format!("{}{query}", document["authorization_url"].as_str().unwrap());
+        document["authorization_url"] = json!(url);
+        for (error, status) in [("consent_required", status), ("login_required", 5), ("access_denied", 1)] {
+            let login = Login::start(&document, &[]);
+            login.get(&format!("error={error}&state=st-123"));
+            let said = login.said.clone();
+            let expected = failure("pkce-callback", status, &format!("authorization endpoint: {error}"));
+            assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected }, "{query}");
+        }
+    }
 }
