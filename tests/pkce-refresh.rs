@@ -169,6 +169,10 @@ fn takes_only_the_refusal_of_the_token_for_the_end_of_the_login() {
         let message = format!("token endpoint: {message}{hint}");
         assert_eq!((output, seen.len()), (failure("pkce-refresh", 5, &message), 1));
     }
+    // GitHub's own format.
+    let form = "error=bad_refresh_token&error_description=expired";
+    let (output, _) = with_response(response(200, "application/x-www-form-urlencoded", form));
+    assert_eq!(output, failure("pkce-refresh", 5, "token endpoint: bad_refresh_token: expired"));
     for (http_status, hint) in [(400, ""), (401, PUBLIC_CLIENT)] {
         for body in ["", "<html>", "{\"code\":400,\"msg\":\"no\"}", "{\"error\":{\"code\":400}}"] {
             let (output, _) = with_response(response(http_status, "application/json", body));

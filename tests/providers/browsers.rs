@@ -18,7 +18,7 @@ fn never_sends_what_only_a_browser_sends() {
     let seen = running.server.requests();
     let paths = ["/.well-known/openid-configuration", "/par", "/authorize", "/token", "/jwks", "/revoke"];
     assert!(paths.iter().all(|path| running.requests_to(path) > 0), "{seen:?}");
-    let plain = ["accept", "content-length", "content-type", "host", "user-agent"];
+    let plain = ["accept", "accept-encoding", "content-length", "content-type", "host", "user-agent"];
     for (name, _) in seen.iter().flat_map(|seen| &seen.headers) {
         assert!(plain.contains(&name.to_ascii_lowercase().as_str()), "{name}");
     }
