@@ -5,8 +5,12 @@ mod common;
 #[path = "common/home.rs"]
 mod home;
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
+use std::io::Seek;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use common::{Output, command, done, failure, finish, lacks, make_fifo, new_directory, start};
@@ -16,6 +20,29 @@ use serde_json::{Value, json};
 /// A failure of pkce-store: it prints nothing for a next tool.
 fn refused(status: i32, message: &str) -> Output {
     Output { stdout: String::new(), ..failure("pkce-store", status, message) }
+}
+
+/// The output of a tool that has read nothing of the document on its standard input.
+fn unread(command: &mut Command) -> Output {
+    let mut document = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut document, DOCUMENT.as_bytes()).unwrap();
+    document.rewind().unwrap();
+    // Both have one position.
+    command.stdin(document.try_clone().unwrap()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = done(command.spawn().unwrap());
+    assert_eq!(document.stream_position().unwrap(), 0, "the document was read: {output:?}");
+    output
+}
+
+/// The output of a script in a namespace of its own, in which it may mount; `None` where that is not allowed.
+fn mounting(home: &Home, left_out: &str, script: &str) -> Option<Output> {
+    let mut shell = home.command("unshare");
+    let output = finish(shell.args(["-Urm", "bash", "-c", script]).current_dir(home.root.path()), DOCUMENT.as_bytes());
+    if output.status == 99 || output.stderr.starts_with("unshare:") {
+        println!("left out, since this machine mounts nothing for us: {left_out}");
+        return None;
+    }
+    Some(output)
 }
 
 fn is_root() -> bool {
@@ -61,7 +88,7 @@ fn finds_its_directory_as_the_base_directories_say() {
         let output = finish(command("pkce-store").arg("work").envs(settings), DOCUMENT.as_bytes());
         assert_eq!((output, directory.path().join(expected).is_file()), (success(), true), "{expected}");
     }
-    let output = finish(command("pkce-store").arg("work").env_remove("HOME"), DOCUMENT.as_bytes());
+    let output = unread(command("pkce-store").arg("work").env_remove("HOME"));
     let hint = "\nhint: set PKCE_HOME to the directory for stored logins";
     assert_eq!(output, refused(2, &format!("HOME: not set{hint}")));
 }
@@ -70,14 +97,14 @@ fn finds_its_directory_as_the_base_directories_say() {
 fn takes_plain_names_alone() {
     let home = Home::new();
     let long = "a".repeat(64);
-    for name in ["a", "A-b_c.9", "9", long.as_str()] {
+    for name in ["a", "A-b_c.9", "9", "alice+ci@id.example", long.as_str()] {
         assert_eq!(finish(home.command("pkce-store").arg(name), DOCUMENT.as_bytes()), success(), "{name}");
     }
     let stored = finish(&mut home.command("pkce-load"), b"");
-    assert_eq!(stored.stdout, format!("9\nA-b_c.9\na\n{long}\n"));
+    assert_eq!(stored.stdout, format!("9\nA-b_c.9\na\n{long}\nalice+ci@id.example\n"));
     let longer = "a".repeat(65);
-    let wrong = "must be a letter or digit, then up to 63 letters, digits, dots, hyphens, underscores";
-    for name in ["../x", "", ".", "..", ".x", "a/b", "a b", "\u{e4}", "a\n", "_x", longer.as_str()] {
+    let wrong = "must be a letter or digit, then up to 63 letters, digits, dots, hyphens, underscores, @ or +";
+    for name in ["../x", "", ".", "..", ".x", "a/b", "a b", "\u{e4}", "a\n", "_x", "@x", "+x", "a:b", longer.as_str()] {
         for tool in ["pkce-store", "pkce-load"] {
             let output = finish(home.command(tool).arg("--").arg(name), DOCUMENT.as_bytes());
             assert_eq!(output.status, 2, "{tool} {name:?}: {output:?}");
@@ -85,7 +112,7 @@ fn takes_plain_names_alone() {
             assert!(said == format!("{tool}: NAME: {wrong}") || name.is_empty(), "{output:?}");
         }
     }
-    assert_eq!(home.files().len(), 8);
+    assert_eq!(home.files().len(), 10);
 }
 
 #[test]
@@ -150,7 +177,7 @@ fn stays(home: &Home, wrong: impl Fn(&str) -> Output) {
         let next = if tool == "pkce-load" { output.stdout.clone() } else { String::new() };
         Output { stdout: next, ..output }
     };
-    assert_eq!(home.store(&DOCUMENT.replace("\"a\"", "\"b\"")), message("pkce-store"));
+    assert_eq!(unread(home.command("pkce-store").arg("work")), message("pkce-store"));
     assert_eq!(home.load(), message("pkce-load"));
     assert_eq!(fs::read(home.path("work.json")).unwrap(), before);
 }
@@ -188,23 +215,40 @@ fn refuses_links_and_what_is_no_file() {
     stays(&home, |tool| is(tool, "not a regular file of your own"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert_eq!(home.load().status, 4);
-    assert_eq!(home.store(DOCUMENT).status, 4);
+    let none = |output: Output| Output { stdout: String::new(), ..output };
+    let nothing_regular = || {
+        assert_eq!(home.load(), is("pkce-load", "not a regular file of your own"));
+        let output = unread(home.command("pkce-store").arg("work"));
+        assert_eq!(output, none(is("pkce-store", "not a regular file of your own")));
+    };
+    nothing_regular();
     fs::remove_dir(&path).unwrap();
     // A FIFO keeps nobody waiting.
     make_fifo(&path);
-    assert_eq!(home.load(), is("pkce-load", "not a regular file of your own"));
+    nothing_regular();
     fs::remove_file(&path).unwrap();
     fs::remove_file(home.path("work.lock")).unwrap();
     symlink(&aside, home.path("work.lock")).unwrap();
-    let lock = home.path("work.lock").display().to_string();
-    assert_eq!(home.store(DOCUMENT), refused(4, &format!("{lock}: a symbolic link")));
+    let lock = home.path("work.lock");
+    let lock_is = |status: i32, wrong: &str| {
+        assert_eq!(
+            unread(home.command("pkce-store").arg("work")),
+            refused(status, &format!("{}: {wrong}", lock.display()))
+        );
+    };
+    lock_is(4, "a symbolic link");
+    fs::remove_file(&lock).unwrap();
+    make_fifo(&lock);
+    lock_is(4, "not a regular file of your own");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    lock_is(3, "is a directory");
     let whole = home.directory();
     fs::remove_dir_all(&whole).unwrap();
     fs::create_dir(home.root.path().join("elsewhere")).unwrap();
     symlink(home.root.path().join("elsewhere"), &whole).unwrap();
     let message = format!("{}: not a directory", whole.display());
-    assert_eq!(home.store(DOCUMENT), refused(4, &message));
+    assert_eq!(unread(home.command("pkce-store").arg("work")), refused(4, &message));
     assert_eq!(home.load(), failure("pkce-load", 4, &message));
 }
 
@@ -225,7 +269,8 @@ fn refuses_what_another_user_owns() {
     }
     std::os::unix::fs::chown(home.path("work.lock"), Some(65534), None).unwrap();
     let lock = home.path("work.lock").display().to_string();
-    assert_eq!(home.store(DOCUMENT), refused(4, &format!("{lock}: not a regular file of your own")));
+    let output = unread(home.command("pkce-store").arg("work"));
+    assert_eq!(output, refused(4, &format!("{lock}: not a regular file of your own")));
 }
 
 #[test]
@@ -247,28 +292,92 @@ fn overwrites_nothing_that_it_cannot_read() {
     assert_eq!(home.store(DOCUMENT), success());
 }
 
+/// Mounts a small file system on the store's directory.
+fn small(options: &str) -> String {
+    format!("mkdir -m 700 \"$PKCE_HOME\" && mount -t tmpfs -o {options},mode=700 none \"$PKCE_HOME\" || exit 99\n")
+}
+
 #[test]
 fn leaves_the_old_document_where_the_new_one_finds_no_room() {
     let home = Home::new();
-    // A file system of 32 KiB in a namespace of its own, where that is allowed.
-    let large = DOCUMENT.replace("1.10", &format!("\"{}\"", "x".repeat(100_000)));
-    let script = format!(
-        "mkdir -m 700 \"$PKCE_HOME\" && mount -t tmpfs -o size=32k,mode=700 none \"$PKCE_HOME\" || exit 99
-        pkce-store work || exit 98
-        printf '%s' '{large}' | pkce-store work; echo $?
-        pkce-load work; ls -A \"$PKCE_HOME\""
-    );
-    let output = finish(
-        home.command("unshare").args(["-Urm", "bash", "-c", &script]).current_dir(home.root.path()),
-        DOCUMENT.as_bytes(),
-    );
-    if output.status == 99 || output.stderr.starts_with("unshare:") {
-        println!("left out, since this machine mounts nothing for us: the full disk");
-        return;
-    }
+    // There is room for most documents, but not for this one.
+    let large = DOCUMENT.replace("1.10", &format!("\"{}\"", "x".repeat(300_000)));
+    fs::write(home.root.path().join("large"), large).unwrap();
+    let script = small("size=256k")
+        + "pkce-store work || exit 98
+        pkce-store work <large; echo $?
+        pkce-load work; ls -A \"$PKCE_HOME\"";
+    let Some(output) = mounting(&home, "the document without room", &script) else { return };
     let path = home.path("work.json").display().to_string();
     assert_eq!(output.stderr, format!("pkce-store: {path}: no space left on device\n"), "{output:?}");
     assert_eq!(output.stdout, format!("3\n{DOCUMENT}work.json\nwork.lock\n"));
+}
+
+#[test]
+fn says_before_it_reads_the_document_that_the_disk_is_full() {
+    for (options, fill) in [("size=256k", "head -c 230k /dev/zero >\"$PKCE_HOME\"/full"), ("nr_inodes=4", ":")] {
+        let home = Home::new();
+        let script = small(options)
+            + &format!(
+                "printf '{{\"token_endpoint\":\"https://id.example/token\"}}' | pkce-store work || exit 98
+                touch \"$PKCE_HOME\"/full; {fill}
+                pkce-store work; echo $?; cat
+                pkce-load work; ls -A \"$PKCE_HOME\""
+            );
+        let Some(output) = mounting(&home, "the full disk", &script) else { return };
+        let path = home.path("work.json").display().to_string();
+        assert_eq!(output.stderr, format!("pkce-store: {path}: no space left on device\n"), "{output:?}");
+        // The next program on the same standard input gets the whole document.
+        let before = "{\"token_endpoint\":\"https://id.example/token\"}\n";
+        assert_eq!(output.stdout, format!("3\n{DOCUMENT}{before}full\nwork.json\nwork.lock\n"));
+    }
+}
+
+#[test]
+fn says_before_it_reads_the_document_that_no_file_may_be_so_large() {
+    let home = Home::new();
+    home.store(&DOCUMENT.replace("\"a\"", "\"b\""));
+    let before = home.load().stdout;
+    // The signal of this limit has no effect where it is ignored.
+    let limited = |limit: u32, rest: &str| home.bash(&format!("trap '' XFSZ; ulimit -f {limit}; {rest}"));
+    let message = format!("pkce-store: {}: file too large\n", home.path("work.json").display());
+    let output = limited(0, "pkce-store work; echo $?; cat");
+    assert_eq!(output, Output { status: 0, stdout: format!("3\n{DOCUMENT}"), stderr: message.clone() });
+    // A document that is larger than most.
+    let large = DOCUMENT.replace("1.10", &format!("\"{}\"", "x".repeat(100_000)));
+    fs::write(home.root.path().join("large"), &large).unwrap();
+    assert_eq!(limited(90, "pkce-store work <large"), Output { status: 3, stdout: String::new(), stderr: message });
+    assert_eq!((home.load().stdout, home.files()), (before, vec!["work.json".to_owned(), "work.lock".to_owned()]));
+    assert_eq!((limited(1000, "pkce-store work <large"), home.load().stdout), (success(), large));
+}
+
+#[test]
+fn replaces_no_file_that_is_a_mount_point() {
+    let home = Home::new();
+    home.store(DOCUMENT);
+    let script = "mount --bind \"$PKCE_HOME\"/work.json \"$PKCE_HOME\"/work.json || exit 99
+        pkce-store work; echo $?; cat
+        pkce-store --remove work; echo $?
+        pkce-load work
+        pkce-token work -r access_token
+        ls -A \"$PKCE_HOME\"";
+    let Some(output) = mounting(&home, "the stored login that is a mount point", script) else { return };
+    let path = home.path("work.json").display().to_string();
+    let hint = format!("hint: mount the directory {} instead", home.directory().display());
+    let message = format!("pkce-store: {path}: a mount point, which cannot be replaced\n{hint}\n");
+    assert_eq!(output.stderr, message.repeat(2), "{output:?}");
+    assert_eq!(output.stdout, format!("3\n{DOCUMENT}3\n{DOCUMENT}a\nwork.json\nwork.lock\n"));
+    assert_eq!(home.store(DOCUMENT), success());
+}
+
+#[test]
+fn replaces_a_file_in_a_directory_that_is_a_mount_point() {
+    let home = Home::new();
+    home.store(DOCUMENT);
+    let script = "mount --bind \"$PKCE_HOME\" \"$PKCE_HOME\" || exit 99
+        pkce-store work && pkce-load work && pkce-store --remove work; echo $?";
+    let Some(output) = mounting(&home, "the directory that is a mount point", script) else { return };
+    assert_eq!(output, Output { stdout: format!("{DOCUMENT}0\n"), ..success() });
 }
 
 #[test]
@@ -276,27 +385,21 @@ fn leaves_the_old_document_in_a_directory_that_cannot_be_written() {
     let home = Home::new();
     home.store(DOCUMENT);
     fs::set_permissions(home.directory(), Permissions::from_mode(0o500)).unwrap();
-    let script = "mount --bind -o ro \"$PKCE_HOME\" \"$PKCE_HOME\" || exit 99
-        pkce-store work; echo $?; pkce-load work";
-    let mut shell = match is_root() {
-        // Modes say nothing to root; a mount does.
-        true => home.command("unshare"),
-        false => home.command("env"),
+    let script = "pkce-store work; echo $?; cat; pkce-load work";
+    let read_only = format!("mount --bind -o ro \"$PKCE_HOME\" \"$PKCE_HOME\" || exit 99; {script}");
+    // Modes say nothing to root; a mount does.
+    let output = if is_root() {
+        mounting(&home, "the directory that cannot be written", &read_only)
+    } else {
+        Some(home.bash(script))
     };
-    let script = if is_root() { script } else { "pkce-store work; echo $?; pkce-load work" };
-    let args: &[&str] = if is_root() { &["-Urm", "bash", "-c", script] } else { &["bash", "-c", script] };
-    let output = finish(shell.args(args), DOCUMENT.as_bytes());
     fs::set_permissions(home.directory(), Permissions::from_mode(0o700)).unwrap();
-    if output.status == 99 || output.stderr.starts_with("unshare:") {
-        println!("left out, since this machine mounts nothing for us: the directory that cannot be written");
-        return;
-    }
-    assert_eq!(output.stdout, format!("3\n{DOCUMENT}"), "{output:?}");
-    assert!(
-        output.stderr == format!("pkce-store: {}: read-only file system\n", home.path("work.lock").display())
-            || output.stderr.ends_with(": permission denied\n"),
-        "{output:?}"
-    );
+    let Some(output) = output else { return };
+    assert_eq!(output.stdout, format!("3\n{DOCUMENT}{DOCUMENT}"), "{output:?}");
+    let wrong = |file: &str, wrong: &str| format!("pkce-store: {}: {wrong}\n", home.path(file).display());
+    let expected =
+        if is_root() { wrong("work.lock", "read-only file system") } else { wrong("work.json", "permission denied") };
+    assert_eq!(output.stderr, expected);
     assert_eq!(home.load().stdout, DOCUMENT);
 }
 
@@ -319,6 +422,31 @@ fn waits_for_the_lock_and_not_for_ever() {
 }
 
 #[test]
+fn runs_no_command_and_takes_no_lock_before_the_document_is_there() {
+    let home = Home::new();
+    home.store(DOCUMENT);
+    let lock = File::options().write(true).open(home.path("work.lock")).unwrap();
+    lock.lock().unwrap();
+    let ran = home.root.path().join("ran");
+    let run = format!("touch '{}'; cat", ran.display());
+    let output = finish(home.command("pkce-store").arg("work").env("PKCE_SEAL", &run).env("PKCE_OPEN", &run), b"");
+    assert_eq!(output, refused(2, "standard input: empty (did the step before fail?)"));
+    assert!(!ran.exists());
+    assert_eq!(home.files(), ["work.json", "work.lock"]);
+    // Another process has read nothing of a FIFO either.
+    drop(lock);
+    let fifo = home.path("other.json");
+    make_fifo(&fifo);
+    let mut both = File::options().read(true).write(true).open(&fifo).unwrap();
+    std::io::Write::write_all(&mut both, b"{}").unwrap();
+    let message = format!("{}: not a regular file of your own", fifo.display());
+    assert_eq!(unread(home.command("pkce-store").arg("other")), refused(4, &message));
+    let mut content = [0; 2];
+    std::io::Read::read_exact(&mut both, &mut content).unwrap();
+    assert_eq!(&content, b"{}");
+}
+
+#[test]
 fn has_every_file_go_through_the_commands() {
     let home = Home::new();
     let sealed = |tool: &str, args: &[&str], seal: &str, open: &str| {
@@ -333,7 +461,7 @@ fn has_every_file_go_through_the_commands() {
     // Without its command the file is nothing that is known, and stays.
     assert_eq!((home.load().status, home.store(DOCUMENT).status), (4, 4));
     let message = "PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed";
-    assert_eq!(sealed("pkce-store", &["work"], "", open), refused(2, message));
+    assert_eq!(unread(home.command("pkce-store").arg("work").env("PKCE_OPEN", open)), refused(2, message));
     let path = home.path("work.json").display().to_string();
     let hint = "\nhint: the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed";
     for (open, wrong) in [
@@ -361,6 +489,64 @@ fn has_every_file_go_through_the_commands() {
     // A machine that can seal and not open stores what it cannot compare.
     assert_eq!(sealed("pkce-store", &["work"], "base64", ""), success());
     assert_eq!(sealed("pkce-load", &["work"], "", "base64 -d").stdout, DOCUMENT);
+    // One that can open and not seal removes.
+    assert_eq!(sealed("pkce-store", &["--remove", "work"], "", open), success());
+}
+
+#[test]
+fn replaces_nothing_by_what_cannot_be_opened_again() {
+    let home = Home::new();
+    let hint = "\nhint: nothing was changed; PKCE_SEAL must encrypt for the key with which PKCE_OPEN decrypts";
+    let cannot = |wrong: &str| refused(3, &format!("PKCE_SEAL: its output cannot be opened: PKCE_OPEN: {wrong}{hint}"));
+    let store = |seal: &str, open: &str| {
+        let mut command = home.command("pkce-store");
+        finish(command.arg("work").env("PKCE_SEAL", seal).env("PKCE_OPEN", open), DOCUMENT.as_bytes())
+    };
+    let faults = [
+        ("cat >/dev/null; echo garbage", "cat", "the result is not the document"),
+        ("tr a-z b-za", "cat", "the result is not the document"),
+        ("echo '{\"token_endpoint\":\"https://id.example/token\"}'", "cat", "the result is not the document"),
+        ("sed 's/1.10/1.2/'", "cat", "the result is not the document"),
+        ("sed 's/\"own\"/\"access_token\"/'", "cat", "the result is not the document"),
+        ("cat; echo", "head -c 20", "the result is not the document"),
+        ("cat; echo sealed", "grep sealed >/dev/null && exit 7; cat", "the command failed (exit status: 7)"),
+        ("cat; echo sealed", "grep -v sealed >/dev/null; exit 0", "the command wrote nothing, or too much"),
+    ];
+    // Of a new name nothing is stored.
+    for (seal, open, wrong) in faults {
+        assert_eq!((store(seal, open), home.files()), (cannot(wrong), vec!["work.lock".to_owned()]), "{seal}");
+    }
+    // A plain one stays, and so does a sealed one that was opened before.
+    home.store(&DOCUMENT.replace("\"a\"", "\"b\""));
+    let plain = fs::read(home.path("work.json")).unwrap();
+    for (seal, open, wrong) in faults.iter().filter(|(_, open, _)| *open == "cat") {
+        assert_eq!((store(seal, open), fs::read(home.path("work.json")).unwrap()), (cannot(wrong), plain.clone()));
+    }
+    assert_eq!(store("tr a-z b-za", "tr b-za a-z"), success());
+    let sealed = fs::read(home.path("work.json")).unwrap();
+    assert_eq!(store("tr a-z c-zab", "tr b-za a-z"), cannot("the result is not the document"));
+    assert_eq!(fs::read(home.path("work.json")).unwrap(), sealed);
+}
+
+#[test]
+fn opens_what_is_another_form_of_the_same_json() {
+    if lacks(&["jq"]) {
+        return;
+    }
+    let home = Home::new();
+    let document = "{\"z\":{\"b\":[1.10,\"\\u00e4\"],\"a\":null},\"token_endpoint\":\"https://id.example/token\"}";
+    let mut store = home.command("pkce-store");
+    let output = finish(store.arg("work").env("PKCE_SEAL", "cat").env("PKCE_OPEN", "jq -S ."), document.as_bytes());
+    assert_eq!(output, success());
+}
+
+#[test]
+fn has_no_command_that_is_not_utf8_pass_for_none() {
+    let home = Home::new();
+    let seal = OsStr::from_bytes(b"exit 3 # \xff");
+    let output = finish(home.command("pkce-store").arg("work").env("PKCE_SEAL", seal), DOCUMENT.as_bytes());
+    assert_eq!(output, refused(3, "PKCE_SEAL: the command failed (exit status: 3)"));
+    assert_eq!(home.files(), ["work.lock"]);
 }
 
 #[test]
@@ -396,10 +582,12 @@ fn seals_with_age_as_the_manual_says() {
         PKCE_OPEN='age -d -i wrong' pkce-load work; echo load=$?
         PKCE_OPEN='age -d -i wrong' pkce-token work; echo token=$?
         printf '{\"token_endpoint\":\"https://a/b\"}' | PKCE_OPEN='age -d -i wrong' pkce-store work; echo store=$?
+        cmp before store/work.json; echo same=$?
+        pkce-load work | PKCE_SEAL=\"age -r $(age-keygen -y wrong)\" pkce-store work; echo recipient=$?
         cmp before store/work.json; echo same=$?",
     );
     let expected = "stored=0\n0\nage-encryption.org/v1\nr3fresh-r3fresh\n!3 unavailable pkce-load\nload=3\n\
-                    !3 unavailable pkce-token\ntoken=3\nstore=3\nsame=0\n";
+                    !3 unavailable pkce-token\ntoken=3\nstore=3\nsame=0\nrecipient=3\nsame=0\n";
     assert_eq!(output.stdout, expected, "{output:?}");
     let path = home.path("work.json").display().to_string();
     for tool in ["pkce-load", "pkce-token", "pkce-store"] {

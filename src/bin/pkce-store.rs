@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::Parser;
 use pkce_tools::client::endpoint::Endpoint;
 use pkce_tools::frame::{self, Input};
-use pkce_tools::process::{Deadline, arguments, environment, signals};
+use pkce_tools::process::{Deadline, arguments, signals};
 use pkce_tools::stored::lock::Lock;
-use pkce_tools::stored::store::{Name, Store, not_stored};
+use pkce_tools::stored::store::{Name, Store, can_open, not_stored};
 use pkce_tools::{Document, Error, message};
 
 /// Store a login under a name.
@@ -34,14 +34,15 @@ fn step(args: &Args, input: Input) -> Result<(), Error> {
     if args.remove {
         return remove(args);
     }
+    // Before standard input is read: what fails here fails before the user signs in.
+    Store::ready(&args.name)?;
     let document = input.document()?;
     Endpoint::from_document(&document, "token_endpoint")?;
     let deadline = Deadline::after(args.timeout);
     let store = Store::create()?;
     let lock = Lock::acquire(&store, &args.name, &deadline)?;
     // A machine that can seal but not open cannot compare with the stored login.
-    let opens = environment::variable("PKCE_SEAL").is_none() || environment::variable("PKCE_OPEN").is_some();
-    let before = if opens { store.read(&args.name, &deadline)? } else { None };
+    let before = if can_open() { store.read(&args.name, &deadline)? } else { None };
     if let Some(before) = before {
         note_changes(&before.document, &document);
     }

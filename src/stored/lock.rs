@@ -2,20 +2,21 @@
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::seal;
-use super::store::{Name, OPEN_FLAGS, Store, io_error, open_error, printable_path, unsafe_file};
+use super::store::{GROWTH, Name, OPEN_FLAGS, Store, io_error, open_error, printable_path};
 use crate::client::pkce;
 use crate::document::Document;
 use crate::error::Error;
-use crate::process::{Deadline, environment};
+use crate::process::Deadline;
 
 /// The lock of one name, until this is dropped. Its file is never removed: waiting processes have it open.
 pub struct Lock<'a> {
@@ -33,15 +34,7 @@ impl<'a> Lock<'a> {
     /// Waits for the lock of this name.
     pub fn acquire(store: &'a Store, name: &'a Name, deadline: &Deadline) -> Result<Lock<'a>, Error> {
         let path = store.path(name, "lock");
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(OPEN_FLAGS);
-        let file = options.open(&path).map_err(|error| open_error(&path, &error))?;
-        let metadata = file.metadata().map_err(|error| io_error(&path, &error))?;
-        if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(unsafe_file(&path, "not a regular file of your own"));
-        }
-        // The umask may have removed permissions.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| io_error(&path, &error))?;
+        let file = store.lock_file(name)?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock { store, name, _file: file }),
@@ -56,9 +49,12 @@ impl<'a> Lock<'a> {
         }
     }
 
-    /// Allocates disk space for the refreshed document, and tries `PKCE_SEAL` on this one: what can fail, fails now.
+    /// Allocates disk space for the refreshed document, and tries `PKCE_SEAL` and `PKCE_OPEN` on this one: what can fail,
+    /// fails now.
     pub fn prepare(&self, document: &Document, deadline: &Deadline) -> Result<Reserved, Error> {
+        self.store.replaceable(self.name)?;
         let sealed = self.sealed(document, deadline)?;
+        check_opens(&sealed, document, deadline)?;
         self.reserve(sealed.len() * 2 + GROWTH)
     }
 
@@ -68,18 +64,18 @@ impl<'a> Lock<'a> {
         self.put(reserved, &sealed)
     }
 
-    /// Writes the document atomically: at any moment the file is the whole old one or the whole new one.
+    /// Writes the document atomically: at any moment the file is the whole old one or the whole new one. What `PKCE_OPEN`
+    /// cannot open again replaces nothing.
     pub fn write(&self, document: &Document, deadline: &Deadline) -> Result<(), Error> {
         let sealed = self.sealed(document, deadline)?;
+        check_opens(&sealed, document, deadline)?;
         let reserved = self.reserve(0)?;
         self.put(reserved, &sealed)
     }
 
     /// The document's octets, sealed if `PKCE_SEAL` is set.
     fn sealed(&self, document: &Document, deadline: &Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
-        if environment::variable("PKCE_OPEN").is_some() && environment::variable("PKCE_SEAL").is_none() {
-            return Err(Error::usage("PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed"));
-        }
+        seal::check()?;
         let line = document.checked_line()?;
         let sealed = seal::filter("PKCE_SEAL", line.as_bytes(), deadline)?;
         Ok(sealed.unwrap_or_else(|| Zeroizing::new(line.as_bytes().to_vec())))
@@ -116,6 +112,7 @@ impl<'a> Lock<'a> {
 
     /// Removes the stored login and its other files; returns whether there was one.
     pub fn remove(&self) -> Result<bool, Error> {
+        self.store.replaceable(self.name)?;
         let removed = self.unlink(&self.store.path(self.name, "json"))?;
         self.forget()?;
         self.remove_leftovers()?;
@@ -137,6 +134,7 @@ impl<'a> Lock<'a> {
     pub fn recover(&self, deadline: &Deadline) -> Result<(), Error> {
         for left in self.leftover_files()? {
             if self.store.file(&left, deadline).is_ok_and(|stored| stored.is_some()) {
+                self.store.replaceable(self.name)?;
                 let path = self.store.path(self.name, "json");
                 let synced = File::open(&left).and_then(|file| file.sync_all());
                 let moved = synced.and_then(|()| fs::rename(&left, &path)).and_then(|()| self.store.sync());
@@ -200,11 +198,27 @@ impl<'a> Lock<'a> {
     }
 }
 
+/// Fails unless `PKCE_OPEN`, if set, opens what `PKCE_SEAL` wrote: a file sealed for another key would be lost.
+fn check_opens(sealed: &[u8], document: &Document, deadline: &Deadline) -> Result<(), Error> {
+    let wrong = |error: Error| {
+        let hint = "nothing was changed; PKCE_SEAL must encrypt for the key with which PKCE_OPEN decrypts";
+        error.within("PKCE_SEAL: its output cannot be opened").hint(hint)
+    };
+    let Some(opened) = seal::filter("PKCE_OPEN", sealed, deadline).map_err(wrong)? else { return Ok(()) };
+    let line = document.line();
+    let value = |octets: &[u8]| serde_json::from_slice::<Value>(octets).ok();
+    // A command that knows JSON may write it in another form.
+    let is_same = |other: Document| {
+        other.line() == line || value(&opened).is_some_and(|opened| value(line.as_bytes()) == Some(opened))
+    };
+    if !Document::parse(&opened).is_ok_and(is_same) {
+        return Err(wrong(Error::unavailable("PKCE_OPEN: the result is not the document")));
+    }
+    Ok(())
+}
+
 /// Random characters in the name of a new file, before it is renamed.
 const RANDOM_CHARACTERS: usize = 8;
-
-/// Octets by which a refreshed document may grow.
-const GROWTH: usize = 64 * 1024;
 
 /// The pause between two attempts to lock.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
