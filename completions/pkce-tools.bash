@@ -13,7 +13,7 @@ _pkce_tools_options() {
 }
 
 _pkce_tools() {
-  local IFS=$'\n' begun=${COMP_WORDS[COMP_CWORD]} at
+  local IFS=$'\n' begun=${COMP_WORDS[COMP_CWORD]} at typed
   COMPREPLY=()
   # The words after -- belong to another command.
   for ((at = 1; at < COMP_CWORD; at++)); do
@@ -24,7 +24,11 @@ _pkce_tools() {
   elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --fault ]]; then
     COMPREPLY=($(compgen -W "$("$1" --list-faults 2>/dev/null | cut -d ' ' -f 1)" -- "$begun"))
   elif [[ ${1##*/} =~ ^pkce-(load|store|token)$ ]]; then
-    COMPREPLY=($(compgen -W "$(pkce-load 2>/dev/null)" -- "$begun"))
+    # Bash splits a name at @, and replaces only $2, the part from there on.
+    typed=${COMP_LINE:0:COMP_POINT}
+    typed=${typed##*[[:blank:]]}
+    COMPREPLY=($(compgen -W "$(pkce-load 2>/dev/null)" -- "$typed"))
+    COMPREPLY=("${COMPREPLY[@]#"${typed%"$2"}"}")
   fi
 }
 

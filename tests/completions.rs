@@ -19,8 +19,16 @@ fn in_bash(home: &str, words: &[&str]) -> Vec<String> {
     let script = r#"
         source completions/pkce-tools.bash
         complete -p "$1" | grep -q -e '-o default -F _pkce_tools' || exit 9
-        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-        _pkce_tools "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        COMP_LINE=$* COMP_POINT=${#COMP_LINE} last=${@: -1} before=
+        COMP_WORDS=("$@")
+        # Bash splits a word at @, and replaces it from there on.
+        if [[ $last == *@* ]]; then
+            before=${last%%@*}
+            COMP_WORDS=("${@:1:$#-1}" "$before" @ ${last#*@})
+        fi
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        _pkce_tools "$1" "${last#"$before"}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        COMPREPLY=("${COMPREPLY[@]/#/$before}")
         printf '%s\n' "${COMPREPLY[@]:-files}"
     "#;
     offered(command("bash").args(["--norc", "-c", script, "bash"]).args(words).env("PKCE_HOME", home))
@@ -84,7 +92,7 @@ fn offers_every_option_of_every_tool() {
 fn offers_the_names_of_stored_logins() {
     let directory = new_directory();
     let home = directory.path().join("store").display().to_string();
-    for name in ["home", "work", "work.test"] {
+    for name in ["alice+ci@id.example", "alice+ci@other.example", "home", "work", "work.test"] {
         let mut store = command("pkce-store");
         let document = b"{\"token_endpoint\":\"https://id.example/token\"}";
         assert_eq!(finish(store.arg(name).env("PKCE_HOME", &home), document).status, 0);
@@ -92,6 +100,10 @@ fn offers_the_names_of_stored_logins() {
     for (shell, complete) in shells() {
         for tool in ["pkce-load", "pkce-store", "pkce-token"] {
             assert_eq!(complete(&home, &[tool, "w"]), ["work", "work.test"], "{shell}");
+            let all = ["alice+ci@id.example", "alice+ci@other.example"];
+            assert_eq!(complete(&home, &[tool, "al"]), all, "{shell}");
+            assert_eq!(complete(&home, &[tool, "alice+ci@"]), all, "{shell}");
+            assert_eq!(complete(&home, &[tool, "alice+ci@o"]), all[1..], "{shell}");
             assert!(!complete(&home, &[tool, "work", "--", "w"]).contains(&"work".to_owned()), "{shell}");
         }
     }

@@ -363,6 +363,49 @@ fn spends_nothing_where_the_new_token_could_not_be_stored() {
 }
 
 #[test]
+fn spends_nothing_where_the_new_token_could_not_be_opened_again() {
+    let session = Session::new(Duration::ZERO);
+    session.store_expired();
+    let before = fs::read(session.path("work.json")).unwrap();
+    let mut refreshing = session.command("pkce-token");
+    refreshing.arg("work").env("PKCE_SEAL", "tr a-z b-za").env("PKCE_OPEN", "cat");
+    let hint = "\nhint: nothing was changed; PKCE_SEAL must encrypt for the key with which PKCE_OPEN decrypts";
+    let wrong = "PKCE_SEAL: its output cannot be opened: PKCE_OPEN: the result is not the document";
+    assert_eq!(finish(&mut refreshing, b""), failure("pkce-token", 3, &format!("{wrong}{hint}")));
+    assert_eq!((session.refreshes(), fs::read(session.path("work.json")).unwrap()), (0, before));
+}
+
+#[test]
+fn opens_the_stored_login_once_and_the_trial_of_a_refresh_once() {
+    let session = Session::new(Duration::ZERO);
+    session.store_expired();
+    let opened = session.directory.path().join("opened");
+    let open = format!("echo >>'{}'; cat", opened.display());
+    let output = finish(session.command("pkce-token").arg("work").env("PKCE_SEAL", "cat").env("PKCE_OPEN", open), b"");
+    assert_eq!((output.status, session.refreshes()), (0, 1), "{output:?}");
+    // Each time may be a prompt for a passphrase.
+    assert_eq!(fs::read_to_string(&opened).unwrap(), "\n\n");
+}
+
+#[test]
+fn spends_nothing_where_the_stored_login_is_a_mount_point() {
+    let session = Session::new(Duration::ZERO);
+    session.store_expired();
+    let script = "mount --bind \"$PKCE_HOME\"/work.json \"$PKCE_HOME\"/work.json || exit 99; exec pkce-token work";
+    let output = finish(session.command("unshare").args(["-Urm", "bash", "-c", script]), b"");
+    if output.status == 99 || output.stderr.starts_with("unshare:") {
+        println!("left out, since this machine mounts nothing for us: the stored login that is a mount point");
+        return;
+    }
+    let (path, directory) = (session.path("work.json").display().to_string(), session.home().display().to_string());
+    let hint = format!("\nhint: mount the directory {directory} instead");
+    assert_eq!(output, failure("pkce-token", 3, &format!("{path}: a mount point, which cannot be replaced{hint}")));
+    assert_eq!((session.refreshes(), session.path("work.pending").exists()), (0, false));
+    // The whole document is read all the same.
+    assert_eq!(finish(session.command("pkce-load").arg("work"), b"").status, 0);
+}
+
+#[test]
 fn sends_nothing_where_the_stored_login_cannot_be_used() {
     let session = Session::new(Duration::ZERO);
     session.store_expired();
