@@ -113,6 +113,12 @@ fn takes_plain_names_alone() {
         }
     }
     assert_eq!(home.files().len(), 10);
+    // What a killed process left belongs to the whole name alone.
+    let left = ["alice+ci@id.example", "a"].map(|name| format!(".{name}.json.a1B2c3D4"));
+    left.iter().for_each(|file| fs::write(home.path(file), DOCUMENT).unwrap());
+    let output = finish(home.command("pkce-store").args(["--remove", "alice+ci@id.example"]), b"");
+    assert_eq!((output, home.path(&left[0]).exists(), home.path(&left[1]).exists()), (success(), false, true));
+    assert!(home.path("alice+ci@id.example.lock").exists());
 }
 
 #[test]
