@@ -9,10 +9,17 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use common::{Output, command, finish, kill, new_directory, root, run, tools};
+use common::{Output, finish, kill, new_directory, root, run, tools};
 use rustix::process::{Resource, getrlimit};
 use serde_json::{Value, json};
 use terminal::Terminal;
+
+/// A program that the tests start, with a store: pkce-store reads no document where it could not store it.
+fn command(program: &str) -> Command {
+    let mut command = common::command(program);
+    command.env("PKCE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/every_tool"));
+    command
+}
 
 /// The arguments with which a tool reads a document, where it does at all.
 fn reading(tool: &str) -> Option<&'static [&'static str]> {
@@ -311,7 +318,7 @@ fn inherited(printed: &str) -> Vec<String> {
 
 #[test]
 fn starts_tools_alike_whoever_started_the_tests() {
-    let bash = command("bash");
+    let bash = common::command("bash");
     let variables = bash.get_envs().map(|(name, value)| format!("{}={}", name.display(), value.unwrap().display()));
     let variables: Vec<String> = variables.collect();
     let descriptors = getrlimit(Resource::Nofile).current.unwrap().to_string();
@@ -322,7 +329,7 @@ fn starts_tools_alike_whoever_started_the_tests() {
         [fixed.map(str::to_owned).to_vec(), variables].concat()
     };
     assert!(descriptors == "4096" || getrlimit(Resource::Nofile).maximum.is_some_and(|maximum| maximum < 4096));
-    let output = finish(command("bash").args(["-c", INHERITED]), b"");
+    let output = finish(common::command("bash").args(["-c", INHERITED]), b"");
     assert_eq!(inherited(&output.stdout), expected(&[]));
     let (status, printed) = Terminal::bash(INHERITED, root()).end();
     assert_eq!((status, inherited(&printed)), (Some(0), expected(&["TERM=dumb"])));

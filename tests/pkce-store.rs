@@ -91,6 +91,8 @@ fn finds_its_directory_as_the_base_directories_say() {
     let output = unread(command("pkce-store").arg("work").env_remove("HOME"));
     let hint = "\nhint: set PKCE_HOME to the directory for stored logins";
     assert_eq!(output, refused(2, &format!("HOME: not set{hint}")));
+    let output = unread(command("pkce-store").arg("work").env("HOME", "/dev/null"));
+    assert_eq!(output, refused(3, "/dev/null/.local/state/pkce: not a directory"));
 }
 
 #[test]

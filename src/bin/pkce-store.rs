@@ -8,7 +8,8 @@ use pkce_tools::client::endpoint::Endpoint;
 use pkce_tools::frame::{self, Input};
 use pkce_tools::process::{Deadline, arguments, signals};
 use pkce_tools::stored::lock::Lock;
-use pkce_tools::stored::store::{Name, Store, can_open, not_stored};
+use pkce_tools::stored::seal;
+use pkce_tools::stored::store::{Name, Store, not_stored};
 use pkce_tools::{Document, Error, message};
 
 /// Store a login under a name.
@@ -42,7 +43,7 @@ fn step(args: &Args, input: Input) -> Result<(), Error> {
     let store = Store::create()?;
     let lock = Lock::acquire(&store, &args.name, &deadline)?;
     // A machine that can seal but not open cannot compare with the stored login.
-    let before = if can_open() { store.read(&args.name, &deadline)? } else { None };
+    let before = if seal::can_open() { store.read(&args.name, &deadline)? } else { None };
     if let Some(before) = before {
         note_changes(&before.document, &document);
     }

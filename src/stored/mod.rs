@@ -3,5 +3,5 @@
 pub mod access_token;
 pub mod bearer;
 pub mod lock;
-mod seal;
+pub mod seal;
 pub mod store;

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::message;
 use crate::process::Deadline;
 
-/// Fails if only `PKCE_OPEN` is set: a sealed file would be replaced by one that is not.
+/// Fails if only `PKCE_OPEN` is set: a sealed file would be replaced by one that is not. Status 2.
 pub fn check() -> Result<(), Error> {
     if line("PKCE_OPEN").is_some() && line("PKCE_SEAL").is_none() {
         return Err(Error::usage("PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed"));
@@ -28,7 +28,7 @@ pub fn is_used() -> bool {
     line("PKCE_SEAL").is_some() || line("PKCE_OPEN").is_some()
 }
 
-/// Whether the stored files can be read: they are not sealed, or there is a command that opens them.
+/// Whether stored files can be read; a machine that can only seal them cannot.
 pub fn can_open() -> bool {
     line("PKCE_SEAL").is_none() || line("PKCE_OPEN").is_some()
 }
