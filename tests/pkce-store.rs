@@ -282,6 +282,22 @@ fn refuses_what_another_user_owns() {
 }
 
 #[test]
+fn replaces_no_file_that_it_may_not_read() {
+    let home = Home::new();
+    home.store(DOCUMENT);
+    fs::set_permissions(home.path("work.json"), Permissions::from_mode(0o200)).unwrap();
+    let message = refused(3, &format!("{}: permission denied", home.path("work.json").display()));
+    if is_root() {
+        // Modes say nothing to root, but to root without this capability.
+        let mut plain = home.command("setpriv");
+        plain.args(["--bounding-set", "-dac_override,-dac_read_search", "pkce-store", "work"]);
+        assert_eq!(unread(&mut plain), message);
+    } else {
+        assert_eq!(unread(home.command("pkce-store").arg("work")), message);
+    }
+}
+
+#[test]
 fn overwrites_nothing_that_it_cannot_read() {
     let home = Home::new();
     home.store(DOCUMENT);
