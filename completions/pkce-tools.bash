@@ -23,7 +23,7 @@ _pkce_tools() {
     COMPREPLY=($(compgen -W "$(_pkce_tools_options "$1")" -- "$begun"))
   elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --fault ]]; then
     COMPREPLY=($(compgen -W "$("$1" --list-faults 2>/dev/null | cut -d ' ' -f 1)" -- "$begun"))
-  elif [[ ${1##*/} =~ ^pkce-(load|store|token)$ ]]; then
+  elif [[ ${1##*/} =~ ^pkce-(load|revoke|store|token)$ ]]; then
     # Bash splits a name at @, and replaces only $2, the part from there on.
     typed=${COMP_LINE:0:COMP_POINT}
     typed=${typed##*[[:blank:]]}

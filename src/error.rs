@@ -66,6 +66,7 @@ struct Report {
     is_spent: bool,
     is_silent: bool,
     tool: Option<String>,
+    exit_status: Option<u8>,
 }
 
 /// The members of an OAuth error response or redirect (RFC 6749 sections 4.1.2.1 and 5.2).
@@ -183,6 +184,12 @@ impl Error {
         self.silent()
     }
 
+    /// Sets an exit status other than that of the kind, for a command that cannot be started.
+    pub fn with_exit_status(mut self, status: u8) -> Error {
+        self.report.exit_status = Some(status);
+        self
+    }
+
     /// Adds that a code or a refresh token was sent, and no response shows whether it is spent.
     pub fn maybe_spent(mut self, consequence: &str) -> Error {
         self.report.is_spent = true;
@@ -250,7 +257,13 @@ impl Error {
         self.report.tool.as_deref()
     }
 
-    fn appending(mut self, text: &str) -> Error {
+    /// The exit status, if it is not that of the kind.
+    pub fn exit_status(&self) -> Option<u8> {
+        self.report.exit_status
+    }
+
+    /// Adds to the message what else should be known; the kind stays.
+    pub fn appending(mut self, text: &str) -> Error {
         self.report.message = format!("{}; {text}", self.report.message);
         self
     }

@@ -98,7 +98,7 @@ fn offers_the_names_of_stored_logins() {
         assert_eq!(finish(store.arg(name).env("PKCE_HOME", &home), document).status, 0);
     }
     for (shell, complete) in shells() {
-        for tool in ["pkce-load", "pkce-store", "pkce-token"] {
+        for tool in ["pkce-load", "pkce-revoke", "pkce-store", "pkce-token"] {
             assert_eq!(complete(&home, &[tool, "w"]), ["work", "work.test"], "{shell}");
             let all = ["alice+ci@id.example", "alice+ci@other.example"];
             assert_eq!(complete(&home, &[tool, "al"]), all, "{shell}");

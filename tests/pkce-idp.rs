@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{command, done, failure, finish, has, kill, run, talk};
+use common::{Output, command, done, failure, finish, has, kill, new_directory, run, talk};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
@@ -572,10 +572,34 @@ fn runs_a_command_in_its_presence_and_ends_with_its_status() {
     assert!(lines[0].starts_with("pkce-tools ") && lines[0].ends_with("pkce-idp --visit %s"), "{output:?}");
     assert_eq!(lines[1], lines[2]);
     assert_eq!(run("pkce-idp", &["--", "sh", "-c", "kill -9 $$"], "").status, 137);
-    let missing = run("pkce-idp", &["--", "/no/such/program"], "");
-    assert_eq!(missing, failure("pkce-idp", 2, "/no/such/program: no such file or directory"));
     let without = run("pkce-idp", &["--", "sh", "-c", "echo ${BROWSER-none}"], "");
     assert_eq!(without.stdout, "none\n");
+}
+
+#[test]
+fn gives_a_command_its_own_status_and_its_failures_others() {
+    for status in [0, 1, 2, 3, 5, 70, 112, 113, 126, 127, 180, 255] {
+        let output = run("pkce-idp", &["--", "sh", "-c", &format!("exit {status}")], "");
+        assert_eq!(output, Output { status, stdout: String::new(), stderr: String::new() });
+    }
+    let directory = new_directory();
+    let directory = directory.path().display().to_string();
+    let idp = Idp::start(&[]);
+    let port = idp.port.to_string();
+    let hint = "hint: see 'pkce-idp --help'";
+    for (args, status, message) in [
+        (&["--", "/no/such/program"][..], 127, "/no/such/program: no such file or directory"),
+        (&["--", &directory], 126, &format!("{directory}: permission denied")),
+        (&["--port", &port, "--", "true"], 113, &format!("127.0.0.1:{port}: address already in use")),
+        (&["--bad", "--", "true"], 112, &format!("--bad: no such option\n{hint}")),
+        (&["--port", "x", "--", "true"], 112, &format!("--port: must be a whole number from 0 to 65535\n{hint}")),
+    ] {
+        // Nobody waits for a document, so there is no failure line.
+        let expected = Output { stdout: String::new(), ..failure("pkce-idp", status, message) };
+        assert_eq!(run("pkce-idp", args, ""), expected, "{args:?}");
+    }
+    let without = format!("--bad: no such option\n{hint}");
+    assert_eq!(run("pkce-idp", &["--bad"], ""), failure("pkce-idp", 2, &without));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Revoke the tokens.
+//! Revoke the tokens of a document or of a stored login.
 
 use std::process::ExitCode;
 
@@ -6,21 +6,50 @@ use clap::Parser;
 use pkce_tools::client::authentication::Caller;
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::revocation;
+use pkce_tools::process::signals;
+use pkce_tools::stored::lock::Lock;
+use pkce_tools::stored::store::{Name, Store, not_stored};
 use pkce_tools::{Document, Error};
 
-/// Revoke the tokens.
+/// Revoke the tokens of a document or of a stored login.
 #[derive(Parser)]
 #[command(name = "pkce-revoke", version)]
 struct Args {
+    /// The name of a stored login to revoke and remove; read and print no document
+    #[arg(value_name = "NAME", value_parser = Name::parse, conflicts_with = "raw")]
+    name: Option<Name>,
     #[command(flatten)]
     caller: Caller,
 }
 
 fn main() -> ExitCode {
-    frame::filter(step)
+    frame::filter_unless(|args: &Args| args.name.is_some(), step)
 }
 
-fn step(args: &Args, input: Input) -> Result<Document, Error> {
+fn step(args: &Args, input: Input) -> Result<Option<Document>, Error> {
     args.caller.prepare()?;
-    revocation::revoke(input.document()?, &args.caller)
+    match &args.name {
+        Some(name) => revoke_stored(name, &args.caller).map(|()| None),
+        None => {
+            let document = input.document()?;
+            revocation::revoke(document, &args.caller, &args.caller.deadline()).map(Some)
+        }
+    }
+}
+
+/// Revokes the tokens of the stored login, and then removes it; without tokens it is only removed.
+fn revoke_stored(name: &Name, caller: &Caller) -> Result<(), Error> {
+    let deadline = caller.deadline();
+    let store = Store::open()?.ok_or_else(|| not_stored(name))?;
+    let lock = Lock::acquire(&store, name, &deadline)?;
+    lock.recover(&deadline)?;
+    let document = store.read(name, &deadline)?.ok_or_else(|| not_stored(name))?.document;
+    signals::uninterrupted(|| {
+        let remove = || lock.remove().map(drop);
+        if !revocation::has_token(&document) {
+            return remove();
+        }
+        revocation::revoke(document, caller, &deadline)?;
+        remove().map_err(|error| error.appending("the tokens are revoked"))
+    })
 }

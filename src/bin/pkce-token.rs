@@ -19,9 +19,9 @@ struct Args {
     /// The name of the stored login
     #[arg(value_name = "NAME", value_parser = Name::parse)]
     name: Name,
-    /// Refresh the token if it expires within this time
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = |text: &str| arguments::number(text, 0, u32::MAX.into()))]
-    min_ttl: u64,
+    /// Refresh the token if it expires within this time [default: 60, or half of the token's lifetime if that is less]
+    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| arguments::number(text, 0, u32::MAX.into()))]
+    min_ttl: Option<u64>,
     /// Refresh the token even if it has not expired
     #[arg(long)]
     refresh: bool,
@@ -39,7 +39,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    frame::service(|args: &Args| args.header || !args.command.is_empty(), step)
+    frame::service(|args: &Args| args.header, step)
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {

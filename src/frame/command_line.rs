@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Arg;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
 
 use super::output::{stdout, write_error};
 use crate::error::Error;
@@ -21,11 +21,17 @@ pub fn raw_argument() -> Arg {
         .help("Print only this member, as text, instead of the document")
 }
 
+/// Whether the command line names a COMMAND for a tool that runs one; known even if it is invalid.
+pub fn has_command(tool: &Command, arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut after = arguments.skip_while(|argument| argument != "--");
+    tool.get_positionals().any(Arg::is_last_set) && after.nth(1).is_some()
+}
+
 /// Whether an invalid command line requests output other than a document, where no failure line may be printed.
 pub fn is_bare(mut arguments: impl Iterator<Item = OsString>) -> bool {
     arguments.any(|argument| {
         let argument = argument.to_string_lossy();
-        argument.starts_with("-r") || argument.starts_with("--raw") || argument == "--header" || argument == "--"
+        argument.starts_with("-r") || argument.starts_with("--raw") || argument == "--header"
     })
 }
 

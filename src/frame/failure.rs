@@ -16,6 +16,13 @@ pub fn report(error: &Error) {
     message::say(&if message::is_json() { json(error) } else { text(error) });
 }
 
+/// The exit status of a failure. A tool that runs a COMMAND has COMMAND's status, so its own failures are other numbers,
+/// which common programs do not use.
+pub fn exit_status(error: &Error, has_command: bool) -> u8 {
+    let own = error.kind().status();
+    error.exit_status().unwrap_or(if has_command { own + WITH_COMMAND } else { own })
+}
+
 /// Writes the failure line for the next tool: to a pipe or a socket, and nowhere else.
 pub fn write_line(error: &Error) {
     let Ok(mut stdout) = stdout() else { return };
@@ -70,6 +77,10 @@ fn json(error: &Error) -> String {
     }
     line.line().trim_end().to_owned()
 }
+
+/// What a COMMAND adds to the exit status of a failure: below are the programs' own numbers, above are the shells' and
+/// those of timeout(1), which begin at 124.
+const WITH_COMMAND: u8 = 110;
 
 /// The tool or the option that adds a missing member.
 fn missing_member_hint(name: &str) -> Option<String> {

@@ -41,10 +41,19 @@ where
 /// Runs a tool that reads one document and prints it changed. The step reads the document itself, after the checks that
 /// need none.
 pub fn filter<A: Parser>(step: impl FnOnce(&A, Input) -> Result<Document, Error>) -> ExitCode {
-    run(Form::Document, never, |args: A, output| {
+    filter_unless(never, |args: &A, input| step(args, input).map(Some))
+}
+
+/// Runs a tool that is a filter, unless its arguments are `bare`: then its step reads no document and returns none.
+pub fn filter_unless<A: Parser>(
+    bare: impl FnOnce(&A) -> bool,
+    step: impl FnOnce(&A, Input) -> Result<Option<Document>, Error>,
+) -> ExitCode {
+    run(Form::Document, bare, |args: A, output| {
         let before = OnceCell::new();
-        let after = step(&args, Input::new(&before, Watch::Reader))?;
-        output.print(&after).map_err(|error| with_loss(error, before.get(), &after))?;
+        if let Some(after) = step(&args, Input::new(&before, Watch::Reader))? {
+            output.print(&after).map_err(|error| with_loss(error, before.get(), &after))?;
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -107,28 +116,30 @@ fn run<A: Parser>(
 ) -> ExitCode {
     let mut command = A::command();
     message::set_name(command.get_name());
-    fault::harden();
+    let has_command = command_line::has_command(&command, std::env::args_os());
+    fault::harden(has_command);
     if form == Form::Document {
         command = command.arg(command_line::raw_argument());
     }
     let matches = match command.try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            return end(command_line::help_or_usage_error(&error), form, command_line::is_bare(std::env::args_os()));
+            let is_bare = has_command || command_line::is_bare(std::env::args_os());
+            return end(command_line::help_or_usage_error(&error), form, is_bare, has_command);
         }
     };
     let raw = matches.try_get_one::<String>(command_line::RAW).ok().flatten().cloned();
-    let mut is_bare = raw.is_some();
+    let mut is_bare = raw.is_some() || has_command;
     let done = Output::new(raw).and_then(|output| {
         let args = A::from_arg_matches(&matches).map_err(|error| command_line::usage_error(&error))?;
         is_bare |= bare(&args);
         body(args, output)
     });
-    end(done, form, is_bare)
+    end(done, form, is_bare, has_command)
 }
 
 /// Ends the run: reports a failure, writes the failure line, and returns the exit status.
-fn end(done: Result<ExitCode, Error>, form: Form, is_bare: bool) -> ExitCode {
+fn end(done: Result<ExitCode, Error>, form: Form, is_bare: bool, has_command: bool) -> ExitCode {
     let error = match done {
         Ok(status) => return status,
         Err(error) => error,
@@ -137,7 +148,7 @@ fn end(done: Result<ExitCode, Error>, form: Form, is_bare: bool) -> ExitCode {
     if form == Form::Document && !is_bare {
         failure::write_line(&error);
     }
-    ExitCode::from(error.kind().status())
+    ExitCode::from(failure::exit_status(&error, has_command))
 }
 
 /// Adds to a failure to print that new tokens or a new code are lost, since the server issues them only once.

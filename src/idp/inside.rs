@@ -13,6 +13,7 @@ use super::server::Idp;
 use super::state::clients::CLIENT_ID;
 use crate::error::{Error, Kind};
 use crate::message;
+use crate::process::command::not_started;
 
 /// Runs the command while the server serves, and gives the command's exit status; 128 and the number of the signal
 /// that ended it.
@@ -22,9 +23,9 @@ pub fn run(idp: Idp, program: &OsString, words: &[OsString]) -> Result<ExitCode,
     if idp.auto_approves() {
         command.env("BROWSER", format!("{} --visit %s", this_program()));
     }
-    let failed = |error| Error::usage(format!("{}: {}", program.to_string_lossy(), message::reason(&error)));
+    let failed = |error| Error::unavailable(format!("{}: {}", program.to_string_lossy(), message::reason(&error)));
     let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(failed)?;
-    let mut child = command.spawn().map_err(failed)?;
+    let mut child = command.spawn().map_err(|error| not_started(program, &error))?;
     forward(signals, &child);
     thread::spawn(move || idp.serve());
     let status = child.wait().map_err(failed)?;

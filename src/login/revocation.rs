@@ -1,36 +1,66 @@
 //! RFC 7009: token revocation, the refresh token first, since that ends the grant.
 
+use zeroize::Zeroizing;
+
 use crate::client::authentication::Caller;
 use crate::client::endpoint::Endpoint;
 use crate::client::post::{Call, Format};
 use crate::document::Document;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::message;
+use crate::process::Deadline;
 
-/// Revokes the document's tokens, and removes them from it.
-pub fn revoke(mut document: Document, caller: &Caller) -> Result<Document, Error> {
-    let deadline = caller.deadline();
-    let mut revoked = false;
-    for (name, about) in [("refresh_token", &[][..]), ("access_token", &["token_type", "expires_in", "expires_at"])] {
-        let Some(token) = document.visible(name)? else { continue };
-        let pairs = [("token", token.as_str()), ("token_type_hint", name)];
-        let endpoint = &Endpoint::from_document(&document, "revocation_endpoint")?;
-        let call = Call { endpoint, format: Format::Form, pairs: &pairs, spends: None };
-        match call.send_ignoring_body(&document, caller, &deadline) {
-            Err(error) if revoked && error.oauth_code() == Some("unsupported_token_type") => {
-                message::note("the server does not revoke access tokens; this one expires by itself");
-                continue;
-            }
-            // Some servers send this where RFC 7009 section 2.2 requires 200: the token is already invalid.
-            Err(error) if error.oauth_code() == Some("invalid_token") => {}
-            delivered => delivered?,
-        }
-        document.remove(&[name]);
-        document.remove(about);
-        revoked = true;
-    }
-    if !revoked {
+/// Whether the document has a token that can be revoked.
+pub fn has_token(document: &Document) -> bool {
+    TOKENS.iter().any(|name| document.has(name))
+}
+
+/// Revokes the document's tokens, and removes the revoked ones from it.
+pub fn revoke(mut document: Document, caller: &Caller, deadline: &Deadline) -> Result<Document, Error> {
+    // All that is wrong with the document is known before one of its tokens is revoked.
+    let [refresh_token, access_token] = TOKENS.map(|name| document.visible(name));
+    let (refresh_token, access_token) = (refresh_token?, access_token?);
+    if refresh_token.is_none() {
         document.need("access_token")?;
+    }
+    let endpoint = Endpoint::from_document(&document, "revocation_endpoint")?;
+    if let Some(token) = &refresh_token {
+        send(&endpoint, "refresh_token", token, &document, caller, deadline)?;
+        document.remove(&["refresh_token"]);
+    }
+    let Some(token) = access_token else { return Ok(document) };
+    match send(&endpoint, "access_token", &token, &document, caller, deadline) {
+        Ok(()) => document.remove(&["access_token", "token_type", "expires_in", "expires_at"]),
+        Err(error) if refresh_token.is_none() => return Err(error),
+        Err(error) if error.oauth_code() == Some("unsupported_token_type") => {
+            message::note("the server does not revoke access tokens; this one expires by itself");
+        }
+        // The grant has ended, so a refusal changes nothing: many servers invalidated this token with the refresh token.
+        Err(error) if [Kind::Refused, Kind::LoginRequired].contains(&error.kind()) => {
+            message::note(&format!("{}; the refresh token is revoked, the access token may not be", error.message()));
+        }
+        Err(error) => return Err(error.appending("the refresh token is revoked, the access token may not be")),
     }
     Ok(document)
 }
+
+/// Sends one token to the revocation endpoint.
+fn send(
+    endpoint: &Endpoint,
+    name: &str,
+    token: &Zeroizing<String>,
+    document: &Document,
+    caller: &Caller,
+    deadline: &Deadline,
+) -> Result<(), Error> {
+    let pairs = [("token", token.as_str()), ("token_type_hint", name)];
+    let call = Call { endpoint, format: Format::Form, pairs: &pairs, spends: None };
+    match call.send_ignoring_body(document, caller, deadline) {
+        // Some servers send this where RFC 7009 section 2.2 requires 200: the token is already invalid.
+        Err(error) if error.oauth_code() == Some("invalid_token") => Ok(()),
+        delivered => delivered,
+    }
+}
+
+/// The tokens that can be revoked, in this order.
+const TOKENS: [&str; 2] = ["refresh_token", "access_token"];

@@ -1,6 +1,8 @@
-//! The process: environment, arguments, deadline, signals, files that the user names, and the reader of its output.
+//! The process: environment, arguments, deadline, signals, the command that it runs, files that the user names, and the
+//! reader of its output.
 
 pub mod arguments;
+pub mod command;
 pub mod deadline;
 pub mod environment;
 pub mod named_file;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::{panic, thread};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -13,7 +13,7 @@ use signal_hook::low_level::emulate_default_handler;
 /// The work has its own thread: signals are delivered to the main thread, so no system call of the work is interrupted.
 pub fn uninterrupted<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let (received, finished) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)) {
+    for signal in ENDING.into_iter().filter(|signal| !is_ignored(*signal)) {
         // After the work, a signal has its default effect again.
         let _ = flag::register_conditional_default(signal, Arc::clone(&finished));
         let _ = flag::register_usize(signal, Arc::clone(&received), signal as usize);
@@ -35,3 +35,7 @@ pub fn is_ignored(signal: i32) -> bool {
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask >> (signal - 1) & 1 == 1
 }
+
+/// The signals by which others, or a limit, end a process by default. Not those of a fault, and not SIGPIPE and SIGXFSZ,
+/// which are errors of a write.
+const ENDING: [i32; 10] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU];

@@ -1,8 +1,9 @@
 //! A valid access token: the stored one, or a refreshed one (RFC 6749 section 6), without prompting the user.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::lock::Lock;
+use super::seal;
 use super::store::{Name, Store, Stored, not_stored};
 use crate::client::authentication::Caller;
 use crate::document::Document;
@@ -15,14 +16,15 @@ use crate::process::{Deadline, signals};
 
 /// How fresh the token must be.
 pub struct Freshness {
-    /// Seconds for which it must remain valid.
-    pub min_ttl: u64,
+    /// Seconds for which it must remain valid; `None` for 60, or half its lifetime if that is less.
+    pub min_ttl: Option<u64>,
     /// Whether a new one is required, since an API refused the stored one.
     pub refresh: bool,
 }
 
 /// The document stored under this name, with a valid access token; refreshed and stored again if necessary.
 pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Document, Error> {
+    seal::check()?;
     let started = SystemTime::now();
     let deadline = caller.deadline();
     let store = Store::open()?.ok_or_else(|| not_stored(name))?;
@@ -31,9 +33,10 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     // A token fetched after this began is accepted, however short its lifetime: another process was faster.
     let is_new = |stored: &Stored| {
         let other = stored.document.json("access_token") != first.document.json("access_token");
-        Ok::<_, Error>((other || stored.written >= started) && valid_for(&stored.document, 0)?)
+        Ok::<_, Error>((other || was_written_since(started, stored)) && valid_for(&stored.document, 0)?)
     };
-    if is_new(&first)? || !freshness.refresh && valid_for(&first.document, freshness.min_ttl)? {
+    let is_good = |document: &Document| valid_for(document, min_ttl(document, freshness.min_ttl));
+    if is_new(&first)? || !freshness.refresh && is_good(&first.document)? {
         return Ok(first.document);
     }
     let lock = Lock::acquire(&store, name, &deadline)?;
@@ -46,6 +49,7 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     let usable = !freshness.refresh && valid_for(&document, 0)?;
     let Some(refresh_token) = document.text("refresh_token")? else {
         if usable {
+            message::note(NOT_REFRESHED);
             return Ok(document);
         }
         let wrong = "access_token: missing, expired or refused, and there is no refresh token";
@@ -53,14 +57,17 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     };
     let error = match refreshed(&lock, &document, &refresh_token, caller, &deadline) {
         Ok(document) => return Ok(document),
-        Err(error) if error.kind() != Kind::LoginRequired => return Err(error),
         Err(error) => error,
     };
+    let may_be_spent = error.kind() == Kind::Unavailable && error.is_spent();
+    if error.kind() != Kind::LoginRequired && !may_be_spent {
+        return Err(error);
+    }
     // Another document may have been stored meanwhile, without the lock.
     match store.read(name, &caller.deadline()) {
         Ok(Some(reread)) if is_new(&reread)? => Ok(reread.document),
         _ if usable => {
-            message::note("the token expires within --min-ttl and cannot be refreshed");
+            message::note(NOT_REFRESHED);
             Ok(document)
         }
         _ => Err(error),
@@ -116,6 +123,29 @@ fn check_subject(claims: Option<&Document>, after: &Document) -> Result<(), Erro
     }
 }
 
+/// Whether the document was stored since then. A file time in the future is that of a clock that jumped: it shows
+/// nothing.
+fn was_written_since(then: SystemTime, stored: &Stored) -> bool {
+    stored.written >= then && stored.written <= SystemTime::now() + Duration::from_secs(CLOCK_SKEW)
+}
+
+/// Seconds for which the access token must remain valid: the given ones, if a new token would.
+fn min_ttl(document: &Document, given: Option<u64>) -> u64 {
+    match (given, lifetime(document)) {
+        (None, lifetime) => DEFAULT_MIN_TTL.min(lifetime.unwrap_or(u64::MAX) / 2),
+        (Some(seconds), Some(lifetime)) if seconds >= lifetime.max(1) => {
+            message::note("--min-ttl: not less than the token's lifetime (expires_in); using half of the lifetime");
+            lifetime / 2
+        }
+        (Some(seconds), _) => seconds,
+    }
+}
+
+/// The access token's whole lifetime in seconds, if known. A malformed one is unknown: `expires_at` is what counts.
+fn lifetime(document: &Document) -> Option<u64> {
+    document.seconds("expires_in").ok().flatten()
+}
+
 /// Whether the access token remains valid for so many seconds; one of unknown expiry does.
 fn valid_for(document: &Document, seconds: u64) -> Result<bool, Error> {
     if document.text("access_token")?.is_none() {
@@ -123,8 +153,18 @@ fn valid_for(document: &Document, seconds: u64) -> Result<bool, Error> {
     }
     let Some(end) = document.seconds("expires_at")? else { return Ok(true) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(end > now.saturating_add(seconds))
+    // No token remains valid for longer than its lifetime: the clock jumped, or `expires_at` is wrong.
+    let latest = lifetime(document).map(|lifetime| now.saturating_add(lifetime).saturating_add(CLOCK_SKEW));
+    Ok(end > now.saturating_add(seconds) && latest.is_none_or(|latest| end <= latest))
 }
+
+/// Seconds for which a token must remain valid by default: enough for a command that starts with it.
+const DEFAULT_MIN_TTL: u64 = 60;
+
+/// Seconds by which two clocks may differ.
+const CLOCK_SKEW: u64 = 60;
+
+const NOT_REFRESHED: &str = "the token expires within --min-ttl and cannot be refreshed";
 
 const NEW_TOKENS_LOST: &str = "the new tokens issued by the server are lost";
 

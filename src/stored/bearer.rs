@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
+use crate::process::command;
 
 /// The header line `Authorization: Bearer` with the document's access token.
 pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
@@ -39,7 +40,7 @@ pub fn exec(header: &str, program: &OsString, arguments: &[OsString], fd: Option
     match given {
         Ok(_open) => {
             let error = Command::new(program).args(arguments).exec();
-            Error::usage(format!("{}: {}", program.to_string_lossy(), message::reason(&error)))
+            command::not_started(program, &error)
         }
         Err(error) => error,
     }
