@@ -345,10 +345,85 @@ fn refuses_a_name_that_is_none_or_that_goes_with_raw() {
     let name = run("pkce-revoke", &[".work"], "");
     assert_eq!((name.status, name.stdout.as_str()), (2, "!2 usage pkce-revoke\n"));
     assert!(name.stderr.starts_with("pkce-revoke: NAME: must be a letter or digit, then "), "{name:?}");
-    let conflict = said(2, &format!("NAME: repeated, or conflicts with another argument\n{hint}"));
-    for args in [["work", "-r", "scope"], ["-r", "scope", "work"]] {
-        assert_eq!(run("pkce-revoke", &args, ""), conflict, "{args:?}");
+    for (args, subject) in [(["work", "-r", "scope"], "NAME"), (["-r", "scope", "work"], "--raw")] {
+        let message = format!("{subject}: repeated, or conflicts with another argument\n{hint}");
+        assert_eq!(run("pkce-revoke", &args, ""), said(2, &message));
     }
     let two = format!("arguments: too many\n{hint}");
     assert_eq!(run("pkce-revoke", &["work", "home"], ""), failure("pkce-revoke", 2, &two));
+}
+
+#[test]
+fn tolerates_servers_that_do_not_know_a_token_or_revoke_one_kind_only() {
+    let gone = "{\"error\":\"invalid_token\"}";
+    let (output, sent) = with_response(move |_| response(400, "application/json", gone));
+    assert_eq!((output.status, output.stderr.as_str(), sent.len()), (0, "", 2), "{output:?}");
+    let (output, sent) = with_response(|token| match token.starts_with('r') {
+        true => response(200, "", ""),
+        false => response(400, "application/json", "{\"error\":\"unsupported_token_type\"}"),
+    });
+    let note = "pkce-revoke: note: the server does not revoke access tokens; this one expires by itself\n";
+    assert_eq!((output.status, output.stderr.as_str(), sent.len()), (0, note, 2));
+    assert_eq!((output.json().get("refresh_token"), &output.json()["access_token"]), (None, &json!("acc3ss-acc3ss")));
+}
+
+#[test]
+fn takes_the_secret_of_both_requests_from_a_pipe() {
+    let server = Server::start(|_| response(200, "", ""));
+    for script in [
+        "pkce-revoke --client-secret-file <(printf %s s3cret)",
+        "PKCE_CLIENT_SECRET_FILE=/dev/fd/3 pkce-revoke 3< <(printf %s s3cret)",
+    ] {
+        let before = server.requests().len();
+        let output = finish(command("bash").args(["-c", script]), document(&server).to_string().as_bytes());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{script}: {output:?}");
+        assert_eq!(output.json(), without(&server, &TOKENS));
+        let sent = server.requests().split_off(before);
+        assert_eq!(sent.len(), 2);
+        assert!(sent.iter().all(|seen| seen.header("Authorization") == Some("Basic Y2xpOnMzY3JldA==")), "{sent:?}");
+    }
+}
+
+#[test]
+fn sends_no_token_where_it_must_not() {
+    let server = Server::start(|_| response(200, "", ""));
+    let mut plain = document(&server);
+    plain["revocation_endpoint"] = json!("http://id.example/revoke");
+    let message = "revocation_endpoint: plain http is only allowed to this machine; use https\nhint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
+    assert_eq!(run("pkce-revoke", &[], &plain.to_string()), failure("pkce-revoke", 4, message));
+    let message = "revocation_endpoint: missing\nhint: pkce-discover adds it if the server names one";
+    let document = without(&server, &["revocation_endpoint"]).to_string();
+    assert_eq!(run("pkce-revoke", &[], &document), failure("pkce-revoke", 2, message));
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn repeats_no_token_in_a_message() {
+    let (output, _) = with_response(|token| {
+        let body = json!({ "error": "invalid_request", "error_description": format!("what is {token}?\u{7}") });
+        response(400, "application/json", &body.to_string())
+    });
+    assert_eq!(output, failure("pkce-revoke", 1, "revocation endpoint: invalid_request: what is [...]??"));
+}
+
+#[test]
+fn revokes_in_the_trap_of_a_script_and_leaves_its_status() {
+    for shell in ["sh", "bash"] {
+        let script = "set -eu
+            document=$(pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent |
+              pkce-callback | pkce-exchange)
+            trap 'printf %s \"$document\" | pkce-revoke >/dev/null' EXIT
+            printf %s \"$document\" >\"$1\"
+            exit 7";
+        let directory = common::new_directory();
+        let file = directory.path().join("document").display().to_string();
+        let around = format!(
+            "{shell} -c \"$1\" script '{file}'; echo $?
+            pkce-refresh <'{file}' 2>&1 >/dev/null; echo $?"
+        );
+        let mut idp = command("pkce-idp");
+        let output = finish(idp.args(["--auto-approve", "--", "bash", "-c", &around, "-", script]), b"");
+        let said = "pkce-refresh: token endpoint: invalid_grant: the grant is revoked";
+        assert_eq!(output.stdout, format!("7\n{said}\n5\n"), "{output:?}");
+    }
 }
