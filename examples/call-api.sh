@@ -1,6 +1,7 @@
 #!/bin/sh
 # Calls an API with the access token of a stored login, without the token in any program's arguments. If the API
-# responds with 401, it calls once more with a new token.
+# responds with 401, it calls once more with a new token. The exit status is curl's; if curl could not be started, it is
+# that of pkce-token: 115 means that the user must sign in again.
 #
 #   sh call-api.sh NAME URL [CURL_OPTION...]
 set -eu

@@ -12,8 +12,4 @@ if ! pkce-load | grep -Fqx "$name"; then
   echo "logout: $name: no stored login of this name" >&2
   exit 0
 fi
-# The tokens may have been revoked already.
-if pkce-load "$name" | grep -Eq '"(access|refresh)_token":'; then
-  pkce-load "$name" | pkce-revoke >/dev/null
-fi
-pkce-store --remove "$name"
+pkce-revoke "$name"

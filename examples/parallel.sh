@@ -18,7 +18,7 @@ for url in "$@"; do
   jobs="$jobs $!"
 done
 
-# Exit with the status of the first job that failed.
+# Exit with the status of the first job that failed: curl's, or 115 if the user must sign in again.
 status=0
 for job in $jobs; do
   ended=0

@@ -126,7 +126,7 @@ fn logs_in_once_calls_many_and_logs_out() {
         let person = "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}";
         let expected = format!(
             "once=0\nagain=0\n{person}\ncall=0\nmissing=22\n{person}{person}{person}\nparallel=0\nfailing=22\n\
-             out=0\ngone=0\nafter=5\nafter=5\n"
+             out=0\ngone=0\nafter=115\nafter=115\n"
         );
         assert_eq!(output.stdout, expected, "{shell}: {output:?}");
         let traced = |what: &str| output.stderr.lines().filter(|line| line.contains(what)).count();
@@ -154,7 +154,7 @@ fn calls_again_with_a_new_token_where_the_api_refused_the_stored_one() {
             sh {call} work \"$PKCE_ISSUER/userinfo\"; echo; echo call=$?"
         ),
     );
-    let expected = "revoked=0\nrefused=5\n{\"preferred_username\":\"alice\",\"sub\":\"alice\"}\ncall=0\n";
+    let expected = "revoked=0\nrefused=115\n{\"preferred_username\":\"alice\",\"sub\":\"alice\"}\ncall=0\n";
     assert_eq!(output.stdout, expected, "{output:?}");
     let said = quiet(&output);
     assert!(said.contains(&"pkce-token: token endpoint: invalid_grant: the grant is revoked"), "{said:?}");
