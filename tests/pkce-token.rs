@@ -490,6 +490,29 @@ fn tries_a_refresh_that_was_cut_off_once_more() {
 }
 
 #[test]
+fn remembers_a_refresh_that_was_cut_off_until_the_token_is_refused() {
+    let turns = AtomicUsize::new(0);
+    let session = Session::responding(move |grant, token| match turns.fetch_add(1, Ordering::SeqCst) {
+        0 => {
+            rotate(grant, token);
+            Vec::new()
+        }
+        1 => response(400, "application/json", "{\"error\":\"invalid_scope\"}"),
+        2 => response(503, "", ""),
+        _ => rotate(grant, token),
+    });
+    session.store_expired();
+    session.token(&[]);
+    for _ in 0..2 {
+        assert_ne!(session.token(&[]).status, 0);
+        assert!(session.path("work.pending").is_file());
+    }
+    let hint = "hint: an earlier refresh was interrupted after the server had replaced this refresh token";
+    assert_eq!(session.token(&[]), failure("pkce-token", 5, &format!("token endpoint: invalid_grant\n{hint}")));
+    assert!(!session.path("work.pending").exists());
+}
+
+#[test]
 fn takes_over_what_a_killed_process_has_written_whole() {
     let session = Session::new(Duration::ZERO);
     let whole = session.document(7, now() + 600).to_string();

@@ -92,7 +92,8 @@ fn refreshed(
             // A token that may be spent stays recorded, so that the next process tries it once more.
             Err(error) if error.is_spent() => return Err(error),
             Err(error) => {
-                if !interrupted || error.oauth_code().is_some() {
+                // Only the refusal of this token says what became of an interrupted refresh.
+                if !interrupted || error.kind() == Kind::LoginRequired {
                     lock.forget()?;
                 }
                 return Err(match error.kind() {
