@@ -154,6 +154,12 @@ impl Error {
         self
     }
 
+    /// Sets an exit status other than that of the kind, for a command that cannot be started.
+    pub fn with_exit_status(mut self, status: u8) -> Error {
+        self.report.exit_status = Some(status);
+        self
+    }
+
     /// Adds the server's OAuth error.
     pub fn oauth(mut self, oauth: OauthError) -> Error {
         self.report.oauth = oauth;
@@ -163,6 +169,12 @@ impl Error {
     /// Adds a hint: what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.report.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds to the message what else should be known; the kind stays.
+    pub fn appending(mut self, text: &str) -> Error {
+        self.report.message = format!("{}; {text}", self.report.message);
         self
     }
 
@@ -182,12 +194,6 @@ impl Error {
     pub fn passed_on_from(mut self, tool: &str) -> Error {
         self.report.tool = Some(tool.to_owned());
         self.silent()
-    }
-
-    /// Sets an exit status other than that of the kind, for a command that cannot be started.
-    pub fn with_exit_status(mut self, status: u8) -> Error {
-        self.report.exit_status = Some(status);
-        self
     }
 
     /// Adds that a code or a refresh token was sent, and no response shows whether it is spent.
@@ -242,6 +248,11 @@ impl Error {
         self.report.http_status
     }
 
+    /// The exit status, if it is not that of the kind.
+    pub fn exit_status(&self) -> Option<u8> {
+        self.report.exit_status
+    }
+
     /// Whether a code or a refresh token was sent, and no response shows whether it is spent.
     pub fn is_spent(&self) -> bool {
         self.report.is_spent
@@ -255,16 +266,5 @@ impl Error {
     /// The tool that failed, if it was an earlier one in the pipeline.
     pub fn tool(&self) -> Option<&str> {
         self.report.tool.as_deref()
-    }
-
-    /// The exit status, if it is not that of the kind.
-    pub fn exit_status(&self) -> Option<u8> {
-        self.report.exit_status
-    }
-
-    /// Adds to the message what else should be known; the kind stays.
-    pub fn appending(mut self, text: &str) -> Error {
-        self.report.message = format!("{}; {text}", self.report.message);
-        self
     }
 }

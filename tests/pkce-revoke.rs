@@ -269,6 +269,23 @@ fn says_that_the_tokens_of_a_login_that_cannot_be_removed_are_revoked() {
 }
 
 #[test]
+fn revokes_no_stored_login_that_is_a_mount_point() {
+    let server = Server::start(|_| response(200, "", ""));
+    let home = Home::new();
+    store(&home, &document(&server));
+    let script = "mount --bind \"$PKCE_HOME\"/work.json \"$PKCE_HOME\"/work.json || exit 99; exec pkce-revoke work";
+    let output = finish(home.command("unshare").args(["-Urm", "bash", "-c", script]), b"");
+    if output.status == 99 || output.stderr.starts_with("unshare:") {
+        println!("left out, since this machine mounts nothing for us: the stored login that is a mount point");
+        return;
+    }
+    let (path, directory) = (home.path("work.json").display().to_string(), home.directory().display().to_string());
+    let hint = format!("\nhint: mount the directory {directory} instead");
+    let message = format!("{path}: a mount point, which cannot be replaced{hint}");
+    assert_eq!((output, server.requests().len()), (said(3, &message), 0));
+}
+
+#[test]
 fn revokes_what_a_killed_process_has_written_whole() {
     let server = Server::start(|_| response(200, "", ""));
     let home = Home::new();

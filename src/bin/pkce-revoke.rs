@@ -44,6 +44,7 @@ fn revoke_stored(name: &Name, caller: &Caller) -> Result<(), Error> {
     let lock = Lock::acquire(&store, name, &deadline)?;
     lock.recover(&deadline)?;
     let document = store.read(name, &deadline)?.ok_or_else(|| not_stored(name))?.document;
+    store.replaceable(name)?;
     signals::uninterrupted(|| {
         let remove = || lock.remove().map(drop);
         if !revocation::has_token(&document) {
