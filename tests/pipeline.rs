@@ -177,6 +177,22 @@ fn ends_when_the_step_that_waits_for_a_person_is_killed() {
 }
 
 #[test]
+fn has_the_status_of_the_other_program_that_it_ends_in() {
+    for (shell, option, last, status) in [
+        ("sh", "", "cat >/dev/null", 0),
+        ("bash", "", "cat >/dev/null", 0),
+        ("bash", "set -o pipefail;", "cat >/dev/null", 2),
+        ("bash", "set -o pipefail;", "sh -c 'cat >/dev/null; exit 9'", 9),
+        ("bash", "", "pkce-url", 2),
+    ] {
+        let script = format!("{option} pkce-url </dev/null | {last}");
+        let output = finish(command(shell).args(["-c", &script]), b"");
+        let said = "pkce-url: standard input: empty (did the step before fail?)\n";
+        assert_eq!((output.status, output.stderr.as_str()), (status, said), "{shell}: {script}");
+    }
+}
+
+#[test]
 fn shows_no_secret_to_other_programs_and_says_none() {
     let directory = new_directory();
     let at = directory.path().display();
