@@ -6,12 +6,12 @@ mod common;
 mod tls;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use common::{Output, Server, command, failure, finish, json_response, listen, new_directory, read_request};
+use common::{Output, Server, command, failure, finish, free_port, json_response, listen, read_request};
 use rcgen::{CertificateParams, date_time_ymd};
 use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -156,19 +156,6 @@ fn speaks_no_plain_http_to_a_server_that_should_speak_tls() {
     assert!(!heard.is_empty() && !heard.contains("GET") && !heard.contains("POST") && !heard.contains("c0de"));
 }
 
-#[test]
-fn says_where_there_are_no_certificates_to_check_with() {
-    let directory = new_directory();
-    std::fs::write(directory.path().join("empty"), "no certificate").unwrap();
-    for path in ["missing", "empty"] {
-        let (output, _) =
-            both("https://127.0.0.1:1", |command| _ = command.env("SSL_CERT_FILE", directory.path().join(path)));
-        let message = "127.0.0.1: no trusted certificates found\n\
-                       hint: install ca-certificates, or set SSL_CERT_FILE";
-        assert_eq!(output, failure("pkce-discover", 3, message), "{path}");
-    }
-}
-
 /// A proxy that connects to no server, and records the servers requested.
 struct Proxy {
     port: u16,
@@ -289,13 +276,297 @@ fn spends_nothing_where_a_proxy_refuses_and_says_no_word_of_its_password() {
         let proxy = Proxy::start(response);
         let url = format!("http://me:s3cr3t-pass@127.0.0.1:{}", proxy.port);
         let (discovered, exchanged) = both("https://id.invalid", |command| _ = command.env("HTTPS_PROXY", &url));
-        let wrong = "id.invalid: the proxy did not connect";
+        let wrong = "id.invalid: the proxy did not connect\n\
+                     hint: check the proxy in HTTPS_PROXY, or list the host in NO_PROXY";
         assert_eq!(discovered, failure("pkce-discover", 3, wrong));
         assert_eq!(exchanged, failure("pkce-exchange", 3, &format!("token endpoint: {wrong}")));
     }
-    for url in ["not a url", "ftp://proxy", "http://me:s3cr3t-pass@"] {
-        let output = discover("https://id.invalid", &[("HTTPS_PROXY", url)]);
-        let message = "id.invalid: HTTPS_PROXY: not a proxy URL such as http://proxy:3128";
-        assert_eq!(output, failure("pkce-discover", 2, message), "{url}");
+}
+
+/// What a proxy speaks over: TCP, TLS, or TLS within TLS.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+fn accept_tls(stream: Box<dyn Stream>, authority: &Authority, host: &str) -> Box<dyn Stream> {
+    let config = server_config(Some(&authority.issuer), &CertificateParams::new(vec![host.to_owned()]).unwrap());
+    Box::new(StreamOwned::new(ServerConnection::new(config).unwrap(), stream))
+}
+
+/// A proxy of any kind that stands for every server behind it, and records what it was told to connect to, with the
+/// user's name and password.
+struct Relay {
+    url: String,
+    authority: Arc<Authority>,
+    connected: Arc<Mutex<Vec<String>>>,
+}
+
+impl Relay {
+    fn start(scheme: &'static str) -> Relay {
+        Relay::listening(scheme, TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    fn listening(scheme: &'static str, listener: TcpListener) -> Relay {
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let (authority, connected) = (Arc::new(Authority::new("relay")), Arc::new(Mutex::new(Vec::new())));
+        let (copy, all) = (Arc::clone(&authority), Arc::clone(&connected));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                serve(scheme, Box::new(stream.unwrap()), &copy, &all);
+            }
+        });
+        Relay { url, authority, connected }
+    }
+
+    fn with_user(&self, user: &str) -> String {
+        self.url.replacen("://", &format!("://{user}@"), 1)
+    }
+
+    fn connected(&self) -> Vec<String> {
+        std::mem::take(&mut self.connected.lock().unwrap())
+    }
+
+    /// Fetches the metadata of this issuer through the proxy at this URL.
+    fn discover(&self, issuer: &str, proxy: &str) -> Output {
+        let file = self.authority.file();
+        let hosts = "192.0.2.6:8080 keycloak.invalid:8080";
+        discover(issuer, &[("ALL_PROXY", proxy), ("SSL_CERT_FILE", file.to_str().unwrap()), ("PKCE_HTTP_HOSTS", hosts)])
+    }
+}
+
+/// Serves one connection; a client that goes away early ends it.
+fn serve(scheme: &str, stream: Box<dyn Stream>, authority: &Authority, all: &Mutex<Vec<String>>) -> Option<()> {
+    let mut stream = match scheme {
+        "https" => accept_tls(stream, authority, "127.0.0.1"),
+        _ => stream,
+    };
+    let (user, host, port) = match scheme {
+        "http" | "https" => connect(&mut stream)?,
+        "socks4" | "socks4a" => socks4(&mut stream)?,
+        _ => socks5(&mut stream)?,
+    };
+    all.lock().unwrap().push(format!("{user}{host}:{port}"));
+    let (mut stream, origin) = match port {
+        443 => (accept_tls(stream, authority, &host), format!("https://{host}")),
+        _ => (stream, format!("http://{host}:{port}")),
+    };
+    let seen = read_request(&mut stream)?;
+    assert_eq!(seen.target, "/.well-known/openid-configuration");
+    stream.write_all(&json_response(&metadata(&origin))).ok()?;
+    stream.flush().ok()
+}
+
+/// A request to connect over HTTP: user, host and port.
+fn connect(stream: &mut impl Stream) -> Option<(String, String, u16)> {
+    let seen = read_request(stream)?;
+    assert_eq!(seen.method, "CONNECT");
+    let (host, port) = seen.target.rsplit_once(':')?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
+    let user = seen.header("Proxy-Authorization").map(|user| format!("{user} ")).unwrap_or_default();
+    Some((user, host.to_owned(), port.parse().unwrap()))
+}
+
+fn octets<const N: usize>(stream: &mut impl Stream) -> Option<[u8; N]> {
+    let mut octets = [0; N];
+    stream.read_exact(&mut octets).ok().map(|()| octets)
+}
+
+/// A text after its length in one octet (RFC 1928, RFC 1929).
+fn counted(stream: &mut impl Stream) -> Option<String> {
+    let [length] = octets(stream)?;
+    let mut text = vec![0; length.into()];
+    stream.read_exact(&mut text).ok()?;
+    String::from_utf8(text).ok()
+}
+
+fn zero_ended(stream: &mut impl Stream) -> Option<String> {
+    let mut text = String::new();
+    loop {
+        match octets(stream)? {
+            [0] => return Some(text),
+            [octet] => text.push(octet.into()),
+        }
+    }
+}
+
+fn dotted([a, b, c, d]: [u8; 4]) -> String {
+    format!("{a}.{b}.{c}.{d}")
+}
+
+fn socks4(stream: &mut impl Stream) -> Option<(String, String, u16)> {
+    assert_eq!(octets(stream)?, [4, 1]);
+    let port = u16::from_be_bytes(octets(stream)?);
+    let address: [u8; 4] = octets(stream)?;
+    let user = zero_ended(stream)?;
+    let host = if address.starts_with(&[0, 0, 0]) { zero_ended(stream)? } else { dotted(address) };
+    stream.write_all(&[0, 90, 0, 0, 0, 0, 0, 0]).ok()?;
+    Some((user, host, port))
+}
+
+fn socks5(stream: &mut impl Stream) -> Option<(String, String, u16)> {
+    assert_eq!(octets(stream)?, [5]);
+    let methods = counted(stream)?;
+    let method = if methods.contains('\u{2}') { 2 } else { 0 };
+    stream.write_all(&[5, method]).ok()?;
+    let mut user = String::new();
+    if method == 2 {
+        assert_eq!(octets(stream)?, [1]);
+        user = format!("{} {} ", counted(stream)?, counted(stream)?);
+        stream.write_all(&[1, 0]).ok()?;
+    }
+    assert_eq!(octets(stream)?, [5, 1, 0]);
+    let host = match octets(stream)? {
+        [1] => dotted(octets(stream)?),
+        kind => {
+            assert_eq!(kind, [3]);
+            counted(stream)?
+        }
+    };
+    let port = u16::from_be_bytes(octets(stream)?);
+    stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;
+    Some((user, host, port))
+}
+
+#[test]
+fn reaches_https_and_http_through_every_kind_of_proxy() {
+    for scheme in ["http", "https", "socks", "socks4", "socks4a", "socks5", "socks5h"] {
+        let relay = Relay::start(scheme);
+        // Where this machine resolves the name, there is none.
+        let name = !matches!(scheme, "socks" | "socks4" | "socks5");
+        let named =
+            [("https://id.invalid", "id.invalid:443"), ("http://keycloak.invalid:8080", "keycloak.invalid:8080")];
+        let addressed = [("https://192.0.2.5", "192.0.2.5:443"), ("http://192.0.2.6:8080", "192.0.2.6:8080")];
+        for (issuer, connected) in addressed.into_iter().chain(named.into_iter().filter(|_| name)) {
+            for url in
+                [relay.url.clone(), format!("{}/", relay.url), relay.url.replacen(scheme, &scheme.to_uppercase(), 1)]
+            {
+                let output = relay.discover(issuer, &url);
+                assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{scheme} {issuer}: {output:?}");
+                assert_eq!(output.json()["issuer"], issuer);
+                assert_eq!(relay.connected(), [connected], "{scheme}");
+            }
+        }
+    }
+}
+
+#[test]
+fn reaches_a_proxy_without_a_scheme_or_at_an_ipv6_address() {
+    let relay = Relay::start("http");
+    for url in [relay.url.replace("http://", ""), format!("{}/", relay.url.replace("http://", ""))] {
+        assert_eq!((relay.discover("https://id.invalid", &url).status, relay.connected().len()), (0, 1), "{url}");
+    }
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        println!("left out, since this machine has no IPv6");
+        return;
+    };
+    let relay = Relay::listening("http", listener);
+    assert_eq!((relay.discover("https://id.invalid", &relay.url).status, relay.connected().len()), (0, 1));
+}
+
+#[test]
+fn gives_the_user_name_and_the_password_to_the_proxy_decoded() {
+    for (scheme, sent) in
+        [("http", "Basic bWU6c0BjL3IjdA== "), ("https", "Basic bWU6c0BjL3IjdA== "), ("socks5h", "me s@c/r#t ")]
+    {
+        let relay = Relay::start(scheme);
+        for user in ["me:s%40c%2Fr%23t", "me:s@c%2fr%23t"] {
+            let output = relay.discover("https://id.invalid", &relay.with_user(user));
+            assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{scheme}: {output:?}");
+            assert_eq!(relay.connected(), [format!("{sent}id.invalid:443")]);
+        }
+    }
+}
+
+#[test]
+fn sends_nothing_through_an_https_proxy_that_cannot_show_who_it_is() {
+    let relay = Relay::start("https");
+    let stranger = Authority::new("stranger");
+    let file = stranger.file();
+    for issuer in ["https://id.invalid", "http://keycloak.invalid:8080"] {
+        let trust = [("ALL_PROXY", relay.url.as_str()), ("SSL_CERT_FILE", file.to_str().unwrap())];
+        let output = discover(issuer, &[&trust[..], &[("PKCE_HTTP_HOSTS", "keycloak.invalid:8080")]].concat());
+        let host = issuer.split(['/', ':']).nth(3).unwrap();
+        let message = format!(
+            "{host}: TLS: invalid peer certificate: UnknownIssuer\n\
+             hint: set SSL_CERT_FILE to a file with the certificates to trust"
+        );
+        assert_eq!(output, failure("pkce-discover", 4, &message));
+        assert_eq!(relay.connected(), [""; 0]);
+    }
+}
+
+#[test]
+fn names_the_variable_of_a_proxy_that_cannot_be_reached() {
+    let port = free_port();
+    for scheme in ["http", "https", "socks4", "socks4a", "socks5", "socks5h"] {
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            let output = discover("https://192.0.2.5", &[(name, &format!("{scheme}://127.0.0.1:{port}"))]);
+            let message =
+                format!("192.0.2.5: connection refused\nhint: check the proxy in {name}, or list the host in NO_PROXY");
+            assert_eq!(output, failure("pkce-discover", 3, &message), "{scheme}");
+        }
+    }
+}
+
+#[test]
+fn says_what_a_socks_proxy_refused() {
+    let hint = "hint: check the proxy in ALL_PROXY, or list the host in NO_PROXY";
+    for (scheme, response, status, wrong) in [
+        ("socks4a", &[0, 91, 0, 0, 0, 0, 0, 0][..], 3, "request rejected or failed"),
+        ("socks5h", &[5, 0xff], 3, "no acceptable auth methods"),
+        ("socks5h", &[5, 0, 5, 2, 0, 1], 3, "connection not allowed by ruleset"),
+        ("socks5h", b"HTTP/1.1 400 Bad Request\r\n\r\n", 4, "the response is not valid HTTP"),
+        ("socks5h", &[], 3, "the server closed the connection"),
+    ] {
+        let (listener, port) = listen();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                // Some of the request; the rest is read so that closing does not reset the connection.
+                let _ = stream.read(&mut [0; 2]).and_then(|_| stream.write_all(response));
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+        });
+        let output = discover("https://id.invalid", &[("ALL_PROXY", &format!("{scheme}://127.0.0.1:{port}"))]);
+        assert_eq!(output, failure("pkce-discover", status, &format!("id.invalid: {wrong}\n{hint}")));
+    }
+}
+
+#[test]
+fn ends_with_the_timeout_whatever_a_proxy_sends() {
+    let silent = |_: &mut TcpStream| {};
+    // One octet after the other, for as long as anybody reads them.
+    let slow = |stream: &mut TcpStream| {
+        let head = b"HTTP/1.1 200 OK\r\nX: ".iter().copied().chain(std::iter::repeat(b'x'));
+        for octet in head {
+            if stream.write_all(&[octet]).is_err() {
+                return;
+            }
+            thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    let proxies: [(&str, fn(&mut TcpStream)); 6] = [
+        ("http", silent),
+        ("http", slow),
+        ("https", silent),
+        ("socks4a", silent),
+        ("socks5", silent),
+        ("socks5h", silent),
+    ];
+    for (scheme, speak) in proxies {
+        let (listener, port) = listen();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                speak(&mut stream);
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+        });
+        let mut tool = command("pkce-discover");
+        tool.args(["https://192.0.2.5", "--timeout", "1"]).env("ALL_PROXY", format!("{scheme}://127.0.0.1:{port}"));
+        let message = "192.0.2.5: no response within 1 s\n\
+                       hint: check the proxy in ALL_PROXY, or list the host in NO_PROXY";
+        assert_eq!(finish(&mut tool, b""), failure("pkce-discover", 3, message), "{scheme}");
     }
 }

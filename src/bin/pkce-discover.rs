@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use pkce_tools::client::metadata::{self, Identifier};
 use pkce_tools::process::{Deadline, arguments, environment};
-use pkce_tools::wire::http::Client;
+use pkce_tools::wire::http::{self, Client};
 use pkce_tools::{Document, Error, frame};
 
 /// Fetch an authorization server's metadata.
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args) -> Result<Document, Error> {
+    http::check_environment()?;
     let client = Client::new(Deadline::after(args.timeout));
     let identifier = |name: &str, text: &str| Identifier::parse(text).map_err(|wrong| wrong.for_argument(name));
     let metadata = match &args.resource {

@@ -10,6 +10,7 @@ use pkce_tools::client::{options, redirect_uri};
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::registration;
 use pkce_tools::process::{Deadline, arguments};
+use pkce_tools::wire::http;
 use pkce_tools::{Document, Error};
 
 /// Register a client with an authorization server.
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
+    http::check_environment()?;
     let mut set = Document::default();
     set.set_given("redirect_uri", args.redirect_uri.as_deref());
     set.set_given("scope", args.scope.as_deref());

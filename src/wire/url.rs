@@ -164,7 +164,7 @@ impl Url {
 
 /// The host and the port of an authority: a host and an optional `:digits`, and nothing else (RFC 3986 section 3.2).
 /// The port is at most 65535.
-fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+pub fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let end = match authority.find(']') {
         Some(bracket) => bracket + 1,
         None => authority.find(':').unwrap_or(authority.len()),

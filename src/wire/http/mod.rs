@@ -1,16 +1,16 @@
 //! The only place that opens an outbound connection: one HTTP request, never repeated, and its whole response.
 
+mod certificates;
 mod coding;
 mod proxy;
 
 use std::cell::Cell;
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustls_native_certs::{CertificateResult, load_certs_from_paths};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
@@ -19,6 +19,14 @@ use crate::error::Error;
 use crate::message;
 use crate::process::{Deadline, environment};
 use crate::wire::url::Url;
+use proxy::Choice;
+
+/// Checks what the environment says about requests, whatever their URL: status 2 for a proxy or certificates that cannot
+/// be used.
+pub fn check_environment() -> Result<(), Error> {
+    proxy::check()?;
+    certificates::check()
+}
 
 /// A response of any status.
 pub struct Response {
@@ -130,7 +138,13 @@ impl Client {
         request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
     ) -> Result<Response, Error> {
         let request = request.map_err(|_| Error::usage("invalid request"))?;
-        let response = self.agent(url)?.run(request).map_err(|error| self.failure(&error))?;
+        let proxy = proxy::choice(url)?;
+        let agent = self.agent(url, proxy.as_ref())?;
+        let _watch = proxy.as_ref().map(|_| self.watch(&agent));
+        let response = agent.run(request).map_err(|error| {
+            let error = if self.deadline.has_passed() { self.timeout_error() } else { self.failure(&error) };
+            if let Some(proxy) = &proxy { proxy.explain(error) } else { error }
+        })?;
         let header = |name: &str| {
             let value = response.headers().get(name)?.to_str().ok()?;
             Some(value.to_owned())
@@ -148,7 +162,20 @@ impl Client {
         coding::read(body.as_reader()).map_err(|error| self.failure(&ureq::Error::from(error)))
     }
 
-    fn agent(&self, url: &Url) -> Result<Agent, Error> {
+    /// Ends the connections of this agent at the deadline, unless the result is dropped before: ureq gives each read of a
+    /// proxy's response to CONNECT all the time that is left.
+    fn watch(&self, agent: &Agent) -> mpsc::Sender<()> {
+        let (watch, dropped) = mpsc::channel();
+        let (agent, remaining) = (agent.clone(), self.deadline.remaining());
+        let _ = thread::Builder::new().spawn(move || {
+            if dropped.recv_timeout(remaining) == Err(mpsc::RecvTimeoutError::Timeout) {
+                agent.shutdown();
+            }
+        });
+        watch
+    }
+
+    fn agent(&self, url: &Url, proxy: Option<&Choice>) -> Result<Agent, Error> {
         let remaining = self.deadline.remaining();
         if remaining.is_zero() {
             return Err(self.timeout_error());
@@ -159,10 +186,10 @@ impl Client {
             .max_idle_connections(0)
             .timeout_global(Some(remaining))
             .user_agent(concat!("pkce-tools/", env!("CARGO_PKG_VERSION")))
-            .proxy(proxy::choice(url)?);
-        if url.is_https() {
+            .proxy(proxy.map(|choice| choice.proxy.clone()));
+        if url.is_https() || proxy.is_some_and(Choice::is_https) {
             let tls = TlsConfig::builder()
-                .root_certs(RootCerts::Specific(Arc::new(roots()?)))
+                .root_certs(RootCerts::Specific(certificates::roots()?))
                 .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
             config = config.tls_config(tls.build());
         }
@@ -214,26 +241,6 @@ fn tls_error(error: &rustls::Error) -> Error {
     Error::untrusted(format!("TLS: {error}")).hint("set SSL_CERT_FILE to a file with the certificates to trust")
 }
 
-/// The trusted certificates: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` if one is set, else of the first bundle found
-/// (reading the directory of single files too would take ten times as long).
-fn roots() -> Result<Vec<Certificate<'static>>, Error> {
-    let named = |name| std::env::var_os(name).filter(|path| !path.is_empty());
-    let (file, directory) = (named("SSL_CERT_FILE"), named("SSL_CERT_DIR"));
-    let loaded = if file.is_some() || directory.is_some() {
-        load_certs_from_paths(file.as_ref().map(AsRef::as_ref), directory.as_ref().map(AsRef::as_ref))
-    } else if let Some(bundle) = BUNDLES.iter().map(AsRef::as_ref).find(|path: &&std::path::Path| path.is_file()) {
-        load_certs_from_paths(Some(bundle), None)
-    } else {
-        rustls_native_certs::load_native_certs()
-    };
-    let CertificateResult { certs, .. } = loaded;
-    if certs.is_empty() {
-        let error = Error::unavailable("no trusted certificates found");
-        return Err(error.hint("install ca-certificates, or set SSL_CERT_FILE"));
-    }
-    Ok(certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
-}
-
 /// Writes one line per request if `PKCE_TRACE=1` is set; it contains no secret.
 fn trace(method: &str, url: &Url, started: Instant, response: &Result<Response, Error>) {
     if environment::variable("PKCE_TRACE").is_none_or(|on| on != "1") {
@@ -259,12 +266,3 @@ const HTML_NOT_JSON: &str = "HTML, not JSON (proxy or captive portal?)";
 const LOOKUP: &str = "failed to lookup address information: ";
 
 const INVALID_HTTP: &str = "the response is not valid HTTP";
-
-/// Where systems store all certificates in one file.
-const BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];

@@ -2,33 +2,115 @@
 
 use std::net::IpAddr;
 
-use ureq::Proxy;
+use ureq::{Proxy, ProxyProtocol};
 
 use crate::error::Error;
 use crate::process::environment;
-use crate::wire::url::Url;
+use crate::wire::url::{self, Url};
+
+/// A proxy, and the variable that names it.
+pub struct Choice {
+    variable: &'static str,
+    /// The proxy.
+    pub proxy: Proxy,
+}
+
+impl Choice {
+    /// Whether the connection to the proxy itself uses TLS.
+    pub fn is_https(&self) -> bool {
+        self.proxy.protocol() == ProxyProtocol::Https
+    }
+
+    /// Adds to the failure of a request that it went through this proxy, unless there is a better hint.
+    pub fn explain(&self, error: Error) -> Error {
+        if error.hint_text().is_some() {
+            return error;
+        }
+        error.hint(format!("check the proxy in {}, or list the host in NO_PROXY", self.variable))
+    }
+}
 
 /// The proxy for this URL, if any.
-pub fn choice(url: &Url) -> Result<Option<Proxy>, Error> {
-    let names: &[&str] = match url.is_https() {
+pub fn choice(url: &Url) -> Result<Option<Choice>, Error> {
+    if url.is_loopback() || is_excepted(url)? { Ok(None) } else { of_scheme(url.is_https()) }
+}
+
+/// Fails if a proxy variable that applies to some URL cannot be used: status 2.
+pub fn check() -> Result<(), Error> {
+    of_scheme(true)?;
+    of_scheme(false)?;
+    exceptions().map(|_| ())
+}
+
+/// The proxy for https or http, if any.
+fn of_scheme(is_https: bool) -> Result<Option<Choice>, Error> {
+    let names: &[&str] = match is_https {
         true => &["HTTPS_PROXY", "https_proxy"],
         // In a CGI program, HTTP_PROXY is the client's `Proxy` header; the lower-case name can't be forged that way.
-        false if environment::variable("REQUEST_METHOD").is_some() => &["http_proxy"],
+        false if environment::os_variable("REQUEST_METHOD").is_some() => &["http_proxy"],
         false => &["HTTP_PROXY", "http_proxy"],
     };
     let names = names.iter().chain(&["ALL_PROXY", "all_proxy"]);
-    let named = names.copied().find_map(|name| Some((name, environment::variable(name)?)));
-    let Some((name, proxy)) = named.filter(|_| !url.is_loopback() && !is_excepted(url)) else {
+    let Some((variable, value)) = names.copied().find_map(|name| Some((name, environment::os_variable(name)?))) else {
         return Ok(None);
     };
-    Proxy::new(&proxy).map(Some).map_err(|_| Error::usage(format!("{name}: not a proxy URL such as http://proxy:3128")))
+    let invalid = || {
+        let error = Error::usage(format!("{variable}: not a proxy URL such as http://proxy:3128"));
+        error.hint(
+            "supported are http, https, socks4, socks4a, socks5 and socks5h; percent-encode a user name and password",
+        )
+    };
+    let proxy = value.to_str().and_then(parse).ok_or_else(invalid)?;
+    match credentials_fault(&proxy) {
+        Some(wrong) => Err(Error::usage(format!("{variable}: {wrong}"))),
+        None => Ok(Some(Choice { variable, proxy })),
+    }
 }
 
-fn is_excepted(url: &Url) -> bool {
-    let list = ["NO_PROXY", "no_proxy"].into_iter().find_map(environment::variable);
-    let list = list.unwrap_or_default();
+/// The proxy in `[scheme://][user[:password]@]host[:port][/]`; the scheme is http if missing.
+fn parse(text: &str) -> Option<Proxy> {
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let (_, rest) = text.split_once("://")?;
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    // A path, query or fragment may be the rest of a password, and what is before it no host.
+    if authority.contains(['/', '?', '#']) {
+        return None;
+    }
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (_, port) = url::host_and_port(host)?;
+    if port == Some(0) { None } else { Proxy::new(&text).ok() }
+}
+
+/// Why the user name and password cannot be sent to a SOCKS proxy (RFC 1929), if they cannot.
+fn credentials_fault(proxy: &Proxy) -> Option<&'static str> {
+    let user = proxy.username()?;
+    let fits = |text: &str| (1..=255).contains(&text.len());
+    match proxy.protocol() {
+        ProxyProtocol::Socks4 | ProxyProtocol::Socks4A => Some("SOCKS4 with a user name is not supported"),
+        ProxyProtocol::Socks5 | ProxyProtocol::Socks5h
+            if !fits(user) || !fits(proxy.password().unwrap_or_default()) =>
+        {
+            Some("the user name and the password for SOCKS5 must have 1 to 255 octets each")
+        }
+        _ => None,
+    }
+}
+
+fn is_excepted(url: &Url) -> Result<bool, Error> {
+    let list = exceptions()?;
     let port = url.port().unwrap_or(if url.is_https() { 443 } else { 80 });
-    list.split([',', ' ']).filter(|entry| !entry.is_empty()).any(|entry| excepts(entry, url.host(), port))
+    let mut entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
+    Ok(entries.any(|entry| excepts(entry, url.host(), port)))
+}
+
+/// What is reached without a proxy, as a list.
+fn exceptions() -> Result<String, Error> {
+    let Some((variable, list)) =
+        ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| Some((name, environment::os_variable(name)?)))
+    else {
+        return Ok(String::new());
+    };
+    list.into_string().map_err(|_| Error::usage(format!("{variable}: not UTF-8")))
 }
 
 /// Whether a `NO_PROXY` entry matches this host: `*`, a domain with subdomains, an address, a network, `host:port`.
