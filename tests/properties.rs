@@ -2,15 +2,21 @@
 #![cfg(test)]
 
 mod common;
+#[path = "common/tls.rs"]
+mod tls;
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::thread;
 
-use common::{Server, command, finish, new_directory, run};
+use common::{Server, command, finish, listen, make_fifo, new_directory, run};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde_json::{Value, json};
+use tls::Authority;
 
 /// Each case starts a process, so there are few by day; `PROPTEST_CASES` asks for more.
 fn config() -> ProptestConfig {
@@ -69,8 +75,140 @@ fn foreign() -> impl Strategy<Value = String> {
     })
 }
 
+/// The port of something that every kind of proxy's client takes for its proxy, until it ends the connection.
+fn proxy() -> u16 {
+    static PORT: OnceLock<u16> = OnceLock::new();
+    *PORT.get_or_init(|| {
+        let (listener, port) = listen();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, mut first) = (stream.unwrap(), [0; 2]);
+                let _ = stream.read(&mut first);
+                let response: &[u8] = match first {
+                    [4, _] => &[0, 90, 0, 0, 0, 0, 0, 0],
+                    [5, 2] => &[5, 2, 1, 0, 5, 0, 0, 1, 0, 0, 0, 0, 0, 0],
+                    [5, _] => &[5, 0, 5, 0, 0, 1, 0, 0, 0, 0, 0, 0],
+                    _ => b"HTTP/1.1 200 OK\r\n\r\n",
+                };
+                let _ = stream.write_all(response);
+            }
+        });
+        port
+    })
+}
+
+/// Where certificates may be: an authority's, and files of each other kind.
+fn places() -> &'static (Authority, tempfile::TempDir) {
+    static PLACES: OnceLock<(Authority, tempfile::TempDir)> = OnceLock::new();
+    PLACES.get_or_init(|| {
+        let directory = new_directory();
+        let file = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        file("empty", "");
+        file("garbage", "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\n");
+        file("no-certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        make_fifo(&directory.path().join("fifo"));
+        (Authority::new("place"), directory)
+    })
+}
+
+/// The value of a proxy variable: a URL that is good in most of its parts, or anything.
+fn proxy_setting() -> impl Strategy<Value = OsString> {
+    let scheme = prop::sample::select(vec![
+        "",
+        "http://",
+        "https://",
+        "socks://",
+        "socks4://",
+        "socks4a://",
+        "socks5://",
+        "socks5h://",
+        "SOCKS5H://",
+        "HTTP://",
+        "ftp://",
+        "://",
+        ":",
+        "//",
+    ]);
+    let user = prop_oneof![
+        4 => Just(String::new()),
+        1 => Just("me:s3cr3t@".to_owned()),
+        1 => Just(format!("{}:s3cr3t@", "u".repeat(300))),
+        1 => "[a-z:@%/?#]{0,6}@",
+    ];
+    let host = prop::sample::select(vec![
+        "127.0.0.1",
+        "127.0.0.1",
+        "127.0.0.1",
+        "[::1]",
+        "localhost",
+        "",
+        "[::1",
+        "::1",
+        "0x7f.1",
+        "id.invalid",
+        "a[::1]",
+        "[::1%25lo]",
+        "127.0.0.1@",
+    ]);
+    let port = prop_oneof![
+        4 => Just(format!(":{}", proxy())),
+        2 => prop::sample::select(vec!["", ":", ":0", ":1", ":65535", ":65536", ":x", ":-1"]).prop_map(str::to_owned),
+    ];
+    let rest = prop_oneof![4 => Just(String::new()), 1 => Just("/".to_owned()), 1 => "[/?#@ \n\u{7f}a:]{1,3}"];
+    let url = (scheme, user, host, port, rest)
+        .prop_map(|(scheme, user, host, port, rest)| OsString::from(format!("{scheme}{user}{host}{port}{rest}")));
+    prop_oneof![6 => url, 1 => anything()]
+}
+
+fn certificates_setting() -> impl Strategy<Value = OsString> {
+    let (authority, directory) = places();
+    let mut paths = vec![authority.file(), authority.certs(), directory.path().to_owned(), PathBuf::new()];
+    paths.extend(["empty", "garbage", "no-certificate", "fifo", "missing"].map(|name| directory.path().join(name)));
+    paths.extend(["/dev/null", "/dev/zero", "/", ":", ".", "fifo:/dev/zero"].map(|path| Path::new(path).to_owned()));
+    prop_oneof![6 => prop::sample::select(paths).prop_map(PathBuf::into_os_string), 1 => anything()]
+}
+
+/// Any octets that can be in a variable, UTF-8 or not.
+fn anything() -> impl Strategy<Value = OsString> {
+    prop::collection::vec(1..=255_u8, 0..40).prop_map(OsString::from_vec)
+}
+
+/// The variables about requests, some of them set.
+fn surroundings() -> impl Strategy<Value = Vec<(&'static str, OsString)>> {
+    let proxies = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let exceptions = prop_oneof![anything(), "[a-z0-9.:/*, \\[\\]]{0,12}".prop_map(OsString::from)];
+    let setting = prop_oneof![
+        6 => (prop::sample::select(proxies.to_vec()), proxy_setting()),
+        3 => (prop::sample::select(vec!["SSL_CERT_FILE", "SSL_CERT_DIR"]), certificates_setting()),
+        1 => (prop::sample::select(vec!["NO_PROXY", "no_proxy", "REQUEST_METHOD"]), exceptions),
+    ];
+    prop::collection::vec(setting, 1..4)
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    #[test]
+    fn any_proxy_and_certificates_of_the_environment_end_in_a_status_of_the_table(
+        variables in surroundings(),
+        scheme in prop::sample::select(vec!["http", "https"]),
+        tool in prop::sample::select(vec!["pkce-discover", "pkce-exchange"]),
+    ) {
+        // No connection can be made to this address, so that one without a proxy fails at once.
+        let origin = format!("{scheme}://255.255.255.255");
+        let document = json!({
+            "token_endpoint": origin, "client_id": "cli", "code": "c0de", "redirect_uri": "http://127.0.0.1/cb",
+            "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        });
+        let mut command = command(tool);
+        command.args(["--timeout", "2"]).args(Some(&origin).filter(|_| tool == "pkce-discover"));
+        command.env("PKCE_HTTP_HOSTS", "255.255.255.255").envs(variables.iter().map(|(name, value)| (name, value)));
+        let output = finish(&mut command, document.to_string().as_bytes());
+        prop_assert!(matches!(output.status, 2..=4), "{:?}", output);
+        prop_assert!(!output.stderr.contains("panick") && !output.stderr.contains("internal error"), "{:?}", output);
+        prop_assert!(!output.stderr.contains("s3cr3t"), "{:?}", output);
+        prop_assert!(!output.stderr.chars().any(|character| character.is_control() && character != '\n'), "{:?}", output);
+    }
 
     #[test]
     fn any_text_comes_back_from_the_url_or_is_refused(text in "[^\0]*") {

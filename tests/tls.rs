@@ -80,10 +80,12 @@ fn trusts_the_authorities_that_the_environment_names() {
     let authority = Authority::new("named");
     let server = Https::start(Some(&authority), |_| {});
     let (file, certs) = (authority.file(), authority.certs());
-    let trusts: [&dyn Fn(&mut Command); 3] = [
+    let list = format!("/nothing-here::{}:", certs.display());
+    let trusts: [&dyn Fn(&mut Command); 4] = [
         &|command| _ = command.env("SSL_CERT_FILE", &file),
         &|command| _ = command.env("SSL_CERT_DIR", &certs),
         &|command| _ = command.env("SSL_CERT_FILE", &file).env("SSL_CERT_DIR", &certs),
+        &|command| _ = command.env("SSL_CERT_DIR", &list),
     ];
     for host in ["127.0.0.1", "localhost"] {
         for trust in trusts {
@@ -92,7 +94,7 @@ fn trusts_the_authorities_that_the_environment_names() {
             assert_eq!((exchanged.status, exchanged.stderr.as_str()), (0, ""), "{exchanged:?}");
         }
     }
-    assert_eq!(server.requests(), 12);
+    assert_eq!(server.requests(), 16);
 }
 
 #[test]
@@ -546,7 +548,8 @@ fn ends_with_the_timeout_whatever_a_proxy_sends() {
             thread::sleep(std::time::Duration::from_millis(50));
         }
     };
-    let proxies: [(&str, fn(&mut TcpStream)); 6] = [
+    type Speak = fn(&mut TcpStream);
+    let proxies: [(&str, Speak); 6] = [
         ("http", silent),
         ("http", slow),
         ("https", silent),
