@@ -12,6 +12,7 @@ use std::process::Command;
 
 use common::{Output, Server, command, done, failure, json_response, make_fifo, new_directory, response, start};
 use serde_json::json;
+use tempfile::TempDir;
 use tls::{Authority, HttpsProxy};
 
 /// Tools that send requests, with arguments under which they would send one to this machine.
@@ -144,8 +145,11 @@ fn checks_only_the_variable_that_applies_to_a_scheme() {
 
 const UNSET: &str = "hint: name PEM files with the certificates to trust, or unset it to trust the system's";
 
-/// A directory with files and directories in which there is no certificate, and why.
-fn without_certificates() -> (tempfile::TempDir, Vec<(OsString, &'static str)>, Vec<(OsString, &'static str)>) {
+/// Values of a variable, and why there is no certificate.
+type Places = Vec<(OsString, &'static str)>;
+
+/// A directory, and the files and directories without a certificate that can be named, most of them in it.
+fn without_certificates() -> (TempDir, Places, Places) {
     let home = new_directory();
     let path = |name: &str| home.path().join(name);
     let file = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
@@ -162,7 +166,7 @@ fn without_certificates() -> (tempfile::TempDir, Vec<(OsString, &'static str)>, 
     make_fifo(&path("some/fifo"));
     std::os::unix::fs::symlink("/dev/zero", path("some/zero")).unwrap();
     std::os::unix::fs::symlink("nothing", path("some/dangling")).unwrap();
-    let named = |names: &[(&str, &'static str)]| -> Vec<(OsString, &'static str)> {
+    let named = |names: &[(&str, &'static str)]| -> Places {
         names.iter().map(|(name, wrong)| (path(name).into_os_string(), *wrong)).collect()
     };
     let (missing, none, irregular) = ("no such file or directory", "no certificates found", "not a regular file");
