@@ -1,5 +1,6 @@
 //! The proxy for a request: by its scheme, never for this machine or the hosts in `NO_PROXY`.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 
 use ureq::{Proxy, ProxyProtocol};
@@ -44,21 +45,20 @@ pub fn check() -> Result<(), Error> {
 
 /// The proxy for https or http, if any.
 fn of_scheme(is_https: bool) -> Result<Option<Choice>, Error> {
-    let names: &[&str] = match is_https {
-        true => &["HTTPS_PROXY", "https_proxy"],
+    let names: &[&'static str] = if is_https {
+        &["HTTPS_PROXY", "https_proxy"]
+    } else if environment::os_variable("REQUEST_METHOD").is_some() {
         // In a CGI program, HTTP_PROXY is the client's `Proxy` header; the lower-case name can't be forged that way.
-        false if environment::os_variable("REQUEST_METHOD").is_some() => &["http_proxy"],
-        false => &["HTTP_PROXY", "http_proxy"],
+        &["http_proxy"]
+    } else {
+        &["HTTP_PROXY", "http_proxy"]
     };
-    let names = names.iter().chain(&["ALL_PROXY", "all_proxy"]);
-    let Some((variable, value)) = names.copied().find_map(|name| Some((name, environment::os_variable(name)?))) else {
+    let Some((variable, value)) = first(names).or_else(|| first(&["ALL_PROXY", "all_proxy"])) else {
         return Ok(None);
     };
     let invalid = || {
         let error = Error::usage(format!("{variable}: not a proxy URL such as http://proxy:3128"));
-        error.hint(
-            "supported are http, https, socks4, socks4a, socks5 and socks5h; percent-encode a user name and password",
-        )
+        error.hint(HINT)
     };
     let proxy = value.to_str().and_then(parse).ok_or_else(invalid)?;
     match credentials_fault(&proxy) {
@@ -85,11 +85,10 @@ fn parse(text: &str) -> Option<Proxy> {
 fn credentials_fault(proxy: &Proxy) -> Option<&'static str> {
     let user = proxy.username()?;
     let fits = |text: &str| (1..=255).contains(&text.len());
+    let fit = fits(user) && fits(proxy.password().unwrap_or_default());
     match proxy.protocol() {
         ProxyProtocol::Socks4 | ProxyProtocol::Socks4A => Some("SOCKS4 with a user name is not supported"),
-        ProxyProtocol::Socks5 | ProxyProtocol::Socks5h
-            if !fits(user) || !fits(proxy.password().unwrap_or_default()) =>
-        {
+        ProxyProtocol::Socks5 | ProxyProtocol::Socks5h if !fit => {
             Some("the user name and the password for SOCKS5 must have 1 to 255 octets each")
         }
         _ => None,
@@ -105,12 +104,13 @@ fn is_excepted(url: &Url) -> Result<bool, Error> {
 
 /// What is reached without a proxy, as a list.
 fn exceptions() -> Result<String, Error> {
-    let Some((variable, list)) =
-        ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| Some((name, environment::os_variable(name)?)))
-    else {
-        return Ok(String::new());
-    };
+    let Some((variable, list)) = first(&["NO_PROXY", "no_proxy"]) else { return Ok(String::new()) };
     list.into_string().map_err(|_| Error::usage(format!("{variable}: not UTF-8")))
+}
+
+/// The first of these variables that is set, and its value.
+fn first(names: &[&'static str]) -> Option<(&'static str, OsString)> {
+    names.iter().find_map(|name| Some((*name, environment::os_variable(name)?)))
 }
 
 /// Whether a `NO_PROXY` entry matches this host: `*`, a domain with subdomains, an address, a network, `host:port`.
@@ -144,6 +144,9 @@ fn in_network(network: &str, bits: &str, address: IpAddr) -> bool {
     let differ = network ^ address;
     size == other && bits <= size && differ.leading_zeros() >= bits
 }
+
+const HINT: &str =
+    "supported are http, https, socks4, socks4a, socks5 and socks5h; percent-encode a user name and password";
 
 #[cfg(test)]
 mod tests {
