@@ -5,7 +5,9 @@ mod common;
 #[path = "common/terminal.rs"]
 mod terminal;
 
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
@@ -95,6 +97,24 @@ fn refuses_options_it_does_not_have_and_never_repeats_a_value() {
             expected.stdout.clear();
             expected
         });
+    }
+}
+
+#[test]
+fn refuses_a_variable_of_its_own_that_is_not_text() {
+    for tool in tools() {
+        for name in ["PKCE_SEAL", "PKCE_OPEN", "PKCE_CLIENT_SECRET_FILE", "PKCE_SCOPE", "PKCE_ERRORS"] {
+            let mut command = command(&tool);
+            command.args(reading(&tool).unwrap_or_default()).env(name, OsStr::from_bytes(b"age -e -r \xff"));
+            if tool == "pkce-token" {
+                command.arg("work");
+            }
+            let output = finish(&mut command, b"{}");
+            assert_eq!((output.status, output.stderr), (2, format!("{tool}: {name}: not UTF-8\n")));
+            // Without a name, pkce-load would print no document.
+            let line = if tool == "pkce-load" { String::new() } else { failure(&tool, 2, "").stdout };
+            assert_eq!(output.stdout, line, "{tool}");
+        }
     }
 }
 

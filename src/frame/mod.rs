@@ -14,6 +14,7 @@ use clap::Parser;
 use crate::document::Document;
 use crate::error::{Error, Kind};
 use crate::message;
+use crate::process::environment;
 use input::{Documents, Watch};
 
 pub use input::{Input, document};
@@ -133,6 +134,7 @@ fn run<A: Parser>(
     let done = Output::new(raw).and_then(|output| {
         let args = A::from_arg_matches(&matches).map_err(|error| command_line::usage_error(&error))?;
         is_bare |= bare(&args);
+        environment::check()?;
         body(args, output)
     });
     end(done, form, is_bare, has_command)
