@@ -55,6 +55,9 @@ fn named() -> Result<Vec<CertificateDer<'static>>, Error> {
     for wrong in wrong {
         message::note(&wrong);
     }
+    // A directory often contains the certificates of the bundle, and each request would parse them again.
+    certificates.sort_unstable_by(|a, b| a.cmp(b));
+    certificates.dedup();
     Ok(certificates)
 }
 
