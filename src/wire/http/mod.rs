@@ -140,10 +140,14 @@ impl Client {
         let request = request.map_err(|_| Error::usage("invalid request"))?;
         let proxy = proxy::choice(url)?;
         let agent = self.agent(url, proxy.as_ref())?;
-        let _watch = proxy.as_ref().map(|_| self.watch(&agent));
-        let response = agent.run(request).map_err(|error| {
-            let error = if self.deadline.has_passed() { self.timeout_error() } else { self.failure(&error) };
-            if let Some(proxy) = &proxy { proxy.explain(error) } else { error }
+        let watch = proxy.as_ref().map(|_| self.watch(&agent));
+        let response = agent.run(request);
+        // A body has its own timeout, and must not be cut off as if it ended there.
+        drop(watch);
+        let response = response.map_err(|error| match &proxy {
+            Some(proxy) if self.deadline.has_passed() => proxy.explain(self.timeout_error()),
+            Some(proxy) => proxy.explain(self.failure(&error)),
+            None => self.failure(&error),
         })?;
         let header = |name: &str| {
             let value = response.headers().get(name)?.to_str().ok()?;
