@@ -165,7 +165,7 @@ fn with_tokens(server: &Server) -> Value {
     let claims = "e30";
     json!({
         "issuer": server.url(""), "client_id": "cli", "jwks_uri": server.url("/jwks"), "token_endpoint": server.url("/token"),
-        "access_token": "a-token", "token_type": "Bearer", "id_token": format!("eyJhbGciOiJFUzI1NiJ9.{claims}.{}", "A".repeat(86)),
+        "id_token_signing_alg_values_supported": ["ES256"], "access_token": "a-token", "token_type": "Bearer", "id_token": format!("eyJhbGciOiJFUzI1NiJ9.{claims}.{}", "A".repeat(86)),
     })
 }
 
@@ -261,6 +261,6 @@ fn a_file_of_limited_size_and_a_lack_of_descriptors_are_errors_with_a_message() 
     };
     let wrong = "pkce-gen: standard output: file too large\n";
     assert_eq!(limited("ulimit -f 0; pkce-gen > file"), (3, wrong.to_owned()));
-    let wrong = "pkce-gen: standard output: too many open files\n";
-    assert_eq!(limited("ulimit -n 3; exec pkce-gen"), (3, wrong.to_owned()));
+    let wrong = "pkce-url: standard input: too many open files\n";
+    assert_eq!(limited("ulimit -n 4; exec pkce-url"), (3, wrong.to_owned()));
 }

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
+    args.caller.prepare()?;
     let freshness = Freshness { min_ttl: args.min_ttl, refresh: args.refresh };
     let mut document = access_token::current(&args.name, &freshness, &args.caller)?;
     if let Some((program, arguments)) = args.command.split_first() {

@@ -8,6 +8,7 @@ use clap::Parser;
 use pkce_tools::id_token::claims::{self, Policy};
 use pkce_tools::id_token::jwks::Keys;
 use pkce_tools::process::{Deadline, arguments};
+use pkce_tools::wire::http;
 use pkce_tools::{Document, Error, frame};
 
 /// Verify the ID token and add its claims.
@@ -39,7 +40,10 @@ fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, E
     // The keys are fetched once for all documents.
     let mut keys = match &args.jwks {
         Some(file) => Keys::from_file(file, &Deadline::after(args.timeout))?,
-        None => Keys::default(),
+        None => {
+            http::check_environment()?;
+            Keys::default()
+        }
     };
     let policy =
         Policy { leeway: args.leeway, trusted_audiences: args.trust_audience, now: args.now, timeout: args.timeout };

@@ -13,7 +13,7 @@ use crate::client::secret_file::{ONE_LINE, SecretFile, is_secret};
 use crate::document::Document;
 use crate::error::Error;
 use crate::process::{Deadline, arguments, environment};
-use crate::wire::form;
+use crate::wire::{form, http};
 
 /// The options of all tools that call the token endpoint, or one that is like it.
 #[derive(clap::Args)]
@@ -38,8 +38,14 @@ impl Caller {
         Deadline::after(self.timeout)
     }
 
-    /// Checks what needs no document: the file of the secret, which is read unless it is a pipe.
+    /// Checks what needs no document: what the environment says about requests, and the file of the secret, which is
+    /// read unless it is a pipe.
     pub fn prepare(&self) -> Result<(), Error> {
+        http::check_environment()?;
+        self.open_secret()
+    }
+
+    fn open_secret(&self) -> Result<(), Error> {
         let variable = environment::variable(SECRET_FILE_VARIABLE);
         let (subject, file) = match (&self.client_secret_file, &variable) {
             (Some(file), _) => ("--client-secret-file", file.as_path()),
@@ -55,7 +61,7 @@ impl Caller {
 
     /// The secret in the file, if one is named.
     fn secret(&self, deadline: &Deadline) -> Result<Option<Zeroizing<String>>, Error> {
-        self.prepare()?;
+        self.open_secret()?;
         let Some(file) = self.secret_file.get() else { return Ok(None) };
         file.lock().unwrap_or_else(PoisonError::into_inner).line(deadline).map(Some)
     }

@@ -80,7 +80,7 @@ impl Documents {
             message::note("reading a document from the terminal; end it with Ctrl-D");
         }
         let file = stdin.as_fd().try_clone_to_owned().map(File::from);
-        let file = file.map_err(|error| unreadable(&message::reason(&error)))?;
+        let file = file.map_err(|error| Error::unavailable(format!("standard input: {}", message::reason(&error))))?;
         Ok(Documents { stdin: BufReader::new(file), output })
     }
 

@@ -59,15 +59,14 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
         Ok(document) => return Ok(document),
         Err(error) => error,
     };
-    let may_be_spent = error.kind() == Kind::Unavailable && error.is_spent();
-    if error.kind() != Kind::LoginRequired && !may_be_spent {
+    if !matches!(error.kind(), Kind::LoginRequired | Kind::Unavailable) {
         return Err(error);
     }
     // Another document may have been stored meanwhile, without the lock.
     match store.read(name, &caller.deadline()) {
         Ok(Some(reread)) if is_new(&reread)? => Ok(reread.document),
         _ if usable => {
-            message::note(NOT_REFRESHED);
+            message::note(&format!("{NOT_REFRESHED}: {}", error.message()));
             Ok(document)
         }
         _ => Err(error),

@@ -1,12 +1,12 @@
 //! The listener: its pages, its connections, its port.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::common::{failure, free_port, listen, run, talk};
+use crate::common::{self, command, done, failure, free_port, listen, run, talk};
 use crate::{Login, V4, document, request};
 
 /// Whether this machine has the second stack.
@@ -207,4 +207,26 @@ fn tolerates_connections_that_close_or_reset_before_a_request() {
     }
     login.get("code=abc&state=st-123");
     assert_eq!(login.end().status, 0);
+}
+
+#[test]
+fn receives_the_redirect_with_the_last_descriptor_and_says_where_there_is_none() {
+    let mut ends = Vec::new();
+    for descriptors in 6..=12 {
+        let script = format!("ulimit -n {descriptors}; exec pkce-callback --no-browser");
+        let mut child = common::start(command("bash").args(["-c", &script]));
+        child.stdin.take().unwrap().write_all(document(V4).to_string().as_bytes()).unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("%3A") && stderr.read_line(&mut said).unwrap() > 0 {}
+        if let Some((_, port)) = said.split_once("127.0.0.1%3A") {
+            let port = port.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap();
+            talk(port, request("127.0.0.1", port, "code=c0de&state=st-123").as_bytes());
+        }
+        stderr.read_to_string(&mut said).unwrap();
+        let status = done(child).status;
+        assert!(status == 0 || status == 3 && said.contains(": too many open files\n"), "{descriptors}: {status} {said}");
+        ends.push(status);
+    }
+    assert!(ends.is_sorted_by(|few, more| few >= more) && ends.contains(&0) && ends.contains(&3), "{ends:?}");
 }

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::page::Page;
 use super::redirect::{Expected, Outcome};
@@ -79,16 +79,18 @@ impl Listener {
         self.connections.iter().map(|connection| connection.deadline).min()
     }
 
-    /// Serves all connections without blocking; returns the redirect that ends the wait, with its connection.
-    pub fn serve(&mut self, expected: &Expected) -> Option<(Outcome, Reply)> {
-        self.accept();
+    /// Serves all connections without blocking; returns the redirect that ends the wait, with its connection. Fails if
+    /// no connection can be accepted any more.
+    pub fn serve(&mut self, expected: &Expected) -> Result<Option<(Outcome, Reply)>, Error> {
+        self.accept()
+            .map_err(|error| Error::unavailable(format!("{}: {}", self.authority, message::reason(&error))))?;
         let now = Instant::now();
         let mut at = 0;
         while let Some(connection) = self.connections.get_mut(at) {
             let alive = match connection.proceed(&self.authority, &self.path, expected) {
                 Progress::Ended(outcome) => {
                     let connection = self.connections.swap_remove(at);
-                    return Some((outcome, Reply(connection)));
+                    return Ok(Some((outcome, Reply(connection))));
                 }
                 Progress::Ignored(why) => {
                     self.ignored = Some(why);
@@ -103,14 +105,14 @@ impl Listener {
                 self.connections.swap_remove(at);
             }
         }
-        None
+        Ok(None)
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self) -> io::Result<()> {
         let mut at = 0;
         // Limited, so that each connection is read at least once before it may be dropped for another.
         for _ in 0..MAX_CONNECTIONS / 8 {
-            let Some(socket) = self.sockets.get(at) else { return };
+            let Some(socket) = self.sockets.get(at) else { break };
             match socket.accept() {
                 Ok((stream, _)) => {
                     if self.connections.len() >= MAX_CONNECTIONS {
@@ -122,13 +124,17 @@ impl Listener {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => at += 1,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-                // Out of descriptors: the oldest connection makes room for the next.
+                // The system looks for a descriptor first, even if nobody connects.
+                Err(_) if !is_readable(socket) => at += 1,
+                // Out of descriptors, and no connection whose end would make room: to wait on would be a busy loop.
+                Err(error) if self.connections.is_empty() => return Err(error),
                 Err(_) => {
                     self.drop_oldest();
                     at += 1;
                 }
             }
         }
+        Ok(())
     }
 
     /// Drops the oldest connection that has sent nothing, or else the oldest of all.
@@ -139,6 +145,11 @@ impl Listener {
             self.connections.swap_remove(at);
         }
     }
+}
+
+/// Whether a connection waits to be accepted.
+fn is_readable(socket: &TcpListener) -> bool {
+    matches!(rustix::event::poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&Timespec::default())), Ok(1..))
 }
 
 /// The connection that waits for the final page.

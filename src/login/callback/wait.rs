@@ -118,8 +118,10 @@ impl Wait {
                 }
             }
         }
-        if let Some((outcome, reply)) = self.listener.as_mut().and_then(|listener| listener.serve(expected)) {
-            return Some(self.end(outcome, Some(reply)));
+        match self.listener.as_mut().map(|listener| listener.serve(expected)) {
+            Some(Ok(Some((outcome, reply)))) => return Some(self.end(outcome, Some(reply))),
+            Some(Err(error)) => return Some(Err(error)),
+            _ => {}
         }
         while let Some(line) = self.terminal.as_mut().and_then(Terminal::line) {
             match expected.pasted(&line) {
