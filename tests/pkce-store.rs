@@ -17,6 +17,9 @@ use common::{Output, command, done, failure, finish, lacks, make_fifo, new_direc
 use home::{DOCUMENT, Home, success};
 use serde_json::{Value, json};
 
+/// What a failure to write loses in a pipe.
+const LOST: &str = "the tokens are lost unless a file has them";
+
 /// A failure of pkce-store: it prints nothing for a next tool.
 fn refused(status: i32, message: &str) -> Output {
     Output { stdout: String::new(), ..failure("pkce-store", status, message) }
@@ -434,9 +437,12 @@ fn waits_for_the_lock_and_not_for_ever() {
     let lock = File::options().write(true).open(home.path("work.lock")).unwrap();
     lock.lock().unwrap();
     let path = home.path("work.lock").display().to_string();
-    for args in [&["work", "--timeout", "1"][..], &["--remove", "work", "--timeout", "1"]] {
-        let output = finish(home.command("pkce-store").args(args), DOCUMENT.as_bytes());
-        assert_eq!(output, refused(3, &format!("{path}: locked by another process for 1 s")));
+    let locked = format!("{path}: locked by another process for 1 s");
+    for (args, expected) in [
+        (&["work", "--timeout", "1"][..], refused(5, &format!("{locked}; {LOST}"))),
+        (&["--remove", "work", "--timeout", "1"], refused(3, &locked)),
+    ] {
+        assert_eq!(finish(home.command("pkce-store").args(args), DOCUMENT.as_bytes()), expected);
     }
     // Reading needs no lock.
     assert_eq!(home.load().stdout, DOCUMENT);
@@ -499,7 +505,7 @@ fn has_every_file_go_through_the_commands() {
         let output = sealed("pkce-load", &["work"], seal, open);
         let piped = wrong.starts_with("the command wrote nothing") && open == "yes";
         assert!(output == failure("pkce-load", 3, &message) || piped && output.status == 3, "{open}: {output:?}");
-        assert_eq!(sealed("pkce-store", &["work"], seal, open).status, 3, "{open}");
+        assert_eq!(sealed("pkce-store", &["work"], seal, open).status, 5, "{open}");
         assert_eq!(sealed("pkce-token", &["work"], seal, open).status, 3, "{open}");
     }
     for (seal, wrong) in [
@@ -507,7 +513,7 @@ fn has_every_file_go_through_the_commands() {
         ("cat >/dev/null", "the command wrote nothing, or too much"),
     ] {
         let output = sealed("pkce-store", &["work"], seal, open);
-        assert_eq!(output, refused(3, &format!("PKCE_SEAL: {wrong}")));
+        assert_eq!(output, refused(5, &format!("PKCE_SEAL: {wrong}; {LOST}")));
     }
     assert_eq!(fs::read(home.path("work.json")).unwrap(), stored);
     // A machine that can seal and not open stores what it cannot compare.
@@ -521,7 +527,8 @@ fn has_every_file_go_through_the_commands() {
 fn replaces_nothing_by_what_cannot_be_opened_again() {
     let home = Home::new();
     let hint = "\nhint: nothing was changed; PKCE_SEAL must encrypt for the key with which PKCE_OPEN decrypts";
-    let cannot = |wrong: &str| refused(3, &format!("PKCE_SEAL: its output cannot be opened: PKCE_OPEN: {wrong}{hint}"));
+    let cannot =
+        |wrong: &str| refused(5, &format!("PKCE_SEAL: its output cannot be opened: PKCE_OPEN: {wrong}; {LOST}{hint}"));
     let store = |seal: &str, open: &str| {
         let mut command = home.command("pkce-store");
         finish(command.arg("work").env("PKCE_SEAL", seal).env("PKCE_OPEN", open), DOCUMENT.as_bytes())
@@ -570,8 +577,8 @@ fn has_no_command_that_is_not_utf8_pass_for_none() {
     let home = Home::new();
     let seal = OsStr::from_bytes(b"exit 3 # \xff");
     let output = finish(home.command("pkce-store").arg("work").env("PKCE_SEAL", seal), DOCUMENT.as_bytes());
-    assert_eq!(output, refused(3, "PKCE_SEAL: the command failed (exit status: 3)"));
-    assert_eq!(home.files(), ["work.lock"]);
+    assert_eq!(output, refused(2, "PKCE_SEAL: not UTF-8"));
+    assert!(!home.directory().exists());
 }
 
 #[test]
@@ -584,8 +591,9 @@ fn ends_a_command_that_hangs_with_all_it_started() {
         let mut alone = home.command("setsid");
         alone.args(["--wait", tool]).args(args).env("PKCE_SEAL", "sleep 77 | cat").env("PKCE_OPEN", "sleep 77; cat");
         let output = finish(&mut alone, DOCUMENT.as_bytes());
-        assert_eq!(output.status, 3, "{output:?}");
-        assert!(output.stderr.contains("PKCE_OPEN: not finished within 1 s\n"), "{output:?}");
+        let (status, end) = if tool == "pkce-store" { (5, format!("; {LOST}\n")) } else { (3, "\n".to_owned()) };
+        assert_eq!(output.status, status, "{output:?}");
+        assert!(output.stderr.contains(&format!("PKCE_OPEN: not finished within 1 s{end}")), "{output:?}");
     }
     // Its standard error was open all the time, and was waited for above.
     assert!(started.elapsed().as_secs() < 60);
@@ -612,7 +620,7 @@ fn seals_with_age_as_the_manual_says() {
         cmp before store/work.json; echo same=$?",
     );
     let expected = "stored=0\n0\nage-encryption.org/v1\nr3fresh-r3fresh\n!3 unavailable pkce-load\nload=3\n\
-                    !3 unavailable pkce-token\ntoken=3\nstore=3\nsame=0\nrecipient=3\nsame=0\n";
+                    !3 unavailable pkce-token\ntoken=3\nstore=3\nsame=0\nrecipient=5\nsame=0\n";
     assert_eq!(output.stdout, expected, "{output:?}");
     let path = home.path("work.json").display().to_string();
     for tool in ["pkce-load", "pkce-token", "pkce-store"] {

@@ -15,7 +15,9 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use common::{Output, command, done, failure, finish, json_response, kill, lacks, make_fifo, response, start};
+use common::{
+    Output, command, done, failure, finish, free_port, json_response, kill, lacks, make_fifo, response, start,
+};
 use rotating::{Session, now, number, refused, rotate};
 use serde_json::{Value, json};
 
@@ -241,26 +243,50 @@ fn prints_a_valid_token_where_it_cannot_be_refreshed() {
     let mut document = session.document(0, now() + 40);
     session.store(&document);
     let output = session.token(&["-r", "access_token"]);
-    let note = "pkce-token: note: the token expires within --min-ttl and cannot be refreshed\n";
-    assert_eq!((output.status, output.stdout, output.stderr.as_str()), (0, format!("{}\n", access(0)), note));
+    let note = "pkce-token: note: the token expires within --min-ttl and cannot be refreshed";
+    let refused = format!("{note}: token endpoint: invalid_grant\n");
+    assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{}\n", access(0)), refused));
     assert_eq!(session.token(&["--refresh"]).status, 5);
     document.as_object_mut().unwrap().remove("refresh_token");
     session.store(&document);
     let output = session.token(&["-r", "access_token"]);
-    assert_eq!((output.status, output.stdout, output.stderr.as_str()), (0, format!("{}\n", access(0)), note));
+    assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{}\n", access(0)), format!("{note}\n")));
     assert_eq!(session.refreshes(), 2);
     // It is valid for longer than that: nothing to note.
     assert_eq!(session.token(&["--min-ttl", "5"]).stderr, "");
 }
 
 #[test]
+fn prints_a_valid_token_where_the_server_cannot_be_reached_or_the_disk_is_full() {
+    let session = Session::responding(|_, _| refused());
+    let mut document = session.document(0, now() + 40);
+    let port = free_port();
+    document["token_endpoint"] = json!(format!("http://127.0.0.1:{port}/token"));
+    session.store(&document);
+    let note = "pkce-token: note: the token expires within --min-ttl and cannot be refreshed";
+    let valid = (0, format!("{}\n", access(0)));
+    let output = session.token(&["-r", "access_token"]);
+    let why = "token endpoint: 127.0.0.1: connection refused";
+    assert_eq!(((output.status, output.stdout), output.stderr), (valid.clone(), format!("{note}: {why}\n")));
+    let script = "ulimit -f 8; pkce-token work -r access_token";
+    let output = finish(session.command("bash").args(["-c", script]), b"");
+    let why = format!("{}: file too large", session.path("work.json").display());
+    assert_eq!(((output.status, output.stdout), output.stderr), (valid, format!("{note}: {why}\n")));
+    assert_eq!(session.token(&["--refresh"]).status, 3);
+}
+
+#[test]
 fn prints_a_valid_token_where_the_refresh_token_may_be_spent() {
-    for octets in [Vec::new(), response(500, "", "")] {
+    let closed = "127.0.0.1: the server closed the connection";
+    for (octets, why) in [(Vec::new(), closed), (response(500, "", ""), "the server responded with 500")] {
         let session = Session::responding(move |_, _| octets.clone());
         session.store(&session.document(0, now() + 40));
         let output = session.token(&["-r", "access_token"]);
-        let note = "pkce-token: note: the token expires within --min-ttl and cannot be refreshed\n";
-        assert_eq!((output.status, output.stdout, output.stderr.as_str()), (0, format!("{}\n", access(0)), note));
+        let note = format!(
+            "pkce-token: note: the token expires within --min-ttl and cannot be refreshed: token endpoint: {why}; \
+             the refresh token may be spent; try again to find out\n"
+        );
+        assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{}\n", access(0)), note));
         assert!(session.path("work.pending").is_file());
         assert_ne!(session.token(&["--refresh"]).status, 0);
         assert_eq!(session.refreshes(), 2);

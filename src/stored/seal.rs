@@ -1,6 +1,5 @@
 //! The commands of `PKCE_SEAL` and `PKCE_OPEN`, which filter each stored file.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
@@ -13,11 +12,11 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::message;
-use crate::process::Deadline;
+use crate::process::{Deadline, environment};
 
 /// Fails if only `PKCE_OPEN` is set: a sealed file would be replaced by one that is not. Status 2.
 pub fn check() -> Result<(), Error> {
-    if line("PKCE_OPEN").is_some() && line("PKCE_SEAL").is_none() {
+    if environment::variable("PKCE_OPEN").is_some() && environment::variable("PKCE_SEAL").is_none() {
         return Err(Error::usage("PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed"));
     }
     Ok(())
@@ -25,20 +24,20 @@ pub fn check() -> Result<(), Error> {
 
 /// Whether the stored files are sealed.
 pub fn is_used() -> bool {
-    line("PKCE_SEAL").is_some() || line("PKCE_OPEN").is_some()
+    environment::variable("PKCE_SEAL").is_some() || environment::variable("PKCE_OPEN").is_some()
 }
 
 /// Whether stored files can be read; a machine that can only seal them cannot.
 pub fn can_open() -> bool {
-    line("PKCE_SEAL").is_none() || line("PKCE_OPEN").is_some()
+    environment::variable("PKCE_SEAL").is_none() || environment::variable("PKCE_OPEN").is_some()
 }
 
 /// The octets, filtered by the command in this variable; `None` if it is not set.
 pub fn filter(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    let Some(line) = line(variable) else { return Ok(None) };
+    let Some(line) = environment::variable(variable) else { return Ok(None) };
     let failed = |wrong: &str| Error::unavailable(format!("{variable}: {wrong}"));
     let mut command = Command::new("sh");
-    command.arg("-c").arg(line).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(["-c", &line]).stdin(Stdio::piped()).stdout(Stdio::piped());
     // A process group can be killed as a whole; but with a terminal, the command may prompt for a passphrase there.
     let grouped = File::open("/dev/tty").is_err();
     if grouped {
@@ -70,11 +69,6 @@ pub fn filter(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Opti
         Ok(Ok(result)) if !result.is_empty() && result.len() as u64 <= MAX_SIZE => Ok(Some(result)),
         _ => Err(failed("the command wrote nothing, or too much")),
     }
-}
-
-/// The command in this variable; one that is not UTF-8 must not count as none.
-fn line(variable: &str) -> Option<OsString> {
-    std::env::var_os(variable).filter(|line| !line.is_empty())
 }
 
 fn kill(child: &mut Child, grouped: bool) {

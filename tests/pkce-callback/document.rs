@@ -65,7 +65,7 @@ fn refuses_documents_it_cannot_wait_for() {
     let named = |redirect_uri: &str| with("redirect_uri", json!(redirect_uri));
     let port_zero = "redirect_uri: port 0 cannot be used without a listener\n\
                      hint: name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback";
-    let cases: [(Value, &[&str], i32, &str); 11] = [
+    let cases: [(Value, &[&str], i32, &str); 10] = [
         (without("state"), &[], 2, "state: missing\nhint: pkce-gen adds it"),
         (with("state", json!(5)), &[], 2, "state: must be a string"),
         (with("state", json!("")), &[], 2, "state: must not be empty"),
@@ -91,8 +91,7 @@ fn refuses_documents_it_cannot_wait_for() {
             "authorization_url: the server accepts pushed requests only\n\
              hint: put pkce-push between pkce-url and pkce-callback",
         ),
-        (document(V4), &["--response-file", "x"], 2, port_zero),
-        (document(V4), &["--paste"], 2, port_zero),
+        (document(V4), &["--response-file", "/dev/null"], 2, port_zero),
         (
             named("https://app.example/cb"),
             &["--paste"],

@@ -225,7 +225,10 @@ fn receives_the_redirect_with_the_last_descriptor_and_says_where_there_is_none()
         }
         stderr.read_to_string(&mut said).unwrap();
         let status = done(child).status;
-        assert!(status == 0 || status == 3 && said.contains(": too many open files\n"), "{descriptors}: {status} {said}");
+        assert!(
+            status == 0 || status == 3 && said.contains(": too many open files\n"),
+            "{descriptors}: {status} {said}"
+        );
         ends.push(status);
     }
     assert!(ends.is_sorted_by(|few, more| few >= more) && ends.contains(&0) && ends.contains(&3), "{ends:?}");

@@ -242,7 +242,7 @@ fn refuses_files_that_hold_no_secret() {
         (b"one\ntwo\n", line),
         (b"a\0b", line),
         (b"\x1b[31m", line),
-        (b"\xff", "stream did not contain valid utf-8"),
+        (b"\xff", "not UTF-8"),
     ] {
         let file = directory.path().join("secret");
         std::fs::write(&file, text).unwrap();
