@@ -8,30 +8,28 @@ mod tls;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::Command;
 
-use common::{Output, Server, command, done, failure, json_response, make_fifo, new_directory, response, start};
+use common::{Server, command, failure, json_response, make_fifo, new_directory, response, unfed};
 use serde_json::json;
 use tempfile::TempDir;
 use tls::{Authority, HttpsProxy};
 
 /// Tools that send requests, with arguments under which they would send one to this machine.
-const TOOLS: [(&str, &[&str]); 2] =
-    [("pkce-discover", &["http://127.0.0.1:1", "--timeout", "20"]), ("pkce-register", &["--timeout", "20"])];
-
-/// What a tool leaves whose standard input does not end before the tool does.
-fn unread(command: &mut Command) -> Output {
-    let mut child = start(command);
-    let input = child.stdin.take();
-    let output = done(child);
-    drop(input);
-    output
-}
+const TOOLS: [(&str, &[&str]); 8] = [
+    ("pkce-discover", &["http://127.0.0.1:1"]),
+    ("pkce-register", &[]),
+    ("pkce-push", &[]),
+    ("pkce-exchange", &[]),
+    ("pkce-verify", &[]),
+    ("pkce-refresh", &[]),
+    ("pkce-revoke", &[]),
+    ("pkce-token", &["work"]),
+];
 
 /// Each tool fails like this with these variables set, before it reads its input.
 fn refuses(variables: &[(&str, &OsStr)], message: &str) {
     for (tool, args) in TOOLS {
-        let output = unread(command(tool).args(args).envs(variables.iter().copied()));
+        let output = unfed(command(tool).args(args).envs(variables.iter().copied()));
         assert_eq!(output, failure(tool, 2, message), "{variables:?}");
     }
 }
@@ -45,7 +43,7 @@ fn accepts(variables: &[(&str, &OsStr)]) -> String {
             "code_challenge_methods_supported": ["S256"],
         }))
     });
-    let output = unread(command("pkce-discover").arg(server.url("")).envs(variables.iter().copied()));
+    let output = unfed(command("pkce-discover").arg(server.url("")).envs(variables.iter().copied()));
     assert_eq!((output.status, server.requests().len()), (0, 1), "{variables:?} {output:?}");
     output.stderr
 }
@@ -234,7 +232,7 @@ fn loads_the_certificates_once_for_all_requests() {
     let proxy = HttpsProxy::start(|_, _| response(404, "", ""));
     let mut tool = command("pkce-discover");
     proxy.trusted_by(tool.arg("https://id.example/a").env("SSL_CERT_DIR", Path::new("/nothing-here")));
-    let output = unread(&mut tool);
+    let output = unfed(&mut tool);
     assert!(proxy.requested().len() > 1);
     let lines: Vec<&str> = output.stderr.lines().collect();
     assert_eq!(lines.first(), Some(&"pkce-discover: note: SSL_CERT_DIR: no such file or directory"));
