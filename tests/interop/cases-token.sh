@@ -110,7 +110,7 @@ keeps_a_token_all_its_life() {
   is 'what is left' "$(pkce-load work | jq -c '[has("access_token", "refresh_token")]')" '[false,false]'
   status=0
   pkce-token work -- touch "$case/started" 2>"$case/err" || status=$?
-  is 'the status' "$status" 5
+  is 'the status' "$status" 115
   [ ! -e "$case/started" ] || fail 'the command was started'
   # The server has forgotten both.
   status=0
