@@ -64,6 +64,7 @@ struct Report {
     oauth: OauthError,
     http_status: Option<u16>,
     is_spent: bool,
+    loses_input: bool,
     is_silent: bool,
     tool: Option<String>,
     exit_status: Option<u8>,
@@ -128,6 +129,12 @@ impl Error {
     /// Makes it the error of a failed check: status 4.
     pub fn as_untrusted(mut self) -> Error {
         self.kind = Kind::Untrusted;
+        self
+    }
+
+    /// Makes it a failure of something outside: status 3.
+    pub fn as_unavailable(mut self) -> Error {
+        self.kind = Kind::Unavailable;
         self
     }
 
@@ -202,6 +209,12 @@ impl Error {
         self.appending(consequence)
     }
 
+    /// Marks a failure that is not the document's fault, so that with it what only a pipe had is lost.
+    pub fn losing_input(mut self) -> Error {
+        self.report.loses_input = true;
+        self
+    }
+
     /// Adds what is lost: a failure that could have been retried then requires a login, and is never silent.
     pub fn with_loss(mut self, lost: &str) -> Error {
         self.report.is_silent = false;
@@ -256,6 +269,11 @@ impl Error {
     /// Whether a code or a refresh token was sent, and no response shows whether it is spent.
     pub fn is_spent(&self) -> bool {
         self.report.is_spent
+    }
+
+    /// Whether the document, if only a pipe had it, is lost with this failure.
+    pub fn loses_input(&self) -> bool {
+        self.report.loses_input || self.kind == Kind::Unavailable
     }
 
     /// Whether another tool reports it.

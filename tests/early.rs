@@ -14,7 +14,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
-use common::{Output, Server, command, done, failure, finish, make_fifo, response, run, start, unfed, write_program};
+use common::{
+    Output, Server, command, done, failure, finish, lacks, make_fifo, response, run, start, unfed, write_program,
+};
 use home::Home;
 use serde_json::{Value, json};
 
@@ -183,6 +185,84 @@ fn keys_that_cannot_be_fetched_lose_the_tokens_of_a_pipe_and_not_those_of_a_file
     let from_file = verify.args(["--timeout", "1"]).stdin(fs::File::open(&file).unwrap()).output().unwrap();
     assert_eq!(from_file.status.code(), Some(3));
     assert_eq!(String::from_utf8(from_file.stderr).unwrap(), format!("pkce-verify: {wrong}\n"));
+}
+
+#[test]
+fn keys_that_the_server_refuses_lose_the_tokens_of_a_pipe_too() {
+    for (status, body, wrong, is_temporary) in [
+        (403, "", "the server responded with 403", true),
+        (404, "", "not found (404)", true),
+        (302, "", "redirect (302) not followed", false),
+        (200, "<html>", "HTML, not JSON (proxy or captive portal?)", false),
+    ] {
+        let server = Server::start(move |_| response(status, "text/html", body));
+        let output = run("pkce-verify", &["--timeout", "1"], &with_tokens(&server).to_string());
+        let message = format!("JWKS: {wrong}; the tokens are lost unless a file has them");
+        assert_eq!(output, failure("pkce-verify", if is_temporary { 5 } else { 4 }, &message));
+        assert_eq!(server.requests().len() > 1, is_temporary, "{status}");
+    }
+}
+
+#[test]
+fn keys_behind_a_proxy_are_asked_for_until_the_timeout_too() {
+    let proxy = Server::start(|_| response(502, "", ""));
+    let mut document = with_tokens(&proxy);
+    document["jwks_uri"] = json!("https://id.example/jwks");
+    document["issuer"] = json!("https://id.example");
+    let mut verify = command("pkce-verify");
+    verify.args(["--timeout", "1"]).env("HTTPS_PROXY", proxy.url(""));
+    let output = finish(&mut verify, document.to_string().as_bytes());
+    let message = "id.example: the proxy did not connect; the tokens are lost unless a file has them\n\
+                   hint: check the proxy in HTTPS_PROXY, or list the host in NO_PROXY";
+    assert_eq!(output, failure("pkce-verify", 5, message));
+    assert!(proxy.requests().len() > 1);
+}
+
+#[test]
+fn a_member_that_is_missing_from_a_verified_document_is_told_with_the_loss() {
+    let document = home::DOCUMENT.replace("{\"access_token\"", "{\"id_token_claims\":{\"sub\":\"u\"},\"access_token\"");
+    let output = run("pkce-verify", &["-r", "no-member"], &document);
+    let message = "pkce-verify: no-member: missing; the tokens are lost unless a file has them\n";
+    assert_eq!(output, Output { status: 2, stdout: String::new(), stderr: message.to_owned() });
+}
+
+#[test]
+fn a_file_of_no_keys_and_a_device_without_a_secret_are_told_before_standard_input_is_read() {
+    let home = Home::new();
+    let file = home.root.path().join("keys");
+    fs::write(&file, "{\"keys\":[]}").unwrap();
+    let keys = unfed(command("pkce-verify").arg("--jwks").arg(&file));
+    assert_eq!(keys, failure("pkce-verify", 2, "--jwks: keys: empty"));
+    let secret = unfed(command("pkce-exchange").args(["--client-secret-file", "/dev/null"]));
+    assert_eq!(secret, failure("pkce-exchange", 2, "--client-secret-file: must contain one line of text"));
+}
+
+#[test]
+fn descriptors_that_do_not_block_are_waited_for() {
+    // Python's: O_NONBLOCK belongs to the pipe, which the tool inherits.
+    if lacks(&["python3"]) {
+        return;
+    }
+    let home = Home::new();
+    let late = "import os, sys, time\n\
+        reader, writer = os.pipe(); os.set_blocking(reader, False); document = sys.stdin.buffer.read()\n\
+        if os.fork() == 0: os.dup2(reader, 0); os.close(writer); os.execvp('pkce-store', ['pkce-store', 'work'])\n\
+        time.sleep(0.1); os.write(writer, document); os.close(writer); sys.exit(os.wait()[1] >> 8)";
+    let stored = finish(home.command("python3").args(["-c", late]), home::DOCUMENT.as_bytes());
+    assert_eq!(stored, home::success());
+    assert_eq!(home.load().stdout, home::DOCUMENT);
+    let slow = "import os, sys, time\n\
+        reader, writer = os.pipe(); os.set_blocking(writer, False)\n\
+        if os.fork() == 0: os.dup2(writer, 1); os.close(reader); os.execvp('pkce-url', ['pkce-url', '-r', 'own'])\n\
+        os.close(writer); time.sleep(0.1); size = 0\n\
+        while octets := os.read(reader, 4096): size += len(octets)\n\
+        print(size); sys.exit(os.wait()[1] >> 8)";
+    let document = json!({
+        "authorization_endpoint": "https://id.example/a", "client_id": "cli", "state": "s", "code_challenge": "c".repeat(43),
+        "own": "o".repeat(500_000),
+    });
+    let printed = finish(command("python3").args(["-c", slow]), document.to_string().as_bytes());
+    assert_eq!(printed, Output { status: 0, stdout: "500001\n".to_owned(), stderr: String::new() });
 }
 
 #[test]

@@ -158,6 +158,8 @@ fn takes_only_the_refusal_of_the_token_for_the_end_of_the_login() {
         (200, json!({ "ok": false }), "unnamed error"),
         (400, json!({ "error": "Refresh token is invalid or expired" }), "Refresh token is invalid or expired"),
         (400, described("invalid_request", "Refresh token expired."), "invalid_request: Refresh token expired."),
+        (400, described("invalid_request", "RefreshToken expired"), "invalid_request: RefreshToken expired"),
+        (400, described("invalid_request", "the refresh-token is used"), "invalid_request: the refresh-token is used"),
         (401, described("invalid_request", "bad refresh_token"), "invalid_request: bad refresh_token"),
         (400, described("invalid_request", "The REFRESH-TOKEN is old"), "invalid_request: The REFRESH-TOKEN is old"),
         (400, json!({ "error": "access_denied" }), "access_denied"),
@@ -274,6 +276,36 @@ fn trusts_no_success_without_usable_tokens() {
 }
 
 #[test]
+fn takes_tokens_beside_an_error_that_names_none() {
+    let form = "application/x-www-form-urlencoded";
+    let json = "application/json";
+    for (media_type, body) in [
+        (json, "{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"refresh_token\":\"next\",\"error\":\"\"}"),
+        (json, "{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"refresh_token\":\"next\",\"error\":false}"),
+        (json, "{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"refresh_token\":\"next\",\"error\":{}}"),
+        (form, "access_token=a&token_type=bearer&refresh_token=next&error="),
+    ] {
+        let (output, _) = with_response(response(200, media_type, body));
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{body}");
+        let got = output.json();
+        assert_eq!(
+            (&got["access_token"], &got["refresh_token"], got.get("error")),
+            (&json!("a"), &json!("next"), None)
+        );
+    }
+}
+
+#[test]
+fn makes_room_for_the_next_response_before_it_is_sent_for() {
+    let server = Server::start(|_| json_response(&tokens()));
+    let added = json!({ "own": "o".repeat(1000 * 1024), "token_answer_members": ["own"] });
+    let output = run("pkce-refresh", &[], &with(&server, added).to_string());
+    let note = "the document would be too large, so the other members of token responses are left out";
+    assert_eq!((output.status, output.stderr.as_str()), (0, format!("pkce-refresh: note: {note}\n").as_str()));
+    assert_eq!(output.json().get("own"), None);
+}
+
+#[test]
 fn keeps_the_refresh_token_where_the_new_one_is_empty_or_malformed() {
     for (token, note) in [
         (json!(""), ""),
@@ -346,7 +378,7 @@ fn neither_sends_a_token_nor_loses_one_for_the_size_of_the_document() {
     let message = "document: larger than 960 KiB, which leaves no room for the response";
     assert_eq!((output, server.requests().len()), (failure("pkce-refresh", 2, message), 0));
     let output = run("pkce-refresh", &[], &of_size(500 * 1024));
-    let note = "the document would be larger than 1 MiB, so the other members of token responses are left out";
+    let note = "the document would be too large, so the other members of token responses are left out";
     assert_eq!((output.status, output.stderr.as_str()), (0, format!("pkce-refresh: note: {note}\n").as_str()));
     let got = output.json();
     assert_eq!((&got["refresh_token"], got.get("added")), (&json!("next"), None));

@@ -214,7 +214,7 @@ fn starts_no_command_where_there_is_no_token() {
     assert_eq!(without(&[]), failed(115, nothing));
     assert_eq!(session.token(&["--header"]), failed(5, nothing));
     assert_eq!(session.token(&[]), failure("pkce-token", 5, nothing));
-    let no_refresh = "access_token: missing, expired or refused, and there is no refresh token\n\
+    let no_refresh = "there is no refresh token\n\
                       hint: servers issue one if the scope includes offline_access; most require --prompt consent as well";
     let mut document = session.document(0, 5);
     document.as_object_mut().unwrap().remove("refresh_token");
@@ -250,7 +250,10 @@ fn prints_a_valid_token_where_it_cannot_be_refreshed() {
     document.as_object_mut().unwrap().remove("refresh_token");
     session.store(&document);
     let output = session.token(&["-r", "access_token"]);
-    assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{}\n", access(0)), format!("{note}\n")));
+    assert_eq!(
+        (output.status, output.stdout, output.stderr),
+        (0, format!("{}\n", access(0)), format!("{note}: there is no refresh token\n"))
+    );
     assert_eq!(session.refreshes(), 2);
     // It is valid for longer than that: nothing to note.
     assert_eq!(session.token(&["--min-ttl", "5"]).stderr, "");
@@ -273,6 +276,78 @@ fn prints_a_valid_token_where_the_server_cannot_be_reached_or_the_disk_is_full()
     let why = format!("{}: file too large", session.path("work.json").display());
     assert_eq!(((output.status, output.stdout), output.stderr), (valid, format!("{note}: {why}\n")));
     assert_eq!(session.token(&["--refresh"]).status, 3);
+}
+
+#[test]
+fn prints_a_valid_token_while_its_lock_is_held() {
+    let session = Session::responding(|_, _| refused());
+    session.store(&session.document(0, now() + 40));
+    let lock = std::fs::File::options().write(true).open(session.path("work.lock")).unwrap();
+    lock.lock().unwrap();
+    let output = session.token(&["-r", "access_token", "--timeout", "1"]);
+    let note = format!(
+        "pkce-token: note: the token expires within --min-ttl and cannot be refreshed: {}: locked by another process for \
+         1 s\n",
+        session.path("work.lock").display()
+    );
+    assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{}\n", access(0)), note));
+    assert_eq!(session.token(&["--refresh", "--timeout", "1"]).status, 3);
+}
+
+#[test]
+fn leaves_out_an_id_token_whose_claims_cannot_be_read() {
+    for (id_token, wrong) in [("garbage", "not three parts separated by dots"), ("e30.e30.e30", "header: alg: missing")]
+    {
+        let response = json_response(&json!({
+            "access_token": "new", "token_type": "Bearer", "refresh_token": "next", "id_token": id_token,
+        }));
+        let session = Session::responding(move |_, _| response.clone());
+        let mut document = session.document(0, 1);
+        document["id_token_claims"] = json!({ "iss": "https://id.example", "sub": "u" });
+        session.store(&document);
+        let output = session.token(&["-r", "access_token"]);
+        let note = format!("pkce-token: note: token endpoint: id_token: {wrong}; left out\n");
+        assert_eq!((output.status, output.stdout.as_str(), output.stderr), (0, "new\n", note));
+        assert_eq!((&session.stored()["refresh_token"], session.stored().get("id_token")), (&json!("next"), None));
+    }
+}
+
+#[test]
+fn refreshes_once_for_many_at_once_where_tokens_expire_at_once() {
+    let session = Session::responding(|grant, token| {
+        let rotated = String::from_utf8(rotate(grant, token)).unwrap();
+        let (head, body) = rotated.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let mut body: Value = serde_json::from_str(body).unwrap();
+        body["expires_in"] = json!(0);
+        thread::sleep(Duration::from_millis(300));
+        json_response(&body)
+    });
+    session.store_expired();
+    let script = "for i in $(seq 20); do pkce-token work >/dev/null & done; wait; pkce-load work -r expires_in";
+    let output = finish(session.command("bash").args(["-c", script]), b"");
+    assert_eq!(output, Output { status: 0, stdout: "0\n".to_owned(), stderr: String::new() });
+    // One that started late finds the token of the others expired; without sharing there would be twenty.
+    assert!(session.refreshes() < 20, "{}", session.refreshes());
+}
+
+#[test]
+fn refreshes_where_no_thread_can_be_created() {
+    // A limit of processes is no limit to root.
+    if !rustix::process::geteuid().is_root() || lacks(&["setpriv"]) {
+        return;
+    }
+    let session = Session::new(Duration::ZERO);
+    session.store_expired();
+    let own = finish(session.command("chown").args(["-R", "65534"]).arg(session.home()), b"");
+    assert_eq!(own.status, 0, "{own:?}");
+    let opened = finish(session.command("chmod").arg("755").arg(session.home().parent().unwrap()), b"");
+    assert_eq!(opened.status, 0, "{opened:?}");
+    let script = "ulimit -u 0; exec setpriv --reuid 65534 --clear-groups pkce-token work";
+    let output = finish(session.command("bash").args(["-c", script]), b"");
+    let message = "token endpoint: 127.0.0.1: threads: resource temporarily unavailable";
+    assert_eq!(output, failure("pkce-token", 3, message));
+    assert_eq!((session.refreshes(), session.path("work.pending").exists()), (0, false));
 }
 
 #[test]
@@ -397,7 +472,7 @@ fn believes_no_end_that_is_further_away_than_the_token_lives() {
     assert_eq!(session.token(&[]).json()["access_token"], access(latest));
     // Without a refresh token, it is an expired one.
     session.store(&common::changed(session.document(latest, 4_102_444_800), &json!({ "refresh_token": null })));
-    let message = "access_token: missing, expired or refused, and there is no refresh token\n\
+    let message = "there is no refresh token\n\
                    hint: servers issue one if the scope includes offline_access; most require --prompt consent as well";
     assert_eq!(session.token(&[]), failure("pkce-token", 5, message));
 }

@@ -20,8 +20,8 @@ pub fn kind(code: &str) -> Kind {
 /// longer accept, so whatever is not known to mean something else means that: status 5.
 pub fn kind_at_refresh(code: &str, description: Option<&str>) -> Kind {
     let is_about_token = || {
-        let words = description.unwrap_or_default().to_lowercase().replace(['_', '-'], " ");
-        words.contains("refresh token")
+        let letters = description.unwrap_or_default().chars().filter(|character| character.is_alphanumeric());
+        letters.collect::<String>().to_lowercase().contains("refreshtoken")
     };
     match code {
         "invalid_request" if !is_about_token() => Kind::Refused,

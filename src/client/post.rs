@@ -156,10 +156,13 @@ impl Post<'_> {
         let error = match (status, read) {
             _ if self.ignores_body(status) => self.without_oauth_error(status),
             (_, Ok(object)) if code.is_some() => self.refused(&code.unwrap_or_default(), &object),
-            (200 | 201, Ok(object)) if object.json("error").is_some_and(|error| error != "null") => {
+            (200 | 201, Ok(object)) if object.json("error").is_some_and(|error| !NO_ERROR.contains(&error)) => {
                 object.wrong("error", "must be a string")
             }
-            (200 | 201, Ok(object)) => return Ok(object),
+            (200 | 201, Ok(mut object)) => {
+                object.remove(&["error"]);
+                return Ok(object);
+            }
             (200 | 201, Err(error)) => self.maybe_spent(error),
             _ => self.without_oauth_error(status),
         };
@@ -236,11 +239,8 @@ impl Post<'_> {
 
 /// The error code in a response: RFC 6749 section 5.2, and Slack's `"ok":false`.
 fn error_code(object: &Document) -> Option<String> {
-    if object.json("ok") == Some("false") || object.json("error").is_some_and(|error| error.starts_with('"')) {
-        let code = object.text("error").ok().flatten().filter(|code| !code.is_empty());
-        return Some(code.unwrap_or_else(|| "unnamed error".to_owned()));
-    }
-    None
+    let code = object.text("error").ok().flatten().filter(|code| !code.is_empty());
+    if object.json("ok") == Some("false") { Some(code.unwrap_or_else(|| "unnamed error".to_owned())) } else { code }
 }
 
 /// Server text with our secrets redacted: some servers repeat the code in their description.
@@ -266,6 +266,9 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The media type of a JSON object.
 pub const JSON: &str = "application/json";
+
+/// What some servers send as `error` although there is none.
+const NO_ERROR: [&str; 6] = ["null", "\"\"", "false", "0", "{}", "[]"];
 
 /// The parameters that no message may repeat.
 const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "client_secret"];

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal};
 use std::os::fd::AsFd;
 
 use zeroize::Zeroizing;
@@ -94,15 +94,29 @@ impl Documents {
         }
     }
 
+    /// Waits for input, and for the reader's end meanwhile.
+    fn wait(&self) -> Result<(), Error> {
+        match self.output {
+            Watch::Reader => reader::wait_for(self.stdin.get_ref()),
+            Watch::Nothing => {
+                reader::wait_readable(self.stdin.get_ref());
+                Ok(())
+            }
+        }
+    }
+
     /// The octets of the next object, or of a line that is not an object; reading stops above the size limit.
     fn octets(&mut self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut octets = Zeroizing::new(Vec::new());
         let mut scan = Scan::default();
         loop {
-            if self.output == Watch::Reader && self.stdin.buffer().is_empty() {
-                reader::wait_for(self.stdin.get_ref())?;
+            if self.stdin.buffer().is_empty() {
+                self.wait()?;
             }
-            let chunk = self.stdin.fill_buf().map_err(|error| unreadable(&message::reason(&error)))?;
+            let chunk = match self.stdin.fill_buf() {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => continue,
+                read => read.map_err(|error| unreadable(&message::reason(&error)))?,
+            };
             let end = chunk.iter().position(|octet| scan.ends_at(*octet));
             let used = end.map_or(chunk.len(), |end| end + 1);
             octets.extend_from_slice(chunk.get(..used).unwrap_or_default());

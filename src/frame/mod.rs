@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::document::Document;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::message;
 use crate::process::environment;
 use input::{Documents, Watch};
@@ -72,7 +72,7 @@ where
         let mut next = Some(documents.next()?.ok_or_else(input::empty)?);
         while let Some(document) = next {
             let has_tokens = has_tokens(&document);
-            let printed = change(document).and_then(|changed| output.print(&changed));
+            let printed = change(document).and_then(|changed| output.print(&changed).map_err(Error::losing_input));
             printed.map_err(|error| with_loss_of_pipe(error, has_tokens))?;
             next = documents.next()?;
         }
@@ -164,10 +164,10 @@ fn with_loss(error: Error, before: Option<&Document>, after: &Document) -> Error
     }
 }
 
-/// Adds to a failure that could have been retried that the document's tokens are lost with it, if they came through a
-/// pipe: to retry, the document would have to be there.
+/// Adds to a failure that is not the document's fault that its tokens are lost, if they came through a pipe: to try again,
+/// the document would have to be there.
 fn with_loss_of_pipe(error: Error, has_tokens: bool) -> Error {
-    if error.kind() == Kind::Unavailable && has_tokens && input::is_piped() {
+    if error.loses_input() && has_tokens && input::is_piped() {
         error.with_loss("the tokens are lost unless a file has them")
     } else {
         error

@@ -50,7 +50,16 @@ impl Output {
     }
 
     fn write(&self, text: &str) -> Result<(), Error> {
-        (&self.stdout).write_all(text.as_bytes()).map_err(|error| write_error(&error))
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match (&self.stdout).write(rest) {
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => reader::wait_writable(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(write_error(&error)),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -78,7 +78,11 @@ impl KeyFile {
                 let wrong = |wrong: &str| Error::usage(format!("{JWKS_OPTION}: {wrong}"));
                 let octets = self.file.read(document::MAX_SIZE, deadline)?;
                 let document = Document::parse(&octets).map_err(|reason| wrong(&reason))?;
-                KeySet::parse(&document).map_err(wrong)?
+                let set = KeySet::parse(&document).map_err(wrong)?;
+                if document.json("keys") == Some("[]") {
+                    return Err(wrong("keys: empty"));
+                }
+                set
             }
         };
         Ok(self.set.insert(set))
@@ -187,14 +191,18 @@ impl Public {
     }
 }
 
-/// Fetches the keys. Tokens are at stake, so an unavailable server is retried until the deadline.
+/// Fetches the keys. Tokens are at stake, so a server that does not give them is asked again until the deadline.
 fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
+    let set = fetched(client, url).map_err(Error::losing_input)?;
+    KeySet::parse(&set).map_err(|wrong| Error::untrusted(format!("JWKS: {wrong}")).losing_input())
+}
+
+fn fetched(client: &Client, url: &Url) -> Result<Document, Error> {
     let mut pause = FIRST_PAUSE;
-    let set = loop {
+    loop {
         let error = match client.get(url).and_then(|response| metadata::read("JWKS", &response)) {
-            // An error with a hint is for the user to fix; waiting does not help.
-            Err(error) if error.kind() == Kind::Unavailable && error.hint_text().is_none() => error,
-            read => break read?,
+            Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Refused) => error.as_unavailable(),
+            read => return read,
         };
         if pause == FIRST_PAUSE && io::stderr().is_terminal() {
             message::note(&format!("{}; retrying", error.message()));
@@ -203,8 +211,7 @@ fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
             return Err(error);
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
-    };
-    KeySet::parse(&set).map_err(|wrong| Error::untrusted(format!("JWKS: {wrong}")))
+    }
 }
 
 const JWKS_OPTION: &str = "--jwks";

@@ -15,8 +15,8 @@ use crate::message;
 use crate::process::Deadline;
 
 /// Exchanges the document's code for tokens: one POST, never repeated.
-pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Result<Document, Error> {
-    document.check_room()?;
+pub fn exchange(document: Document, caller: &Caller, format: Format) -> Result<Document, Error> {
+    let mut document = with_room(document)?;
     check_iss(&document)?;
     let code = document.need_visible("code")?;
     let verifier = pkce::verifier(&document)?;
@@ -38,13 +38,13 @@ pub fn exchange(mut document: Document, caller: &Caller, format: Format) -> Resu
 
 /// Exchanges the document's refresh token for new tokens (RFC 6749 section 6): one POST, never repeated.
 pub fn refresh(
-    mut document: Document,
+    document: Document,
     scope: Option<&str>,
     resource: Option<&str>,
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
-    document.check_room()?;
+    let mut document = with_room(document)?;
     let token = document.need_visible("refresh_token")?;
     let scope = scope.map(Scope::parse).transpose()?;
     let scope = scope.as_ref().map(Scope::as_str);
@@ -111,19 +111,36 @@ fn merge_response(document: &mut Document, tokens: Document, requested_scope: Op
     document.add_missing(tokens);
 }
 
-/// The document, without what token responses added beyond the tokens if it would be refused for its size with them.
-fn fitting(mut document: Document) -> Result<Document, Error> {
-    if document.checked_line().is_ok() {
+/// The document with room for a token response, if need be without what earlier ones added.
+fn with_room(document: Document) -> Result<Document, Error> {
+    if document.check_room().is_ok() {
         return Ok(document);
     }
-    let added = added_members(&document);
-    document.retain(|name, _| name != TOKEN_ANSWER_MEMBERS && !added.iter().any(|added| added == name));
+    let document = without_added(document);
+    document.check_room().map(|()| document)
+}
+
+/// The document after a token response, with room for the next one if leaving out what responses added makes room.
+fn fitting(document: Document) -> Result<Document, Error> {
+    if document.check_room().is_ok() {
+        return Ok(document);
+    }
+    let document = without_added(document);
     if document.checked_line().is_err() {
         let wrong = format!("document: {} with the new tokens", document::too_large());
         return Err(Error::login_required(wrong).with_loss("the tokens issued by the server are lost"));
     }
-    message::note("the document would be larger than 1 MiB, so the other members of token responses are left out");
     Ok(document)
+}
+
+/// The document without what token responses added beyond the tokens.
+fn without_added(mut document: Document) -> Document {
+    let added = added_members(&document);
+    if !added.is_empty() {
+        message::note("the document would be too large, so the other members of token responses are left out");
+        document.retain(|name, _| name != TOKEN_ANSWER_MEMBERS && !added.iter().any(|added| added == name));
+    }
+    document
 }
 
 /// The names of the members that earlier token responses added. A document may be written by hand, so a member that the
@@ -139,7 +156,7 @@ fn validated(mut tokens: Document, received: SystemTime) -> Result<Document, Err
     let is_set = |name: &str| name != "expires_at" && (is_token(name) || name == "scope");
     tokens.retain(|name, json| members::named(name).is_none() || (is_set(name) && json != "null"));
     tokens.need_visible("access_token")?;
-    match tokens.text("token_type")? {
+    match well_formed(&mut tokens, "token_type", |tokens| tokens.visible("token_type")) {
         Some(token_type) if token_type.eq_ignore_ascii_case("Bearer") => {}
         Some(_) => return Err(tokens.wrong("token_type", "not Bearer, the only supported type")),
         None => {

@@ -1,4 +1,4 @@
-//! The process: environment, arguments, deadline, signals, the command that it runs, files that the user names, and the
+//! The process: environment, arguments, deadline, signals, threads, the command that it runs, files that the user names, and the
 //! reader of its output.
 
 pub mod arguments;
@@ -8,5 +8,6 @@ pub mod environment;
 pub mod named_file;
 pub mod reader;
 pub mod signals;
+pub mod threads;
 
 pub use deadline::Deadline;

@@ -1,7 +1,7 @@
 //! A file that the user names: a regular one can be read at once, a pipe only when its content is needed.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::message;
 pub struct NamedFile {
     subject: &'static str,
     file: File,
-    /// Whether it is a FIFO, a descriptor or a device: what is read from it is gone, and the program behind it may
+    /// Whether it is a FIFO, a descriptor of one, or a terminal: what is read from it is gone, and the program behind it may
     /// prompt the user.
     pub is_pipe: bool,
 }
@@ -29,7 +29,7 @@ impl NamedFile {
         let opened = File::options().read(true).custom_flags(flags).open(path);
         let opened = opened.and_then(|file| Ok((file.metadata()?.file_type(), file)));
         let (kind, file) = opened.map_err(|error| unreadable(subject, &error))?;
-        Ok(NamedFile { subject, file, is_pipe: kind.is_fifo() || kind.is_socket() || kind.is_char_device() })
+        Ok(NamedFile { subject, is_pipe: kind.is_fifo() || file.is_terminal(), file })
     }
 
     /// Its content, at most one octet more than `limit`; fails at the deadline.

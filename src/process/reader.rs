@@ -19,6 +19,16 @@ pub fn wait_for(input: &impl AsFd) -> Result<(), Error> {
     wait(Some(PollFd::new(input, PollFlags::IN)), None)
 }
 
+/// Waits until `input` can be read: one that does not block would be read too early.
+pub fn wait_readable(input: &impl AsFd) {
+    let _ = rustix::event::poll(&mut [PollFd::new(input, PollFlags::IN)], None);
+}
+
+/// Waits until standard output can be written: one that does not block takes a large document in parts.
+pub fn wait_writable() {
+    let _ = rustix::event::poll(&mut [PollFd::new(&io::stdout(), PollFlags::OUT)], None);
+}
+
 /// Waits until this time; fails as soon as nothing reads standard output any more.
 pub fn wait_until(time: Instant) -> Result<(), Error> {
     wait(None, Some(time))

@@ -8,6 +8,8 @@ use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SI
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
 
+use super::threads;
+
 /// Runs work that must not be interrupted: a signal that arrives meanwhile ends the process once it is done.
 ///
 /// The work has its own thread: signals are delivered to the main thread, so no system call of the work is interrupted.
@@ -18,7 +20,12 @@ pub fn uninterrupted<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         let _ = flag::register_conditional_default(signal, Arc::clone(&finished));
         let _ = flag::register_usize(signal, Arc::clone(&received), signal as usize);
     }
-    let done = thread::scope(|scope| scope.spawn(work).join());
+    let done = if threads::created().is_ok() {
+        thread::scope(|scope| scope.spawn(work).join())
+    } else {
+        // Better interrupted by a signal than not done.
+        Ok(work())
+    };
     finished.store(true, Ordering::SeqCst);
     let signal = received.load(Ordering::SeqCst);
     if signal != 0 {

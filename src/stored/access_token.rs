@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use zeroize::Zeroizing;
+
 use super::lock::Lock;
 use super::seal;
 use super::store::{Name, Store, Stored, not_stored};
@@ -28,49 +30,52 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     let started = SystemTime::now();
     let deadline = caller.deadline();
     let store = Store::open()?.ok_or_else(|| not_stored(name))?;
-    let read = || store.read(name, &deadline)?.ok_or_else(|| not_stored(name));
-    let first = read()?;
+    let first = store.read(name, &deadline)?.ok_or_else(|| not_stored(name))?;
     // A token fetched after this began is accepted, however short its lifetime: another process was faster.
+    let token = first.document.json("access_token").map(|token| Zeroizing::new(token.to_owned()));
     let is_new = |stored: &Stored| {
-        let other = stored.document.json("access_token") != first.document.json("access_token");
-        Ok::<_, Error>((other || was_written_since(started, stored)) && valid_for(&stored.document, 0)?)
+        let is_other = stored.document.json("access_token") != token.as_ref().map(|token| token.as_str());
+        stored.document.has("access_token") && (is_other || was_written_since(started, stored))
     };
     let is_good = |document: &Document| valid_for(document, min_ttl(document, freshness.min_ttl));
-    if is_new(&first)? || !freshness.refresh && is_good(&first.document)? {
+    if is_new(&first) || !freshness.refresh && is_good(&first.document)? {
         return Ok(first.document);
     }
-    let lock = Lock::acquire(&store, name, &deadline)?;
-    lock.recover(&deadline)?;
-    let stored = read()?;
-    if is_new(&stored)? {
-        return Ok(stored.document);
-    }
-    let document = stored.document;
-    let usable = !freshness.refresh && valid_for(&document, 0)?;
-    let Some(refresh_token) = document.text("refresh_token")? else {
-        if usable {
-            message::note(NOT_REFRESHED);
-            return Ok(document);
-        }
-        let wrong = "access_token: missing, expired or refused, and there is no refresh token";
-        return Err(Error::login_required(wrong).hint(NO_REFRESH_TOKEN));
-    };
-    let error = match refreshed(&lock, &document, &refresh_token, caller, &deadline) {
+    let error = match refreshed_once(&store, name, is_new, caller, &deadline) {
         Ok(document) => return Ok(document),
+        Err(error) if !matches!(error.kind(), Kind::LoginRequired | Kind::Unavailable) => return Err(error),
         Err(error) => error,
     };
-    if !matches!(error.kind(), Kind::LoginRequired | Kind::Unavailable) {
+    // Another document may have been stored meanwhile, without the lock.
+    let last = store.read(name, &caller.deadline()).ok().flatten().unwrap_or(first);
+    if is_new(&last) {
+        return Ok(last.document);
+    }
+    if freshness.refresh || !valid_for(&last.document, 0)? {
         return Err(error);
     }
-    // Another document may have been stored meanwhile, without the lock.
-    match store.read(name, &caller.deadline()) {
-        Ok(Some(reread)) if is_new(&reread)? => Ok(reread.document),
-        _ if usable => {
-            message::note(&format!("{NOT_REFRESHED}: {}", error.message()));
-            Ok(document)
-        }
-        _ => Err(error),
+    message::note(&format!("the token expires within --min-ttl and cannot be refreshed: {}", error.message()));
+    Ok(last.document)
+}
+
+/// The stored document, refreshed under its lock, unless another process has just done that.
+fn refreshed_once(
+    store: &Store,
+    name: &Name,
+    is_new: impl Fn(&Stored) -> bool,
+    caller: &Caller,
+    deadline: &Deadline,
+) -> Result<Document, Error> {
+    let lock = Lock::acquire(store, name, deadline)?;
+    lock.recover(deadline)?;
+    let stored = store.read(name, deadline)?.ok_or_else(|| not_stored(name))?;
+    if is_new(&stored) {
+        return Ok(stored.document);
     }
+    let Some(refresh_token) = stored.document.text("refresh_token")? else {
+        return Err(Error::login_required("there is no refresh token").hint(NO_REFRESH_TOKEN));
+    };
+    refreshed(&lock, &stored.document, &refresh_token, caller, deadline)
 }
 
 /// Refreshes the document and stores it. What can fail is tried before the token is sent, and the refresh is recorded.
@@ -101,7 +106,7 @@ fn refreshed(
                 });
             }
         };
-        check_subject(claims.as_ref(), &after)?;
+        let after = with_same_subject(claims.as_ref(), after)?;
         // The new tokens are at stake, so storing them has its own deadline.
         lock.fill(reserved, &after, &caller.deadline())
             .map_err(|error| error.as_login_required().with_loss(NEW_TOKENS_LOST))?;
@@ -111,15 +116,23 @@ fn refreshed(
 }
 
 /// The claims of a new ID token must have the same issuer and subject as the verified ones of the login (OpenID Connect
-/// Core section 12.2). Its signature is not verified, since it came from the token endpoint itself.
-fn check_subject(claims: Option<&Document>, after: &Document) -> Result<(), Error> {
+/// Core section 12.2). Its signature is not verified, since it came from the token endpoint itself. One whose claims
+/// cannot be read is left out, with a note: it shows nothing, and the tokens beside it cannot be requested again.
+fn with_same_subject(claims: Option<&Document>, mut after: Document) -> Result<Document, Error> {
     let (Some(claims), Some(id_token)) = (claims, after.text("id_token")?) else {
-        return Ok(());
+        return Ok(after);
     };
-    let new = Jws::parse(&id_token)?.claims()?;
+    let new = match Jws::parse(&id_token).and_then(|token| token.claims()) {
+        Ok(new) => new,
+        Err(error) => {
+            message::note(&format!("token endpoint: {}; left out", error.message()));
+            after.remove(&["id_token"]);
+            return Ok(after);
+        }
+    };
     match ["iss", "sub"].into_iter().find(|name| claims.text(name).ok() != new.text(name).ok()) {
         Some(name) => Err(new.wrong(name, "differs from that of the login; the refreshed tokens are not stored")),
-        None => Ok(()),
+        None => Ok(after),
     }
 }
 
@@ -163,8 +176,6 @@ const DEFAULT_MIN_TTL: u64 = 60;
 
 /// Seconds by which two clocks may differ.
 const CLOCK_SKEW: u64 = 60;
-
-const NOT_REFRESHED: &str = "the token expires within --min-ttl and cannot be refreshed";
 
 const NEW_TOKENS_LOST: &str = "the new tokens issued by the server are lost";
 

@@ -60,7 +60,8 @@ impl<'a> Lock<'a> {
 
     /// Writes the document into the reserved file.
     pub fn fill(&self, reserved: Reserved, document: &Document, deadline: &Deadline) -> Result<(), Error> {
-        let sealed = self.sealed(document, deadline)?;
+        // The new tokens are at stake: a command that failed is run once more.
+        let sealed = self.sealed(document, deadline).or_else(|_| self.sealed(document, deadline))?;
         self.put(reserved, &sealed)
     }
 

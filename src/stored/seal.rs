@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::message;
-use crate::process::{Deadline, environment};
+use crate::process::{Deadline, environment, threads};
 
 /// Fails if only `PKCE_OPEN` is set: a sealed file would be replaced by one that is not. Status 2.
 pub fn check() -> Result<(), Error> {
@@ -36,6 +36,7 @@ pub fn can_open() -> bool {
 pub fn filter(variable: &str, octets: &[u8], deadline: &Deadline) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let Some(line) = environment::variable(variable) else { return Ok(None) };
     let failed = |wrong: &str| Error::unavailable(format!("{variable}: {wrong}"));
+    threads::check()?;
     let mut command = Command::new("sh");
     command.args(["-c", &line]).stdin(Stdio::piped()).stdout(Stdio::piped());
     // A process group can be killed as a whole; but with a terminal, the command may prompt for a passphrase there.

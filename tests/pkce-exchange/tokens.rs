@@ -287,15 +287,18 @@ fn takes_a_missing_token_type_for_bearer_and_no_other_for_it() {
         assert_eq!((output.status, output.stderr.as_str()), (0, note));
         assert_eq!(output.json()["token_type"], "Bearer");
     }
-    for (token_type, wrong) in [
-        (json!("mac"), "not Bearer, the only supported type"),
-        (json!(""), "not Bearer, the only supported type"),
-        (json!(1), "must be a string"),
-    ] {
+    for (token_type, wrong) in
+        [(json!(""), "must be one or more visible ASCII characters"), (json!(1), "must be a string")]
+    {
         let (output, _) = with_response(json_response(&json!({ "access_token": "AT", "token_type": token_type })));
-        let message = format!("token endpoint: token_type: {wrong}; the code may be spent");
-        assert_eq!(output, failure("pkce-exchange", 4, &message));
+        let subject = "pkce-exchange: note: token endpoint: token_type";
+        let notes = format!("{subject}: {wrong}; left out\n{subject}: missing; taken to be Bearer\n");
+        assert_eq!((output.status, output.stderr.as_str()), (0, notes.as_str()));
+        assert_eq!(output.json()["token_type"], "Bearer");
     }
+    let (output, _) = with_response(json_response(&json!({ "access_token": "AT", "token_type": "mac" })));
+    let message = "token endpoint: token_type: not Bearer, the only supported type; the code may be spent";
+    assert_eq!(output, failure("pkce-exchange", 4, message));
 }
 
 #[test]
@@ -370,12 +373,12 @@ fn leaves_out_what_a_response_adds_where_the_document_would_be_too_large_with_it
         json_response(&json!({ "access_token": "AT", "token_type": "Bearer", "refresh_token": "RT", "added": added }))
     });
     let output = run("pkce-exchange", &[], &of_size(&server, 500 * 1024));
-    let note = "the document would be larger than 1 MiB, so the other members of token responses are left out";
+    let note = "the document would be too large, so the other members of token responses are left out";
     assert_eq!((output.status, output.stderr.as_str()), (0, format!("pkce-exchange: note: {note}\n").as_str()));
     let got = output.json();
     assert_eq!((&got["access_token"], &got["refresh_token"]), (&json!("AT"), &json!("RT")));
     assert_eq!((got.get("added"), got.get("token_answer_members")), (None, None));
-    assert_eq!(run("pkce-exchange", &[], &of_size(&server, 400 * 1024)).stderr, "");
+    assert_eq!(run("pkce-exchange", &[], &of_size(&server, 300 * 1024)).stderr, "");
 }
 
 #[test]

@@ -88,11 +88,11 @@ fn tells_programs_the_status_of_the_response() {
     let server = Server::start(|_| response(404, "", ""));
     let mut tool = command("pkce-verify");
     let input = online(&server, &signer.sign(&own(&server))).to_string();
-    let output = finish(tool.env("PKCE_ERRORS", "json"), input.as_bytes());
+    let output = finish(tool.args(["--timeout", "1"]).env("PKCE_ERRORS", "json"), input.as_bytes());
     let expected = json!({
-        "tool": "pkce-verify", "status": 1, "kind": "refused", "http_status": 404,
-        "message": "JWKS: not found (404)",
+        "tool": "pkce-verify", "status": 5, "kind": "login_required", "http_status": 404,
+        "message": "JWKS: not found (404); the tokens are lost unless a file has them",
     });
     let told: Value = serde_json::from_str(&output.stderr).unwrap();
-    assert_eq!((output.status, told), (1, expected));
+    assert_eq!((output.status, told), (5, expected));
 }

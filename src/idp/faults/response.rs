@@ -17,7 +17,7 @@ pub fn kinds() -> Vec<Kind> {
     let named = |(place, prefix, column): &(Place, &str, usize), shape: &Shape| {
         let status = match (place, *shape.statuses.get(*column)?) {
             // pkce-verify stands in a pipe: without the keys, the tokens are lost.
-            (Place::Keys, 3) => 5,
+            (Place::Keys, 1 | 3) => 5,
             (_, status) => status,
         };
         let name = Cow::Owned(format!("{prefix}-{}", shape.name));

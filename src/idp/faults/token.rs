@@ -80,9 +80,7 @@ static KINDS: &[Kind] = &[
     instead("token-error-number", 4, "responds with a number as error, and a token", || {
         Response::json(200, &json!({ "error": 5, "access_token": "a", "token_type": "Bearer" }))
     }),
-    instead("token-error-empty", 1, "responds with an empty error, and a token", || {
-        Response::json(200, &json!({ "error": "", "access_token": "a", "token_type": "Bearer" }))
-    }),
+    token("token-error-empty", 0, "adds an empty error to the tokens", |response| response["error"] = json!("")),
     instead("token-not-ok", 1, "responds with 200 and \"ok\":false, as Slack does", || {
         Response::json(200, &json!({ "ok": false, "error": "invalid_code" }))
     }),
@@ -95,7 +93,7 @@ static KINDS: &[Kind] = &[
     token("token-type-mixed", 0, "sets token_type to bEaReR", |object| object["token_type"] = json!("bEaReR")),
     token("token-type-mac", 4, "sets token_type to mac", |object| object["token_type"] = json!("mac")),
     token("token-type-dpop", 4, "sets token_type to DPoP", |object| object["token_type"] = json!("DPoP")),
-    token("token-type-number", 4, "sets token_type to a number", |object| object["token_type"] = json!(1)),
+    token("token-type-number", 0, "sets token_type to a number", |object| object["token_type"] = json!(1)),
     token("token-missing", 4, "omits access_token", |object| remove(object, "access_token")),
     token("token-null", 4, "sets access_token to null", |object| object["access_token"] = Value::Null),
     token("token-number", 4, "sets access_token to a number", |object| object["access_token"] = json!(5)),

@@ -70,7 +70,8 @@ impl Expected {
         if let Err(error) = self.check_iss(iss.as_deref()) {
             return Outcome::Failed(error);
         }
-        match (values("error").as_slice(), values("code").as_slice()) {
+        let named: Vec<_> = values("error").into_iter().filter(|error| error.as_deref() != Some("")).collect();
+        match (named.as_slice(), values("code").as_slice()) {
             ([Some(code)], []) => {
                 let about = |name| values(name).into_iter().next().flatten().filter(|text| !text.is_empty());
                 let kind = match code.as_str() {

@@ -2,28 +2,34 @@
 
 use std::io::{self, Read};
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::read::{DeflateDecoder, GzDecoder, MultiGzDecoder, ZlibDecoder};
 use zeroize::Zeroizing;
 
 use crate::document::{MAX_SIZE, too_large};
 use crate::message::printable;
 
-/// The body in these octets, or why it cannot be used. The size limit applies to the result too, so that a small body
-/// that expands without end does no harm.
+/// The body in these octets, or why it cannot be used. Text is not compressed, whatever the header says: some proxies
+/// decode a body and leave the header. The size limit applies to the result too, so that a small body that expands without end does no harm.
 pub fn decoded(coding: &str, octets: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, String> {
     let octets = limited(octets)?;
     let coding = coding.trim().to_ascii_lowercase();
-    let body = match coding.as_str() {
-        "" | "identity" => return Ok(octets),
-        // A response without content may name a coding all the same.
-        _ if octets.is_empty() => return Ok(octets),
-        "gzip" | "x-gzip" => read(MultiGzDecoder::new(octets.as_slice())),
-        "deflate" if is_zlib(&octets) => read(ZlibDecoder::new(octets.as_slice())),
+    if str::from_utf8(&octets).is_ok() {
+        return Ok(octets);
+    }
+    let body = match coding.split(',').map(str::trim).find(|coding| !["", "identity"].contains(coding)) {
+        None => return Ok(octets),
+        Some("gzip" | "x-gzip") => gunzipped(&octets),
+        Some("deflate") if is_zlib(&octets) => read(ZlibDecoder::new(octets.as_slice())),
         // Some servers leave out the zlib format around it.
-        "deflate" => read(DeflateDecoder::new(octets.as_slice())),
-        _ => return Err(format!("has an unsupported content encoding: {}", printable(&coding))),
+        Some("deflate") => read(DeflateDecoder::new(octets.as_slice())),
+        Some(_) => return Err(format!("has an unsupported content encoding: {}", printable(&coding))),
     };
     limited(body.map_err(|_| format!("is not valid {coding}"))?)
+}
+
+/// The members of a gzip body; without what is no member after the first.
+fn gunzipped(octets: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    read(MultiGzDecoder::new(octets)).or_else(|_| read(GzDecoder::new(octets)))
 }
 
 /// All octets, up to one more than the limit.

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
-use crate::process::{Deadline, environment};
+use crate::process::{Deadline, environment, threads};
 use crate::wire::url::Url;
 use proxy::Choice;
 
@@ -138,6 +138,8 @@ impl Client {
         request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
     ) -> Result<Response, Error> {
         let request = request.map_err(|_| Error::usage("invalid request"))?;
+        // The name of a host is looked up in a thread.
+        threads::check()?;
         let proxy = proxy::choice(url)?;
         let agent = self.agent(url, proxy.as_ref())?;
         let watch = proxy.as_ref().map(|_| self.watch(&agent));
