@@ -29,9 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
-    let mut set = Document::default();
-    set.set_given("token_endpoint", args.token_endpoint.as_deref());
-    options::check(&set)?;
+    let set = options::members(&[("token_endpoint", args.token_endpoint.as_deref())])?;
     args.caller.prepare()?;
     let mut document = input.document()?;
     document.merge(set);

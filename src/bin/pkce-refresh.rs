@@ -28,12 +28,8 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
-    let mut set = Document::default();
-    set.set_given("scope", args.scope.as_deref());
-    set.set_given("resource", args.resource.as_deref());
-    options::check(&set)?;
-    args.caller.prepare()?;
-    let document = input.document()?;
     let (scope, resource) = (args.scope.as_deref(), args.resource.as_deref());
-    token::refresh(document, scope, resource, &args.caller, &args.caller.deadline())
+    options::members(&[("scope", scope), ("resource", resource)])?;
+    args.caller.prepare()?;
+    token::refresh(input.document()?, scope, resource, &args.caller, &args.caller.deadline())
 }

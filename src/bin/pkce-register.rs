@@ -40,10 +40,7 @@ fn main() -> ExitCode {
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
     http::check_environment()?;
-    let mut set = Document::default();
-    set.set_given("redirect_uri", args.redirect_uri.as_deref());
-    set.set_given("scope", args.scope.as_deref());
-    options::check(&set)?;
+    let set = options::members(&[("redirect_uri", args.redirect_uri.as_deref()), ("scope", args.scope.as_deref())])?;
     let deadline = || Deadline::after(args.timeout);
     let open = |file| SecretFile::open("--access-token-file", file, &deadline());
     let access_token = args.access_token_file.as_deref().map(open).transpose()?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::client::{options, parameter, redirect_uri, scope};
+use pkce_tools::client::{options, parameter, redirect_uri, resource};
 use pkce_tools::login::authorize;
 use pkce_tools::process::{arguments, environment};
 use pkce_tools::{Document, Error, frame};
@@ -55,32 +55,29 @@ fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, E
             added.insert(0, parameter::parse(&format!("{name}={value}")).map_err(Error::usage)?);
         }
     }
-    let (set, defaults) = (set_by_options(&args), defaults());
-    options::check(&set)?;
+    let (set, defaults) = (set_by_options(&args)?, defaults());
     Ok(move |mut document: Document| {
         document.merge(set.clone());
         document.add_missing(defaults.clone());
-        with_url(document, &added)
+        authorize::add_url(document, &added)
     })
 }
 
 /// The members that options set.
-fn set_by_options(args: &Args) -> Document {
-    let mut set = Document::default();
-    for (name, value) in [
-        ("client_id", &args.client_id),
-        ("scope", &args.scope),
-        ("redirect_uri", &args.redirect_uri),
-        ("authorization_endpoint", &args.authorization_endpoint),
-        ("acr_values", &args.acr_values),
-    ] {
-        set.set_given(name, value.as_deref());
-    }
+fn set_by_options(args: &Args) -> Result<Document, Error> {
+    let mut set = options::members(&[
+        ("client_id", args.client_id.as_deref()),
+        ("scope", args.scope.as_deref()),
+        ("redirect_uri", args.redirect_uri.as_deref()),
+        ("authorization_endpoint", args.authorization_endpoint.as_deref()),
+        ("acr_values", args.acr_values.as_deref()),
+    ])?;
     set.set_texts("resource", &args.resource);
+    resource::resources(&set)?;
     if let Some(age) = args.max_age {
         set.set_number("max_age", age);
     }
-    set
+    Ok(set)
 }
 
 /// The members that the environment sets where neither an option nor the document does.
@@ -91,13 +88,4 @@ fn defaults() -> Document {
     }
     redirect_uri::set_default(&mut defaults);
     defaults
-}
-
-fn with_url(mut document: Document, added: &[(String, String)]) -> Result<Document, Error> {
-    if !scope::contains(&document.text("scope")?.unwrap_or_default(), "openid") {
-        document.remove(&["nonce"]);
-    }
-    let url = authorize::url(&document, added)?;
-    document.set("authorization_url", &url);
-    Ok(document)
 }

@@ -1,4 +1,4 @@
-//! Options that set members of the document, checked before a document is read.
+//! Options that set members of the document: they are checked before a document is read.
 
 use crate::client::endpoint::Endpoint;
 use crate::client::redirect_uri::RedirectUri;
@@ -7,19 +7,24 @@ use crate::client::scope::Scope;
 use crate::document::Document;
 use crate::error::Error;
 
-/// Checks the members that options set, as a step checks those of its document.
-pub fn check(options: &Document) -> Result<(), Error> {
+/// The members that these options set, checked as a step checks those of its document.
+pub fn members(given: &[(&str, Option<&str>)]) -> Result<Document, Error> {
+    let mut members = Document::default();
+    for (name, value) in given {
+        members.set_given(name, *value);
+    }
     for name in ["authorization_endpoint", "token_endpoint"] {
-        if options.has(name) {
-            Endpoint::from_document(options, name)?;
+        if members.has(name) {
+            Endpoint::from_document(&members, name)?;
         }
     }
     for name in ["client_id", "acr_values"] {
-        options.visible(name)?;
+        members.visible(name)?;
     }
-    if options.has("redirect_uri") {
-        RedirectUri::from_document(options)?;
+    if members.has("redirect_uri") {
+        RedirectUri::from_document(&members)?;
     }
-    Scope::from_document(options)?;
-    resources(options).map(drop)
+    Scope::from_document(&members)?;
+    resources(&members)?;
+    Ok(members)
 }

@@ -11,7 +11,7 @@ use super::{failure, output};
 use crate::document::{self, Document};
 use crate::error::Error;
 use crate::message;
-use crate::process::reader;
+use crate::process::{poll, reader};
 
 /// Standard input, not read yet, so that a step can do its checks before it reads the document.
 pub struct Input<'a> {
@@ -99,7 +99,7 @@ impl Documents {
         match self.output {
             Watch::Reader => reader::wait_for(self.stdin.get_ref()),
             Watch::Nothing => {
-                reader::wait_readable(self.stdin.get_ref());
+                poll::is_readable(self.stdin.get_ref(), None);
                 Ok(())
             }
         }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
-use crate::process::reader;
+use crate::process::{poll, reader};
 
 /// Standard output, for documents.
 pub struct Output {
@@ -54,7 +54,7 @@ impl Output {
         while !rest.is_empty() {
             match (&self.stdout).write(rest) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => reader::wait_writable(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => poll::until_writable(&self.stdout),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(write_error(&error)),
             }

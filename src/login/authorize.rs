@@ -4,15 +4,25 @@ use crate::client::endpoint::Endpoint;
 use crate::client::pkce;
 use crate::client::redirect_uri::RedirectUri;
 use crate::client::resource::resources;
-use crate::client::scope::Scope;
+use crate::client::scope::{self, Scope};
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
 use crate::wire::form;
 use crate::wire::url::Url;
 
+/// Adds the authorization URL, with the additional parameters `added`; removes a nonce that it does not send.
+pub fn add_url(mut document: Document, added: &[(String, String)]) -> Result<Document, Error> {
+    if !scope::contains(&document.text("scope")?.unwrap_or_default(), "openid") {
+        document.remove(&["nonce"]);
+    }
+    let url = url(&document, added)?;
+    document.set("authorization_url", &url);
+    Ok(document)
+}
+
 /// The document's authorization URL, with the additional parameters `added`.
-pub fn url(document: &Document, added: &[(String, String)]) -> Result<String, Error> {
+fn url(document: &Document, added: &[(String, String)]) -> Result<String, Error> {
     let endpoint = Endpoint::from_document(document, "authorization_endpoint")?;
     let endpoint = endpoint.url();
     let request = request(document)?;

@@ -1,4 +1,4 @@
-//! The process: environment, arguments, deadline, signals, threads, the command that it runs, files that the user names, and the
+//! The process: environment, arguments, deadline, signals, threads, polling, the command that it runs, files that the user names, and the
 //! reader of its output.
 
 pub mod arguments;
@@ -6,6 +6,7 @@ pub mod command;
 pub mod deadline;
 pub mod environment;
 pub mod named_file;
+pub mod poll;
 pub mod reader;
 pub mod signals;
 pub mod threads;

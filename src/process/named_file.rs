@@ -5,11 +5,10 @@ use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::Deadline;
+use super::{Deadline, poll};
 use crate::error::Error;
 use crate::message;
 
@@ -50,11 +49,10 @@ impl NamedFile {
 
     /// Waits until there is something to read: a FIFO without a writer yet would read as empty.
     fn wait(&self, deadline: &Deadline) -> Result<(), Error> {
-        let remaining = Timespec::try_from(deadline.remaining()).unwrap_or_default();
-        match rustix::event::poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&remaining)) {
-            Ok(0) => Err(Error::unavailable(format!("{}: nothing came within {} s", self.subject, deadline.seconds()))),
-            _ => Ok(()),
+        if poll::is_readable(&self.file, Some(deadline.end())) {
+            return Ok(());
         }
+        Err(Error::unavailable(format!("{}: nothing came within {} s", self.subject, deadline.seconds())))
     }
 }
 

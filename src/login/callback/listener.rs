@@ -4,12 +4,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 
 use super::page::Page;
 use super::redirect::{Expected, Outcome};
 use crate::error::Error;
 use crate::message;
+use crate::process::poll;
 use crate::wire::request::{Head, Request, SIZE};
 use crate::wire::url::Url;
 
@@ -125,7 +126,7 @@ impl Listener {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => at += 1,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
                 // The system looks for a descriptor first, even if nobody connects.
-                Err(_) if !is_readable(socket) => at += 1,
+                Err(_) if !poll::is_readable(socket, Some(Instant::now())) => at += 1,
                 // Out of descriptors, and no connection whose end would make room: to wait on would be a busy loop.
                 Err(error) if self.connections.is_empty() => return Err(error),
                 Err(_) => {
@@ -145,11 +146,6 @@ impl Listener {
             self.connections.swap_remove(at);
         }
     }
-}
-
-/// Whether a connection waits to be accepted.
-fn is_readable(socket: &TcpListener) -> bool {
-    matches!(rustix::event::poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&Timespec::default())), Ok(1..))
 }
 
 /// The connection that waits for the final page.

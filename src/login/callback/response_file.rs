@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
@@ -13,6 +14,7 @@ use super::redirect::{Expected, Outcome};
 use crate::document;
 use crate::error::Error;
 use crate::message;
+use crate::process::poll;
 
 /// A regular file, a FIFO, or a descriptor (`/dev/fd/N`).
 pub struct ResponseFile {
@@ -38,8 +40,7 @@ impl ResponseFile {
     /// The redirect, once its line is complete; no other follows, so one that does not match is a failure.
     pub fn outcome(&mut self, expected: &Expected) -> Result<Option<Outcome>, Error> {
         // A FIFO without a writer yet would read as end of file; poll distinguishes the two.
-        let mut fds = [self.interest()];
-        if !matches!(rustix::event::poll(&mut fds, Some(&Timespec::default())), Ok(1..)) {
+        if !poll::is_readable(&self.file, Some(Instant::now())) {
             return Ok(None);
         }
         let mut buffer = Zeroizing::new([0; 4096]);
