@@ -1,5 +1,5 @@
-//! The process: environment, arguments, deadline, signals, threads, polling, the command that it runs, files that the user names, and the
-//! reader of its output.
+//! The process: environment, arguments, deadline, signals, threads, descriptors, the command that it runs, files that the
+//! user names, and the reader of its output.
 
 pub mod arguments;
 pub mod command;
