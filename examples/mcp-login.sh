@@ -2,7 +2,7 @@
 # Logs in to an MCP server or another API whose metadata names its authorization server (RFC 9728), given only its URL,
 # and prints the document with the tokens. The client is registered once and saved for later logins.
 #
-#   sh mcp-login.sh https://mcp.example.com/mcp [CLIENT_FILE] > tokens.json
+#   (umask 077; sh mcp-login.sh https://mcp.example.com/mcp [CLIENT_FILE] > tokens.json)
 set -eu
 umask 077
 

@@ -35,7 +35,7 @@ fn a_stored_login_that_is_no_json_is_told_before_the_browser() {
     let file = home.path("work.json");
     let message = format!(
         "pkce-store: {}: not a JSON object: unexpected end\n\
-         hint: PKCE_OPEN must open what PKCE_SEAL sealed; pkce-store --remove removes the file\n",
+         hint: the file is damaged, or encrypted: then set PKCE_OPEN; pkce-store --remove work removes it\n",
         file.display()
     );
     fails_early(&home, "pkce-exchange | pkce-verify | pkce-store work", 4, &message);

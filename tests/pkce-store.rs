@@ -305,7 +305,7 @@ fn overwrites_nothing_that_it_cannot_read() {
     let home = Home::new();
     home.store(DOCUMENT);
     let path = home.path("work.json").display().to_string();
-    let hint = "\nhint: PKCE_OPEN must open what PKCE_SEAL sealed; pkce-store --remove removes the file";
+    let hint = "\nhint: the file is damaged, or encrypted: then set PKCE_OPEN; pkce-store --remove work removes it";
     for (content, wrong) in [
         ("", "not a JSON object: unexpected end"),
         ("{\"access_token\":\"a", "not a JSON object: unexpected end"),
@@ -489,7 +489,8 @@ fn has_every_file_go_through_the_commands() {
     assert_eq!(sealed("pkce-load", &["work"], seal, open).stdout, DOCUMENT);
     // Without its command the file is nothing that is known, and stays.
     assert_eq!((home.load().status, home.store(DOCUMENT).status), (4, 4));
-    let message = "PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed";
+    let message = "PKCE_SEAL: not set, although PKCE_OPEN is\n\
+                   hint: set PKCE_SEAL to the command that encrypts, or unset PKCE_OPEN";
     assert_eq!(unread(home.command("pkce-store").arg("work").env("PKCE_OPEN", open)), refused(2, message));
     let path = home.path("work.json").display().to_string();
     let hint = "\nhint: the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed";

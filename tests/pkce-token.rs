@@ -541,7 +541,8 @@ fn tells_a_command_that_is_not_found_from_one_that_cannot_be_executed() {
 #[test]
 fn replaces_no_sealed_login_by_a_plain_one_whatever_the_token() {
     let session = Session::new(Duration::ZERO);
-    let message = "PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed";
+    let message = "PKCE_SEAL: not set, although PKCE_OPEN is\n\
+                   hint: set PKCE_SEAL to the command that encrypts, or unset PKCE_OPEN";
     let opening = |args: &[&str]| {
         let mark = session.directory.path().join("opened").display().to_string();
         let mut tool = session.command("pkce-token");

@@ -17,7 +17,8 @@ use crate::process::{Deadline, environment, threads};
 /// Fails if only `PKCE_OPEN` is set: a sealed file would be replaced by one that is not. Status 2.
 pub fn check() -> Result<(), Error> {
     if environment::variable("PKCE_OPEN").is_some() && environment::variable("PKCE_SEAL").is_none() {
-        return Err(Error::usage("PKCE_SEAL: not set, although PKCE_OPEN is; nothing is stored unsealed"));
+        let error = Error::usage("PKCE_SEAL: not set, although PKCE_OPEN is");
+        return Err(error.hint("set PKCE_SEAL to the command that encrypts, or unset PKCE_OPEN"));
     }
     Ok(())
 }

@@ -205,7 +205,13 @@ fn octets(path: &Path) -> Result<Option<(Octets, SystemTime)>, Error> {
 fn parsed(path: &Path, octets: &[u8]) -> Result<Document, Error> {
     Document::parse(octets).map_err(|wrong| {
         let error = Error::untrusted(format!("{}: {wrong}", printable_path(path)));
-        error.hint("PKCE_OPEN must open what PKCE_SEAL sealed; pkce-store --remove removes the file")
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let cause = if seal::is_used() {
+            "PKCE_OPEN must decrypt what PKCE_SEAL encrypted"
+        } else {
+            "the file is damaged, or encrypted: then set PKCE_OPEN"
+        };
+        error.hint(format!("{cause}; pkce-store --remove {name} removes it"))
     })
 }
 
