@@ -149,6 +149,12 @@ impl Error {
         if self.kind == Kind::Unavailable { self.as_login_required() } else { self }
     }
 
+    /// Changes the message by this function, such as one that redacts secrets.
+    pub fn with_message(mut self, change: impl FnOnce(&str) -> String) -> Error {
+        self.report.message = change(&self.report.message);
+        self
+    }
+
     /// Prefixes the message with this subject.
     pub fn within(mut self, subject: &str) -> Error {
         self.report.message = format!("{subject}: {}", self.report.message);

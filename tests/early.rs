@@ -294,6 +294,25 @@ fn a_store_that_cannot_be_written_loses_the_tokens_of_a_pipe_and_not_those_of_a_
 }
 
 #[test]
+fn a_document_that_cannot_be_stored_loses_the_tokens_of_a_pipe_whatever_is_wrong_with_it() {
+    let document = home::DOCUMENT.replace("token_endpoint", "other_endpoint");
+    let output = Home::new().store(&document);
+    let message = "pkce-store: token_endpoint: missing; the tokens are lost unless a file has them\n\
+                   hint: pkce-discover adds it\n";
+    assert_eq!((output.status, output.stderr.as_str()), (2, message));
+}
+
+#[test]
+fn a_standard_input_that_cannot_be_read_is_an_error() {
+    for tool in ["pkce-url", "pkce-store work"] {
+        // The write end of a pipe.
+        let output = finish(Home::new().command("bash").args(["-c", &format!("({tool} <&1) | cat")]), b"");
+        let name = tool.split(' ').next().unwrap();
+        assert_eq!(output.stderr, format!("{name}: standard input: bad file descriptor\n"));
+    }
+}
+
+#[test]
 fn a_pipe_of_a_secret_or_of_keys_is_not_read_before_the_document_is_there() {
     let home = Home::new();
     let fifo = home.root.path().join("fifo");

@@ -34,6 +34,16 @@ fn refuses(variables: &[(&str, &OsStr)], message: &str) {
     }
 }
 
+#[test]
+fn refuses_a_file_of_certificates_that_is_too_large_to_read() {
+    let directory = new_directory();
+    let file = directory.path().join("large");
+    std::fs::File::create(&file).unwrap().set_len(10 << 30).unwrap();
+    let message = "SSL_CERT_FILE: larger than 16 MiB\n\
+                   hint: name PEM files with the certificates to trust, or unset it to trust the system's";
+    refuses(&[("SSL_CERT_FILE", file.as_os_str())], message);
+}
+
 /// What comes of a request to this machine with these variables set.
 fn accepts(variables: &[(&str, &OsStr)]) -> String {
     let server = Server::start(|seen| {

@@ -272,7 +272,10 @@ fn trusts_no_success_without_usable_tokens() {
         assert_eq!((output, seen.len()), (failure("pkce-refresh", 4, &message), 1));
     }
     let (output, _) = with_response(response(200, "application/json", "{\"error\":5,\"access_token\":\"a\"}"));
-    assert_eq!(output, failure("pkce-refresh", 4, "token endpoint: error: must be a string"));
+    assert_eq!(
+        output,
+        failure("pkce-refresh", 4, "token endpoint: error: must be a string; the refresh token may be spent")
+    );
 }
 
 #[test]
@@ -348,7 +351,7 @@ fn renews_what_an_earlier_response_added_and_nothing_else() {
     let output = run("pkce-refresh", &[], &with(&server, before.clone()).to_string());
     let after = json!({
         "access_token": "new", "token_type": "bearer", "instance_url": "https://new.example", "limits": { "a": 2 },
-        "later": 2, "token_answer_members": ["instance_url", "limits", "workspace", "gone", "later"],
+        "later": 2, "token_answer_members": ["gone", "instance_url", "later", "limits", "workspace"],
     });
     let expected = changed(with(&server, before), &after);
     assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", expected));

@@ -150,7 +150,7 @@ fn refuses_documents_that_cannot_be_used_later() {
     home.store(DOCUMENT);
     let before = home.load();
     for (document, status, message) in [
-        ("{\"access_token\":\"a\"}", 2, "token_endpoint: missing\nhint: pkce-discover adds it"),
+        ("{\"own\":1}", 2, "token_endpoint: missing\nhint: pkce-discover adds it"),
         ("{\"token_endpoint\":5}", 2, "token_endpoint: must be a string"),
         ("", 2, "standard input: empty (did the step before fail?)"),
     ] {

@@ -332,6 +332,27 @@ fn refreshes_once_for_many_at_once_where_tokens_expire_at_once() {
 }
 
 #[test]
+fn holds_no_lock_while_it_waits_for_a_secret() {
+    let session = Session::new(Duration::ZERO);
+    session.store_expired();
+    let fifo = session.directory.path().join("fifo");
+    make_fifo(&fifo);
+    for args in [["pkce-token", "work"], ["pkce-revoke", "work"]] {
+        let mut child = start(session.command(args[0]).args([args[1], "--client-secret-file"]).arg(&fifo));
+        // The writer's open waits for the reader; it then waits for the rest of the line.
+        let mut writer = File::options().write(true).open(&fifo).unwrap();
+        std::io::Write::write_all(&mut writer, b"s3").unwrap();
+        while rustix::io::ioctl_fionread(&writer).unwrap() > 0 {
+            thread::yield_now();
+        }
+        File::options().write(true).open(session.path("work.lock")).unwrap().try_lock().unwrap();
+        kill(child.id(), "TERM");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(15));
+    }
+    assert_eq!(session.refreshes(), 0);
+}
+
+#[test]
 fn refreshes_where_no_thread_can_be_created() {
     // A limit of processes is no limit to root.
     if !rustix::process::geteuid().is_root() || lacks(&["setpriv"]) {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::client::authentication::Caller;
+use pkce_tools::client::authentication::{Authentication, Caller};
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::revocation;
 use pkce_tools::process::signals;
@@ -41,6 +41,10 @@ fn step(args: &Args, input: Input) -> Result<Option<Document>, Error> {
 fn revoke_stored(name: &Name, caller: &Caller) -> Result<(), Error> {
     let deadline = caller.deadline();
     let store = Store::open()?.ok_or_else(|| not_stored(name))?;
+    if let Some(stored) = store.read(name, &deadline)? {
+        // The command behind a secret's pipe may prompt the user: no lock is held meanwhile.
+        Authentication::for_client(&stored.document, caller, &deadline)?;
+    }
     let lock = Lock::acquire(&store, name, &deadline)?;
     lock.recover(&deadline)?;
     let document = store.read(name, &deadline)?.ok_or_else(|| not_stored(name))?.document;

@@ -98,6 +98,9 @@ impl Call<'_> {
         if let Authentication::ClientSecretBasic(secret) = &authentication {
             secrets.push(secret);
         }
+        let held = SECRET_MEMBERS.iter().filter_map(|name| document.text(name).ok().flatten().map(Zeroizing::new));
+        let held: Vec<Zeroizing<String>> = held.collect();
+        secrets.extend(held.iter().map(|secret| secret.as_str()));
         let authorization = authorization.as_ref().map(|header| header.as_str());
         let post = Post {
             subject: &self.endpoint.subject(),
@@ -157,7 +160,7 @@ impl Post<'_> {
             _ if self.ignores_body(status) => self.without_oauth_error(status),
             (_, Ok(object)) if code.is_some() => self.refused(&code.unwrap_or_default(), &object),
             (200 | 201, Ok(object)) if object.json("error").is_some_and(|error| !NO_ERROR.contains(&error)) => {
-                object.wrong("error", "must be a string")
+                self.maybe_spent(object.wrong("error", "must be a string"))
             }
             (200 | 201, Ok(mut object)) => {
                 object.remove(&["error"]);
@@ -166,7 +169,8 @@ impl Post<'_> {
             (200 | 201, Err(error)) => self.maybe_spent(error),
             _ => self.without_oauth_error(status),
         };
-        Err(error.http_status(status))
+        // The names of members are the server's words too.
+        Err(error.http_status(status).with_message(|message| redacted(message, self.secrets)))
     }
 
     /// Whether the status alone decides, even if the body is an OAuth error.
@@ -272,6 +276,10 @@ const NO_ERROR: [&str; 6] = ["null", "\"\"", "false", "0", "{}", "[]"];
 
 /// The parameters that no message may repeat.
 const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "client_secret"];
+
+/// The members of the document that no message may repeat.
+const SECRET_MEMBERS: [&str; 6] =
+    ["code", "code_verifier", "client_secret", "refresh_token", "access_token", "id_token"];
 
 /// Minimum length of a redacted secret: a shorter one could be part of ordinary words, and the gap would reveal it.
 const MIN_REDACTED: usize = 8;

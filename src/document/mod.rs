@@ -3,8 +3,8 @@
 pub mod members;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -255,7 +255,7 @@ impl Document {
 
     /// Removes the members of an earlier login: code, tokens, claims, and others of its token response.
     pub fn forget_login(&mut self) -> Result<(), Error> {
-        let added = self.texts(TOKEN_ANSWER_MEMBERS)?.unwrap_or_default();
+        let added: BTreeSet<String> = self.texts(TOKEN_ANSWER_MEMBERS)?.unwrap_or_default().into_iter().collect();
         // A revocation removes the access token, but not the scope granted with it.
         if ["access_token", "id_token", "id_token_claims"].into_iter().any(|name| self.has(name)) {
             // The scope of an earlier login is the granted one, not the one to request now.
@@ -263,7 +263,7 @@ impl Document {
         }
         self.remove(&members::names(|member: &Member| member.is_of_login));
         // A document may be written by hand: a list in it must not remove members that control a login.
-        self.retain(|name, _| members::named(name).is_some() || !added.iter().any(|added| added == name));
+        self.retain(|name, _| members::named(name).is_some() || !added.contains(name));
         Ok(())
     }
 

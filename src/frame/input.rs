@@ -110,7 +110,7 @@ impl Documents {
         let mut octets = Zeroizing::new(Vec::new());
         let mut scan = Scan::default();
         loop {
-            if self.stdin.buffer().is_empty() {
+            if self.stdin.buffer().is_empty() && poll::reads(self.stdin.get_ref()) {
                 self.wait()?;
             }
             let chunk = match self.stdin.fill_buf() {

@@ -85,7 +85,7 @@ pub fn sink<A: Parser>(step: impl FnOnce(&A, Input) -> Result<(), Error>) -> Exi
     run(Form::Nothing, never, |args: A, _| {
         let read = OnceCell::new();
         let done = step(&args, Input::new(&read, Watch::Nothing));
-        done.map_err(|error| with_loss_of_pipe(error, read.get().is_some_and(has_tokens)))?;
+        done.map_err(|error| with_loss_of_pipe(error.losing_input(), read.get().is_some_and(has_tokens)))?;
         Ok(ExitCode::SUCCESS)
     })
 }

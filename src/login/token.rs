@@ -1,5 +1,6 @@
 //! The token endpoint: RFC 6749 sections 4.1.3 and 5.1, RFC 7636 section 4.5, RFC 8707 section 2.2.
 
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::client::authentication::Caller;
@@ -96,16 +97,17 @@ fn merge_response(document: &mut Document, tokens: Document, requested_scope: Op
         message::note("the server granted a scope other than the requested one");
     }
     let mut added = added_members(document);
-    let is_added = |name: &str| added.iter().any(|added| added == name);
+    let is_added = |name: &str| added.contains(name);
     let others = tokens.names().filter(|name| members::named(name).is_none() && !document.has(name) && !is_added(name));
     let others: Vec<String> = others.map(str::to_owned).collect();
     document.retain(|name, _| match name {
         "refresh_token" | "scope" => !tokens.has(name),
         name if is_token(name) => false,
-        name => !(is_added(name) && tokens.has(name)),
+        name => !(tokens.has(name) && is_added(name)),
     });
     added.extend(others);
     if !added.is_empty() {
+        let added: Vec<String> = added.into_iter().collect();
         document.set_list(TOKEN_ANSWER_MEMBERS, &added);
     }
     document.add_missing(tokens);
@@ -138,14 +140,14 @@ fn without_added(mut document: Document) -> Document {
     let added = added_members(&document);
     if !added.is_empty() {
         message::note("the document would be too large, so the other members of token responses are left out");
-        document.retain(|name, _| name != TOKEN_ANSWER_MEMBERS && !added.iter().any(|added| added == name));
+        document.retain(|name, _| name != TOKEN_ANSWER_MEMBERS && !added.contains(name));
     }
     document
 }
 
 /// The names of the members that earlier token responses added. A document may be written by hand, so a member that the
 /// table names is never one of them.
-fn added_members(document: &Document) -> Vec<String> {
+fn added_members(document: &Document) -> BTreeSet<String> {
     let added = document.texts(TOKEN_ANSWER_MEMBERS).ok().flatten().unwrap_or_default();
     added.into_iter().filter(|name| members::named(name).is_none()).collect()
 }

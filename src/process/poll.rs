@@ -4,7 +4,13 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
+
+/// Whether the descriptor is open for reading; of one that is not, poll would wait for ever.
+pub fn reads(descriptor: &impl AsFd) -> bool {
+    rustix::fs::fcntl_getfl(descriptor).is_ok_and(|flags| flags & OFlags::ACCMODE != OFlags::WRONLY)
+}
 
 /// Whether the descriptor can be read (or has ended), now or by this time; `None` waits for as long as it takes.
 pub fn is_readable(descriptor: &impl AsFd, until: Option<Instant>) -> bool {

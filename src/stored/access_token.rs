@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::lock::Lock;
 use super::seal;
 use super::store::{Name, Store, Stored, not_stored};
-use crate::client::authentication::Caller;
+use crate::client::authentication::{Authentication, Caller};
 use crate::document::Document;
 use crate::document::members::NO_REFRESH_TOKEN;
 use crate::error::{Error, Kind};
@@ -41,7 +41,7 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     if is_new(&first) || !freshness.refresh && is_good(&first.document)? {
         return Ok(first.document);
     }
-    let error = match refreshed_once(&store, name, is_new, caller, &deadline) {
+    let error = match refreshed_once(&store, name, &first.document, is_new, caller, &deadline) {
         Ok(document) => return Ok(document),
         Err(error) if !matches!(error.kind(), Kind::LoginRequired | Kind::Unavailable) => return Err(error),
         Err(error) => error,
@@ -62,10 +62,15 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
 fn refreshed_once(
     store: &Store,
     name: &Name,
+    first: &Document,
     is_new: impl Fn(&Stored) -> bool,
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
+    if first.has("refresh_token") {
+        // The command behind a secret's pipe may prompt the user: no lock is held meanwhile.
+        Authentication::for_client(first, caller, deadline)?;
+    }
     let lock = Lock::acquire(store, name, deadline)?;
     lock.recover(deadline)?;
     let stored = store.read(name, deadline)?.ok_or_else(|| not_stored(name))?;

@@ -73,7 +73,8 @@ fn takes_a_body_that_cannot_be_decoded_for_an_unusable_response() {
         ("gzip", forged.as_slice(), "is not valid gzip"),
         ("deflate", &[0x78, 0x9c, 0xff], "is not valid deflate"),
         ("br", b"\x8b\x00\x80{}\x03", "has an unsupported content encoding: br"),
-        ("br,\tgzip", whole.as_slice(), "has an unsupported content encoding: br, gzip"),
+        ("br,\tgzip", whole.as_slice(), "has an unsupported content encoding: br"),
+        ("a-secret-that-is-echoed", whole.as_slice(), "has an unsupported content encoding"),
     ] {
         let (output, seen) = with_response(coded(200, coding, body));
         let message = format!("token endpoint: the response {wrong}; the code may be spent");

@@ -62,9 +62,13 @@ fn named() -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 fn in_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    // Reading a FIFO or a device might never end.
-    if !fs::metadata(path).map_err(|error| message::reason(&error))?.is_file() {
-        return Err("not a regular file".to_owned());
+    let metadata = fs::metadata(path).map_err(|error| message::reason(&error))?;
+    // Reading a FIFO, a device or a file of the kernel's (of size 0) might never end.
+    match metadata.len() {
+        _ if !metadata.is_file() => return Err("not a regular file".to_owned()),
+        0 => return Err("no certificates found".to_owned()),
+        1..=MAX_SIZE => {}
+        _ => return Err("larger than 16 MiB".to_owned()),
     }
     usable([load_certs_from_paths(Some(path), None)])
 }
@@ -111,6 +115,9 @@ const FILE: &str = "SSL_CERT_FILE";
 const DIRECTORY: &str = "SSL_CERT_DIR";
 
 const HINT: &str = "name PEM files with the certificates to trust, or unset it to trust the system's";
+
+/// Maximum size of a bundle in octets: some fifty times that of a system's.
+const MAX_SIZE: u64 = 16 * 1024 * 1024;
 
 /// Where systems store all certificates in one file.
 const BUNDLES: [&str; 5] = [

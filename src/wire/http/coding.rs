@@ -16,15 +16,19 @@ pub fn decoded(coding: &str, octets: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec
     if str::from_utf8(&octets).is_ok() {
         return Ok(octets);
     }
-    let body = match coding.split(',').map(str::trim).find(|coding| !["", "identity"].contains(coding)) {
-        None => return Ok(octets),
-        Some("gzip" | "x-gzip") => gunzipped(&octets),
-        Some("deflate") if is_zlib(&octets) => read(ZlibDecoder::new(octets.as_slice())),
-        // Some servers leave out the zlib format around it.
-        Some("deflate") => read(DeflateDecoder::new(octets.as_slice())),
-        Some(_) => return Err(format!("has an unsupported content encoding: {}", printable(&coding))),
+    let Some(name) = coding.split(',').map(str::trim).find(|name| !["", "identity"].contains(name)) else {
+        return Ok(octets);
     };
-    limited(body.map_err(|_| format!("is not valid {coding}"))?)
+    let body = match name {
+        "gzip" | "x-gzip" => gunzipped(&octets),
+        "deflate" if is_zlib(&octets) => read(ZlibDecoder::new(octets.as_slice())),
+        // Some servers leave out the zlib format around it.
+        "deflate" => read(DeflateDecoder::new(octets.as_slice())),
+        // A longer name is none, and might be anything.
+        name if name.len() > LONGEST_NAME => return Err("has an unsupported content encoding".to_owned()),
+        name => return Err(format!("has an unsupported content encoding: {}", printable(name))),
+    };
+    limited(body.map_err(|_| format!("is not valid {name}"))?)
 }
 
 /// The members of a gzip body; without what is no member after the first.
@@ -48,6 +52,9 @@ fn limited(octets: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, String> {
 fn is_zlib(octets: &[u8]) -> bool {
     matches!(octets, [first, second, ..] if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
 }
+
+/// Length of the longest name in the IANA registry that servers use: compress.
+const LONGEST_NAME: usize = 8;
 
 /// Initial buffer size for a response in octets: a large token response fits.
 const INITIAL_CAPACITY: usize = 64 * 1024;
