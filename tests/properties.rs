@@ -204,7 +204,9 @@ proptest! {
         command.args(["--timeout", "2"]).args(Some(&origin).filter(|_| tool == "pkce-discover"));
         command.env("PKCE_HTTP_HOSTS", "255.255.255.255").envs(variables.iter().map(|(name, value)| (name, value)));
         let output = finish(&mut command, document.to_string().as_bytes());
-        prop_assert!(matches!(output.status, 2..=4), "{:?}", output);
+        // A proxy may end the connection after the code was sent through it.
+        let sent = output.status == 5 && output.stderr.contains("; the code may be spent\n");
+        prop_assert!(sent || matches!(output.status, 2..=4), "{:?}", output);
         prop_assert!(!output.stderr.contains("panick") && !output.stderr.contains("internal error"), "{:?}", output);
         prop_assert!(!output.stderr.contains("s3cr3t"), "{:?}", output);
         prop_assert!(!output.stderr.chars().any(|character| character.is_control() && character != '\n'), "{:?}", output);
