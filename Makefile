@@ -28,6 +28,7 @@ test: toolchain
 
 lint: toolchain
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	@command -v mandoc >/dev/null || { echo "make: mandoc is missing: install the package mandoc" >&2; exit 1; }
 	mandoc -T lint -W warning $(PAGES)
@@ -48,8 +49,10 @@ interop: toolchain
 bench: all
 	PATH="$(abspath $(TARGET)/release):$$PATH" bash tests/bench/run.sh
 
-# Run the property tests with many more cases, and kill a thousand processes.
+# Run each fuzz target for FUZZ_SECONDS (600), the property tests with many more cases, and kill a thousand processes.
 fuzz: toolchain
+	@command -v cargo-fuzz >/dev/null || { echo "make: cargo-fuzz is missing: cargo install cargo-fuzz" >&2; exit 1; }
+	bash tests/fuzz/run.sh $(TARGET)/fuzz
 	PROPTEST_CASES=20000 $(CARGO) test --release --locked --test properties
 	PKCE_KILLS=1000 $(CARGO) test --release --locked --test kill -- --nocapture
 

@@ -3,7 +3,7 @@
 mod browser;
 mod listener;
 mod page;
-mod redirect;
+pub mod redirect;
 mod response_file;
 mod terminal;
 mod wait;
