@@ -1,4 +1,4 @@
-//! Messages on standard error: single lines, without terminal control characters.
+//! Messages on standard error: single lines, which neither a terminal nor a CI runner obeys.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -20,9 +20,10 @@ pub fn note(text: &str) {
     }
 }
 
-/// Writes lines to standard error; a failure to write is ignored.
+/// Writes lines to standard error, each of them [`harmless`]; a failure to write is ignored. Nothing else writes there.
 pub fn say(lines: &str) {
-    let _ = io::stderr().write_all(format!("{lines}\n").as_bytes());
+    let lines: Vec<String> = lines.split('\n').map(harmless).collect();
+    let _ = io::stderr().write_all(format!("{}\n", lines.join("\n")).as_bytes());
 }
 
 /// Whether messages are lines of JSON, for programs (`PKCE_ERRORS=json`).
@@ -32,12 +33,43 @@ pub fn is_json() -> bool {
 
 /// Text sanitized for a terminal: letters, digits and ASCII punctuation, else `?`; at most 1,000 characters.
 pub fn printable(text: &str) -> String {
-    let harmless = |character: char| character == ' ' || character.is_ascii_graphic() || character.is_alphanumeric();
-    text.chars()
-        .map(|character| if character.is_whitespace() { ' ' } else { character })
-        .map(|character| if harmless(character) { character } else { '?' })
-        .take(1000)
-        .collect()
+    text.chars().map(sanitized).take(1000).collect()
+}
+
+/// The line sanitized for a terminal, with a space in each text that a CI runner would take for a command.
+fn harmless(line: &str) -> String {
+    let line: String = line.chars().map(sanitized).collect();
+    let mut safe = String::with_capacity(line.len());
+    for (place, character) in line.char_indices() {
+        if is_command(line.get(place..).unwrap_or_default(), safe.chars().next_back()) {
+            safe.push(' ');
+        }
+        safe.push(character);
+    }
+    safe
+}
+
+/// Whether a command begins with the character before `rest` and the first one of it. Runners look for `##[` (GitHub
+/// Actions), `##vso[` (Azure Pipelines) and `##teamcity[` anywhere in a line, for `::NAME ...::` (GitHub Actions) at its
+/// start. A single `::`, as in an IPv6 address, is none.
+fn is_command(rest: &str, before: Option<char>) -> bool {
+    match before {
+        Some('#') => rest.starts_with('#'),
+        Some(':') => rest
+            .strip_prefix(':')
+            .is_some_and(|rest| rest.starts_with(|first: char| first.is_alphabetic()) && rest.contains("::")),
+        _ => false,
+    }
+}
+
+/// The character, if a terminal prints it and does nothing else.
+fn sanitized(character: char) -> char {
+    match character {
+        ' ' | '!'..='~' => character,
+        white if white.is_whitespace() => ' ',
+        letter if letter.is_alphanumeric() => letter,
+        _ => '?',
+    }
 }
 
 /// The operating system's error text in lower case, without its number.
@@ -50,3 +82,56 @@ pub fn reason(error: &io::Error) -> String {
 }
 
 static NAME: OnceLock<String> = OnceLock::new();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn breaks_up_what_a_runner_takes_for_a_command() {
+        for (line, expected) in [
+            ("##[error]a", "# #[error]a"),
+            ("a ##[group]b", "a # #[group]b"),
+            ("###[x]", "# # #[x]"),
+            ("##vso[task.setvariable variable=x]y", "# #vso[task.setvariable variable=x]y"),
+            ("##teamcity[message text='x']", "# #teamcity[message text='x']"),
+            ("::warning::a", ": :warning::a"),
+            ("::warning file=a,line=1::b", ": :warning file=a,line=1::b"),
+            ("a ::set-output name=a::b", "a : :set-output name=a::b"),
+            ("::add-mask::a", ": :add-mask::a"),
+            ("::stop-commands::token", ": :stop-commands::token"),
+            ("::endgroup::", ": :endgroup::"),
+            ("::a::b::c", ": :a: :b::c"),
+            (":::warning::a", ":: :warning::a"),
+            ("::ECHO::on", ": :ECHO::on"),
+            // Not the control characters that the others need (GitLab, Travis CI, Jenkins).
+            ("section_start:1:a\r\u{1b}[0Kb", "section_start:1:a ?[0Kb"),
+            ("travis_fold:start:a\r", "travis_fold:start:a "),
+            ("\u{1b}[8mha:AAAA", "?[8mha:AAAA"),
+            // A character that a comparison of texts may skip does not join the two halves of a command.
+            ("#\u{ad}#vso[a]", "#?#vso[a]"),
+            (":\u{200b}:warning::a", ":?:warning::a"),
+        ] {
+            assert_eq!(harmless(line), expected);
+            assert_eq!(harmless(expected), expected);
+        }
+    }
+
+    #[test]
+    fn leaves_what_a_person_reads_as_it_is() {
+        for line in [
+            "C:\\Users\\a: no such file",
+            "::1",
+            "http://[::1]:8080/a",
+            "fe80::1%eth0 and fe80::2%eth0",
+            "[2001:db8::1] and ::1",
+            "a::b",
+            "Vec::new",
+            "a: b: c",
+            "issue #1, #2",
+            "https://id.example/a?b=c&d=%20é",
+        ] {
+            assert_eq!(harmless(line), line);
+        }
+    }
+}
