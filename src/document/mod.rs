@@ -366,8 +366,9 @@ fn compact(json: &str) -> String {
     line
 }
 
+/// The text as a JSON string on one line, a name or a value.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    compact(&serde_json::Value::from(text).to_string())
 }
 
 /// One object's members, and a duplicate name, if any.
@@ -442,6 +443,9 @@ mod tests {
     #[test]
     fn escapes_what_a_terminal_would_obey() {
         assert_eq!(line("{\"a\":\"\u{9b}31m\u{7f}\"}"), "{\"a\":\"\\u009b31m\\u007f\"}\n");
+        assert_eq!(line("{\"\u{9b}31m\u{7f}\":1}"), "{\"\\u009b31m\\u007f\":1}\n");
+        assert_eq!(line("{\"\\u009b\":{\"\\u0085\":1}}"), "{\"\\u009b\":{\"\\u0085\":1}}\n");
+        assert_eq!(line("{\"a\":[{\"\u{80}\u{9f}\":1}]}"), "{\"a\":[{\"\\u0080\\u009f\":1}]}\n");
     }
 
     #[test]
