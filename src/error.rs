@@ -149,9 +149,15 @@ impl Error {
         if self.kind == Kind::Unavailable { self.as_login_required() } else { self }
     }
 
-    /// Changes the message by this function, such as one that redacts secrets.
-    pub fn with_message(mut self, change: impl FnOnce(&str) -> String) -> Error {
-        self.report.message = change(&self.report.message);
+    /// Changes each text by this function, such as one that redacts secrets: the message, the hint, and what a program
+    /// is told beside them.
+    pub fn with_texts(mut self, change: impl Fn(&str) -> String) -> Error {
+        let report = &mut *self.report;
+        report.message = change(&report.message);
+        let oauth = &mut report.oauth;
+        for text in [&mut report.hint, &mut report.member, &mut oauth.error, &mut oauth.description, &mut oauth.uri] {
+            *text = text.as_deref().map(&change);
+        }
         self
     }
 

@@ -8,6 +8,7 @@ pub mod options;
 pub mod parameter;
 pub mod pkce;
 pub mod post;
+pub mod redaction;
 pub mod redirect_uri;
 pub mod resource;
 pub mod scope;

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use crate::client::authentication::{Authentication, Caller, basic};
 use crate::client::endpoint::Endpoint;
 use crate::client::oauth_error;
+use crate::client::redaction::redacted;
 use crate::document::Document;
 use crate::error::{Error, Kind};
 use crate::process::Deadline;
@@ -97,6 +98,9 @@ impl Call<'_> {
             pairs.iter().filter(|(name, _)| SECRET.contains(name)).map(|(_, value)| *value).collect();
         if let Authentication::ClientSecretBasic(secret) = &authentication {
             secrets.push(secret);
+            // Without its padding, which some programs leave out.
+            secrets
+                .extend(authorization.as_ref().map(|header| header.trim_start_matches("Basic ").trim_end_matches('=')));
         }
         let held = SECRET_MEMBERS.iter().filter_map(|name| document.text(name).ok().flatten().map(Zeroizing::new));
         let held: Vec<Zeroizing<String>> = held.collect();
@@ -169,8 +173,8 @@ impl Post<'_> {
             (200 | 201, Err(error)) => self.maybe_spent(error),
             _ => self.without_oauth_error(status),
         };
-        // The names of members are the server's words too.
-        Err(error.http_status(status).with_message(|message| redacted(message, self.secrets)))
+        // Some servers repeat the code or the secret in their words, even in the names of members.
+        Err(error.http_status(status).with_texts(|text| redacted(text, self.secrets)))
     }
 
     /// Whether the status alone decides, even if the body is an OAuth error.
@@ -204,18 +208,16 @@ impl Post<'_> {
         }
     }
 
-    /// The OAuth error in the response, with the server's description, secrets redacted.
+    /// The OAuth error in the response, with the server's description.
     fn refused(&self, code: &str, object: &Document) -> Error {
-        let code = redacted(code, self.secrets);
         let text = |name| object.text(name).ok().flatten().filter(|text| !text.is_empty());
-        let server_text = |name| text(name).map(|text| redacted(&text, self.secrets));
-        let description = server_text("error_description");
+        let description = text("error_description");
         let kind = match self.spends {
-            Some(Grant::RefreshToken) => oauth_error::kind_at_refresh(&code, description.as_deref()),
-            _ => oauth_error::kind(&code),
+            Some(Grant::RefreshToken) => oauth_error::kind_at_refresh(code, description.as_deref()),
+            _ => oauth_error::kind(code),
         };
-        let error = oauth_error::refusal(kind, self.subject, &code, description, server_text("error_uri"));
-        if oauth_error::is_dpop(&code) { error.hint(DPOP) } else { error }
+        let error = oauth_error::refusal(kind, self.subject, code, description, text("error_uri"));
+        if oauth_error::is_dpop(code) { error.hint(DPOP) } else { error }
     }
 
     fn maybe_spent(&self, error: Error) -> Error {
@@ -247,14 +249,6 @@ fn error_code(object: &Document) -> Option<String> {
     if object.json("ok") == Some("false") { Some(code.unwrap_or_else(|| "unnamed error".to_owned())) } else { code }
 }
 
-/// Server text with our secrets redacted: some servers repeat the code in their description.
-fn redacted(text: &str, secrets: &[&str]) -> String {
-    secrets
-        .iter()
-        .filter(|secret| secret.len() >= MIN_REDACTED)
-        .fold(text.to_owned(), |text, secret| text.replace(secret, "[...]"))
-}
-
 fn json(pairs: &[(&str, &str)]) -> Zeroizing<String> {
     let mut object = Document::default();
     for (name, _) in pairs {
@@ -278,11 +272,8 @@ const NO_ERROR: [&str; 6] = ["null", "\"\"", "false", "0", "{}", "[]"];
 const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "client_secret"];
 
 /// The members of the document that no message may repeat.
-const SECRET_MEMBERS: [&str; 6] =
-    ["code", "code_verifier", "client_secret", "refresh_token", "access_token", "id_token"];
-
-/// Minimum length of a redacted secret: a shorter one could be part of ordinary words, and the gap would reveal it.
-const MIN_REDACTED: usize = 8;
+const SECRET_MEMBERS: [&str; 8] =
+    ["code", "code_verifier", "client_secret", "refresh_token", "access_token", "id_token", "state", "nonce"];
 
 const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";
 

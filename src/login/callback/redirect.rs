@@ -1,6 +1,7 @@
 //! The authorization response in a redirect: RFC 6749 section 4.1.2, RFC 9207.
 
 use crate::client::oauth_error;
+use crate::client::redaction::redacted;
 use crate::document::{Document, NOT_VISIBLE, is_visible};
 use crate::error::{Error, Kind};
 use crate::message;
@@ -79,7 +80,8 @@ impl Expected {
                     code => oauth_error::kind(code),
                 };
                 let (description, uri) = (about("error_description"), about("error_uri"));
-                Outcome::Failed(oauth_error::refusal(kind, "authorization endpoint", code, description, uri))
+                let error = oauth_error::refusal(kind, "authorization endpoint", code, description, uri);
+                Outcome::Failed(error.with_texts(|text| redacted(text, &[&self.state])))
             }
             ([], [Some(code)]) if code.is_empty() || !is_visible(code) => failed(&format!("code: {NOT_VISIBLE}")),
             ([], [Some(_)]) if FRONT_CHANNEL_TOKENS.iter().any(|name| !values(name).is_empty()) => {

@@ -1,0 +1,180 @@
+//! Secrets in a server's words: some servers repeat what they were sent, and encode it first.
+
+use zeroize::Zeroizing;
+
+/// The text with `[...]` in place of each secret: as it is, form-encoded (RFC 6749 appendix B), or escaped as in a JSON
+/// string (RFC 8259 section 7), each character in whatever way, even repeatedly.
+pub fn redacted(text: &str, secrets: &[&str]) -> String {
+    let plain = Plain::new(text);
+    let secrets = secrets.iter().filter(|secret| secret.len() >= MIN_REDACTED);
+    let mut found: Vec<(usize, usize)> = secrets
+        .flat_map(|secret| {
+            // As it is: an escape that only seems to be one may end or begin where the secret does.
+            let whole = text.match_indices(secret).map(|(start, secret)| (start, start + secret.len()));
+            whole.chain(plain.places(&Plain::new(secret))).collect::<Vec<_>>()
+        })
+        .collect();
+    found.sort_unstable();
+    let mut safe = String::with_capacity(text.len());
+    let mut end = 0;
+    for (start, until) in found {
+        if start >= end {
+            safe.push_str(text.get(end..start).unwrap_or_default());
+            safe.push_str("[...]");
+        }
+        end = end.max(until);
+    }
+    safe.push_str(text.get(end..).unwrap_or_default());
+    safe
+}
+
+/// A text with all escapes decoded.
+struct Plain {
+    /// Each octet is the character of its number. A space and a plus sign are the same in a form, so both are a space. A
+    /// backslash only escapes in JSON, or stands for itself after another one, so there is none.
+    text: Zeroizing<String>,
+    /// For each octet of `text`, where the character or the escape that it comes from starts and ends.
+    sources: Vec<(usize, usize)>,
+}
+
+impl Plain {
+    fn new(text: &str) -> Plain {
+        let mut octets = Zeroizing::new(Vec::with_capacity(text.len()));
+        let mut sources = Vec::with_capacity(text.len());
+        for (start, octet) in text.bytes().enumerate() {
+            octets.push(octet);
+            sources.push((start, start + 1));
+            // What was decoded may be part of another escape: `%252B`.
+            while let Some((before, decoded)) = last_escape(&octets) {
+                let begin = sources.get(before).map_or(start, |(begin, _)| *begin);
+                octets.truncate(before);
+                octets.extend(decoded);
+                sources.truncate(before);
+                sources.resize(octets.len(), (begin, start + 1));
+            }
+        }
+        let mut plain = Plain { text: Zeroizing::new(String::with_capacity(2 * octets.len())), sources: Vec::new() };
+        for (octet, source) in octets.iter().zip(sources).filter(|(octet, _)| **octet != b'\\') {
+            plain.text.push(if *octet == b'+' { ' ' } else { char::from(*octet) });
+            plain.sources.resize(plain.text.len(), source);
+        }
+        plain
+    }
+
+    /// Where the secret stands, in the text as it was given.
+    fn places(&self, secret: &Plain) -> impl Iterator<Item = (usize, usize)> {
+        let length = secret.text.len();
+        let found = self.text.match_indices(secret.text.as_str()).filter(move |_| length >= MIN_REDACTED);
+        found.filter_map(move |(at, _)| Some((self.sources.get(at)?.0, self.sources.get(at + length - 1)?.1)))
+    }
+}
+
+/// How many octets are before an escape at the end, and what it stands for: `%2B` or `\u002b`.
+fn last_escape(octets: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let number = |digits: &[u8]| {
+        let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    match octets {
+        [before @ .., b'%', high, low] => {
+            let octet = number(&[*high, *low])?;
+            Some((before.len(), vec![u8::try_from(octet).ok()?]))
+        }
+        [before @ .., b'\\', b'u', a, b, c, d] => {
+            let character = char::from_u32(number(&[*a, *b, *c, *d])?)?;
+            Some((before.len(), character.to_string().into_bytes()))
+        }
+        _ => None,
+    }
+}
+
+/// Minimum length of a redacted secret: a shorter one could be part of ordinary words, and the gap would reveal it.
+const MIN_REDACTED: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text in the ways in which programs write it.
+    fn forms(text: &str) -> Vec<String> {
+        let each = |form: &dyn Fn(u8) -> String| text.bytes().map(form).collect::<String>();
+        let escaped =
+            |octet: u8, form: String| if octet.is_ascii_alphanumeric() { char::from(octet).to_string() } else { form };
+        let quoted = serde_json::Value::from(text).to_string();
+        let quoted = quoted.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
+        let percent = each(&|octet| escaped(octet, format!("%{octet:02X}")));
+        vec![
+            text.to_owned(),
+            percent.clone(),
+            each(&|octet| escaped(octet, format!("%{octet:02x}"))),
+            percent.replace("%20", "+"),
+            percent.replace('%', "%25"),
+            percent.replace('%', "\\u0025"),
+            each(&|octet| format!("%{octet:02x}")),
+            crate::wire::form::encode(text),
+            text.replace('/', "\\/"),
+            quoted.to_owned(),
+            quoted.replace('/', "\\/"),
+            text.chars().map(|character| format!("\\u{:04x}", u32::from(character))).collect(),
+            text.chars().map(|character| format!("\\u{:04X}", u32::from(character))).collect(),
+            // Only some of the characters.
+            text.replace('+', "%2b").replace('é', "%C3%a9"),
+            text.replace('=', "\\u003d"),
+        ]
+    }
+
+    #[test]
+    fn finds_a_secret_in_each_of_its_forms() {
+        let specials = (' '..='~').map(|special| format!("s3cr3t{special}{special}x{special}y"));
+        let others = [
+            "s3cr3t+/=x",
+            "s3cr3t+/+/==",
+            "gr\u{e9}\u{e8}n s3cret",
+            "%41%42%43%",
+            "\\\\\\\\\\\\\\\\",
+            "trailing%",
+            "\\u0041bcdefg",
+        ];
+        for secret in specials.chain(others.map(str::to_owned)) {
+            for form in forms(&secret) {
+                // What is short without its own escapes is redacted only as it is.
+                if secret.starts_with(['%', '\\']) && form != secret {
+                    continue;
+                }
+                for (text, expected) in [
+                    (form.clone(), "[...]"),
+                    (format!("got {form}."), "got [...]."),
+                    (format!("client_secret={form}&a=b"), "client_secret=[...]&a=b"),
+                    (format!("{form} {form}"), "[...] [...]"),
+                ] {
+                    assert_eq!(redacted(&text, &["other secret", &secret]), expected, "{secret} as {form}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn leaves_no_part_of_a_secret_that_another_is_part_of() {
+        let text = "no abcdefghijklmn";
+        assert_eq!(redacted(text, &["abcdefgh", "abcdefghijkl"]), "no [...]mn");
+        assert_eq!(redacted(text, &["abcdefghijkl", "abcdefgh"]), "no [...]mn");
+        assert_eq!(redacted(text, &["fghijklm", "abcdefghijkl"]), "no [...]n");
+    }
+
+    #[test]
+    fn leaves_other_words_as_they_are() {
+        let text = "100% of C:\\users\\a + %zz \\uzzzz \\ud800 %";
+        assert_eq!(redacted(text, &["s3cr3t+/=x", "s3cr3t+/+/==", "short", "\\\\\\\\\\\\\\\\"]), text);
+        assert_eq!(redacted("", &["s3cr3t+/=x"]), "");
+    }
+
+    #[test]
+    fn ends_soon_whatever_the_server_sends() {
+        // What is decoded is never read again, however deep the escapes are nested.
+        let text = format!("%{}41 ", "25".repeat(500_000));
+        let secret = "a".repeat(500_000) + "b";
+        assert_eq!(redacted(&text, &[&secret]), text);
+        let repeated = "a".repeat(1_000_000);
+        assert_eq!(redacted(&repeated, &[&secret]), repeated);
+    }
+}
