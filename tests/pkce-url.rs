@@ -208,8 +208,8 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
 fn tells_safe_urls_from_others_as_the_vectors_do() {
     // The vectors leave some open; of these http to the whole of 127.0.0.0/8 and to localhost is allowed.
     let allowed = ["http://localhost:8080/cb", "http://127.0.0.2:8080/cb"];
-    // A URL that is one, but for its plain http, is not trusted; anything else is no URL to use.
-    let plain = [
+    // A URL that is one, but for its plain http or the spelling of its host, is not trusted; anything else is no URL to use.
+    let untrusted = [
         "http://provider.test/cb",
         "http://localhost.provider.test/cb",
         "http://127.0.0.1.provider.test/cb",
@@ -219,6 +219,9 @@ fn tells_safe_urls_from_others_as_the_vectors_do() {
         "http://[::ffff:127.0.0.1]:8080/cb",
         "http://localhost./cb",
         "http://attacker.test?@localhost",
+        "http://2130706433/cb",
+        "http://0x7f.1/cb",
+        "http://127.1/cb",
     ];
     let vectors = common::vectors("url_safety.json");
     for (list, decided) in [("secure", Some(true)), ("policy", None), ("insecure", Some(false))] {
@@ -238,7 +241,7 @@ fn tells_safe_urls_from_others_as_the_vectors_do() {
                     assert_eq!(output.json()[member], text);
                     continue;
                 }
-                let status = if plain.contains(&text) { 4 } else { 2 };
+                let status = if untrusted.contains(&text) { 4 } else { 2 };
                 assert_eq!(output.status, status, "{option} {text}: {output:?}");
                 assert_eq!(output.stdout, failure("pkce-url", status, "").stdout, "{option} {text}");
                 assert!(output.stderr.starts_with(&format!("pkce-url: {member}: ")), "{option} {text}: {output:?}");

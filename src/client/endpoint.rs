@@ -15,10 +15,10 @@ impl Endpoint {
     /// (status 4).
     pub fn from_document(document: &Document, name: &str) -> Result<Endpoint, Error> {
         let url = Url::parse(&document.need(name)?).map_err(|wrong| wrong.for_member(document, name))?;
-        if url.is_local() && document.has("issuer") {
+        if url.may_be_local() && document.has("issuer") {
             let issuer = document.need("issuer")?;
             let issuer = Url::parse(&issuer).map_err(|wrong| wrong.for_member(document, "issuer"))?;
-            if !issuer.is_local() {
+            if !issuer.may_be_local() {
                 return Err(document.wrong(name, REMOTE_TO_LOCAL).as_untrusted());
             }
         }

@@ -79,7 +79,7 @@ pub fn for_resource(client: &Client, resource: &Identifier) -> Result<Document, 
         return Err(protected.wrong("authorization_servers", "missing"));
     };
     let issuer = Identifier::parse(&issuer).map_err(|wrong| wrong.for_member(&protected, "authorization_servers"))?;
-    if issuer.url.is_local() && !resource.url.is_local() {
+    if issuer.url.may_be_local() && !resource.url.may_be_local() {
         return Err(protected.wrong("authorization_servers", REMOTE_TO_LOCAL));
     }
     // The hint's command for the issuer would lose the resource.

@@ -23,8 +23,12 @@ impl RedirectUri {
         if is_private_use(text) {
             return Ok(RedirectUri { text: text.to_owned(), url: None });
         }
-        // The hint about test hosts does not apply: a plain http redirect must lead to this machine.
-        let url = Url::parse(text).map_err(|wrong| wrong.for_member(document, "redirect_uri").without_hint())?;
+        let url = Url::parse(text).map_err(|wrong| {
+            let is_about_host = wrong.is_about_host();
+            let error = wrong.for_member(document, "redirect_uri");
+            // The hint about test hosts does not apply: a plain http redirect must lead to this machine.
+            if is_about_host { error } else { error.without_hint() }
+        })?;
         let names = form::pairs(url.query().unwrap_or_default()).filter_map(|(name, _)| form::decode(name));
         if names.into_iter().any(|name| RESPONSE_PARAMETERS.contains(&name.as_str())) {
             return Err(document.wrong(
@@ -107,6 +111,7 @@ mod tests {
             ("http://[::1]:0/a:0", "http://[::1]:4711/a:0"),
             ("http://[0:0:0:0:0:0:0:1]:0/cb", "http://[0:0:0:0:0:0:0:1]:4711/cb"),
             ("http://localhost:0?a=:0", "http://localhost:4711?a=:0"),
+            ("http://LOCALHOST:0/cb", "http://LOCALHOST:4711/cb"),
         ] {
             assert!(parse(given).has_port_0(), "{given}");
             assert_eq!(parse(given).with_port(4711), expected);

@@ -20,13 +20,23 @@ pub struct Url {
 pub struct InvalidUrl {
     wrong: &'static str,
     hint: Option<String>,
-    is_plain_http: bool,
+    is_untrusted: bool,
 }
 
 impl InvalidUrl {
     /// A text that is not allowed for this reason.
     pub fn new(wrong: &'static str) -> InvalidUrl {
-        InvalidUrl { wrong, hint: None, is_plain_http: false }
+        InvalidUrl { wrong, hint: None, is_untrusted: false }
+    }
+
+    /// A URL that is one, but leads where no request may go.
+    fn untrusted(wrong: &'static str, hint: &str) -> InvalidUrl {
+        InvalidUrl { wrong, hint: Some(hint.to_owned()), is_untrusted: true }
+    }
+
+    /// Whether the host is the reason: another spelling of an address.
+    pub fn is_about_host(&self) -> bool {
+        self.wrong == OTHER_SPELLING
     }
 
     /// Adds a hint: what to do about it.
@@ -34,7 +44,7 @@ impl InvalidUrl {
         InvalidUrl { hint: Some(hint), ..self }
     }
 
-    /// The error about an option's or argument's value: status 2, or 4 for plain http.
+    /// The error about an option's or argument's value: status 2, or 4 for plain http or another spelling of an address.
     pub fn for_argument(self, subject: &str) -> Error {
         let error = Error::usage(format!("{subject}: {}", self.wrong));
         self.with_details(if subject.starts_with('-') { error } else { error.about(subject) })
@@ -48,7 +58,7 @@ impl InvalidUrl {
     }
 
     fn with_details(self, error: Error) -> Error {
-        let error = if self.is_plain_http { error.as_untrusted() } else { error };
+        let error = if self.is_untrusted { error.as_untrusted() } else { error };
         match self.hint {
             Some(hint) => error.hint(hint),
             None => error,
@@ -70,17 +80,20 @@ impl Url {
         if authority.contains(['@', '\\']) {
             return Err(InvalidUrl::new("must not have a user name or password"));
         }
-        let Some((_, port)) = host_and_port(authority).filter(|(host, _)| *host == uri.host().unwrap_or_default())
+        let Some((host, port)) = host_and_port(authority).filter(|(host, _)| *host == uri.host().unwrap_or_default())
         else {
             return Err(InvalidUrl::new("not an absolute URL with a host"));
         };
+        if is_other_spelling(host) {
+            return Err(InvalidUrl::untrusted(OTHER_SPELLING, "for this machine, use 127.0.0.1, [::1] or localhost"));
+        }
         let url = Url { text: text.to_owned(), uri, port };
         match url.uri.scheme_str() {
             Some("https") => Ok(url),
             Some("http") if url.is_local() => Ok(url),
             Some("http") => {
                 let hint = "for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
-                Err(InvalidUrl { wrong: PLAIN_HTTP, hint: Some(hint.to_owned()), is_plain_http: true })
+                Err(InvalidUrl::untrusted(PLAIN_HTTP, hint))
             }
             _ => Err(InvalidUrl::new("must begin with https://")),
         }
@@ -146,19 +159,34 @@ impl Url {
         self.uri.scheme_str() == Some("https")
     }
 
-    /// Whether the host is this machine: 127.0.0.0/8, `[::1]` or exactly `localhost` (RFC 8252 section 7.3 and 8.3).
+    /// Whether the host is this machine: 127.0.0.0/8, `[::1]` or `localhost` in any letter case (RFC 8252 sections 7.3
+    /// and 8.3).
     pub fn is_loopback(&self) -> bool {
         let host = self.host();
         let v4 = host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback());
-        host == "localhost" || v4 || v6(host).is_some_and(|address| address.is_loopback())
+        host.eq_ignore_ascii_case("localhost") || v4 || v6(host).is_some_and(|address| address.is_loopback())
     }
 
     /// Whether the host is this machine, or a test host in `PKCE_HTTP_HOSTS`.
     pub fn is_local(&self) -> bool {
+        self.is_loopback() || self.is_test_host(self.host())
+    }
+
+    /// Whether the host may be this machine or a test host under another name: with a final dot, or below `localhost`
+    /// (RFC 6761 section 6.3).
+    pub fn may_be_local(&self) -> bool {
+        let name = self.host().trim_end_matches('.').to_ascii_lowercase();
+        self.is_local() || name.ends_with(".localhost") || self.is_test_host(&name)
+    }
+
+    /// Whether `PKCE_HTTP_HOSTS` has this host: alone, or with this URL's port.
+    fn is_test_host(&self, host: &str) -> bool {
+        let port = self.port.unwrap_or(if self.is_https() { 443 } else { 80 });
         let named = environment::variable("PKCE_HTTP_HOSTS").unwrap_or_default();
-        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
-        let mut names = named.split([',', ' ']).filter(|name| !name.is_empty());
-        self.is_loopback() || names.any(|name| name == authority || name == self.host())
+        named.split([',', ' ']).filter_map(host_and_port).any(|(name, only)| {
+            let same = name.eq_ignore_ascii_case(host) || v6(name).is_some_and(|address| v6(host) == Some(address));
+            same && only.is_none_or(|only| only == port)
+        })
     }
 }
 
@@ -179,20 +207,40 @@ pub fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     is_host(host).then_some((host, port))
 }
 
-/// Whether all parsers read the host alike: no octal, hexadecimal or shortened IPv4 address, no stray bracket.
+/// Whether it is an IPv6 address in brackets, or has the characters of a name or an IPv4 address.
 fn is_host(host: &str) -> bool {
     if host.starts_with('[') {
         return v6(host).is_some();
     }
-    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-    let number = last.starts_with("0x") || last.bytes().all(|octet| octet.is_ascii_digit());
     let name = host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._".contains(&octet));
-    name && !host.is_empty() && (!number || host.parse::<Ipv4Addr>().is_ok())
+    name && !host.trim_end_matches('.').is_empty()
+}
+
+/// Whether the host is an address that not all programs read alike, or that leads to this machine without being a
+/// loopback address: an octal, hexadecimal, decimal or shortened IPv4 address, one with a final dot or within IPv6, the
+/// unspecified address, and `localhost.`.
+pub fn is_other_spelling(host: &str) -> bool {
+    if let Some(address) = v6(host) {
+        // Both ::ffff:0:0/96 and ::/96, which has the unspecified address too.
+        return address.to_ipv4().is_some() && !address.is_loopback();
+    }
+    let name = host.trim_end_matches('.');
+    let last = name.rsplit('.').next().unwrap_or_default();
+    // As browsers decide whether a host is an IPv4 address, before they parse it.
+    let is_number =
+        last.starts_with("0x") || last.starts_with("0X") || last.bytes().all(|octet| octet.is_ascii_digit());
+    if is_number {
+        return host.parse().map_or(true, |address: Ipv4Addr| address.octets().starts_with(&[0]));
+    }
+    name != host && name.eq_ignore_ascii_case("localhost")
 }
 
 fn v6(host: &str) -> Option<Ipv6Addr> {
     host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
+
+/// The message for a host that is one of them.
+const OTHER_SPELLING: &str = "the host must not be another spelling of an IP address or of localhost";
 
 /// The message for plain http.
 pub const PLAIN_HTTP: &str = "plain http is only allowed to this machine; use https";
@@ -203,6 +251,64 @@ mod tests {
 
     /// The vectors leave `policy` open: these two are allowed, the look-alikes are not.
     const ALLOWED: [&str; 2] = ["http://localhost:8080/cb", "http://127.0.0.2:8080/cb"];
+
+    #[test]
+    fn takes_each_address_in_one_spelling_alone() {
+        for host in [
+            "0.0.0.0",
+            "0.0.0.1",
+            "[::]",
+            "[0:0:0:0:0:0:0:0]",
+            "[::ffff:127.0.0.1]",
+            "[::FFFF:7F00:1]",
+            "[0:0:0:0:0:ffff:7f00:1]",
+            "[::ffff:93.184.216.34]",
+            "[::127.0.0.1]",
+            "0x7f000001",
+            "0X7F000001",
+            "0X7f.0.0.1",
+            "0x7f.1",
+            "127.0x1",
+            "2130706433",
+            "017700000001",
+            "0177.0.0.1",
+            "127.0.0.01",
+            "127.1",
+            "127.0.1",
+            "0",
+            "127.0.0.1.",
+            "10.1.2.3.",
+            "256.0.0.1",
+            "1.2.3.4.5",
+            "localhost.",
+            "LocalHost.",
+            "localhost..",
+        ] {
+            for scheme in ["http", "https", "HTTPS"] {
+                for end in ["", ":8080", "/cb", ":18445/?a=b"] {
+                    let url = format!("{scheme}://{host}{end}");
+                    assert!(Url::parse(&url).is_err_and(|wrong| wrong.is_about_host()), "{url}");
+                }
+            }
+        }
+        let loopback =
+            ["127.0.0.1", "127.255.255.255", "[::1]", "[0:0:0:0:0:0:0:1]", "localhost", "LOCALHOST", "LocalHost"];
+        for host in loopback {
+            assert!(Url::parse(&format!("http://{host}")).is_ok_and(|url| url.is_loopback()), "{host}");
+        }
+        for host in
+            ["10.1.2.3", "255.255.255.255", "[2001:db8::1]", "[fe80::7f00:1]", "id.example", "id.example.", "x0x1"]
+        {
+            assert!(Url::parse(&format!("https://{host}")).is_ok_and(|url| !url.may_be_local()), "{host}");
+        }
+        for host in ["a.localhost", "A.LOCALHOST", "a.b.localhost."] {
+            assert!(
+                Url::parse(&format!("https://{host}")).is_ok_and(|url| !url.is_local() && url.may_be_local()),
+                "{host}"
+            );
+            assert!(Url::parse(&format!("http://{host}")).is_err(), "{host}");
+        }
+    }
 
     #[test]
     fn tells_loopback_from_what_only_looks_like_it() {

@@ -77,7 +77,7 @@ fn parse(text: &str) -> Option<Proxy> {
         return None;
     }
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (_, port) = url::host_and_port(host)?;
+    let (_, port) = url::host_and_port(host).filter(|(host, _)| !url::is_other_spelling(host))?;
     if port == Some(0) { None } else { Proxy::new(&text).ok() }
 }
 
