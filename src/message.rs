@@ -50,16 +50,21 @@ fn harmless(line: &str) -> String {
 }
 
 /// Whether a command begins with the character before `rest` and the first one of it. Runners look for `##[` (GitHub
-/// Actions), `##vso[` (Azure Pipelines) and `##teamcity[` anywhere in a line, for `::NAME ...::` (GitHub Actions) at its
-/// start. A single `::`, as in an IPv6 address, is none.
+/// Actions), `##vso[` (Azure Pipelines) and `##teamcity[` anywhere in a line, for `::NAME::` and `::NAME ...::` (GitHub
+/// Actions) at its start. A single `::`, as in an IPv6 address, is none.
 fn is_command(rest: &str, before: Option<char>) -> bool {
     match before {
         Some('#') => rest.starts_with('#'),
-        Some(':') => rest
-            .strip_prefix(':')
-            .is_some_and(|rest| rest.starts_with(|first: char| first.is_alphabetic()) && rest.contains("::")),
+        Some(':') => rest.strip_prefix(':').is_some_and(is_named),
         _ => false,
     }
+}
+
+/// Whether the text after a `::` begins with a command's name, and the `::` after it comes too.
+fn is_named(text: &str) -> bool {
+    let after = text.trim_start_matches(|letter: char| letter.is_alphanumeric() || "-_".contains(letter));
+    let is_closed = after.starts_with("::") || (after.starts_with(' ') && after.contains("::"));
+    is_closed && text.starts_with(|first: char| first.is_alphabetic())
 }
 
 /// The character, if a terminal prints it and does nothing else.
@@ -125,6 +130,7 @@ mod tests {
             "http://[::1]:8080/a",
             "fe80::1%eth0 and fe80::2%eth0",
             "[2001:db8::1] and ::1",
+            "[2001:db8::a], [2001:db8::b]:80: connection refused",
             "a::b",
             "Vec::new",
             "a: b: c",

@@ -1,4 +1,4 @@
-//! A document that would be refused when it is read is refused when it is written.
+//! A document that would be refused when it is read is refused when it is written, and no terminal obeys it.
 #![cfg(test)]
 
 mod common;
@@ -139,4 +139,62 @@ fn is_not_written_with_claims_that_are_nested_too_deep_for_a_member() {
     // The claims count for the size too.
     let output = verified(json!("o".repeat(3000)), &"m".repeat((1 << 20) - 6000));
     assert_eq!(output, failure("pkce-verify", 2, &format!("{TOO_LARGE}; the tokens are lost unless a file has them")));
+}
+
+/// A name that a terminal obeys, and how it is written.
+const NAME: (&str, &str) = ("\u{9b}31m\u{7f}\u{80}\u{9f}\u{1b}[0m", "\\u009b31m\\u007f\\u0080\\u009f\\u001b[0m");
+
+#[test]
+fn is_written_without_what_a_terminal_obeys_in_the_names_of_members_too() {
+    let (name, written) = NAME;
+    let mut own = document("");
+    own[name] = json!({ name: [{ name: name }] });
+    let member = format!("\"{written}\":{{\"{written}\":[{{\"{written}\":\"{written}\"}}]}}");
+    // A name that is escaped already stays so.
+    let escaped = format!("{{{member},{}", &document("").to_string()[1..]);
+    for (tool, args) in [("pkce-gen", ["-"].as_slice()), ("pkce-url", &[])] {
+        for input in [&own.to_string(), &escaped] {
+            let output = run(tool, args, input);
+            assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+            assert!(output.stdout.contains(&member), "{output:?}");
+            assert!(!output.stdout.trim_end().chars().any(char::is_control), "{output:?}");
+            assert_eq!(output.json()[name], own[name]);
+        }
+    }
+}
+
+#[test]
+fn is_loaded_without_what_a_terminal_obeys_in_the_names_of_members_too() {
+    let (name, written) = NAME;
+    let home = Home::new();
+    assert_eq!(home.store(&document("").to_string()).status, 0);
+    // One that another program wrote.
+    let mut own = document("");
+    own[name] = json!({ name: 1 });
+    fs::write(home.path("work.json"), own.to_string()).unwrap();
+    let loaded = home.load();
+    assert_eq!((loaded.status, loaded.stderr.as_str()), (0, ""));
+    assert!(loaded.stdout.contains(&format!("\"{written}\":{{\"{written}\":1}}")), "{loaded:?}");
+    assert!(!loaded.stdout.trim_end().chars().any(char::is_control), "{loaded:?}");
+}
+
+#[test]
+fn shows_a_response_without_what_a_terminal_obeys_in_the_names_of_members_too() {
+    let (name, written) = NAME;
+    let server = Server::start(move |_| {
+        response(
+            200,
+            "application/json",
+            &json!({ "access_token": "at", "token_type": "Bearer", name: { name: 1 } }).to_string(),
+        )
+    });
+    let document = json!({
+        "token_endpoint": server.url("/token"), "client_id": "cli", "code": "c0de", "redirect_uri": "https://a/b",
+        "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    });
+    let output = run("pkce-exchange", &[], &document.to_string());
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    assert!(output.stdout.contains(&format!("\"{written}\":{{\"{written}\":1}}")), "{output:?}");
+    assert!(output.stdout.contains(&format!("\"token_answer_members\":[\"{written}\"]")), "{output:?}");
+    assert!(!output.stdout.trim_end().chars().any(char::is_control), "{output:?}");
 }

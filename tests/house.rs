@@ -122,6 +122,15 @@ fn has_no_imports_in_a_circle() {
     }
 }
 
+/// What is said is sanitized in one place; the macros that print are denied by clippy.
+#[test]
+fn writes_to_standard_error_in_one_place() {
+    let writes =
+        |file: &PathBuf| read(file).lines().any(|line| line.contains("stderr()") && !line.contains("is_terminal"));
+    let writers: Vec<PathBuf> = files(&source()).into_iter().filter(writes).collect();
+    assert_eq!(writers, [source().join("message.rs")]);
+}
+
 #[test]
 fn reads_the_paths_of_a_use_line() {
     let read = |text: &str| paths(text).into_iter().map(|path| path.join("::")).collect::<Vec<_>>();

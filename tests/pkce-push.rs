@@ -248,3 +248,19 @@ fn traces_its_request_without_what_is_in_it() {
     assert!(output.stderr.starts_with(&trace) && output.stderr.lines().count() == 1, "{output:?}");
     assert!(!output.stderr.contains(document["state"].as_str().unwrap()));
 }
+
+#[test]
+fn repeats_no_state_or_nonce_that_the_server_repeats() {
+    let server = Server::start(|request| {
+        let said: Vec<String> = pairs(&request.body)
+            .into_iter()
+            .filter(|(name, _)| name == "state" || name == "nonce")
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let body = json!({ "error": "invalid_request", "error_description": said.join("&") });
+        response(400, "application/json", &body.to_string())
+    });
+    let output = run("pkce-push", &[], &document(&server, "/authorize", &[]).to_string());
+    let message = "pushed authorization request endpoint: invalid_request: state=[...]&nonce=[...]";
+    assert_eq!(output, failure("pkce-push", 1, message));
+}

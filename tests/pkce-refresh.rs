@@ -397,6 +397,13 @@ fn keeps_the_token_out_of_messages_and_says_what_is_lost() {
     let body = json!({ "error": "invalid_grant", "error_description": format!("no {TOKEN}\u{1b}[2J") });
     let (output, _) = with_response(response(400, "application/json", &body.to_string()));
     assert_eq!(output, failure("pkce-refresh", 5, "token endpoint: invalid_grant: no [...]?[2J"));
+    for said in ["1//0a-b%2Bc%2fd", "1\\/\\/0a-b\\u002bc\\/d", "1%2F%2F0a-b%2Bc%2Fd"] {
+        let body = json!({ "error": "invalid_grant", "error_description": format!("refresh_token={said}&") });
+        let server = Server::start(move |_| response(400, "application/json", &body.to_string()));
+        let output = run("pkce-refresh", &[], &with(&server, json!({ "refresh_token": "1//0a-b+c/d" })).to_string());
+        let message = "token endpoint: invalid_grant: refresh_token=[...]&";
+        assert_eq!(output, failure("pkce-refresh", 5, message), "{said}");
+    }
     let server = Server::start(|_| json_response(&tokens()));
     let script = |to: &str| {
         let mut shell = command("bash");

@@ -152,6 +152,11 @@ fn shows_the_token_that_the_server_gave_for_registering() {
         with_response(response(401, "application/json", &refusal.to_string()), &["--access-token-file", &token]);
     let message = "registration endpoint: invalid_token: [...] has expired";
     assert_eq!(output, failure("pkce-register", 1, message));
+    let refusal = json!({ "error": "invalid_token", "error_description": "initial%2Dt0ken and initial\\u002dt0ken" });
+    let (output, ..) =
+        with_response(response(401, "application/json", &refusal.to_string()), &["--access-token-file", &token]);
+    let message = "registration endpoint: invalid_token: [...] and [...]";
+    assert_eq!(output, failure("pkce-register", 1, message));
     for (path, wrong) in [
         (file("empty", ""), "must contain one line of text"),
         (file("two", "a\nb\n"), "must contain one line of text"),

@@ -421,6 +421,12 @@ fn repeats_no_token_in_a_message() {
         response(400, "application/json", &body.to_string())
     });
     assert_eq!(output, failure("pkce-revoke", 1, "revocation endpoint: invalid_request: what is [...]??"));
+    let (output, _) = with_response(|token| {
+        let encoded = token.replace('-', "%2d");
+        let body = json!({ "error": "invalid_request", "error_description": format!("token={encoded}&") });
+        response(400, "application/json", &body.to_string())
+    });
+    assert_eq!(output, failure("pkce-revoke", 1, "revocation endpoint: invalid_request: token=[...]&"));
 }
 
 #[test]

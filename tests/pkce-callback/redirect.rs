@@ -90,6 +90,17 @@ fn says_what_the_server_said_and_nothing_a_terminal_obeys() {
 }
 
 #[test]
+fn repeats_no_state_that_the_server_repeats() {
+    let mut long = document(V4);
+    long["state"] = json!("st-123/st-123");
+    let login = Login::start(&long, &[]);
+    login.get("error=access_denied&state=st-123/st-123&error_description=not+st-123/st-123+or+st-123%252Fst-123");
+    let output = login.end();
+    let message = "pkce-callback: authorization endpoint: access_denied: not [...] or [...]";
+    assert_eq!((output.status, output.stderr.lines().last()), (1, Some(message)));
+}
+
+#[test]
 fn takes_an_empty_description_for_none() {
     let login = Login::start(&document(V4), &[]);
     login.get("error=login_required&state=st-123&error_description=&error_uri=");

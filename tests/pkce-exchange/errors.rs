@@ -40,6 +40,78 @@ fn repeats_no_secret_as_the_name_of_a_member_or_beside_the_request() {
 }
 
 #[test]
+fn repeats_no_secret_in_another_form() {
+    // `cli:s3cr3t%2B%2F%3D%22x%20y`, as the Basic header has it, and without its padding.
+    let basic = "Y2xpOnMzY3IzdCUyQiUyRiUzRCUyMnglMjB5";
+    for (said, shown) in [
+        ("s3cr3t+/=\"x y", "[...]"),
+        ("s3cr3t%2B%2F%3D%22x%20y", "[...]"),
+        ("s3cr3t%2b%2f%3d%22x+y", "[...]"),
+        ("client_secret=s3cr3t%2B/%3d%22x+y&a=b", "client_secret=[...]&a=b"),
+        ("s3cr3t%252B%252F%253D%2522x%2520y", "[...]"),
+        ("{\"client_secret\":\"s3cr3t+\\/=\\\"x y\"}", "{\"client_secret\":\"[...]\"}"),
+        ("s3cr3t\\u002b\\u002F\\u003d\\u0022x\\u0020y", "[...]"),
+        ("\\u0073\\u0033cr3t+/=\"x y", "[...]"),
+        (basic, "[...]"),
+        (&format!("Authorization: Basic {basic}."), "Authorization: Basic [...]."),
+        ("s3cr3t", "s3cr3t"),
+    ] {
+        let body = json!({ "error": "invalid_request", "error_description": format!("got {said}") });
+        let server = Server::start(move |_| response(400, "application/json", &body.to_string()));
+        for method in ["client_secret_basic", "client_secret_post"] {
+            if said.contains(basic) && method == "client_secret_post" {
+                continue;
+            }
+            let secret = json!({ "client_secret": "s3cr3t+/=\"x y", "token_endpoint_auth_method": method });
+            let output = run("pkce-exchange", &[], &with(&server, secret).to_string());
+            let message = format!("token endpoint: invalid_request: got {shown}");
+            assert_eq!(output, failure("pkce-exchange", 1, &message), "{method}: {said}");
+        }
+    }
+}
+
+#[test]
+fn repeats_no_basic_header_without_its_padding() {
+    for (secret, sent) in [("secret-12", "Y2xpOnNlY3JldC0xMg=="), ("secret-123", "Y2xpOnNlY3JldC0xMjM=")] {
+        for said in [sent, sent.trim_end_matches('='), &sent.replace('=', "%3D")] {
+            let body = json!({ "error": "invalid_client", "error_description": said });
+            let server = Server::start(move |_| response(400, "application/json", &body.to_string()));
+            let document = with(&server, json!({ "client_secret": secret }));
+            let output = run("pkce-exchange", &[], &document.to_string());
+            assert_eq!(server.requests()[0].header("Authorization"), Some(format!("Basic {sent}").as_str()));
+            assert!(output.status == 1 && !output.stderr.contains(&sent[..8]), "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn redacts_before_it_cuts_a_long_text() {
+    // The secret would begin before the 1000th character, and end after it.
+    let before = "token endpoint: invalid_grant: ";
+    for place in [1000 - 30, 1000 - 5, 1000 - 1] {
+        let filled = "a".repeat(place - before.len());
+        let body = json!({ "error": "invalid_grant", "error_description": format!("{filled}{VERIFIER}") });
+        let (output, _) = with_response(response(400, "application/json", &body.to_string()));
+        let message: String = format!("{before}{filled}[...]").chars().take(1000).collect();
+        assert_eq!(output, failure("pkce-exchange", 5, &message));
+    }
+}
+
+#[test]
+fn tells_a_program_no_secret_either() {
+    let twice = format!("{VERIFIER}=1&{VERIFIER}=2");
+    let server = Server::start(move |_| response(200, "application/x-www-form-urlencoded", &twice));
+    let mut tool = command("pkce-exchange");
+    let output = finish(tool.env("PKCE_ERRORS", "json"), document(&server).to_string().as_bytes());
+    let said: Value = serde_json::from_str(&output.stderr).unwrap();
+    let expected = json!({
+        "tool": "pkce-exchange", "status": 4, "kind": "untrusted", "http_status": 200, "member": "[...]",
+        "message": "token endpoint: [...]: duplicate; the code may be spent",
+    });
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn tells_what_a_public_client_needs_where_it_is_refused() {
     let hint = "\nhint: if the client has no secret, register it with token_endpoint_auth_method none; \
                 otherwise use --client-secret-file";
