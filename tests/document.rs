@@ -151,7 +151,7 @@ fn is_written_without_what_a_terminal_obeys_in_the_names_of_members_too() {
     own[name] = json!({ name: [{ name: name }] });
     let member = format!("\"{written}\":{{\"{written}\":[{{\"{written}\":\"{written}\"}}]}}");
     // A name that is escaped already stays so.
-    let escaped = format!("{{{member},{}", &document("").to_string()[1..]);
+    let escaped = document("").to_string().replacen('{', &format!("{{{member},"), 1);
     for (tool, args) in [("pkce-gen", ["-"].as_slice()), ("pkce-url", &[])] {
         for input in [&own.to_string(), &escaped] {
             let output = run(tool, args, input);

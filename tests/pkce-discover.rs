@@ -552,7 +552,14 @@ fn lets_no_server_elsewhere_name_endpoints_on_this_machine() {
         json_response(&metadata)
     });
     for name in endpoints {
-        for url in ["http://127.0.0.1:9/x", "https://127.0.0.1/x", "http://[::1]:9/x", "http://localhost:9/x"] {
+        for url in [
+            "http://127.0.0.1:9/x",
+            "https://127.0.0.1/x",
+            "http://[::1]:9/x",
+            "http://localhost:9/x",
+            "https://LOCALHOST:18445/x",
+            "https://id.localhost/x",
+        ] {
             *changed.lock().unwrap() = (name.to_owned(), url.to_owned());
             let mut tool = command("pkce-discover");
             proxy.trusted_by(tool.arg("https://id.example"));

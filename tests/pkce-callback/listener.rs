@@ -114,13 +114,17 @@ fn closes_the_connection_so_that_a_second_login_on_the_port_gets_its_own() {
 
 #[test]
 fn listens_on_both_stacks_for_localhost() {
-    for (host, address) in [("localhost", "127.0.0.1"), ("localhost", "::1"), ("[::1]", "::1")] {
+    let capitals = [("LOCALHOST", "127.0.0.1"), ("LocalHost", "::1")];
+    for (host, address) in
+        [("localhost", "127.0.0.1"), ("localhost", "::1"), ("[::1]", "::1")].into_iter().chain(capitals)
+    {
         if address == "::1" && !has_ipv6() {
             continue;
         }
         let login = Login::start(&document(&format!("http://{host}:0/callback")), &[]);
         let mut stream = TcpStream::connect((address, login.port)).unwrap();
-        stream.write_all(request(host, login.port, "code=abc&state=st-123").as_bytes()).unwrap();
+        // Browsers write the host in lower case.
+        stream.write_all(request(&host.to_lowercase(), login.port, "code=abc&state=st-123").as_bytes()).unwrap();
         let output = login.end();
         assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{host} {address}");
         let redirect_uri = output.json()["redirect_uri"].as_str().unwrap().to_owned();
