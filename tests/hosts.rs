@@ -190,6 +190,16 @@ fn of_this_machine_are_reached_whatever_their_letters() {
 }
 
 #[test]
+fn of_this_machine_receive_the_redirect_whatever_their_letters() {
+    let login = "pkce-discover | pkce-gen - | pkce-url --scope openid --redirect-uri http://LOCALHOST:0/callback |
+        pkce-callback --timeout 20 2>/dev/null | pkce-exchange | pkce-verify -r token_type";
+    let mut idp = command("pkce-idp");
+    idp.args(["--auto-approve", "--redirect-uri", "http://LOCALHOST/callback", "--", "bash", "-c", login]);
+    let expected = Output { status: 0, stdout: "Bearer\n".to_owned(), stderr: String::new() };
+    assert_eq!(finish(&mut idp, b""), expected);
+}
+
+#[test]
 fn of_a_test_network_are_reached_whatever_their_letters() {
     let own = |hosts: &str, url: &str| {
         let document = changed(document(), &json!({ "issuer": url, "authorization_endpoint": url }));

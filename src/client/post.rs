@@ -1,5 +1,7 @@
 //! One POST to an endpoint, and its response: RFC 6749 sections 3.2 and 5.2.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use zeroize::Zeroizing;
 
@@ -96,12 +98,15 @@ impl Call<'_> {
         };
         let mut secrets: Vec<&str> =
             pairs.iter().filter(|(name, _)| SECRET.contains(name)).map(|(_, value)| *value).collect();
-        if let Authentication::ClientSecretBasic(secret) = &authentication {
-            secrets.push(secret);
-            // Without its padding, which some programs leave out.
-            secrets
-                .extend(authorization.as_ref().map(|header| header.trim_start_matches("Basic ").trim_end_matches('=')));
-        }
+        let headers = match &authentication {
+            Authentication::ClientSecretBasic(secret) | Authentication::ClientSecretPost(secret) => {
+                secrets.push(secret);
+                credentials(&client_id, secret).to_vec()
+            }
+            Authentication::None => Vec::new(),
+        };
+        // Without its padding, which some programs leave out.
+        secrets.extend(headers.iter().map(|header| header.trim_end_matches('=')));
         let held = SECRET_MEMBERS.iter().filter_map(|name| document.text(name).ok().flatten().map(Zeroizing::new));
         let held: Vec<Zeroizing<String>> = held.collect();
         secrets.extend(held.iter().map(|secret| secret.as_str()));
@@ -247,6 +252,13 @@ impl Post<'_> {
 fn error_code(object: &Document) -> Option<String> {
     let code = object.text("error").ok().flatten().filter(|code| !code.is_empty());
     if object.json("ok") == Some("false") { Some(code.unwrap_or_else(|| "unnamed error".to_owned())) } else { code }
+}
+
+/// The credentials in a Basic header: form-encoded first, as they are sent, and as they are, as some servers read them.
+fn credentials(client_id: &str, secret: &str) -> [Zeroizing<String>; 2] {
+    let sent = basic(client_id, secret).trim_start_matches("Basic ").to_owned();
+    let pair = Zeroizing::new(format!("{client_id}:{secret}"));
+    [Zeroizing::new(sent), Zeroizing::new(STANDARD.encode(pair.as_bytes()))]
 }
 
 fn json(pairs: &[(&str, &str)]) -> Zeroizing<String> {
