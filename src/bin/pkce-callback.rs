@@ -17,12 +17,15 @@ struct Args {
     /// Do not open a browser: print the URL and wait
     #[arg(long)]
     no_browser: bool,
-    /// Read the redirect URL from the terminal, for a redirect URI that is not on this machine
+    /// Read the redirect URL from the terminal, for a redirect URI that is https or not on this machine
     #[arg(long, conflicts_with = "response_file")]
     paste: bool,
     /// Accept a pasted code without its state
     #[arg(long)]
     allow_bare_code: bool,
+    /// Accept the redirect of any user of this machine
+    #[arg(long)]
+    any_user: bool,
     /// Read the redirect URL from this file, written by a script that drives the browser
     #[arg(long, value_name = "FILE")]
     response_file: Option<PathBuf>,
@@ -42,6 +45,7 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
         paste: args.paste,
         no_browser: args.no_browser,
         allow_bare_code: args.allow_bare_code,
+        any_user: args.any_user,
     })?;
     receiver.receive(input.document()?)
 }

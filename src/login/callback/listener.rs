@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use super::page::Page;
+use super::peer::Peers;
 use super::redirect::{Expected, Outcome};
 use crate::error::Error;
 use crate::message;
@@ -22,17 +23,21 @@ pub struct Listener {
     authority: String,
     path: String,
     port: u16,
+    /// Whose redirect is accepted; `None` for any user's.
+    peers: Option<Peers>,
     ignored: Option<&'static str>,
 }
 
 impl Listener {
-    /// Listens at the redirect URI; port 0 is any free port, the same for IPv4 and IPv6.
-    pub fn bind(redirect: &Url) -> Result<Listener, Error> {
+    /// Listens at the redirect URI; port 0 is any free port, the same for IPv4 and IPv6. The redirect of another user
+    /// of this machine is accepted only for `any_user`.
+    pub fn bind(redirect: &Url, any_user: bool) -> Result<Listener, Error> {
         let host = redirect.host();
         let addresses: Vec<IpAddr> = match host.trim_matches(['[', ']']).parse() {
             Ok(address) => vec![address],
             Err(_) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
         };
+        let peers = (!any_user).then(Peers::new);
         let requested_port = redirect.port().unwrap_or(80);
         let mut tries = if requested_port == 0 { PORT_ATTEMPTS } else { 1 };
         let sockets = loop {
@@ -53,7 +58,8 @@ impl Listener {
             None => host.to_owned(),
         };
         let path = if redirect.path().is_empty() { "/" } else { redirect.path() };
-        Ok(Listener { sockets, connections: Vec::new(), authority, path: path.to_owned(), port, ignored: None })
+        let (path, connections) = (path.to_owned(), Vec::new());
+        Ok(Listener { sockets, connections, authority, path, port, peers, ignored: None })
     }
 
     /// The port that it listens on.
@@ -64,6 +70,11 @@ impl Listener {
     /// Why the last redirect was ignored, if one was.
     pub fn ignored(&self) -> Option<&'static str> {
         self.ignored
+    }
+
+    /// What the user should know about the first connection that was ignored for its user, if one was.
+    pub fn note(&self) -> Option<&'static str> {
+        self.peers.as_ref().and_then(Peers::note)
     }
 
     /// The descriptors to poll.
@@ -85,10 +96,13 @@ impl Listener {
     pub fn serve(&mut self, expected: &Expected) -> Result<Option<(Outcome, Reply)>, Error> {
         self.accept()
             .map_err(|error| Error::unavailable(format!("{}: {}", self.authority, message::reason(&error))))?;
+        if let Some(peers) = &mut self.peers {
+            peers.forget();
+        }
         let now = Instant::now();
         let mut at = 0;
         while let Some(connection) = self.connections.get_mut(at) {
-            let alive = match connection.proceed(&self.authority, &self.path, expected) {
+            let alive = match connection.proceed(&self.authority, &self.path, expected, self.peers.as_mut()) {
                 Progress::Ended(outcome) => {
                     let connection = self.connections.swap_remove(at);
                     return Ok(Some((outcome, Reply(connection))));
@@ -192,7 +206,7 @@ impl Connection {
     }
 
     /// Reads and writes what is possible without blocking.
-    fn proceed(&mut self, authority: &str, path: &str, expected: &Expected) -> Progress {
+    fn proceed(&mut self, authority: &str, path: &str, expected: &Expected, peers: Option<&mut Peers>) -> Progress {
         if !self.responded {
             let head = match self.read() {
                 Ok(true) => Head::parse(&self.octets),
@@ -205,7 +219,7 @@ impl Connection {
                 Head::Whole(request, length) => {
                     match error_page(&request, length == self.octets.len(), authority, path) {
                         Some(page) => page,
-                        None => match expected.outcome(&request.query) {
+                        None => match self.outcome(expected.outcome(&request.query), peers) {
                             Outcome::Ignored(why) => {
                                 self.respond(&Page::ignored(why));
                                 return Progress::Ignored(why);
@@ -218,6 +232,14 @@ impl Connection {
             self.respond(&page);
         }
         self.write()
+    }
+
+    /// The outcome, ignored if the connection is another user's. Only what would end the wait is looked up, since that
+    /// takes time in proportion to all connections of the machine.
+    fn outcome(&self, outcome: Outcome, peers: Option<&mut Peers>) -> Outcome {
+        let counts = !matches!(outcome, Outcome::Ignored(_));
+        let refusal = peers.filter(|_| counts).and_then(|peers| peers.refusal(&self.stream));
+        refusal.map_or(outcome, Outcome::Ignored)
     }
 
     fn respond(&mut self, page: &Page) {

@@ -3,6 +3,7 @@
 mod browser;
 mod listener;
 mod page;
+mod peer;
 pub mod redirect;
 mod response_file;
 mod terminal;
@@ -36,6 +37,8 @@ pub struct Options {
     pub no_browser: bool,
     /// Whether to accept a pasted code without its state.
     pub allow_bare_code: bool,
+    /// Whether to accept the redirect of any user of this machine.
+    pub any_user: bool,
 }
 
 /// What receives the redirect, as far as it can be known before the document is.
@@ -73,11 +76,16 @@ impl Receiver {
             Expected::from_document(&document, redirect_uri.as_str().to_owned(), options.allow_bare_code)?;
         let mut wait = wait::Wait::new(Deadline::after(options.timeout), response, terminal)?;
         if listens {
+            let paste = "use --paste to paste the address that the browser was redirected to";
             let Some(url) = redirect_uri.loopback() else {
                 let error = document.wrong("redirect_uri", "not on this machine, so pkce-callback cannot listen there");
-                return Err(error.hint("use --paste to paste the address that the browser was redirected to"));
+                return Err(error.hint(paste));
             };
-            let port = wait.listen(url)?;
+            if url.is_https() {
+                let error = document.wrong("redirect_uri", "https, so pkce-callback cannot listen there");
+                return Err(error.hint(paste));
+            }
+            let port = wait.listen(url, options.any_user)?;
             if redirect_uri.has_port_0() {
                 let bound = redirect_uri.with_port(port);
                 let opened = with_redirect_uri(&document, request.as_str(), redirect_uri.as_str(), &bound)?;

@@ -32,6 +32,8 @@ pub struct Wait {
     response: Option<ResponseFile>,
     /// Why the last pasted text was ignored, if one was.
     ignored_paste: Option<&'static str>,
+    /// Whether a note about other users was shown: one is enough, however many connections they open.
+    noted_user: bool,
     spinner: ProgressBar,
 }
 
@@ -55,14 +57,15 @@ impl Wait {
             browser: None,
             response,
             ignored_paste: None,
+            noted_user: false,
             spinner: ProgressBar::hidden(),
         })
     }
 
     /// Listens at the redirect URI, and returns the port; the redirect URL may then be pasted too, if there is a
     /// terminal.
-    pub fn listen(&mut self, redirect: &Url) -> Result<u16, Error> {
-        let listener = Listener::bind(redirect)?;
+    pub fn listen(&mut self, redirect: &Url, any_user: bool) -> Result<u16, Error> {
+        let listener = Listener::bind(redirect, any_user)?;
         let port = listener.port();
         self.listener = Some(listener);
         self.terminal = Terminal::open().filter(|_| io::stderr().is_terminal());
@@ -118,7 +121,9 @@ impl Wait {
                 }
             }
         }
-        match self.listener.as_mut().map(|listener| listener.serve(expected)) {
+        let served = self.listener.as_mut().map(|listener| listener.serve(expected));
+        self.note_user();
+        match served {
             Some(Ok(Some((outcome, reply)))) => return Some(self.end(outcome, Some(reply))),
             Some(Err(error)) => return Some(Err(error)),
             _ => {}
@@ -231,6 +236,14 @@ impl Wait {
             true if self.terminal.is_some() => message::note(&waits),
             true => {}
             false => self.spinner = ProgressBar::new_spinner().with_message(waits),
+        }
+    }
+
+    fn note_user(&mut self) {
+        let note = self.listener.as_ref().and_then(Listener::note).filter(|_| !self.noted_user);
+        if let Some(note) = note {
+            self.noted_user = true;
+            self.note(note);
         }
     }
 
