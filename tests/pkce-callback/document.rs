@@ -135,3 +135,27 @@ fn never_reads_a_redirect_from_standard_input() {
     let output = finish(command.stdin(Stdio::piped()), two.as_bytes());
     assert_eq!(output, failure("pkce-callback", 2, "standard input: more than one document"));
 }
+
+#[test]
+fn does_not_listen_for_https_on_this_machine_but_reads_its_redirect_from_a_file() {
+    let directory = new_directory();
+    let file = directory.path().join("file");
+    let message = "redirect_uri: https, so pkce-callback cannot listen there\n\
+                   hint: use --paste to paste the address that the browser was redirected to";
+    for redirect_uri in [
+        "https://127.0.0.1/cb",
+        "https://127.0.0.1:1/cb",
+        "https://127.0.0.1:0/cb",
+        "https://localhost:8443/cb",
+        "https://[::1]/cb",
+    ] {
+        let document = document(redirect_uri).to_string();
+        let output = run("pkce-callback", &["--no-browser"], &document);
+        assert_eq!(output, failure("pkce-callback", 2, message), "{redirect_uri}");
+        if !redirect_uri.contains(":0/") {
+            std::fs::write(&file, format!("{redirect_uri}?code=abc&state=st-123\n")).unwrap();
+            let output = run("pkce-callback", &["--response-file", file.to_str().unwrap()], &document);
+            assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{redirect_uri}");
+        }
+    }
+}

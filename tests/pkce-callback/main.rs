@@ -11,6 +11,7 @@ mod document;
 mod end;
 mod listener;
 mod paste;
+mod peer;
 mod redirect;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -49,6 +49,18 @@ fn takes_a_long_paste_at_the_terminal_while_it_listens() {
 }
 
 #[test]
+fn takes_a_paste_for_https_on_this_machine() {
+    let directory = at_terminal("https://127.0.0.1/cb");
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser --paste <doc >out"), directory.path());
+    terminal.until("paste the address");
+    terminal.write("https://127.0.0.1/cb?code=abc&state=st-123\r");
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
+    let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
+    assert_eq!(out["code"], "abc");
+}
+
+#[test]
 fn goes_on_after_a_paste_that_is_not_this_redirect() {
     let directory = at_terminal(V4);
     let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());

@@ -1,0 +1,440 @@
+//! Other users of the machine: whose redirect is ignored, and whose is not.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+use rustix::process::{Uid, geteuid};
+use rustix::thread::set_thread_res_uid;
+use serde_json::json;
+
+use crate::common::{Output, command, failure, finish, kill, lacks, new_directory};
+use crate::{Login, V4, document, request};
+
+const RIGHT: &str = "code=abc&state=st-123";
+const EVIL: &str = "code=evil&state=st-123";
+
+/// Three users that are not root; the first one may be the overflow user.
+const NOBODY: u32 = 65534;
+const ATTACKER: u32 = 65533;
+const OTHER: u32 = 65532;
+
+const ANOTHER: &str = "it came from another user of this machine";
+const CLOSED: &str = "its connection was closed before the response, so its user is not known";
+const ANOTHER_NOTE: &str =
+    "pkce-callback: note: a connection of another user of this machine was ignored; --any-user accepts it\n";
+const CLOSED_NOTE: &str = "pkce-callback: note: a connection that was closed before the response was ignored, since its \
+                           user is not known; --any-user accepts it\n";
+
+/// The hosts of a redirect URI, and the address to which a browser connects, the last one mapped to IPv4.
+const STACKS: [(&str, &str); 3] = [("127.0.0.1", "127.0.0.1"), ("[::1]", "::1"), ("127.0.0.1", "::ffff:127.0.0.1")];
+
+/// What an attacker may do with a connection after the request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum After {
+    Held,
+    HalfClosed,
+    Closed,
+    Reset,
+}
+
+const ALL: [After; 4] = [After::Held, After::HalfClosed, After::Closed, After::Reset];
+
+/// The stacks that this machine has.
+fn stacks() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let v6 = TcpListener::bind("[::1]:0").is_ok();
+    STACKS.into_iter().filter(move |(_, address)| v6 || !address.contains(':'))
+}
+
+/// Whether the test leaves itself out, since only root can be another user.
+fn is_alone() -> bool {
+    let alone = !geteuid().is_root();
+    if alone {
+        println!("left out, since only root can be another user: {}", thread::current().name().unwrap_or_default());
+    }
+    alone
+}
+
+/// Whether this machine makes no namespaces for us.
+fn lacks_namespaces(args: &[&str]) -> bool {
+    let lacking = !command("unshare").args(args).arg("true").output().is_ok_and(|output| output.status.success());
+    if lacking {
+        println!("left out, since this machine makes no namespace: {}", thread::current().name().unwrap_or_default());
+    }
+    lacking
+}
+
+/// A connection of this user.
+fn connect(uid: u32, address: &str, port: u16) -> TcpStream {
+    let address = address.to_owned();
+    let connecting = thread::spawn(move || {
+        let uid = Uid::from_raw(uid);
+        // The user of this thread alone.
+        set_thread_res_uid(uid, uid, uid).unwrap();
+        TcpStream::connect((address.as_str(), port)).unwrap()
+    });
+    connecting.join().unwrap()
+}
+
+/// A request of this user, and what follows.
+fn send(uid: u32, address: &str, request: &str, after: After) -> TcpStream {
+    let port = request.split("\r\nHost: ").nth(1).unwrap().lines().next().unwrap().rsplit_once(':').unwrap().1;
+    let mut stream = connect(uid, address, port.parse().unwrap());
+    stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    match after {
+        After::HalfClosed => stream.shutdown(Shutdown::Write).unwrap(),
+        After::Reset => set_socket_linger(&stream, Some(Duration::ZERO)).unwrap(),
+        After::Held | After::Closed => {}
+    }
+    stream
+}
+
+/// The response on a connection that was held or half-closed.
+fn page(mut stream: TcpStream) -> String {
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
+
+/// Stops the tool, so that it meets all that is done meanwhile at once.
+fn while_stopped<T>(login: &Login, act: impl FnOnce() -> T) -> T {
+    let status = format!("/proc/{}/stat", login.child.id());
+    kill(login.child.id(), "STOP");
+    while !std::fs::read_to_string(&status).unwrap().rsplit_once(')').unwrap().1.starts_with(" T") {
+        thread::yield_now();
+    }
+    let done = act();
+    kill(login.child.id(), "CONT");
+    done
+}
+
+/// The login's end when all it has received is this note: the code is the real one.
+fn assert_logged_in(login: Login, note: &str, case: &str) {
+    let url = login.said.lines().find(|line| line.starts_with("http")).unwrap();
+    let stderr = format!("pkce-callback: to sign in, open this URL in a browser:\n{url}\n{note}");
+    let output = login.end();
+    assert_eq!((output.status, output.stderr.as_str()), (0, stderr.as_str()), "{case}");
+    assert_eq!(output.json()["code"], "abc", "{case}");
+}
+
+/// A login of this user, who must not be root.
+fn login_of(ruid: u32, euid: u32, sudo_uid: Option<u32>) -> Login {
+    let mut command = command("setpriv");
+    command.args(["--ruid", &ruid.to_string(), "--euid", &euid.to_string(), "--clear-groups"]);
+    command.args(["pkce-callback", "--no-browser"]).envs(sudo_uid.map(|uid| ("SUDO_UID", uid.to_string())));
+    Login::of(&mut command, &document(V4))
+}
+
+/// Who is accepted in this login, and who is not; each is another login.
+fn assert_users(start: impl Fn() -> Login, accepted: &[u32], ignored: &[u32]) {
+    for uid in accepted {
+        let login = start();
+        let text = request("127.0.0.1", login.port, RIGHT);
+        assert!(page(send(*uid, "127.0.0.1", &text, After::Held)).starts_with("HTTP/1.1 200 "), "{uid}");
+        assert_logged_in(login, "", &uid.to_string());
+    }
+    for uid in ignored {
+        let login = start();
+        let evil = request("127.0.0.1", login.port, EVIL);
+        assert!(page(send(*uid, "127.0.0.1", &evil, After::Held)).contains(ANOTHER), "{uid}");
+        let text = request("127.0.0.1", login.port, RIGHT);
+        assert!(page(send(0, "127.0.0.1", &text, After::Held)).starts_with("HTTP/1.1 200 "), "{uid}");
+        assert_logged_in(login, ANOTHER_NOTE, &uid.to_string());
+    }
+}
+
+#[test]
+fn ignores_the_redirect_of_another_user_and_goes_on() {
+    if is_alone() {
+        return;
+    }
+    for (host, address) in stacks() {
+        for after in [After::Held, After::HalfClosed] {
+            let login = Login::start(&document(&format!("http://{host}:0/callback")), &[]);
+            let page_of = |uid, query| page(send(uid, address, &request(host, login.port, query), after));
+            let ignored = page_of(ATTACKER, EVIL);
+            assert!(ignored.starts_with("HTTP/1.1 400 ") && ignored.contains(ANOTHER), "{ignored}");
+            assert!(!ignored.contains("evil") && !ignored.contains("st-123"), "{ignored}");
+            let denied = page_of(ATTACKER, "error=access_denied&state=st-123");
+            assert!(denied.starts_with("HTTP/1.1 400 ") && denied.contains(ANOTHER), "{denied}");
+            assert!(page_of(0, RIGHT).starts_with("HTTP/1.1 200 "));
+            assert_logged_in(login, ANOTHER_NOTE, &format!("{address} {after:?}"));
+        }
+    }
+}
+
+#[test]
+fn ignores_the_redirect_of_another_user_who_closes_at_once_or_resets_and_goes_on() {
+    if is_alone() {
+        return;
+    }
+    for (host, address) in stacks() {
+        for (after, note) in [(After::Closed, CLOSED_NOTE), (After::Reset, "")] {
+            let login = Login::start(&document(&format!("http://{host}:0/callback")), &[]);
+            let evil = request(host, login.port, EVIL);
+            while_stopped(&login, || drop(send(ATTACKER, address, &evil, after)));
+            let right = request(host, login.port, RIGHT);
+            assert!(page(send(0, address, &right, After::Held)).starts_with("HTTP/1.1 200 "));
+            assert_logged_in(login, note, &format!("{address} {after:?}"));
+        }
+    }
+}
+
+#[test]
+fn is_not_won_by_another_user_who_tries_everything_at_any_time() {
+    if is_alone() {
+        return;
+    }
+    for (host, address) in stacks() {
+        let login = Login::start(&document(&format!("http://{host}:0/callback")), &[]);
+        let evil = request(host, login.port, EVIL);
+        for after in ALL.into_iter().cycle().take(40) {
+            let stream = send(ATTACKER, address, &evil, after);
+            if matches!(after, After::Held | After::HalfClosed) {
+                assert!(page(stream).contains(ANOTHER));
+            }
+        }
+        let right = request(host, login.port, RIGHT);
+        assert!(page(send(0, address, &right, After::Held)).starts_with("HTTP/1.1 200 "));
+        // Those that were closed may have been met before.
+        let output = login.end();
+        assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{output:?}");
+        assert_eq!(output.stderr.matches("note:").count(), 1, "{output:?}");
+    }
+}
+
+#[test]
+fn ignores_a_program_of_another_user() {
+    if is_alone() || lacks(&["setpriv", "bash"]) {
+        return;
+    }
+    let login = Login::start(&document(V4), &[]);
+    let script = "exec 3<>/dev/tcp/127.0.0.1/$0; printf %s \"$1\" >&3; cat <&3";
+    let (port, evil) = (login.port.to_string(), request("127.0.0.1", login.port, EVIL));
+    let mut program = command("setpriv");
+    program.args(["--reuid", &ATTACKER.to_string(), "--clear-groups", "bash", "-c", script, &port, &evil]);
+    let output = finish(&mut program, b"");
+    assert!(output.stdout.contains(ANOTHER), "{output:?}");
+    assert!(login.get(RIGHT).starts_with("HTTP/1.1 200 "));
+    assert_logged_in(login, ANOTHER_NOTE, "a program");
+}
+
+#[test]
+fn says_once_that_another_user_was_ignored_however_many_connections_come() {
+    if is_alone() {
+        return;
+    }
+    let login = Login::start(&document(V4), &[]);
+    let evil = request("127.0.0.1", login.port, EVIL);
+    let held: Vec<TcpStream> =
+        while_stopped(&login, || (0..100).map(|_| send(ATTACKER, "127.0.0.1", &evil, After::Held)).collect());
+    assert!(login.get(RIGHT).starts_with("HTTP/1.1 200 "));
+    assert_logged_in(login, ANOTHER_NOTE, "many");
+    drop(held);
+}
+
+#[test]
+fn says_at_the_end_of_the_wait_that_another_user_was_ignored() {
+    if is_alone() {
+        return;
+    }
+    for (after, note, why) in
+        [(After::Held, ANOTHER_NOTE, ANOTHER), (After::Closed, CLOSED_NOTE, CLOSED), (After::Reset, "", CLOSED)]
+    {
+        let login = Login::start(&document(V4), &["--timeout", "2"]);
+        let said = login.said.clone();
+        let evil = request("127.0.0.1", login.port, EVIL);
+        let stream = while_stopped(&login, || {
+            let stream = send(ATTACKER, "127.0.0.1", &evil, after);
+            (after == After::Held).then_some(stream)
+        });
+        let output = login.end();
+        let message = format!(
+            "no redirect within 2 s; a redirect was received and ignored: {why}\nhint: wait longer with --timeout SECONDS"
+        );
+        let expected = failure("pkce-callback", 3, &message);
+        assert_eq!(output, Output { stderr: said + note + &expected.stderr, ..expected }, "{after:?}");
+        drop(stream);
+    }
+}
+
+#[test]
+fn accepts_any_user_where_it_is_told_to() {
+    if is_alone() {
+        return;
+    }
+    for (host, address) in stacks() {
+        for after in ALL {
+            let login = Login::start(&document(&format!("http://{host}:0/callback")), &["--any-user"]);
+            let right = request(host, login.port, RIGHT);
+            let stream = while_stopped(&login, || {
+                let stream = send(ATTACKER, address, &right, after);
+                matches!(after, After::Held | After::HalfClosed).then_some(stream)
+            });
+            if let Some(stream) = stream {
+                assert!(page(stream).starts_with("HTTP/1.1 200 "));
+            }
+            assert_logged_in(login, "", &format!("{address} {after:?}"));
+        }
+    }
+}
+
+#[test]
+fn accepts_its_own_user_who_half_closes_the_connection() {
+    for (host, address) in stacks() {
+        let login = Login::start(&document(&format!("http://{host}:0/callback")), &[]);
+        let mut stream = TcpStream::connect((address, login.port)).unwrap();
+        while_stopped(&login, || {
+            stream.write_all(request(host, login.port, RIGHT).as_bytes()).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        assert!(page(stream).starts_with("HTTP/1.1 200 "));
+        assert_logged_in(login, "", address);
+    }
+}
+
+#[test]
+fn ignores_a_connection_that_is_closed_before_the_response_since_it_may_be_anyone_s() {
+    let login = Login::start(&document(V4), &[]);
+    while_stopped(&login, || {
+        let mut stream = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
+        stream.write_all(request("127.0.0.1", login.port, EVIL).as_bytes()).unwrap();
+    });
+    assert!(login.get(RIGHT).starts_with("HTTP/1.1 200 "));
+    assert_logged_in(login, CLOSED_NOTE, "closed");
+}
+
+#[test]
+fn responds_to_other_requests_of_other_users_without_a_note() {
+    if is_alone() {
+        return;
+    }
+    let login = Login::start(&document(V4), &[]);
+    let icon = request("127.0.0.1", login.port, "").replace("/callback?", "/favicon.ico");
+    assert!(page(send(ATTACKER, "127.0.0.1", &icon, After::Held)).starts_with("HTTP/1.1 404 "));
+    let guess = request("127.0.0.1", login.port, "code=evil&state=guess");
+    assert!(page(send(ATTACKER, "127.0.0.1", &guess, After::Held)).contains("its state does not match"));
+    assert!(login.get(RIGHT).starts_with("HTTP/1.1 200 "));
+    assert_logged_in(login, "", "others");
+}
+
+#[test]
+fn accepts_root_and_its_own_real_and_effective_user_and_no_other() {
+    if is_alone() || lacks(&["setpriv"]) {
+        return;
+    }
+    assert_users(|| login_of(NOBODY, NOBODY, None), &[0, NOBODY], &[ATTACKER]);
+    assert_users(|| login_of(NOBODY, OTHER, None), &[0, NOBODY, OTHER], &[ATTACKER]);
+    assert_users(|| Login::start(&document(V4), &[]), &[0], &[NOBODY, ATTACKER]);
+}
+
+#[test]
+fn accepts_the_user_of_sudo_where_it_is_root() {
+    if is_alone() || lacks(&["setpriv"]) {
+        return;
+    }
+    let sudo = |uid: &str| Login::of(command("pkce-callback").arg("--no-browser").env("SUDO_UID", uid), &document(V4));
+    assert_users(|| sudo("65534"), &[0, NOBODY], &[ATTACKER]);
+    for uid in ["", "root", "-2", "4294967296", "65533 "] {
+        assert_users(|| sudo(uid), &[], &[ATTACKER]);
+    }
+    // Who is not root was not started by sudo as root.
+    assert_users(|| login_of(NOBODY, NOBODY, Some(ATTACKER)), &[NOBODY], &[ATTACKER]);
+}
+
+#[test]
+fn accepts_whom_it_cannot_tell_apart_in_a_user_namespace() {
+    if is_alone() || lacks(&["unshare"]) {
+        return;
+    }
+    for args in [&["-U"][..], &["-U", "--map-root-user"], &["-U", "--map-current-user"]] {
+        if !lacks_namespaces(args) {
+            let start = || {
+                let mut unshare = command("unshare");
+                Login::of(unshare.args(args).args(["pkce-callback", "--no-browser"]), &document(V4))
+            };
+            assert_users(start, &[0, ATTACKER], &[]);
+        }
+    }
+    // Whom the namespace knows is one of its users.
+    let both = ["-U", "--map-users=0,0,1", "--map-users=65533,65533,1"];
+    let both = if lacks_namespaces(&both) { ["-U", "--map-users=0,0,65534", "--map-groups=0,0,1"] } else { both };
+    if !lacks_namespaces(&both) {
+        let start = || {
+            let mut unshare = command("unshare");
+            Login::of(unshare.args(both).args(["pkce-callback", "--no-browser"]), &document(V4))
+        };
+        assert_users(start, &[0], &[ATTACKER]);
+    }
+}
+
+#[test]
+fn accepts_every_user_where_the_table_cannot_be_read() {
+    if is_alone() || lacks_namespaces(&["-m"]) {
+        return;
+    }
+    assert_users(|| mounting("mount -t tmpfs none /proc", V4), &[0, ATTACKER], &[]);
+}
+
+#[test]
+fn does_not_let_another_user_take_the_descriptors_for_the_table() {
+    if is_alone() {
+        return;
+    }
+    let script = "ulimit -n 20; exec pkce-callback --no-browser";
+    let login = Login::of(command("bash").args(["-c", script]), &document(V4));
+    let evil = request("127.0.0.1", login.port, EVIL);
+    let all: Vec<TcpStream> = while_stopped(&login, || {
+        let silent = (0..40).map(|_| connect(ATTACKER, "127.0.0.1", login.port));
+        silent.chain((0..20).map(|_| send(ATTACKER, "127.0.0.1", &evil, After::Held))).collect()
+    });
+    assert!(login.get(RIGHT).starts_with("HTTP/1.1 200 "));
+    assert_logged_in(login, ANOTHER_NOTE, "descriptors");
+    drop(all);
+}
+
+/// A login in a namespace of its own, in which this mounts.
+fn mounting(script: &str, redirect_uri: &str) -> Login {
+    let script = format!("{script} && exec pkce-callback --no-browser");
+    let mut unshare = command("unshare");
+    Login::of(unshare.args(["-m", "sh", "-c", &script]), &document(redirect_uri))
+}
+
+#[test]
+fn accepts_a_connection_from_elsewhere_only_while_it_is_established() {
+    if is_alone() || lacks_namespaces(&["-m"]) {
+        return;
+    }
+    // The tables of a machine to which a connection was forwarded list our end only.
+    let heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    let host = format!("{:08X}", u32::from_ne_bytes([127, 0, 0, 1]));
+    for (state, accepted) in [("01", true), ("08", false), ("", false)] {
+        let proc = new_directory();
+        let tables = proc.path().join("net");
+        std::fs::create_dir(&tables).unwrap();
+        std::fs::write(tables.join("tcp"), heading).unwrap();
+        std::fs::write(tables.join("tcp6"), heading).unwrap();
+        let login = mounting(&format!("mount --bind {} /proc", proc.path().display()), V4);
+        let mut stream = connect(ATTACKER, "127.0.0.1", login.port);
+        if !state.is_empty() {
+            let (ours, theirs) = (login.port, stream.local_addr().unwrap().port());
+            let rest = "00000000:00000000 00:00000000 00000000     0        0 77 1";
+            let line = format!("   0: {host}:{ours:04X} {host}:{theirs:04X} {state} {rest}\n");
+            std::fs::write(tables.join("tcp"), format!("{heading}{line}")).unwrap();
+        }
+        stream.write_all(request("127.0.0.1", login.port, RIGHT).as_bytes()).unwrap();
+        let page = page(stream);
+        if accepted {
+            assert!(page.starts_with("HTTP/1.1 200 "), "{state}: {page}");
+            assert_logged_in(login, "", state);
+        } else {
+            assert!(page.starts_with("HTTP/1.1 400 ") && page.contains(CLOSED), "{state}: {page}");
+            kill(login.child.id(), "TERM");
+            let said = login.said.clone();
+            assert_eq!(login.end(), Output { status: 143, stdout: String::new(), stderr: said }, "{state}");
+        }
+    }
+}
