@@ -47,7 +47,7 @@ impl RedirectUri {
         &self.text
     }
 
-    /// The URL to listen at, if the redirect leads to this machine.
+    /// The URL, if the redirect leads to this machine.
     pub fn loopback(&self) -> Option<&Url> {
         self.url.as_ref().filter(|url| url.is_loopback())
     }

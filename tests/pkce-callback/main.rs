@@ -11,6 +11,7 @@ mod document;
 mod end;
 mod listener;
 mod paste;
+#[cfg(target_os = "linux")]
 mod peer;
 mod redirect;
 
