@@ -9,8 +9,9 @@ use rustix::net::sockopt::set_socket_linger;
 use rustix::process::{Uid, geteuid};
 use rustix::thread::set_thread_res_uid;
 use serde_json::json;
+use tempfile::TempDir;
 
-use crate::common::{Output, command, failure, finish, kill, lacks, new_directory};
+use crate::common::{Output, command, failure, finish, free_port, kill, lacks, new_directory};
 use crate::{Login, V4, document, request};
 
 const RIGHT: &str = "code=abc&state=st-123";
@@ -407,29 +408,47 @@ fn mounting(script: &str, redirect_uri: &str) -> Login {
     Login::of(unshare.args(["-m", "sh", "-c", &script]), &document(redirect_uri))
 }
 
+/// A directory with tables of this text, and the login for which it is `/proc`.
+fn with_table(text: &str, port: u16) -> (TempDir, Login) {
+    let proc = new_directory();
+    std::fs::create_dir(proc.path().join("net")).unwrap();
+    std::fs::write(proc.path().join("net/tcp"), text).unwrap();
+    let uri = format!("http://127.0.0.1:{port}/callback");
+    let login = mounting(&format!("mount --bind {} /proc", proc.path().display()), &uri);
+    (proc, login)
+}
+
+/// A line of the table: the port, that of the other end, and the state.
+fn line(port: u16, other: u16, state: &str) -> String {
+    let host = format!("{:08X}", u32::from_ne_bytes([127, 0, 0, 1]));
+    let rest = "00000000:00000000 00:00000000 00000000     0        0 77 1";
+    format!("   0: {host}:{port:04X} {host}:{other:04X} {state} {rest}\n")
+}
+
+#[test]
+fn accepts_every_user_where_the_table_does_not_list_our_own_sockets() {
+    if is_alone() || lacks_namespaces(&["-m"]) {
+        return;
+    }
+    assert_users(|| with_table("", free_port()).1, &[0, ATTACKER], &[]);
+}
+
 #[test]
 fn accepts_a_connection_from_elsewhere_only_while_it_is_established() {
     if is_alone() || lacks_namespaces(&["-m"]) {
         return;
     }
     // The tables of a machine to which a connection was forwarded list our end only.
-    let heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-    let host = format!("{:08X}", u32::from_ne_bytes([127, 0, 0, 1]));
     for (state, accepted) in [("01", true), ("08", false), ("", false)] {
-        let proc = new_directory();
-        let tables = proc.path().join("net");
-        std::fs::create_dir(&tables).unwrap();
-        std::fs::write(tables.join("tcp"), heading).unwrap();
-        std::fs::write(tables.join("tcp6"), heading).unwrap();
-        let login = mounting(&format!("mount --bind {} /proc", proc.path().display()), V4);
-        let mut stream = connect(ATTACKER, "127.0.0.1", login.port);
+        let port = free_port();
+        let listening = line(port, 0, "0A");
+        let (proc, login) = with_table(&listening, port);
+        let mut stream = connect(ATTACKER, "127.0.0.1", port);
         if !state.is_empty() {
-            let (ours, theirs) = (login.port, stream.local_addr().unwrap().port());
-            let rest = "00000000:00000000 00:00000000 00000000     0        0 77 1";
-            let line = format!("   0: {host}:{ours:04X} {host}:{theirs:04X} {state} {rest}\n");
-            std::fs::write(tables.join("tcp"), format!("{heading}{line}")).unwrap();
+            let ours = line(port, stream.local_addr().unwrap().port(), state);
+            std::fs::write(proc.path().join("net/tcp"), listening + &ours).unwrap();
         }
-        stream.write_all(request("127.0.0.1", login.port, RIGHT).as_bytes()).unwrap();
+        stream.write_all(request("127.0.0.1", port, RIGHT).as_bytes()).unwrap();
         let page = page(stream);
         if accepted {
             assert!(page.starts_with("HTTP/1.1 200 "), "{state}: {page}");

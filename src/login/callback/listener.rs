@@ -23,7 +23,7 @@ pub struct Listener {
     authority: String,
     path: String,
     port: u16,
-    /// Whose redirect is accepted; `None` for any user's.
+    /// Whose redirect is accepted; `None` for any user's, also where this system cannot tell.
     peers: Option<Peers>,
     ignored: Option<&'static str>,
 }
@@ -51,6 +51,7 @@ impl Listener {
                 Err(_) => {}
             }
         };
+        let peers = peers.and_then(|mut peers| peers.know(&sockets).then_some(peers));
         let port =
             sockets.iter().find_map(|socket| socket.local_addr().ok()).map_or(requested_port, |address| address.port());
         let authority = match redirect.port() {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -40,6 +40,13 @@ impl Peers {
         let sudo = sudo.and_then(|uid| uid.parse().ok());
         let users = [real.as_raw(), effective.as_raw(), 0].into_iter().chain(sudo).chain(overflow()).collect();
         Peers { users, tables: tables().unwrap_or_default(), text: None, note: None }
+    }
+
+    /// Whether the tables can tell: they can be read, and list our own sockets (those of WSL 1 are empty).
+    pub fn know(&mut self, sockets: &[TcpListener]) -> bool {
+        let Some(text) = self.text() else { return false };
+        let listed = |address| text.contains(&format!(" {} ", hex(address, octets)));
+        sockets.iter().all(|socket| socket.local_addr().is_ok_and(listed))
     }
 
     /// Why the redirect on this connection is ignored, if it is. A browser keeps the connection until the response.
