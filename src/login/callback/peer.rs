@@ -42,7 +42,7 @@ impl Peers {
         Peers { users, tables: tables().unwrap_or_default(), text: None, note: None }
     }
 
-    /// Whether the tables can tell: they can be read, and list our own sockets (those of WSL 1 are empty).
+    /// Whether the tables can tell: they can be read, and list our own sockets (those of an emulated kernel may be empty).
     pub fn know(&mut self, sockets: &[TcpListener]) -> bool {
         let Some(text) = self.text() else { return false };
         let listed = |address| text.contains(&format!(" {} ", hex(address, octets)));
