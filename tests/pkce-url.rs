@@ -182,7 +182,6 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
         (document(), vec!["--scope", "a\nb"], format!("scope: {scope}")),
         (document(), vec!["--param", "state=x"], format!("state: {added}")),
         (document(), vec!["--param", "client_id=x"], format!("client_id: {added}")),
-        (document(), vec!["--param", "code_verifier=x"], format!("code_verifier: {added}")),
         (document(), vec!["--param", "request_uri=x"], format!("request_uri: {added}")),
         (document(), vec!["--param", "a=1", "--param", "a=2"], format!("a: {added}")),
         (document(), vec!["--prompt", "none", "--param", "prompt=login"], format!("prompt: {added}")),
@@ -446,6 +445,41 @@ fn says_what_is_wrong_with_a_parameters_name() {
 }
 
 #[test]
+fn takes_no_secret_as_a_parameter() {
+    for name in [
+        "access_token",
+        "actor_token",
+        "assertion",
+        "claim_token",
+        "client_assertion",
+        "client_secret",
+        "code",
+        "code_verifier",
+        "device_code",
+        "device_secret",
+        "id_token",
+        "password",
+        "pct",
+        "pre-authorized_code",
+        "refresh_token",
+        "rpt",
+        "subject_token",
+        "ticket",
+        "token",
+        "tx_code",
+        "vp_token",
+    ] {
+        let output = run("pkce-url", &["--param", &format!("{name}=s3cret")], &document().to_string());
+        let message = format!("--param: {name}: a secret must not be an argument\nhint: see 'pkce-url --help'");
+        assert_eq!(output, failure("pkce-url", 2, &message));
+    }
+    for name in ["id_token_hint", "login_hint", "client_assertion_type", "tokens", "codes", "Code"] {
+        let output = run("pkce-url", &["--param", &format!("{name}=x")], &document().to_string());
+        assert!(url(&output).ends_with(&format!("&{name}=x")), "{output:?}");
+    }
+}
+
+#[test]
 fn adds_any_other_parameter_but_none_that_is_reserved() {
     let output = run("pkce-url", &["--param", "response_mode=query", "--param", "b=\u{e9}&="], &document().to_string());
     assert!(url(&output).ends_with("&response_mode=query&b=%C3%A9%26%3D"), "{output:?}");
@@ -458,8 +492,6 @@ fn adds_any_other_parameter_but_none_that_is_reserved() {
         "nonce",
         "code_challenge",
         "code_challenge_method",
-        "code_verifier",
-        "client_secret",
         "resource",
         "request",
         "request_uri",

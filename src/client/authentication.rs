@@ -106,26 +106,46 @@ impl Authentication {
             Some(secret) => Some(Zeroizing::new(secret)),
             None => caller.secret(deadline)?,
         };
-        match (method(document, caller)?, secret) {
-            (Some(AuthMethod::None), _) | (None, None) => Ok(Authentication::None),
-            (Some(AuthMethod::ClientSecretBasic), Some(secret)) => Ok(Authentication::ClientSecretBasic(secret)),
-            (Some(AuthMethod::ClientSecretPost), Some(secret)) => Ok(Authentication::ClientSecretPost(secret)),
-            (None, Some(secret)) => {
-                let methods = document.texts("token_endpoint_auth_methods_supported")?;
-                let basic = methods.is_none_or(|methods| methods.iter().any(|method| method == "client_secret_basic"));
-                Ok(if basic {
-                    Authentication::ClientSecretBasic(secret)
-                } else {
-                    Authentication::ClientSecretPost(secret)
-                })
+        let method = method(document, caller)?;
+        let Some(secret) = secret else {
+            if method.is_none_or(|method| method == AuthMethod::None) {
+                return Ok(Authentication::None);
             }
-            (Some(_), None) => {
-                let error =
-                    document.wrong("client_secret", "missing, but the client's authentication method requires it");
-                Err(error.hint("name its file with --client-secret-file"))
-            }
-        }
+            let error = document.wrong("client_secret", "missing, but the client's authentication method requires it");
+            return Err(error.hint("name its file with --client-secret-file"));
+        };
+        Ok(match method.map_or_else(|| listed_method(document), Ok)? {
+            AuthMethod::None => Authentication::None,
+            AuthMethod::ClientSecretBasic => Authentication::ClientSecretBasic(secret),
+            AuthMethod::ClientSecretPost => Authentication::ClientSecretPost(secret),
+        })
     }
+}
+
+/// The names of the server's authentication methods, if none of them is supported.
+pub fn unsupported_methods(document: &Document) -> Option<String> {
+    let methods = document.texts(METHODS).ok().flatten()?;
+    if methods.iter().any(|name| AuthMethod::from_name(name).is_some()) { None } else { Some(joined(&methods)) }
+}
+
+/// The listed method that sends a secret; without a list it is client_secret_basic (RFC 8414 section 2). A secret must
+/// not go to a server in a way that it does not expect, such as into a body that it logs.
+fn listed_method(document: &Document) -> Result<AuthMethod, Error> {
+    let Some(methods) = document.texts(METHODS)? else { return Ok(AuthMethod::ClientSecretBasic) };
+    let listed = |method: &AuthMethod| methods.iter().any(|name| AuthMethod::from_name(name) == Some(*method));
+    [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost].into_iter().find(listed).ok_or_else(|| {
+        let wrong = "the client secret is not sent, since neither client_secret_basic nor client_secret_post is listed";
+        let names = joined(&methods);
+        let but = if names.is_empty() { String::new() } else { format!(", but {names}") };
+        document
+            .wrong(METHODS, &format!("{wrong}{but}"))
+            .hint("choose a method with --auth-method; none sends no secret")
+    })
+}
+
+/// The names as they may appear in a message.
+fn joined(names: &[String]) -> String {
+    names.join(", ").chars().take(MAX_NAMES).collect()
 }
 
 /// The method that the caller or the document names, if any.
@@ -148,6 +168,12 @@ pub fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {
 
 /// Names the file of the secret for all tools of a pipeline.
 const SECRET_FILE_VARIABLE: &str = "PKCE_CLIENT_SECRET_FILE";
+
+/// The server's methods (RFC 8414 section 2).
+const METHODS: &str = "token_endpoint_auth_methods_supported";
+
+/// Maximum length in characters of the server's names in a message.
+const MAX_NAMES: usize = 200;
 
 #[cfg(test)]
 mod tests {

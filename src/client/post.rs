@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use zeroize::Zeroizing;
 
-use crate::client::authentication::{Authentication, Caller, basic};
+use crate::client::authentication::{Authentication, Caller, basic, unsupported_methods};
 use crate::client::endpoint::Endpoint;
 use crate::client::oauth_error;
 use crate::client::redaction::redacted;
@@ -107,8 +107,7 @@ impl Call<'_> {
         };
         // Without its padding, which some programs leave out.
         secrets.extend(headers.iter().map(|header| header.trim_end_matches('=')));
-        let held = SECRET_MEMBERS.iter().filter_map(|name| document.text(name).ok().flatten().map(Zeroizing::new));
-        let held: Vec<Zeroizing<String>> = held.collect();
+        let held = secrets_of(document);
         secrets.extend(held.iter().map(|secret| secret.as_str()));
         let authorization = authorization.as_ref().map(|header| header.as_str());
         let post = Post {
@@ -120,7 +119,7 @@ impl Call<'_> {
         let is_public = matches!(authentication, Authentication::None);
         send(&post, self.endpoint.url(), deadline).map_err(|error| {
             let is_unknown = error.response_status() == Some(401) || error.oauth_code() == Some("invalid_client");
-            if is_public && is_unknown { error.hint(PUBLIC_CLIENT) } else { error }
+            if is_public && is_unknown { error.hint(public_client_hint(document)) } else { error }
         })
     }
 }
@@ -248,6 +247,15 @@ impl Post<'_> {
     }
 }
 
+/// What to do about a client without a secret that the server does not accept.
+fn public_client_hint(document: &Document) -> String {
+    match unsupported_methods(document) {
+        Some(names) if names.is_empty() => NO_METHOD.to_owned(),
+        Some(names) => format!("{NO_METHOD}: {names}"),
+        None => PUBLIC_CLIENT.to_owned(),
+    }
+}
+
 /// The error code in a response: RFC 6749 section 5.2, and Slack's `"ok":false`.
 fn error_code(object: &Document) -> Option<String> {
     let code = object.text("error").ok().flatten().filter(|code| !code.is_empty());
@@ -259,6 +267,16 @@ fn credentials(client_id: &str, secret: &str) -> [Zeroizing<String>; 2] {
     let sent = basic(client_id, secret).trim_start_matches("Basic ").to_owned();
     let pair = Zeroizing::new(format!("{client_id}:{secret}"));
     [Zeroizing::new(sent), Zeroizing::new(STANDARD.encode(pair.as_bytes()))]
+}
+
+/// Server text without the document's secrets.
+pub fn without_secrets(text: &str, document: &Document) -> String {
+    let held = secrets_of(document);
+    redacted(text, &held.iter().map(|secret| secret.as_str()).collect::<Vec<_>>())
+}
+
+fn secrets_of(document: &Document) -> Vec<Zeroizing<String>> {
+    SECRET_MEMBERS.iter().filter_map(|name| document.text(name).ok().flatten().map(Zeroizing::new)).collect()
 }
 
 fn json(pairs: &[(&str, &str)]) -> Zeroizing<String> {
@@ -288,6 +306,8 @@ const SECRET_MEMBERS: [&str; 8] =
     ["code", "code_verifier", "client_secret", "refresh_token", "access_token", "id_token", "state", "nonce"];
 
 const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";
+
+const NO_METHOD: &str = "none of the server's client authentication methods is supported";
 
 const PUBLIC_CLIENT: &str = "if the client has no secret, register it with token_endpoint_auth_method none; \
                              otherwise use --client-secret-file";

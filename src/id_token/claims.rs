@@ -25,7 +25,8 @@ pub struct Policy {
 pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Result<Document, Error> {
     let earlier = document.object("id_token_claims")?.map(without_nulls);
     let Some(token) = document.text("id_token")? else {
-        return without_id_token(document, earlier.is_some());
+        let is_verified = earlier.as_ref().map(is_login).transpose()?.unwrap_or(false);
+        return without_id_token(document, is_verified);
     };
     let jws = Jws::parse(&token)?;
     check_header(&document, &jws)?;
@@ -54,7 +55,7 @@ fn without_id_token(document: Document, refreshed: bool) -> Result<Document, Err
 /// Checks the token's type (RFC 8725 section 3.11), and that the server signs with its algorithm.
 fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
     let typ = jws.header.text("typ")?;
-    if typ.is_some_and(|typ| !ID_TOKEN_TYPES.iter().any(|known| typ.eq_ignore_ascii_case(known))) {
+    if typ.is_some_and(|typ| !ID_TOKEN_TYPES.contains(&short_type(&typ).as_str())) {
         return Err(jws.header.wrong("typ", "not the type of an ID token"));
     }
     let algorithms = document.texts("id_token_signing_alg_values_supported")?;
@@ -64,6 +65,18 @@ fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
         return Err(error.hint("id_token_signing_alg_values_supported lists them; the default is RS256 alone"));
     }
     Ok(())
+}
+
+/// The media type in upper case, without `application/` (RFC 7515 section 4.1.9).
+fn short_type(typ: &str) -> String {
+    let typ = typ.to_ascii_uppercase();
+    typ.strip_prefix("APPLICATION/").map(str::to_owned).unwrap_or(typ)
+}
+
+/// Whether these are the claims of a verified login: each has who signed in, where, and for whom.
+fn is_login(claims: &Document) -> Result<bool, Error> {
+    let has = |name| Ok::<bool, Error>(claims.text(name)?.is_some_and(|text| !text.is_empty()));
+    Ok(has("iss")? && has("sub")? && claims.texts("aud")?.is_some_and(|audience| !audience.is_empty()))
 }
 
 /// The claims, and everything that they are checked against.
@@ -166,10 +179,13 @@ impl Check<'_> {
                 return Err(claims.wrong("auth_time", "longer ago than max_age"));
             }
         }
-        if let Some(values) = document.text("acr_values")?.filter(|values| !values.is_empty()) {
+        let values = document.text("acr_values")?.unwrap_or_default();
+        // An empty name, as between two spaces, is no value.
+        let values: Vec<&str> = values.split(' ').filter(|value| !value.is_empty()).collect();
+        if !values.is_empty() {
             let acr =
                 claims.text("acr")?.ok_or_else(|| claims.wrong("acr", "missing, but requested with acr_values"))?;
-            if !values.split(' ').any(|value| value == acr) {
+            if !values.contains(&acr.as_str()) {
                 return Err(claims.wrong("acr", "not one of acr_values"));
             }
         }
@@ -224,7 +240,7 @@ fn seconds(json: &str) -> Option<f64> {
     json.parse().ok().filter(|seconds: &f64| seconds.abs() < i64::MAX as f64)
 }
 
-/// Allowed `typ` values of an ID token; most servers send none or JWT.
+/// Allowed `typ` values of an ID token, without `application/`; most servers send none or JWT.
 const ID_TOKEN_TYPES: [&str; 2] = ["JWT", "JOSE"];
 
 /// Maximum length of `sub` in characters (OpenID Connect Core section 2).

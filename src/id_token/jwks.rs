@@ -1,4 +1,4 @@
-//! The server's public keys: RFC 7517, with RFC 7518 section 6 and RFC 8037 section 2.
+//! The set of a server's public keys: RFC 7517 section 5.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,14 +6,15 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::time::Duration;
 
-use ring::signature::{ED25519, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde_json::value::RawValue;
 
 use crate::client::endpoint::Endpoint;
 use crate::client::metadata;
+use crate::client::post::without_secrets;
 use crate::document::{self, Document};
 use crate::error::{Error, Kind};
-use crate::id_token::jws::{Jws, Scheme, decoded, untrusted};
+use crate::id_token::jws::{Jws, untrusted};
+use crate::id_token::key::{Key, Wrong};
 use crate::message;
 use crate::process::Deadline;
 use crate::process::named_file::NamedFile;
@@ -46,7 +47,7 @@ impl Keys {
     /// Verifies the token's signature with the keys of the document's server: fetched once, and once more if the token
     /// names an unknown key, since servers rotate their keys.
     pub fn verify(&mut self, document: &Document, jws: &Jws, deadline: &Deadline) -> Result<(), Error> {
-        let wrong = |wrong: VerifyError| untrusted(wrong.message());
+        let wrong = |wrong: VerifyError| wrong.error(document, jws);
         if let Some(file) = &mut self.file {
             return file.keys(deadline)?.verify(jws).map_err(wrong);
         }
@@ -95,99 +96,72 @@ struct Fetched {
     refetched: bool,
 }
 
-/// The supported keys of one server.
+/// The keys of one server.
 struct KeySet(Vec<Key>);
 
 /// Why no key verifies a token.
 enum VerifyError {
     UnknownKid,
     NoKey,
-    BadSignature,
+    /// The key of this ID, which the token names or which fits it best, does not.
+    Key(Option<String>, Wrong),
 }
 
 impl VerifyError {
-    fn message(&self) -> &'static str {
-        match self {
-            VerifyError::UnknownKid => "kid: no such signing key in the server's JWKS",
-            VerifyError::NoKey => "alg: no key for it in the server's JWKS",
-            VerifyError::BadSignature => "signature: does not verify with the server's key",
-        }
+    /// The error: it names the key and what is wrong with it in the server's words, without the document's secrets.
+    fn error(&self, document: &Document, jws: &Jws) -> Error {
+        let (kid, wrong) = match self {
+            VerifyError::UnknownKid => return untrusted("kid: no such signing key in the server's JWKS"),
+            VerifyError::NoKey => return untrusted("alg: no key for it in the server's JWKS"),
+            VerifyError::Key(kid, wrong) => (kid, wrong),
+        };
+        let said = |text: &str| -> String { without_secrets(text, document).chars().take(MAX_SAID).collect() };
+        let key = match kid.as_deref() {
+            Some(kid) if !kid.is_empty() => format!("the server's key {}", said(kid)),
+            _ => "the server's key".to_owned(),
+        };
+        let alg = jws.algorithm.name;
+        untrusted(&match wrong {
+            Wrong::Malformed(wrong) | Wrong::Invalid(wrong) => format!("{key} is not valid: {wrong}"),
+            Wrong::NotForSignatures => format!("{key}: not for signatures (use, key_ops)"),
+            Wrong::OtherKind(kind) => format!("{key}: its kind {} is not for {alg}", said(kind)),
+            Wrong::OtherAlgorithm(other) => format!("{key}: its alg {} is not the token's, {alg}", said(other)),
+            Wrong::BadSignature => "signature: does not verify with the server's key".to_owned(),
+            Wrong::NotSupported(kind) => format!("{key}: its kind {} is not supported", said(kind)),
+        })
     }
 }
 
 impl KeySet {
-    /// The keys in a JWK set. Invalid keys, and keys that are not for supported signatures, are ignored (RFC 7517
-    /// section 5).
+    /// The keys in a JWK set. What is no key at all is ignored (RFC 7517 section 5).
     fn parse(set: &Document) -> Result<KeySet, &'static str> {
         let keys = set.json("keys").ok_or("keys: missing")?;
         let keys: Vec<&RawValue> = serde_json::from_str(keys).map_err(|_| "keys: must be an array")?;
         let keys = keys.into_iter().filter_map(|key| Document::parse(key.get().as_bytes()).ok());
-        let keys: Vec<Document> = keys.collect();
-        if keys.iter().any(|key| key.has("d")) {
+        let keys: Vec<Key> = keys.map(Key::new).collect();
+        if keys.iter().any(Key::is_private) {
             message::note("JWKS: contains a private key, so anyone can sign tokens");
         }
-        Ok(KeySet(keys.iter().filter_map(|key| Key::parse(key).ok().flatten()).collect()))
+        Ok(KeySet(keys))
     }
 
+    /// Verifies the token with the keys that it names, or with all; one that cannot be used stops no other.
     fn verify(&self, jws: &Jws) -> Result<(), VerifyError> {
-        let named = |key: &&Key| jws.kid.is_none() || key.kid == jws.kid;
-        let named: Vec<&Key> = self.0.iter().filter(named).collect();
-        if named.is_empty() && jws.kid.is_some() {
-            return Err(VerifyError::UnknownKid);
-        }
-        let fits = |key: &&Key| key.alg.as_deref().is_none_or(|alg| alg == jws.algorithm.name);
-        let tried: Vec<bool> = named.into_iter().filter(fits).filter_map(|key| key.public.verifies(jws)).collect();
-        if tried.is_empty() {
-            return Err(VerifyError::NoKey);
-        }
-        if tried.contains(&true) { Ok(()) } else { Err(VerifyError::BadSignature) }
-    }
-}
-
-struct Key {
-    kid: Option<String>,
-    alg: Option<String>,
-    public: Public,
-}
-
-enum Public {
-    Rsa(RsaPublicKeyComponents<Vec<u8>>),
-    /// The curve and the point.
-    Ec(String, Vec<u8>),
-    Ed25519(Vec<u8>),
-}
-
-impl Key {
-    /// The key, if it is for verifying signatures and of a supported type.
-    fn parse(key: &Document) -> Result<Option<Key>, Error> {
-        let signs = key.text("use")?.is_none_or(|purpose| purpose == "sig");
-        let verifies = key.texts("key_ops")?.is_none_or(|operations| operations.iter().any(|name| name == "verify"));
-        let octets = |name| Ok(key.text(name)?.and_then(|text| decoded(&text)));
-        let curve = key.text("crv")?.unwrap_or_default();
-        let public = match (key.need("kty")?.as_str(), curve.as_str()) {
-            ("RSA", _) => octets("n")?.zip(octets("e")?).map(|(n, e)| Public::Rsa(RsaPublicKeyComponents { n, e })),
-            ("EC", _) => octets("x")?.zip(octets("y")?).map(|(x, y)| Public::Ec(curve, [vec![4], x, y].concat())),
-            ("OKP", "Ed25519") => octets("x")?.map(Public::Ed25519),
-            _ => None,
-        };
-        let (kid, alg) = (key.text("kid")?, key.text("alg")?);
-        Ok(public.filter(|_| signs && verifies).map(|public| Key { kid, alg, public }))
-    }
-}
-
-impl Public {
-    /// Whether the token was signed with this key; `None` if the key's type does not match the token's algorithm.
-    fn verifies(&self, jws: &Jws) -> Option<bool> {
-        let (input, signature) = (jws.signing_input.as_bytes(), jws.signature.as_slice());
-        let verified = match (self, &jws.algorithm.scheme) {
-            (Public::Rsa(key), Scheme::Rsa(parameters)) => key.verify(parameters, input, signature),
-            (Public::Ec(curve, point), Scheme::Ec(name, algorithm)) if curve == name => {
-                UnparsedPublicKey::new(*algorithm, point).verify(input, signature)
+        let candidates = self.0.iter().filter(|key| jws.kid.is_none() || key.kid == jws.kid);
+        let mut wrong = Vec::new();
+        for key in candidates {
+            match key.verify(jws) {
+                Ok(()) => return Ok(()),
+                Err(reason) => wrong.push((reason, key.kid.clone())),
             }
-            (Public::Ed25519(key), Scheme::Ed25519) => UnparsedPublicKey::new(&ED25519, key).verify(input, signature),
-            _ => return None,
-        };
-        Some(verified.is_ok())
+        }
+        // Of several keys that do not fit the token's algorithm, none is the token's.
+        let is_only = jws.kid.is_some() || wrong.len() == 1;
+        match wrong.into_iter().max() {
+            Some((reason, kid)) if is_only || reason >= Wrong::BadSignature => Err(VerifyError::Key(kid, reason)),
+            None if jws.kid.is_some() => Err(VerifyError::UnknownKid),
+            _ => Err(VerifyError::NoKey),
+        }
     }
 }
 
@@ -215,6 +189,9 @@ fn fetched(client: &Client, url: &Url) -> Result<Document, Error> {
 }
 
 const JWKS_OPTION: &str = "--jwks";
+
+/// Maximum length in characters of a server's text in a message.
+const MAX_SAID: usize = 200;
 
 /// Maximum number of servers with cached keys in one run; beyond it, the cache is cleared.
 const MAX_SERVERS: usize = 16;

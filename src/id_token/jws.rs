@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::agreement;
 use ring::digest;
 use ring::signature as ring_signature;
 use ring::signature::{EcdsaVerificationAlgorithm, RsaParameters};
@@ -80,10 +81,30 @@ pub struct Algorithm {
 pub enum Scheme {
     /// An RSA key of at least 2048 bits (RFC 7518 sections 3.3 and 3.5).
     Rsa(&'static RsaParameters),
-    /// A point on the curve of this name (RFC 7518 section 3.4).
-    Ec(&'static str, &'static EcdsaVerificationAlgorithm),
+    /// A point on a curve (RFC 7518 section 3.4).
+    Ec {
+        /// The kind of the key, such as `EC P-256`.
+        kind: &'static str,
+        /// The size of a coordinate in octets.
+        size: usize,
+        /// How a signature is verified.
+        ecdsa: &'static EcdsaVerificationAlgorithm,
+        /// The agreement on the same curve, which checks a point.
+        ecdh: &'static agreement::Algorithm,
+    },
     /// An Ed25519 key (RFC 8037 section 3.1).
     Ed25519,
+}
+
+impl Scheme {
+    /// The kind of key that it uses: `kty`, and `crv` if it has one.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Scheme::Rsa(_) => "RSA",
+            Scheme::Ec { kind, .. } => kind,
+            Scheme::Ed25519 => "OKP Ed25519",
+        }
+    }
 }
 
 impl Algorithm {
@@ -124,12 +145,22 @@ static ALGORITHMS: [Algorithm; 10] = [
     rsa("PS512", &ring_signature::RSA_PSS_2048_8192_SHA512, &digest::SHA512),
     Algorithm {
         name: "ES256",
-        scheme: Scheme::Ec("P-256", &ring_signature::ECDSA_P256_SHA256_FIXED),
+        scheme: Scheme::Ec {
+            kind: "EC P-256",
+            size: 32,
+            ecdsa: &ring_signature::ECDSA_P256_SHA256_FIXED,
+            ecdh: &agreement::ECDH_P256,
+        },
         digest: &digest::SHA256,
     },
     Algorithm {
         name: "ES384",
-        scheme: Scheme::Ec("P-384", &ring_signature::ECDSA_P384_SHA384_FIXED),
+        scheme: Scheme::Ec {
+            kind: "EC P-384",
+            size: 48,
+            ecdsa: &ring_signature::ECDSA_P384_SHA384_FIXED,
+            ecdh: &agreement::ECDH_P384,
+        },
         digest: &digest::SHA384,
     },
     // Ed25519 uses SHA-512 internally, so at_hash does too.

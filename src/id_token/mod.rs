@@ -3,3 +3,4 @@
 pub mod claims;
 pub mod jwks;
 pub mod jws;
+pub mod key;

@@ -125,6 +125,33 @@ fn tells_what_a_public_client_needs_where_it_is_refused() {
 }
 
 #[test]
+fn tells_a_public_client_that_no_method_of_the_server_is_supported() {
+    let none = "none of the server's client authentication methods is supported";
+    let register = "if the client has no secret, register it with token_endpoint_auth_method none; \
+                    otherwise use --client-secret-file";
+    for (listed, hint) in [
+        (json!(["private_key_jwt"]), format!("{none}: private_key_jwt")),
+        (json!(["private_key_jwt", "tls_client_auth"]), format!("{none}: private_key_jwt, tls_client_auth")),
+        (json!(["m".repeat(300)]), format!("{none}: {}", "m".repeat(200))),
+        (json!([]), none.to_owned()),
+        (json!(["private_key_jwt", "none"]), register.to_owned()),
+        (json!(["private_key_jwt", "client_secret_basic"]), register.to_owned()),
+        (json!(["client_secret_post"]), register.to_owned()),
+        (json!([1]), register.to_owned()),
+    ] {
+        for (status, body, message) in
+            [(400, r#"{"error":"invalid_client"}"#, "invalid_client"), (401, "", "the server responded with 401")]
+        {
+            let server = Server::start(move |_| response(status, "application/json", body));
+            let document = with(&server, json!({ "token_endpoint_auth_methods_supported": listed }));
+            let expected = format!("token endpoint: {message}\nhint: {hint}");
+            let output = run("pkce-exchange", &[], &document.to_string());
+            assert_eq!(output, failure("pkce-exchange", 1, &expected));
+        }
+    }
+}
+
+#[test]
 fn takes_an_empty_description_for_none() {
     let body = json!({ "error": "invalid_grant", "error_description": "", "error_uri": "" });
     let server = Server::start(move |_| response(400, "application/json", &body.to_string()));

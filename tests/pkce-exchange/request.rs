@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{self, Server, command, failure, finish, json_response, new_directory, run};
+use crate::common::{self, Server, changed, command, failure, finish, json_response, new_directory, run};
 use crate::{VERIFIER, document, pair, tokens, with};
 
 const HELP: &str = "hint: see 'pkce-exchange --help'";
@@ -123,11 +123,58 @@ fn sends_a_secret_one_way_alone() {
     };
     let (file, other) = (path("file", "from-file\r\n"), path("env", "from-env"));
     let listed = json!(["client_secret_post", "none"]);
+    let unlisted = json!(["private_key_jwt"]);
     // The secret, and how it must come: `Basic` with the header, `post` in the body, or not at all.
     for (args, changes, env, expected) in [
         (vec![], json!({ "client_secret": "doc" }), "", "Basic Y2xpOmRvYw=="),
         (vec![], json!({ "client_secret": "doc", "token_endpoint_auth_methods_supported": listed }), "", "doc"),
+        (
+            vec![],
+            json!({ "client_secret": "doc", "token_endpoint_auth_methods_supported": ["a", "client_secret_basic"] }),
+            "",
+            "Basic Y2xpOmRvYw==",
+        ),
+        (
+            vec![],
+            json!({
+                "client_secret": "doc",
+                "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            }),
+            "",
+            "Basic Y2xpOmRvYw==",
+        ),
         (vec![], json!({ "client_secret": "doc", "token_endpoint_auth_method": "client_secret_post" }), "", "doc"),
+        // What the caller or the document says wins over what the server lists.
+        (
+            vec!["--auth-method", "client_secret_post"],
+            json!({ "client_secret": "doc", "token_endpoint_auth_methods_supported": unlisted }),
+            "",
+            "doc",
+        ),
+        (
+            vec!["--auth-method", "none"],
+            json!({ "client_secret": "doc", "token_endpoint_auth_methods_supported": unlisted }),
+            "",
+            "",
+        ),
+        (
+            vec![],
+            json!({
+                "client_secret": "doc", "token_endpoint_auth_method": "client_secret_basic",
+                "token_endpoint_auth_methods_supported": unlisted,
+            }),
+            "",
+            "Basic Y2xpOmRvYw==",
+        ),
+        (
+            vec![],
+            json!({
+                "client_secret": "doc", "token_endpoint_auth_method": "none",
+                "token_endpoint_auth_methods_supported": unlisted,
+            }),
+            "",
+            "",
+        ),
         (vec!["--auth-method", "client_secret_post"], json!({ "client_secret": "doc" }), "", "doc"),
         (vec!["--auth-method", "none"], json!({ "client_secret": "doc" }), "", ""),
         (
@@ -162,6 +209,51 @@ fn sends_a_secret_one_way_alone() {
         assert_eq!(named, !basic, "{args:?} {changes}");
         assert_eq!(output.json().get("client_secret"), changes.get("client_secret"), "kept only where it was");
     }
+}
+
+#[test]
+fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
+    let directory = new_directory();
+    let file = directory.path().join("secret");
+    std::fs::write(&file, "s3cret").unwrap();
+    let hint = "hint: choose a method with --auth-method; none sends no secret";
+    let long = "m".repeat(300);
+    for (listed, but) in [
+        (json!(["private_key_jwt"]), ", but private_key_jwt".to_owned()),
+        (json!(["private_key_jwt", "tls_client_auth"]), ", but private_key_jwt, tls_client_auth".to_owned()),
+        (json!(["none"]), ", but none".to_owned()),
+        (
+            json!(["client_secret_jwt", "CLIENT_SECRET_BASIC"]),
+            ", but client_secret_jwt, CLIENT_SECRET_BASIC".to_owned(),
+        ),
+        (json!("private_key_jwt"), ", but private_key_jwt".to_owned()),
+        (json!(["a\n\u{1b}[31m"]), ", but a ?[31m".to_owned()),
+        (json!([long]), format!(", but {}", "m".repeat(200))),
+        (json!([]), String::new()),
+    ] {
+        let server = Server::start(|_| json_response(&tokens()));
+        let document = with(&server, json!({ "token_endpoint_auth_methods_supported": listed }));
+        let wrong = format!(
+            "token_endpoint_auth_methods_supported: the client secret is not sent, since neither client_secret_basic \
+             nor client_secret_post is listed{but}\n{hint}"
+        );
+        let refused = failure("pkce-exchange", 2, &wrong);
+        let output = run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document.to_string());
+        assert_eq!(output, refused);
+        let mut tool = command("pkce-exchange");
+        let output = finish(tool.env("PKCE_CLIENT_SECRET_FILE", &file), document.to_string().as_bytes());
+        assert_eq!(output, refused);
+        let held = changed(document.clone(), &json!({ "client_secret": "s3cret" }));
+        assert_eq!(run("pkce-exchange", &[], &held.to_string()), refused);
+        assert_eq!(server.requests().len(), 0);
+        // Without a secret there is nothing to hold back.
+        assert_eq!((run("pkce-exchange", &[], &document.to_string()).status, server.requests().len()), (0, 1));
+    }
+    let server = Server::start(|_| json_response(&tokens()));
+    let document = with(&server, json!({ "client_secret": "doc", "token_endpoint_auth_methods_supported": [1] }));
+    let wrong = "token_endpoint_auth_methods_supported: must be an array of strings";
+    assert_eq!(run("pkce-exchange", &[], &document.to_string()), failure("pkce-exchange", 2, wrong));
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[test]

@@ -233,7 +233,14 @@ fn requires_one_of_the_requested_classes_of_login() {
     ];
     refuses(&[], &about, &cases);
     accepts(&[], &about, &[json!({ "acr": "gold" }), json!({ "acr": "silver" })]);
-    accepts(&[], &json!({ "acr_values": "" }), &[json!({}), json!({ "acr": "bronze" })]);
+    // An empty name is no value, however many spaces there are.
+    for values in ["gold  silver", " gold silver", "gold silver "] {
+        refuses(&[], &json!({ "acr_values": values }), &[(json!({ "acr": "" }), "acr: not one of acr_values")]);
+        accepts(&[], &json!({ "acr_values": values }), &[json!({ "acr": "gold" }), json!({ "acr": "silver" })]);
+    }
+    for values in ["", " ", "  "] {
+        accepts(&[], &json!({ "acr_values": values }), &[json!({}), json!({ "acr": "bronze" }), json!({ "acr": "" })]);
+    }
     accepts(&[], &json!({}), &[json!({ "acr": "bronze" })]);
 }
 

@@ -46,11 +46,26 @@ fn takes_no_other_kind_of_token_for_an_id_token() {
     let signer = Signer::new("k1");
     let offline = Offline::new(&signer.jwks());
     let token = |typ: &Value| signer.sign_with(&json!({ "alg": "ES256", "kid": "k1", "typ": typ }), &claims());
-    for typ in ["JWT", "jwt", "JOSE", "jose"] {
+    for typ in
+        ["JWT", "jwt", "JOSE", "jose", "application/jwt", "application/JWT", "APPLICATION/Jwt", "application/jose"]
+    {
         let document = document(&token(&json!(typ)));
         accepted(&offline.run(&[], &document), &document, &claims());
     }
-    for typ in ["at+jwt", "application/at+jwt", "logout+jwt", "dpop+jwt", "secevent+jwt", ""] {
+    for typ in [
+        "at+jwt",
+        "application/at+jwt",
+        "logout+jwt",
+        "dpop+jwt",
+        "secevent+jwt",
+        "",
+        "text/jwt",
+        "applicationjwt",
+        "application/",
+        "application/application/jwt",
+        "x/application/jwt",
+        "JWT ",
+    ] {
         let wrong = refused("header: typ: not the type of an ID token");
         assert_eq!(offline.run(&[], &document(&token(&json!(typ)))), wrong, "{typ}");
     }

@@ -95,11 +95,14 @@ fn fetches_no_other_keys_because_of_a_bad_signature() {
     assert_eq!(output, refused("signature: does not verify with the server's key"));
     assert_eq!(server.requests().len(), 1);
     // A key of this name, of another type or on another curve.
-    let keys = [json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }), with(signer.jwk(), json!({ "crv": "P-384" }))];
-    for key in keys {
+    let keys = [
+        (json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }), "OKP Ed25519"),
+        (with(signer.jwk(), json!({ "crv": "P-384" })), "EC P-384"),
+    ];
+    for (key, kind) in keys {
         let server = rotating(vec![json!({ "keys": [with(key, json!({ "kid": "k1" }))] })]);
         let output = verify(&[], &online(&server, &signer.sign(&own(&server))).to_string());
-        assert_eq!(output, refused("alg: no key for it in the server's JWKS"));
+        assert_eq!(output, refused(&format!("the server's key k1: its kind {kind} is not for ES256")));
         assert_eq!(server.requests().len(), 1);
     }
 }

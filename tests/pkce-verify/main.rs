@@ -14,6 +14,7 @@ mod header;
 mod keys;
 mod messages;
 mod refreshed;
+mod unusable;
 mod vectors;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

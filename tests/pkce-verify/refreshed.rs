@@ -85,3 +85,48 @@ fn passes_on_what_a_refresh_without_an_id_token_left() {
     let output = verify(&[], &before.to_string());
     assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, before, ""));
 }
+
+#[test]
+fn takes_no_claims_for_a_verified_login_that_lack_issuer_subject_or_audience() {
+    let missing = "id_token: missing, although openid was requested";
+    let before = |changes: Value| {
+        let before = json!({
+            "issuer": "https://op.example", "client_id": "cli", "scope": "openid", "access_token": "at-2",
+            "id_token_claims": { "iss": "https://op.example", "sub": "alice", "aud": "cli" },
+        });
+        with(before, changes)
+    };
+    let claims =
+        |changes: Value| json!({ "id_token_claims": with(before(json!({}))["id_token_claims"].clone(), changes) });
+    for changes in [json!({}), claims(json!({ "aud": ["cli", "api"] }))] {
+        let document = before(changes);
+        let output = verify(&[], &document.to_string());
+        assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, document, ""));
+    }
+    for changes in [
+        json!({ "id_token_claims": {} }),
+        claims(json!({ "iss": null })),
+        claims(json!({ "sub": null })),
+        claims(json!({ "aud": null })),
+        claims(json!({ "iss": "" })),
+        claims(json!({ "sub": "" })),
+        claims(json!({ "aud": [] })),
+    ] {
+        let document = before(changes);
+        assert_eq!(verify(&[], &document.to_string()), failure("pkce-verify", 4, missing), "{document}");
+        let unasked = failure("pkce-verify", 2, "id_token: missing\nhint: pkce-exchange adds it");
+        let document = with(document, json!({ "scope": "email" }));
+        assert_eq!(verify(&[], &document.to_string()), unasked, "{document}");
+    }
+    let null = before(json!({})).to_string().replace("\"alice\"", "null");
+    assert_eq!(verify(&[], &null), failure("pkce-verify", 4, missing));
+    for (changes, wrong) in [
+        (json!({ "iss": 1 }), "iss: must be a string"),
+        (json!({ "sub": ["alice"] }), "sub: must be a string"),
+        (json!({ "aud": 1 }), "aud: must be a string"),
+        (json!({ "aud": [1] }), "aud: must be an array of strings"),
+    ] {
+        let output = verify(&[], &before(claims(changes)).to_string());
+        assert_eq!(output, failure("pkce-verify", 2, &format!("id_token_claims: {wrong}")));
+    }
+}
