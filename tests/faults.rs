@@ -85,10 +85,10 @@ fn line(fault: &str, output: &Output) -> String {
         }
     });
     // The name of a key is random.
-    let said = said.map(|line| match line.split_once("the server's key ").filter(|(_, rest)| rest.contains(' ')) {
+    let said = said.map(|line| match line.split_once("the server's key ") {
         Some((before, rest)) => {
-            let end = rest.find([' ', ':']).unwrap();
-            format!("{before}the server's key KID{}", &rest[end..])
+            let kid = rest.split([' ', ':']).next().unwrap();
+            format!("{before}the server's key KID{}", rest.strip_prefix(kid).unwrap())
         }
         None => line,
     });
