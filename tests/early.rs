@@ -218,9 +218,12 @@ fn keys_behind_a_proxy_are_asked_for_until_the_timeout_too() {
     assert!(proxy.requests().len() > 1);
 }
 
+/// The beginning of a document after a refresh without an ID token: the claims of the login are there.
+const VERIFIED: &str = r#"{"id_token_claims":{"iss":"i","sub":"u","aud":"c"},"access_token""#;
+
 #[test]
 fn a_member_that_is_missing_from_a_verified_document_is_told_with_the_loss() {
-    let document = home::DOCUMENT.replace("{\"access_token\"", "{\"id_token_claims\":{\"sub\":\"u\"},\"access_token\"");
+    let document = home::DOCUMENT.replace("{\"access_token\"", VERIFIED);
     let output = run("pkce-verify", &["-r", "no-member"], &document);
     let message = "pkce-verify: no-member: missing; the tokens are lost unless a file has them\n";
     assert_eq!(output, Output { status: 2, stdout: String::new(), stderr: message.to_owned() });
@@ -270,7 +273,7 @@ fn a_verified_document_that_cannot_be_printed_loses_the_tokens_of_a_pipe() {
     let home = Home::new();
     let document = home::DOCUMENT;
     // Nothing to verify: no scope was asked for, and the claims of a login are there.
-    let document = document.replace("{\"access_token\"", "{\"id_token_claims\":{\"sub\":\"u\"},\"access_token\"");
+    let document = document.replace("{\"access_token\"", VERIFIED);
     let script = "pkce-verify >/dev/full";
     let output = finish(home.command("bash").args(["-c", script]), document.as_bytes());
     let message = "standard output: no space left on device; the tokens are lost unless a file has them";
