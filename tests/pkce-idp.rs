@@ -615,6 +615,14 @@ fn passes_a_signal_on_to_its_command() {
 }
 
 #[test]
+fn gives_its_command_the_descriptors_of_the_caller_and_the_default_action_of_a_broken_pipe() {
+    let script = "trap '' PIPE; exec 5</dev/null; pkce-idp -- sh -c '
+        for n in 3 4 5 6 7 8 9; do if (: <&$n) 2>/dev/null; then echo $n; fi; done; cat /proc/self/status | grep SigIgn'";
+    let output = finish(command("bash").args(["-c", script]), b"");
+    assert_eq!(output, Output { status: 0, stdout: "5\nSigIgn:\t0000000000000000\n".into(), stderr: String::new() });
+}
+
+#[test]
 fn says_which_port_is_taken() {
     let idp = Idp::start(&[]);
     let output = run("pkce-idp", &["--port", &idp.port.to_string()], "");

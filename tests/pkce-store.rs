@@ -66,7 +66,7 @@ fn stores_the_document_whole_and_loads_it_unchanged() {
 
 #[test]
 fn is_for_its_owner_alone_whatever_the_umask() {
-    for mask in ["000", "777", "022"] {
+    for mask in ["000", "777", "022", "002"] {
         let home = Home::new();
         let output = home.bash(&format!("umask {mask}; exec pkce-store work"));
         assert_eq!(output, success(), "{mask}");
@@ -261,6 +261,284 @@ fn refuses_links_and_what_is_no_file() {
     let message = format!("{}: not a directory", whole.display());
     assert_eq!(unread(home.command("pkce-store").arg("work")), refused(4, &message));
     assert_eq!(home.load(), failure("pkce-load", 4, &message));
+}
+
+/// A directory `above` the store, in the home's own directory, with this mode.
+fn below(home: &Home, mode: u32) -> Below {
+    let above = home.root.path().join("above");
+    fs::create_dir(&above).unwrap();
+    fs::set_permissions(&above, Permissions::from_mode(mode)).unwrap();
+    Below { store: above.join("more/store"), shown: fs::canonicalize(&above).unwrap().display().to_string() }
+}
+
+struct Below {
+    store: std::path::PathBuf,
+    shown: String,
+}
+
+impl Below {
+    fn command(&self, tool: &str) -> Command {
+        let mut command = command(tool);
+        command.env("PKCE_HOME", &self.store);
+        command
+    }
+
+    fn store(&self) -> Output {
+        finish(self.command("pkce-store").arg("work"), DOCUMENT.as_bytes())
+    }
+
+    /// That all tools refuse what is stored, and pkce-store before it has read its document.
+    fn is_refused(&self, wrong: &str) {
+        let message = format!("{}: {wrong}", self.shown);
+        assert_eq!(unread(self.command("pkce-store").arg("work")), refused(4, &message));
+        assert_eq!(finish(self.command("pkce-store").args(["--remove", "work"]), b""), refused(4, &message));
+        assert_eq!(finish(self.command("pkce-load").arg("work"), b""), failure("pkce-load", 4, &message));
+        assert_eq!(finish(&mut self.command("pkce-load"), b"").status, 4);
+        assert_eq!(finish(self.command("pkce-token").arg("work"), b""), failure("pkce-token", 4, &message));
+        assert_eq!(finish(self.command("pkce-revoke").arg("work"), b"").status, 4);
+        let output = finish(self.command("pkce-token").args(["work", "--", "true"]), b"");
+        assert_eq!(output, Output { status: 114, stdout: String::new(), stderr: format!("pkce-token: {message}\n") });
+    }
+}
+
+#[test]
+fn refuses_a_directory_that_everybody_may_replace() {
+    let home = Home::new();
+    let below = below(&home, 0o777);
+    let wrong = format!(
+        "writable by all users, without the sticky bit\n\
+         hint: run: chmod +t {} (a Kubernetes emptyDir: mount it with medium: Memory)",
+        below.shown
+    );
+    // Nothing is made there.
+    let message = format!("{}: {wrong}", below.shown);
+    assert_eq!(unread(below.command("pkce-store").arg("work")), refused(4, &message));
+    assert!(!below.store.parent().unwrap().exists());
+    // What is there already is no safer.
+    fs::set_permissions(&below.shown, Permissions::from_mode(0o1777)).unwrap();
+    assert_eq!(below.store(), success());
+    for mode in [0o777, 0o772, 0o2777] {
+        fs::set_permissions(&below.shown, Permissions::from_mode(mode)).unwrap();
+        below.is_refused(&wrong);
+    }
+    // With the sticky bit, each can rename only what is their own.
+    fs::set_permissions(&below.shown, Permissions::from_mode(0o1777)).unwrap();
+    assert_eq!(
+        (below.store(), finish(below.command("pkce-load").arg("work"), b"").stdout),
+        (success(), DOCUMENT.into())
+    );
+}
+
+#[test]
+fn refuses_a_directory_that_another_user_may_replace() {
+    if !is_root() {
+        println!("left out, since only root can give a directory away: the directory above the store");
+        return;
+    }
+    let home = Home::new();
+    let below = below(&home, 0o755);
+    let give = |owner: u32| std::os::unix::fs::chown(&below.shown, Some(owner), None).unwrap();
+    let wrong = "owned by another user\nhint: set PKCE_HOME to a directory whose parents belong to you or root";
+    give(4321);
+    let message = format!("{}: {wrong}", below.shown);
+    assert_eq!(unread(below.command("pkce-store").arg("work")), refused(4, &message));
+    assert!(!below.store.parent().unwrap().exists());
+    give(0);
+    assert_eq!(below.store(), success());
+    // The user ID 65534 is an ordinary one here, and the sticky bit does not bind the owner.
+    for (owner, mode) in [(4321, 0o755), (65534, 0o755), (4321, 0o1777)] {
+        give(owner);
+        fs::set_permissions(&below.shown, Permissions::from_mode(mode)).unwrap();
+        below.is_refused(wrong);
+    }
+    give(0);
+    assert_eq!(below.store(), success());
+}
+
+#[test]
+fn stores_below_directories_of_root_and_of_the_user() {
+    if !is_root() || lacks(&["setpriv"]) {
+        println!("left out, since only root can be another user: the directories of root above the store");
+        return;
+    }
+    let home = Home::new();
+    fs::set_permissions(home.root.path(), Permissions::from_mode(0o755)).unwrap();
+    // As OpenShift does: any user, in the group 0, whose home the group may write.
+    let below = below(&home, 0o775);
+    let as_any = |tool: &str, group: &str| {
+        let mut any = below.command("setpriv");
+        any.args(["--reuid", "1000680000", "--regid", group, "--clear-groups", tool, "work"]);
+        finish(&mut any, DOCUMENT.as_bytes())
+    };
+    let note = format!(
+        "pkce-store: note: {0}: its group can replace the stored logins; chmod g-w {0} prevents that\n",
+        below.shown
+    );
+    assert_eq!(as_any("pkce-store", "0"), Output { stderr: note, ..success() });
+    assert_eq!(as_any("pkce-load", "0"), Output { stdout: DOCUMENT.to_owned(), ..success() });
+    // A home of its own.
+    fs::set_permissions(&below.shown, Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::chown(&below.shown, Some(1_000_680_000), None).unwrap();
+    assert_eq!(as_any("pkce-store", "1000680000"), success());
+}
+
+#[test]
+fn notes_once_a_login_that_a_group_may_replace_its_directory() {
+    let home = Home::new();
+    let below = below(&home, 0o775);
+    let note = |directory: &str| Output {
+        stderr: format!(
+            "pkce-store: note: {directory}: its group can replace the stored logins; chmod g-w {directory} prevents that\n"
+        ),
+        ..success()
+    };
+    assert_eq!(below.store(), note(&below.shown));
+    // Of more than one, the nearest.
+    let more = format!("{}/more", below.shown);
+    fs::set_permissions(&more, Permissions::from_mode(0o770)).unwrap();
+    assert_eq!(below.store(), note(&more));
+    fs::set_permissions(&more, Permissions::from_mode(0o755)).unwrap();
+    // Who uses what is stored hears nothing of it.
+    assert_eq!(finish(below.command("pkce-load").arg("work"), b""), Output { stdout: DOCUMENT.into(), ..success() });
+    let token = finish(below.command("pkce-token").args(["work", "-r", "access_token"]), b"");
+    assert_eq!(token, Output { stdout: "a\n".to_owned(), ..success() });
+    assert_eq!(finish(below.command("pkce-store").args(["--remove", "work"]), b""), success());
+    // Nor is there anything to hear of /tmp, or of a program's line of JSON.
+    fs::set_permissions(&below.shown, Permissions::from_mode(0o1775)).unwrap();
+    assert_eq!(below.store(), success());
+    fs::set_permissions(&below.shown, Permissions::from_mode(0o775)).unwrap();
+    let output = finish(below.command("pkce-store").arg("work").env("PKCE_ERRORS", "json"), DOCUMENT.as_bytes());
+    assert_eq!(output, success());
+}
+
+#[test]
+fn refuses_a_link_whatever_follows_its_name() {
+    let home = Home::new();
+    home.store(DOCUMENT);
+    let link = home.root.path().join("link");
+    symlink(home.directory(), &link).unwrap();
+    let message = format!("{}: not a directory", link.display());
+    for end in ["", "/", "//", "/.", "/./", "/.//."] {
+        let at = |tool: &str| {
+            let mut command = command(tool);
+            command.arg("work").env("PKCE_HOME", format!("{}{end}", link.display()));
+            command
+        };
+        assert_eq!(unread(&mut at("pkce-store")), refused(4, &message), "{end}");
+        for tool in ["pkce-load", "pkce-token"] {
+            assert_eq!(finish(&mut at(tool), b""), failure(tool, 4, &message), "{tool} {end}");
+        }
+    }
+    // One that leads nowhere is a link too.
+    fs::remove_dir_all(home.directory()).unwrap();
+    let mut store = command("pkce-store");
+    assert_eq!(unread(store.arg("work").env("PKCE_HOME", format!("{}/", link.display()))), refused(4, &message));
+    assert!(!home.directory().exists());
+    // A directory may have a slash at its end.
+    let mut store = command("pkce-store");
+    let store = store.arg("work").env("PKCE_HOME", format!("{}/", home.directory().display()));
+    assert_eq!((finish(store, DOCUMENT.as_bytes()), home.load().stdout), (success(), DOCUMENT.to_owned()));
+}
+
+#[test]
+fn follows_the_links_above_its_directory_and_checks_where_they_lead() {
+    let home = Home::new();
+    let below = below(&home, 0o755);
+    let link = home.root.path().join("link");
+    symlink(&below.shown, &link).unwrap();
+    let through = || {
+        let mut command = command("pkce-store");
+        finish(command.arg("work").env("PKCE_HOME", link.join("more/store")), DOCUMENT.as_bytes())
+    };
+    assert_eq!((through(), below.store.join("work.json").exists()), (success(), true));
+    fs::set_permissions(&below.shown, Permissions::from_mode(0o777)).unwrap();
+    let output = through();
+    let wrong = format!("pkce-store: {}: writable by all users, without the sticky bit\n", below.shown);
+    assert_eq!((output.status, output.stderr.starts_with(&wrong)), (4, true), "{output:?}");
+}
+
+#[test]
+fn makes_what_is_missing_for_the_user_alone() {
+    for (path, made) in [("a", vec!["a"]), ("./a/b/c", vec!["a", "a/b", "a/b/c"]), ("a/../b", vec!["a", "b"])] {
+        for mask in ["000", "777"] {
+            let home = Home::new();
+            let script = format!("umask {mask}; PKCE_HOME={path} exec pkce-store work");
+            assert_eq!(home.bash(&script), success(), "{path} {mask}");
+            for made in &made {
+                let mode = fs::metadata(home.root.path().join(made)).unwrap().permissions().mode();
+                assert_eq!(mode & 0o7777, 0o700, "{path} {mask} {made}");
+            }
+            assert_eq!(home.bash(&format!("PKCE_HOME={path} pkce-load work")).stdout, DOCUMENT, "{path} {mask}");
+        }
+    }
+}
+
+#[test]
+fn stores_in_the_directory_that_it_checked_whatever_takes_its_place() {
+    for (moved, replaced) in [
+        ("mv store moved", "mkdir -m 700 store"),
+        ("mv store moved", "mkdir -m 700 elsewhere; ln -s elsewhere store"),
+        ("mv store moved", "true"),
+    ] {
+        let home = Home::new();
+        home.store(&DOCUMENT.replace("\"a\"", "\"b\""));
+        // The command runs between the check and the first new file, and again before the last.
+        let seal = format!("{{ [ -e moved ] || {{ {moved}; {replaced}; }}; }} >&2; cat");
+        let output = home.bash(&format!("PKCE_SEAL='{seal}' PKCE_OPEN=cat pkce-store work"));
+        assert_eq!(output, success(), "{replaced}");
+        let names = |directory: &str| {
+            let files = fs::read_dir(home.root.path().join(directory)).into_iter().flatten();
+            let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!((names("moved"), names("store").len()), (vec!["work.json".to_owned(), "work.lock".to_owned()], 0));
+        assert_eq!(fs::read_to_string(home.root.path().join("moved/work.json")).unwrap(), DOCUMENT, "{replaced}");
+    }
+}
+
+#[test]
+fn stores_in_a_user_namespace_where_root_has_no_number() {
+    if !is_root() || lacks(&["setpriv"]) {
+        println!("left out, since only root can be another user: the user namespace in which root has no number");
+        return;
+    }
+    let home = Home::new();
+    let below = below(&home, 0o755);
+    fs::set_permissions(home.root.path(), Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::chown(&below.shown, Some(4321), None).unwrap();
+    let inside = |script: &str| {
+        let mut any = below.command("setpriv");
+        any.args(["--reuid", "4321", "--clear-groups", "unshare", "-Ur", "sh", "-c", script]);
+        let output = finish(&mut any, DOCUMENT.as_bytes());
+        if output.stderr.starts_with("unshare:") {
+            println!("left out, since this machine makes no namespace for us");
+            return None;
+        }
+        Some(output)
+    };
+    let Some(output) = inside("pkce-store work && pkce-load work && stat -c %u / \"$PKCE_HOME\"") else { return };
+    assert_eq!(output, Output { stdout: format!("{DOCUMENT}65534\n0\n"), ..success() });
+    // Outside, it is the store of another user.
+    below.is_refused("owned by another user\nhint: set PKCE_HOME to a directory whose parents belong to you or root");
+}
+
+#[test]
+fn stores_in_a_volume_in_memory_and_not_in_one_that_everybody_may_change() {
+    let home = Home::new();
+    // As Kubernetes mounts an emptyDir: in memory with a tmpfs's own mode, else 0777.
+    let script = "mkdir data && mount -t tmpfs none data || exit 99
+        stat -c %a data; PKCE_HOME=$PWD/data/pkce pkce-store work && PKCE_HOME=$PWD/data/pkce pkce-load work
+        chmod 777 data; PKCE_HOME=$PWD/data/pkce pkce-load work; echo $?
+        PKCE_HOME=$PWD/data/pkce/more pkce-load work; echo $?";
+    let Some(output) = mounting(&home, "the volume of a container", script) else { return };
+    let data = fs::canonicalize(home.root.path()).unwrap().join("data").display().to_string();
+    let message = format!(
+        "pkce-load: {data}: writable by all users, without the sticky bit\n\
+         hint: run: chmod +t {data} (a Kubernetes emptyDir: mount it with medium: Memory)\n"
+    );
+    assert_eq!(output.stdout, format!("1777\n{DOCUMENT}!4 untrusted pkce-load\n4\n!5 login_required pkce-load\n5\n"));
+    assert!(output.stderr.starts_with(&message), "{output:?}");
 }
 
 #[test]

@@ -883,6 +883,133 @@ fn passes_the_header_to_the_command_and_nothing_else() {
 }
 
 #[test]
+fn stores_the_new_token_in_the_directory_that_it_checked() {
+    // While the server responds, another directory takes the place of the store.
+    let (sender, receiver) = mpsc::channel::<std::path::PathBuf>();
+    let receiver = Mutex::new(receiver);
+    let session = Session::responding(move |grant, token| {
+        let store = receiver.lock().unwrap().recv().unwrap();
+        fs::rename(&store, store.with_extension("moved")).unwrap();
+        fs::create_dir(&store).unwrap();
+        rotate(grant, token)
+    });
+    session.store_expired();
+    sender.send(session.home()).unwrap();
+    let output = session.token(&["-r", "access_token"]);
+    assert_eq!(output, Output { status: 0, stdout: format!("{}\n", access(1)), stderr: String::new() });
+    let moved = session.home().with_extension("moved");
+    let stored: Value = serde_json::from_str(&fs::read_to_string(moved.join("work.json")).unwrap()).unwrap();
+    assert_eq!((number(&stored["refresh_token"]), moved.join("work.pending").exists()), (1, false));
+    assert_eq!(fs::read_dir(session.home()).unwrap().count(), 0);
+}
+
+/// Prints which of the descriptors from 5 to 9 are open.
+const OPEN: &str = "for n in 5 6 7 8 9; do if (: <&$n) 2>/dev/null; then echo $n; fi; done";
+
+#[test]
+fn closes_the_descriptor_of_the_secret_for_the_command_and_no_other() {
+    let session = Session::new(Duration::ZERO);
+    session.store(&session.document(0, now() + 600));
+    let secret = session.directory.path().join("secret");
+    fs::write(&secret, "s3cret\n").unwrap();
+    std::os::unix::fs::symlink("/dev/fd/5", session.directory.path().join("link")).unwrap();
+    let open = |before: &str, args: &str| {
+        let line = format!(
+            "cd '{}'; exec 5<secret 6<secret 7</dev/null; {before} pkce-token work {args} -- sh -c '{OPEN}'",
+            session.directory.path().display()
+        );
+        let output = finish(session.command("bash").args(["-c", &line]), b"");
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{before} {args}");
+        output.stdout
+    };
+    assert_eq!(open("", ""), "5\n6\n7\n");
+    // The file itself, and a descriptor of another process, are not this one.
+    assert_eq!(open("", "--client-secret-file secret"), "5\n6\n7\n");
+    let mut paths = vec!["/dev/fd/5", "/dev/../dev/fd/5", "link", "./link"];
+    if fs::exists("/proc/self/fd").unwrap() {
+        paths.extend(["/proc/self/fd/5", "/proc/thread-self/fd/5", "/proc/self/task/../fd/5"]);
+    }
+    for path in paths {
+        assert_eq!(open("", &format!("--client-secret-file {path}")), "6\n7\n", "{path}");
+        assert_eq!(open(&format!("PKCE_CLIENT_SECRET_FILE={path}"), ""), "6\n7\n", "{path}");
+        // With --fd too, and after a refresh.
+        assert_eq!(open("", &format!("--client-secret-file {path} --fd 9")), "6\n7\n9\n", "{path}");
+        assert_eq!(open("", &format!("--client-secret-file {path} --refresh")), "6\n7\n", "{path}");
+    }
+    // What the option overrides is named all the same.
+    assert_eq!(open("PKCE_CLIENT_SECRET_FILE=/dev/fd/5", "--client-secret-file /dev/fd/6"), "7\n");
+    // Of a pipe that was not needed, the command could read the secret.
+    assert_eq!(open("exec 5< <(cat secret);", "--client-secret-file /dev/fd/5"), "6\n7\n");
+}
+
+#[test]
+fn closes_the_descriptor_of_the_secret_for_the_commands_that_seal() {
+    let session = Session::new(Duration::ZERO);
+    session.store_expired();
+    let seen = session.directory.path().join("seen").display().to_string();
+    let seal = format!("{{ {OPEN}; }} >>{seen}; cat");
+    let line = "exec 5< <(echo s3cret) 6</dev/null; pkce-token work --client-secret-file /dev/fd/5 -r access_token";
+    let mut shell = session.command("bash");
+    let output = finish(shell.args(["-c", line]).env("PKCE_SEAL", &seal).env("PKCE_OPEN", &seal), b"");
+    assert_eq!(output, Output { status: 0, stdout: format!("{}\n", access(1)), stderr: String::new() });
+    // Opened, sealed and opened for a trial, sealed.
+    assert_eq!(fs::read_to_string(seen).unwrap(), "6\n".repeat(4));
+}
+
+#[test]
+fn leaves_the_command_no_standard_input_that_names_the_secret() {
+    let session = Session::new(Duration::ZERO);
+    session.store(&session.document(0, now() + 600));
+    let script = "cat; echo end; cat <&9";
+    for path in ["/dev/stdin", "/dev/fd/0"] {
+        let args = ["work", "--client-secret-file", path, "--fd", "9", "--", "sh", "-c", script];
+        let output = finish(session.command("pkce-token").args(args), b"s3cret\n");
+        let expected = format!("end\nAuthorization: Bearer {}\n", access(0));
+        assert_eq!(output, Output { status: 0, stdout: expected, stderr: String::new() }, "{path}");
+    }
+    let args = ["work", "--fd", "9", "--", "sh", "-c", script];
+    let output = finish(session.command("pkce-token").args(args), b"typed\n");
+    assert_eq!(output.stdout, format!("typed\nend\nAuthorization: Bearer {}\n", access(0)));
+}
+
+#[test]
+fn occupies_no_descriptor_that_fd_may_name() {
+    let session = Session::new(Duration::ZERO);
+    session.store(&session.document(0, now() + 600));
+    let secret = session.directory.path().join("secret");
+    fs::write(&secret, "s3cret\n").unwrap();
+    for fd in ["3", "4", "5", "6"] {
+        let mut tool = session.command("pkce-token");
+        tool.args(["work", "--fd", fd, "--client-secret-file"]).arg(&secret);
+        let output = finish(tool.args(["--", "sh", "-c", &format!("cat <&{fd}")]), b"");
+        let stdout = format!("Authorization: Bearer {}\n", access(0));
+        assert_eq!(output, Output { status: 0, stdout, stderr: String::new() }, "{fd}");
+    }
+}
+
+#[test]
+fn starts_the_command_with_the_default_action_of_a_broken_pipe() {
+    let session = Session::new(Duration::ZERO);
+    session.store(&session.document(0, now() + 600));
+    let ignored = "grep SigIgn /proc/self/status";
+    if !fs::exists("/proc/self/status").unwrap() {
+        println!("left out, since there is no /proc here: the signals that a command ignores");
+        return;
+    }
+    for before in ["", "trap \"\" PIPE;"] {
+        for fd in ["", "--fd 9"] {
+            let line = format!("{before} pkce-token work {fd} -- {ignored}");
+            let output = finish(session.command("bash").args(["-c", &line]), b"");
+            assert_eq!((output.status, output.stdout.as_str()), (0, "SigIgn:\t0000000000000000\n"), "{line}");
+        }
+    }
+    // Other signals that the caller ignores stay ignored: 1 is SIGHUP.
+    let line = format!("trap \"\" HUP; pkce-token work -- {ignored}");
+    let output = finish(session.command("bash").args(["-c", &line]), b"");
+    assert_eq!((output.status, output.stdout.as_str()), (0, "SigIgn:\t0000000000000001\n"));
+}
+
+#[test]
 fn passes_on_tokens_of_any_length() {
     let session = Session::new(Duration::ZERO);
     let mut document = session.document(0, now() + 600);

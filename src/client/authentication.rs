@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::client::secret_file::{ONE_LINE, SecretFile, is_secret};
 use crate::document::Document;
 use crate::error::Error;
-use crate::process::{Deadline, arguments, environment};
+use crate::process::{Deadline, arguments, descriptor, environment};
 use crate::wire::{form, http};
 
 /// The options of all tools that call the token endpoint, or one that is like it.
@@ -47,6 +47,10 @@ impl Caller {
 
     fn open_secret(&self) -> Result<(), Error> {
         let variable = environment::variable(SECRET_FILE_VARIABLE);
+        if let Some(file) = &variable {
+            // Even if the option names another file.
+            descriptor::close_on_exec(Path::new(file));
+        }
         let (subject, file) = match (&self.client_secret_file, &variable) {
             (Some(file), _) => ("--client-secret-file", file.as_path()),
             (None, Some(file)) => (SECRET_FILE_VARIABLE, Path::new(file)),

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::{Deadline, poll};
+use super::{Deadline, descriptor, poll};
 use crate::error::Error;
 use crate::message;
 
@@ -22,12 +22,16 @@ pub struct NamedFile {
 }
 
 impl NamedFile {
-    /// Opens the file, and waits for no writer of a FIFO; `subject`, such as `--jwks`, begins the messages.
+    /// Opens the file, and waits for no writer of a FIFO; `subject`, such as `--jwks`, begins the messages. A descriptor
+    /// that the path names is inherited by no program.
     pub fn open(subject: &'static str, path: &Path) -> Result<NamedFile, Error> {
+        descriptor::close_on_exec(path);
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let opened = File::options().read(true).custom_flags(flags).open(path);
         let opened = opened.and_then(|file| Ok((file.metadata()?.file_type(), file)));
         let (kind, file) = opened.map_err(|error| unreadable(subject, &error))?;
+        // Above the descriptors that --fd may name; where the limit is lower, it stays.
+        let file = rustix::io::fcntl_dupfd_cloexec(&file, 256).map_or(file, File::from);
         Ok(NamedFile { subject, is_pipe: kind.is_fifo() || file.is_terminal(), file })
     }
 

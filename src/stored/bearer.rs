@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
-use crate::process::command;
+use crate::process::{command, descriptor};
 
 /// The header line `Authorization: Bearer` with the document's access token.
 pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
@@ -34,7 +34,10 @@ pub fn exec(header: &str, program: &OsString, arguments: &[OsString], fd: Option
         Err(error) => return failed(error),
     };
     let given = match fd {
-        Some(number) => move_to_descriptor(reader, number).map(Some),
+        Some(number) => {
+            let moved = move_to_descriptor(reader, number);
+            moved.and_then(|moved| descriptor::empty_named_stdin().map(|()| Some(moved)).map_err(failed))
+        }
         None => rustix::stdio::dup2_stdin(reader).map(|()| None).map_err(|error| failed(error.into())),
     };
     match given {

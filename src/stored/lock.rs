@@ -1,18 +1,18 @@
 //! The lock on a stored login, and all changes that require it.
 
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::OFlags;
 use serde_json::Value;
-use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
+use super::directory::{Temporary, printable_path};
 use super::seal;
-use super::store::{GROWTH, Name, OPEN_FLAGS, Store, io_error, open_error, printable_path};
+use super::store::{GROWTH, Name, Store};
 use crate::client::pkce;
 use crate::document::Document;
 use crate::error::Error;
@@ -26,32 +26,29 @@ pub struct Lock<'a> {
 }
 
 /// A file for a new document, with its disk space allocated.
-pub struct Reserved {
-    file: NamedTempFile,
-}
+pub struct Reserved<'a>(Temporary<'a>);
 
 impl<'a> Lock<'a> {
     /// Waits for the lock of this name.
     pub fn acquire(store: &'a Store, name: &'a Name, deadline: &Deadline) -> Result<Lock<'a>, Error> {
-        let path = store.path(name, "lock");
         let file = store.lock_file(name)?;
+        let lock = name.file("lock");
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock { store, name, _file: file }),
                 Err(TryLockError::WouldBlock) if !deadline.has_passed() => thread::sleep(RETRY_INTERVAL),
                 Err(TryLockError::WouldBlock) => {
-                    let wrong =
-                        format!("{}: locked by another process for {} s", printable_path(&path), deadline.seconds());
-                    return Err(Error::unavailable(wrong));
+                    let (path, seconds) = (printable_path(&store.directory.path_of(&lock)), deadline.seconds());
+                    return Err(Error::unavailable(format!("{path}: locked by another process for {seconds} s")));
                 }
-                Err(TryLockError::Error(error)) => return Err(io_error(&path, &error)),
+                Err(TryLockError::Error(error)) => return Err(store.failed(&lock, &error)),
             }
         }
     }
 
     /// Allocates disk space for the refreshed document, and tries `PKCE_SEAL` and `PKCE_OPEN` on this one: what can fail,
     /// fails now.
-    pub fn prepare(&self, document: &Document, deadline: &Deadline) -> Result<Reserved, Error> {
+    pub fn prepare(&self, document: &Document, deadline: &Deadline) -> Result<Reserved<'a>, Error> {
         self.store.replaceable(self.name)?;
         let sealed = self.sealed(document, deadline)?;
         check_opens(&sealed, document, deadline)?;
@@ -59,7 +56,7 @@ impl<'a> Lock<'a> {
     }
 
     /// Writes the document into the reserved file.
-    pub fn fill(&self, reserved: Reserved, document: &Document, deadline: &Deadline) -> Result<(), Error> {
+    pub fn fill(&self, reserved: Reserved<'_>, document: &Document, deadline: &Deadline) -> Result<(), Error> {
         // The new tokens are at stake: a command that failed is run once more.
         let sealed = self.sealed(document, deadline).or_else(|_| self.sealed(document, deadline))?;
         self.put(reserved, &sealed)
@@ -84,8 +81,7 @@ impl<'a> Lock<'a> {
 
     /// Whether a refresh of this token was started, and not finished.
     pub fn is_recorded(&self, token: &str) -> bool {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).custom_flags(OPEN_FLAGS).open(self.store.path(self.name, "pending"));
+        let file = self.store.directory.file(&self.name.file("pending"), OFlags::RDONLY);
         let mut digest = String::new();
         let read = file.and_then(|file| file.take(GROWTH as u64).read_to_string(&mut digest));
         read.is_ok() && digest.trim_end() == pkce::challenge(token)
@@ -93,41 +89,34 @@ impl<'a> Lock<'a> {
 
     /// Records the start of this token's refresh: its digest, on disk before the token is sent.
     pub fn record(&self, token: &str) -> Result<(), Error> {
-        let path = self.store.path(self.name, "pending");
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OPEN_FLAGS);
-        let mut file = options.open(&path).map_err(|error| open_error(&path, &error))?;
+        let (directory, pending) = (&self.store.directory, self.name.file("pending"));
+        let opened = directory.file(&pending, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC);
+        let mut file = opened.map_err(|error| directory.open_error(&pending, &error))?;
         let text = format!("{}\n", pkce::challenge(token));
         let own = file.set_permissions(Permissions::from_mode(0o600));
         let written = own
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_all())
-            .and_then(|()| self.store.sync());
-        written.map_err(|error| io_error(&path, &error))
+            .and_then(|()| directory.sync());
+        written.map_err(|error| self.store.failed(&pending, &error))
     }
 
     /// Removes the record.
     pub fn forget(&self) -> Result<(), Error> {
-        self.unlink(&self.store.path(self.name, "pending")).map(drop)
+        self.unlink(&self.name.file("pending")).map(drop)
     }
 
     /// Removes the stored login and its other files; returns whether there was one.
     pub fn remove(&self) -> Result<bool, Error> {
         self.store.replaceable(self.name)?;
-        let removed = self.unlink(&self.store.path(self.name, "json"))?;
+        let removed = self.unlink(&self.name.file("json"))?;
         self.forget()?;
         self.remove_leftovers()?;
         Ok(removed)
     }
 
-    fn unlink(&self, path: &Path) -> Result<bool, Error> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            removed => {
-                removed.and_then(|()| self.store.sync()).map_err(|error| io_error(path, &error))?;
-                Ok(true)
-            }
-        }
+    fn unlink(&self, file: &str) -> Result<bool, Error> {
+        self.store.directory.remove(file).map_err(|error| self.store.failed(file, &error))
     }
 
     /// Recovers a new document that a killed process wrote completely but did not rename: it is newer than the stored
@@ -136,10 +125,10 @@ impl<'a> Lock<'a> {
         for left in self.leftover_files()? {
             if self.store.file(&left, deadline).is_ok_and(|stored| stored.is_some()) {
                 self.store.replaceable(self.name)?;
-                let path = self.store.path(self.name, "json");
-                let synced = File::open(&left).and_then(|file| file.sync_all());
-                let moved = synced.and_then(|()| fs::rename(&left, &path)).and_then(|()| self.store.sync());
-                moved.map_err(|error| io_error(&path, &error))?;
+                let (directory, file) = (&self.store.directory, self.name.file("json"));
+                let synced = directory.file(&left, OFlags::RDONLY).and_then(|left| left.sync_all());
+                let moved = synced.and_then(|()| directory.rename(&left, &file));
+                moved.map_err(|error| self.store.failed(&file, &error))?;
             }
         }
         Ok(())
@@ -147,55 +136,45 @@ impl<'a> Lock<'a> {
 
     /// Removes the new files left by killed processes.
     fn remove_leftovers(&self) -> Result<(), Error> {
-        self.leftover_files()?.into_iter().for_each(|left| drop(fs::remove_file(left)));
+        self.leftover_files()?.iter().for_each(|left| drop(self.store.directory.remove(left)));
         Ok(())
     }
 
     /// The new files left by killed processes.
-    fn leftover_files(&self) -> Result<Vec<PathBuf>, Error> {
+    fn leftover_files(&self) -> Result<Vec<String>, Error> {
         let prefix = self.prefix();
-        let is_left = |file: &str| {
+        let is_left = |file: &String| {
             let end = file.strip_prefix(&prefix).unwrap_or_default();
             end.len() == RANDOM_CHARACTERS && end.bytes().all(|octet| octet.is_ascii_alphanumeric())
         };
-        let entries =
-            fs::read_dir(&self.store.directory).map_err(|error| io_error(&self.store.directory, &error))?.flatten();
-        let left = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left));
-        Ok(left.map(|entry| entry.path()).collect())
+        Ok(self.store.directory.names()?.into_iter().filter(is_left).collect())
     }
 
     /// A new file with so many octets allocated.
-    fn reserve(&self, size: usize) -> Result<Reserved, Error> {
+    fn reserve(&self, size: usize) -> Result<Reserved<'a>, Error> {
         self.remove_leftovers()?;
-        let failed = |error: io::Error| io_error(&self.store.path(self.name, "json"), &error);
-        let mut file = tempfile::Builder::new()
-            .prefix(&self.prefix())
-            .rand_bytes(RANDOM_CHARACTERS)
-            .permissions(Permissions::from_mode(0o600))
-            .tempfile_in(&self.store.directory)
-            .map_err(failed)?;
-        file.as_file().set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
-        file.write_all(&vec![0; size]).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-        Ok(Reserved { file })
+        let failed = |error: io::Error| self.store.failed(&self.name.file("json"), &error);
+        let mut temporary = self.store.directory.temporary(&self.prefix()).map_err(failed)?;
+        temporary.file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+        temporary.file.write_all(&vec![0; size]).and_then(|()| temporary.file.sync_all()).map_err(failed)?;
+        Ok(Reserved(temporary))
     }
 
     /// The prefix of a new file's name.
     fn prefix(&self) -> String {
-        format!(".{}.json.", self.name.0)
+        format!(".{}.", self.name.file("json"))
     }
 
-    fn put(&self, reserved: Reserved, octets: &[u8]) -> Result<(), Error> {
-        let path = self.store.path(self.name, "json");
-        let failed = |error: io::Error| io_error(&path, &error);
-        let mut file = reserved.file;
-        io::Seek::rewind(&mut file).map_err(failed)?;
+    fn put(&self, Reserved(mut temporary): Reserved<'_>, octets: &[u8]) -> Result<(), Error> {
+        let json = self.name.file("json");
+        let failed = |error: io::Error| self.store.failed(&json, &error);
+        let file = &mut temporary.file;
+        io::Seek::rewind(file).map_err(failed)?;
         // Truncated first: a process killed here leaves an invalid document, or the whole one.
-        file.as_file().set_len(octets.len() as u64).and_then(|()| file.write_all(octets)).map_err(failed)?;
+        file.set_len(octets.len() as u64).and_then(|()| file.write_all(octets)).map_err(failed)?;
         // The system clock, since a file system's time may be some milliseconds behind.
-        let modified = file.as_file().set_modified(SystemTime::now());
-        modified.and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        self.store.sync().map_err(failed)
+        file.set_modified(SystemTime::now()).and_then(|()| file.sync_all()).map_err(failed)?;
+        temporary.rename(&json).map_err(failed)
     }
 }
 

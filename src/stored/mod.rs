@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod bearer;
+mod directory;
 pub mod lock;
 pub mod seal;
 pub mod store;

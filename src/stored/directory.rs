@@ -1,0 +1,312 @@
+//! The directory of the stored logins. Once checked, it is held by its descriptor, and each file is reached through that:
+//! whoever renames or replaces the directory, or one above it, changes nothing.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, Stat, chmodat, fstat, mkdirat, openat, renameat, statat, unlinkat};
+#[cfg(target_os = "linux")]
+use rustix::fs::{StatxAttributes, StatxFlags, statx};
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::message;
+use crate::process::user;
+
+/// A directory that only the user can access and replace; root can too.
+pub struct Directory {
+    path: PathBuf,
+    file: File,
+}
+
+/// A new file with a random name; deleted when dropped, unless it was given another name.
+pub struct Temporary<'a> {
+    directory: &'a Directory,
+    name: String,
+    /// The file, open for writing.
+    pub file: File,
+}
+
+impl Directory {
+    /// Opens the directory; `None` if it is missing. Fails if other users can access or replace it: status 4.
+    pub fn open(path: &Path) -> Result<Option<Directory>, Error> {
+        let file = match openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            opened => File::from(opened.map_err(|error| not_opened(path, error))?),
+        };
+        check(path, &file.metadata().map_err(|error| io_error(path, &error))?, "700")?;
+        check_levels(path, levels(path, &file)?.iter().enumerate().skip(1))?;
+        Ok(Some(Directory { path: path.to_owned(), file }))
+    }
+
+    /// Opens the directory, which is created if missing.
+    pub fn create(path: &Path) -> Result<Directory, Error> {
+        if let Some(directory) = Directory::open(path)? {
+            return Ok(directory);
+        }
+        make(path)?;
+        Directory::open(path)?
+            .ok_or_else(|| Error::unavailable(format!("{}: removed by another process", printable_path(path))))
+    }
+
+    /// The nearest directory above that its group can write, and so replace this one.
+    pub fn group_writable(&self) -> Result<Option<PathBuf>, Error> {
+        let levels = levels(&self.path, &self.file)?;
+        let is_writable = |level: &Stat| !is_sticky(level) && mode(level).contains(Mode::WGRP);
+        Ok(levels.iter().skip(1).position(is_writable).map(|depth| above(&self.path, depth + 1)))
+    }
+
+    /// The path, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of this file, for messages.
+    pub fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Opens a file; one that is created is the user's alone. Never follows a link, and never waits for a FIFO.
+    pub fn file(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(openat(&self.file, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+
+    /// The error for a file that cannot be opened; a symbolic link is named as the reason.
+    pub fn open_error(&self, name: &str, error: &io::Error) -> Error {
+        match statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(status) if rustix::fs::FileType::from_raw_mode(status.st_mode).is_symlink() => {
+                unsafe_file(&self.path_of(name), "a symbolic link")
+            }
+            _ => io_error(&self.path_of(name), error),
+        }
+    }
+
+    /// The names of the files.
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        let failed = |error: Errno| io_error(&self.path, &error.into());
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.file).map_err(failed)? {
+            names.extend(entry.map_err(failed)?.file_name().to_str().ok().map(str::to_owned));
+        }
+        Ok(names)
+    }
+
+    /// A new file, whose name is this prefix and eight random characters.
+    pub fn temporary(&self, prefix: &str) -> io::Result<Temporary<'_>> {
+        let random = SysRng.try_next_u32().map_err(|_| io::Error::other("no random numbers"))?;
+        let name = format!("{prefix}{random:08x}");
+        let file = self.file(&name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
+        Ok(Temporary { directory: self, name, file })
+    }
+
+    /// A new file without a name, so that a killed process leaves nothing; `prefix` is for file systems that have no
+    /// such files, where it is removed at once.
+    pub fn unnamed(&self, prefix: &str) -> io::Result<File> {
+        #[cfg(target_os = "linux")]
+        if let Ok(file) = self.file(".", OFlags::RDWR | OFlags::TMPFILE) {
+            return Ok(file);
+        }
+        self.temporary(prefix)?.file.try_clone()
+    }
+
+    /// Renames a file, which replaces another one.
+    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        renameat(&self.file, from, &self.file, to)?;
+        self.sync()
+    }
+
+    /// Removes a file; returns whether there was one.
+    pub fn remove(&self, name: &str) -> io::Result<bool> {
+        match unlinkat(&self.file, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(false),
+            removed => {
+                removed?;
+                self.sync().map(|()| true)
+            }
+        }
+    }
+
+    /// Syncs created, renamed and removed files to disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Whether something is mounted on this file; an older kernel shows no more than that its device is not the
+    /// directory's.
+    pub fn is_mount_point(&self, name: &str) -> bool {
+        #[cfg(target_os = "linux")]
+        if let Ok(facts) = statx(&self.file, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
+            && facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
+        {
+            return facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+        }
+        self.is_on_another_device(name)
+    }
+
+    fn is_on_another_device(&self, name: &str) -> bool {
+        let file = statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW);
+        matches!((file, fstat(&self.file)), (Ok(file), Ok(directory)) if file.st_dev != directory.st_dev)
+    }
+}
+
+impl Temporary<'_> {
+    /// Renames the file, which replaces another one.
+    pub fn rename(mut self, name: &str) -> io::Result<()> {
+        renameat(&self.directory.file, &self.name, &self.directory.file, name)?;
+        self.name.clear();
+        self.directory.sync()
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.name.is_empty() {
+            let _ = unlinkat(&self.directory.file, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+/// Fails for a file that other users own or can access: its content may be disclosed or forged.
+pub fn check(path: &Path, metadata: &Metadata, mode: &str) -> Result<(), Error> {
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(unsafe_file(path, "owned by another user"));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        let error = unsafe_file(path, "accessible to other users");
+        return Err(error.hint(format!("check its content, then run: chmod {mode} {}", printable_path(path))));
+    }
+    Ok(())
+}
+
+/// The error for a failed operation on this file: status 3.
+pub fn io_error(path: &Path, error: &io::Error) -> Error {
+    Error::unavailable(format!("{}: {}", printable_path(path), message::reason(error)))
+}
+
+/// The error for a file that other users may have read or written: status 4.
+pub fn unsafe_file(path: &Path, wrong: &str) -> Error {
+    Error::untrusted(format!("{}: {wrong}", printable_path(path)))
+}
+
+/// A path, sanitized for a message.
+pub fn printable_path(path: &Path) -> String {
+    message::printable(&path.to_string_lossy())
+}
+
+/// The error for a directory that cannot be opened.
+fn not_opened(path: &Path, error: Errno) -> Error {
+    let failed = io_error(path, &error.into());
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_dir() => unsafe_file(path, "not a directory"),
+        Ok(metadata) => check(path, &metadata, "700").err().unwrap_or(failed),
+        Err(_) => failed,
+    }
+}
+
+/// Makes the directory, and those above it that are missing, in directories that other users cannot replace.
+fn make(path: &Path) -> Result<(), Error> {
+    let failed = |error: Errno| io_error(path, &error.into());
+    let Some(parent) = path.parent() else { return Err(failed(Errno::NOENT)) };
+    // Where it ends in `..`, there is no more to make than what is before that.
+    let Some(name) = path.file_name() else { return make(parent) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let open = || openat(CWD, parent, DIRECTORY, Mode::empty());
+    let opened = match open() {
+        Err(Errno::NOENT) => {
+            make(parent)?;
+            open()
+        }
+        opened => opened,
+    };
+    let above = opened.map_err(failed)?;
+    check_levels(parent, levels(parent, &above)?.iter().enumerate())?;
+    match mkdirat(&above, name, Mode::RWXU) {
+        // The umask may have removed permissions.
+        Ok(()) => chmodat(&above, name, Mode::RWXU, AtFlags::empty()).map_err(failed),
+        Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// The directory, and all above it up to the root, with every link resolved.
+fn levels(path: &Path, directory: &impl AsFd) -> Result<Vec<Stat>, Error> {
+    let mut levels: Vec<Stat> = Vec::new();
+    let mut name = PathBuf::from(".");
+    loop {
+        let level = statat(directory, &name, AtFlags::empty())
+            .map_err(|error| io_error(&above(path, levels.len()), &error.into()))?;
+        // Above the root is the root.
+        if levels.last().is_some_and(|below| (below.st_dev, below.st_ino) == (level.st_dev, level.st_ino)) {
+            return Ok(levels);
+        }
+        levels.push(level);
+        name.push("..");
+    }
+}
+
+/// Fails if another user can rename one of these levels of the path, and so replace what is below.
+fn check_levels<'a>(path: &Path, levels: impl Iterator<Item = (usize, &'a Stat)>) -> Result<(), Error> {
+    for (depth, level) in levels {
+        if !is_trusted(level.st_uid) {
+            let error = unsafe_file(&above(path, depth), "owned by another user");
+            return Err(error.hint("set PKCE_HOME to a directory whose parents belong to you or root"));
+        }
+        if mode(level).contains(Mode::WOTH) && !is_sticky(level) {
+            let directory = above(path, depth);
+            let error = unsafe_file(&directory, "writable by all users, without the sticky bit");
+            return Err(error.hint(format!(
+                "run: chmod +t {} (a Kubernetes emptyDir: mount it with medium: Memory)",
+                printable_path(&directory)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The directory so many levels above, for messages.
+fn above(path: &Path, depth: usize) -> PathBuf {
+    let resolved = fs::canonicalize(path).ok();
+    let above = resolved.as_deref().and_then(|path| path.ancestors().nth(depth));
+    above.map_or_else(|| (0..depth).fold(path.to_owned(), |path, _| path.join("..")), Path::to_owned)
+}
+
+/// Whether this user could read the stored logins anyway. In a user namespace, root is among those without an ID.
+fn is_trusted(owner: u32) -> bool {
+    owner == rustix::process::geteuid().as_raw() || owner == 0 || user::overflow() == Some(owner)
+}
+
+fn mode(status: &Stat) -> Mode {
+    Mode::from_raw_mode(status.st_mode)
+}
+
+/// Whether only the owner of a file in this directory can rename it.
+fn is_sticky(status: &Stat) -> bool {
+    mode(status).contains(Mode::SVTX)
+}
+
+/// How a directory is opened.
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_mount_point_by_the_kernel_or_by_its_device() {
+        let root = Directory { path: "/".into(), file: File::open("/").unwrap() };
+        let temporary = tempfile::tempdir().unwrap();
+        fs::write(temporary.path().join("work.json"), "{}").unwrap();
+        let directory = Directory { path: temporary.path().to_owned(), file: File::open(temporary.path()).unwrap() };
+        for known in [Directory::is_mount_point, Directory::is_on_another_device] {
+            assert!(known(&root, "proc"));
+            assert!(!known(&directory, "work.json"));
+            assert!(!known(&directory, "missing"));
+        }
+    }
+}
