@@ -37,28 +37,6 @@ fn opens_the_browser_with_the_url_as_one_word_and_nothing_else_of_ours() {
 }
 
 #[test]
-fn closes_the_descriptor_of_the_response_file_for_the_browser() {
-    let directory = new_directory();
-    let seen = directory.path().join("seen");
-    let script = format!(
-        "for n in 3 4 5 6 7 8 9; do if (: <&$n) 2>/dev/null; then echo $n; fi; done >{0}.new; mv {0}.new {0}",
-        seen.display()
-    );
-    let browser = launcher(&directory, &script);
-    // The redirect comes once the browser has run.
-    let redirect = "http://127.0.0.1:20000/callback?code=abc&state=st-123&iss=https://op.example.com";
-    let line = format!(
-        "exec 5< <(until [ -e {} ]; do :; done; echo '{redirect}') 6</dev/null
-         pkce-callback --response-file /dev/fd/5 -r code",
-        seen.display()
-    );
-    let document = document("http://127.0.0.1:20000/callback").to_string();
-    let output = finish(command("bash").args(["-c", &line]).env("BROWSER", browser), document.as_bytes());
-    assert_eq!((output.status, output.stdout.as_str()), (0, "abc\n"), "{output:?}");
-    assert_eq!(std::fs::read_to_string(seen).unwrap(), "6\n");
-}
-
-#[test]
 fn never_waits_for_the_launcher() {
     let directory = new_directory();
     let pid = directory.path().join("pid");

@@ -14,7 +14,7 @@ use super::redirect::{Expected, Outcome};
 use crate::document;
 use crate::error::Error;
 use crate::message;
-use crate::process::{descriptor, poll};
+use crate::process::poll;
 
 /// A regular file, a FIFO, or a descriptor (`/dev/fd/N`).
 pub struct ResponseFile {
@@ -23,9 +23,8 @@ pub struct ResponseFile {
 }
 
 impl ResponseFile {
-    /// Opens the file. A descriptor that the path names is inherited by no program.
+    /// Opens the file.
     pub fn open(path: &Path) -> Result<ResponseFile, Error> {
-        descriptor::close_on_exec(path);
         let mut options = File::options();
         // Otherwise opening a FIFO would block until it has a writer.
         let opened = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
