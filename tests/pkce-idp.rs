@@ -3,9 +3,10 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -258,9 +259,316 @@ fn gives_no_refresh_token_without_consent_and_no_id_token_without_openid() {
     let code = parameter(&idp.authorize(&[("prompt", "")], ""), "code").unwrap();
     let tokens = idp.exchange(&code, &[]);
     assert_eq!((text(&tokens, "scope"), tokens.get("refresh_token")), ("openid", None));
-    let code = parameter(&idp.authorize(&[("scope", "read")], ""), "code").unwrap();
+    let code = parameter(&idp.authorize(&[("scope", "offline_access")], ""), "code").unwrap();
     let tokens = idp.exchange(&code, &[]);
-    assert_eq!((text(&tokens, "scope"), tokens.get("id_token")), ("read", None));
+    assert_eq!((text(&tokens, "scope"), tokens.get("id_token")), ("offline_access", None));
+}
+
+#[test]
+fn grants_no_scope_that_it_does_not_support() {
+    let idp = Idp::start(&["--auto-approve"]);
+    assert_eq!(idp.document["scopes_supported"], json!(["openid", "offline_access"]));
+    for (requested, granted) in [
+        ("read", ""),
+        ("profile openid admin", "openid"),
+        ("offline_access OpenID openid", "openid offline_access"),
+        ("openid openid", "openid"),
+    ] {
+        let code = parameter(&idp.authorize(&[("scope", requested)], ""), "code").unwrap();
+        let tokens = idp.exchange(&code, &[]);
+        assert_eq!(text(&tokens, "scope"), granted, "{requested}");
+        assert_eq!(tokens.get("id_token").is_some(), granted.contains("openid"), "{requested}");
+    }
+    let asking = Idp::start(&[]);
+    let login = asking.authorize(&[("scope", "openid admin")], "");
+    let consent = asking.post("/login", "", &[("id", asked(&login)), ("name", "alice")]);
+    assert!(consent.contains("Scope: openid.") && !consent.contains("admin"), "{consent}");
+    // A refresh gets no more than was granted.
+    let tokens = idp.exchange(&idp.code(), &[]);
+    let refresh = |scope: &str| {
+        let token = text(&tokens, "refresh_token");
+        let pairs = [("grant_type", "refresh_token"), ("client_id", "pkce-tools"), ("refresh_token", token)];
+        body(&idp.post("/token", "", &[&pairs[..], &[("scope", scope)]].concat()))
+    };
+    assert_eq!(refresh("openid admin")["error"], "invalid_scope");
+    assert_eq!(refresh("openid")["scope"], "openid");
+}
+
+#[test]
+fn responds_to_a_userinfo_request_by_post_too() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let tokens = idp.exchange(&idp.code(), &[]);
+    let token = text(&tokens, "access_token");
+    let header_line = format!("Authorization: Bearer {token}\r\n");
+    let claims = json!({ "sub": "alice", "preferred_username": "alice" });
+    assert_eq!(body(&idp.get("/userinfo", &header_line)), claims);
+    assert_eq!(body(&idp.post("/userinfo", &header_line, &[])), claims);
+    assert_eq!(body(&idp.post("/userinfo", "", &[("access_token", token)])), claims);
+    let twice = idp.post("/userinfo", &header_line, &[("access_token", token)]);
+    assert!(twice.starts_with("HTTP/1.1 400"), "{twice}");
+    let expected = json!({
+        "error": "invalid_request", "error_description": "access_token must be in the header or in the body",
+    });
+    assert_eq!(body(&twice), expected);
+    for (response, challenge) in [
+        (idp.post("/userinfo", "", &[]), "Bearer"),
+        (idp.post("/userinfo", "", &[("access_token", "x")]), "Bearer error=\"invalid_token\""),
+        (idp.post("/userinfo", "Authorization: Bearer x\r\n", &[]), "Bearer error=\"invalid_token\""),
+        (idp.get(&format!("/userinfo?access_token={token}"), ""), "Bearer"),
+    ] {
+        assert!(response.starts_with("HTTP/1.1 401"), "{response}");
+        assert_eq!(header(&response, "WWW-Authenticate"), Some(challenge));
+    }
+}
+
+#[test]
+fn registers_no_redirect_uri_that_would_split_a_response() {
+    let idp = Idp::start(&["--auto-approve"]);
+    for uri in [
+        "com.example.app:/callback\r\nSet-Cookie: a=b",
+        "com.example.app:/callback\nX: y",
+        "com.example.app:/callback\u{0}",
+        "com.example.app:/call back",
+        "com.example.app:/callb\u{e4}ck",
+        "com.example.app:/callback#fragment",
+        "https://app.example/callback\r\nX: y",
+        "http://127.0.0.1/callback\r\nX: y",
+    ] {
+        let response = register(&idp, &json!({ "redirect_uris": [uri], "token_endpoint_auth_method": "none" }));
+        assert!(response.starts_with("HTTP/1.1 400"), "{uri:?}: {response}");
+        assert_eq!(body(&response)["error"], "invalid_redirect_uri", "{uri:?}");
+        let wrong = "--redirect-uri: must be a URI without spaces, control characters or a fragment (#)";
+        if !uri.contains('\0') {
+            assert_eq!(run("pkce-idp", &["--redirect-uri", uri], ""), failure("pkce-idp", 2, wrong), "{uri:?}");
+        }
+        let refused = idp.authorize(&[("redirect_uri", uri)], "");
+        assert!(refused.starts_with("HTTP/1.1 400") && !refused.contains("Set-Cookie"), "{uri:?}: {refused}");
+    }
+    // What the client sends otherwise is encoded where it comes back.
+    let own = json!({ "redirect_uris": ["com.example.app:/callback"], "token_endpoint_auth_method": "none" });
+    let client = body(&register(&idp, &own));
+    let changes = [
+        ("client_id", text(&client, "client_id")),
+        ("redirect_uri", "com.example.app:/callback"),
+        ("state", "a\r\nSet-Cookie: a=b"),
+    ];
+    let response = idp.authorize(&changes, "");
+    assert!(header(&response, "Location").unwrap().starts_with("com.example.app:/callback?code="), "{response}");
+    assert_eq!(header(&response, "Set-Cookie"), None);
+    assert_eq!(parameter(&response, "state").as_deref(), Some("a\r\nSet-Cookie: a=b"));
+}
+
+/// How much memory the process uses, in KiB.
+fn resident(idp: &Idp) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", idp.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Sends more requests than are remembered, then twice as many again: these must take no more memory. Gives the first
+/// response and the last.
+fn flood(idp: &Idp, mut request: impl FnMut() -> String) -> (String, String) {
+    let first = request();
+    (0..REMEMBERED).for_each(|_| drop(request()));
+    let before = cfg!(target_os = "linux").then(|| resident(idp));
+    let last = (0..2 * REMEMBERED).map(|_| request()).last().unwrap();
+    if let Some(before) = before {
+        let after = resident(idp);
+        assert!(after < before + 4096, "{before} KiB, then {after} KiB");
+    }
+    (first, last)
+}
+
+/// How many things of a kind the server remembers.
+const REMEMBERED: usize = 1000;
+
+/// Almost as long as a request may be: thousands of these are more than the growth that is tolerated.
+fn long() -> String {
+    "s".repeat(7 * 1024)
+}
+
+#[test]
+fn forgets_the_oldest_of_many_pushed_requests() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let state = long();
+    let pairs = [
+        ("response_type", "code"),
+        ("client_id", "pkce-tools"),
+        ("redirect_uri", REDIRECT),
+        ("state", &state),
+        ("code_challenge", CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ];
+    let (first, last) = flood(&idp, || idp.post("/par", "", &pairs));
+    let open = |pushed: &str| {
+        let request_uri = text(&body(pushed), "request_uri").to_owned();
+        idp.get(&format!("/authorize?{}", form(&[("client_id", "pkce-tools"), ("request_uri", &request_uri)])), "")
+    };
+    let forgotten = open(&first);
+    assert!(forgotten.starts_with("HTTP/1.1 400"), "{forgotten}");
+    assert!(forgotten.contains("The request_uri is unknown, expired or already used."), "{forgotten}");
+    assert_eq!(parameter(&open(&last), "state"), Some(state.clone()));
+}
+
+#[test]
+fn forgets_the_oldest_of_many_logins_in_progress() {
+    let idp = Idp::start(&[]);
+    let state = long();
+    let (first, last) = flood(&idp, || idp.authorize(&[("state", &state)], ""));
+    let login = |page: &str| idp.post("/login", "", &[("id", asked(page)), ("name", "alice")]);
+    let forgotten = login(&first);
+    assert!(forgotten.starts_with("HTTP/1.1 400"), "{forgotten}");
+    assert!(forgotten.contains("This login is unknown or already completed."), "{forgotten}");
+    assert!(login(&last).contains("Allow access?"));
+}
+
+#[test]
+fn forgets_the_oldest_of_many_grants() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let state = long();
+    let tokens = idp.exchange(&idp.code(), &[]);
+    let (first, last) = flood(&idp, || idp.authorize(&[("state", &state)], ""));
+    let code = |response: &str| parameter(response, "code").unwrap();
+    assert_eq!(idp.exchange(&code(&first), &[])["error_description"], "unknown code");
+    assert!(idp.userinfo(text(&tokens, "access_token")).starts_with("HTTP/1.1 401"));
+    assert_eq!(idp.refresh(text(&tokens, "refresh_token"))["error"], "invalid_grant");
+    assert!(idp.exchange(&code(&last), &[]).get("access_token").is_some());
+}
+
+#[test]
+fn forgets_the_oldest_of_many_tokens() {
+    let idp = Idp::start(&["--auto-approve", "--fault", "token-long"]);
+    let first = idp.exchange(&idp.code(), &[]);
+    let mut tokens = first.clone();
+    flood(&idp, || {
+        tokens = idp.refresh(text(&tokens, "refresh_token"));
+        String::new()
+    });
+    assert!(idp.userinfo(text(&first, "access_token")).starts_with("HTTP/1.1 401"));
+    assert_eq!(idp.refresh(text(&first, "refresh_token"))["error_description"], "unknown refresh token");
+    assert!(idp.userinfo(text(&tokens, "access_token")).starts_with("HTTP/1.1 200"));
+    assert!(idp.refresh(text(&tokens, "refresh_token")).get("access_token").is_some());
+}
+
+#[test]
+fn keeps_a_refresh_token_that_it_does_not_rotate() {
+    let idp = Idp::start(&["--auto-approve", "--fault", "no-rotation"]);
+    let tokens = idp.exchange(&idp.code(), &[]);
+    for _ in 0..REMEMBERED + 1 {
+        assert!(idp.refresh(text(&tokens, "refresh_token")).get("access_token").is_some());
+    }
+}
+
+#[test]
+fn forgets_the_oldest_of_many_sessions() {
+    let idp = Idp::start(&[]);
+    let sign_in = || {
+        let login = idp.authorize(&[], "");
+        idp.post("/login", "", &[("id", asked(&login)), ("name", "alice")])
+    };
+    let (first, last) = flood(&idp, sign_in);
+    let again = |response: &str| {
+        let cookie = header(response, "Set-Cookie").unwrap().split(';').next().unwrap();
+        idp.authorize(&[], &format!("Cookie: {cookie}\r\n"))
+    };
+    assert!(again(&first).contains("<h1>Sign in</h1>"));
+    assert!(again(&last).contains("Allow access?"));
+}
+
+#[test]
+fn registers_no_more_clients_than_it_has_room_for() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let metadata = json!({ "redirect_uris": ["http://127.0.0.1/own"], "token_endpoint_auth_method": "none" });
+    let mut first = None;
+    // pkce-tools is one of them.
+    for _ in 1..REMEMBERED {
+        let response = register(&idp, &metadata);
+        assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+        first.get_or_insert(response);
+    }
+    let response = register(&idp, &metadata);
+    assert!(response.starts_with("HTTP/1.1 403"), "{response}");
+    let expected = json!({
+        "error": "access_denied", "error_description": "1,000 clients are registered; restart the server to remove them",
+    });
+    assert_eq!(body(&response), expected);
+    let client = body(&first.unwrap());
+    let changes = [("client_id", text(&client, "client_id")), ("redirect_uri", "http://127.0.0.1:7/own")];
+    assert!(parameter(&idp.authorize(&changes, ""), "code").is_some());
+    let refused = run("pkce-register", &[], &idp.document.to_string());
+    let message =
+        "registration endpoint: access_denied: 1,000 clients are registered; restart the server to remove them";
+    assert_eq!((refused.status, refused.stderr.lines().next()), (1, Some(&*format!("pkce-register: {message}"))));
+}
+
+#[test]
+fn refuses_a_request_that_would_take_too_much_memory() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let large = "s".repeat(8 * 1024);
+    let response = idp.authorize(&[("state", &large)], "");
+    assert_eq!(parameter(&response, "error").as_deref(), Some("invalid_request"));
+    assert_eq!(parameter(&response, "error_description").as_deref(), Some("the request is larger than 8 KiB"));
+    let many: Vec<(String, &str)> = (0..101).map(|n| (format!("p{n}"), "x")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let expected = json!({ "error": "invalid_request", "error_description": "more than 100 parameters" });
+    assert_eq!(body(&idp.post("/par", "", &many)), expected);
+    assert_eq!(body(&idp.post("/token", "", &many)), expected);
+    let uris: Vec<String> = (0..200).map(|n| format!("http://127.0.0.1/{}{n}", "x".repeat(40))).collect();
+    let response = register(&idp, &json!({ "redirect_uris": uris, "token_endpoint_auth_method": "none" }));
+    let expected = json!({
+        "error": "invalid_redirect_uri", "error_description": "redirect_uris is larger than 8 KiB",
+    });
+    assert_eq!(body(&response), expected);
+    let head = "POST /token HTTP/1.1\r\nContent-Length: 131073\r\n\r\n";
+    assert!(talk(idp.port, head.as_bytes()).starts_with("HTTP/1.1 413"));
+}
+
+#[test]
+fn ends_a_request_that_comes_one_octet_at_a_time() {
+    let idp = Idp::start(&[]);
+    let head = format!("POST /token HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: 1000\r\n\r\n", idp.port);
+    for begun in [head.as_str(), "GET /"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", idp.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        stream.write_all(begun.as_bytes()).unwrap();
+        // No pause is longer than a fifth of a second, so a server that bounds only the pauses would never end this.
+        let ended = (0..300).any(|_| {
+            let sent = stream.write_all(b"x").is_ok();
+            let waiting = |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            !sent || !stream.read(&mut [0; 64]).is_err_and(|error| waiting(&error))
+        });
+        assert!(ended, "{begun}");
+    }
+}
+
+#[test]
+fn serves_a_login_while_hundreds_of_connections_send_nothing() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let silent: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(("127.0.0.1", idp.port)).unwrap()).collect();
+    let unfinished = silent.iter().step_by(2);
+    unfinished.for_each(|mut stream| drop(stream.write_all(b"POST /token HTTP/1.1\r\nContent-Length: 9\r\n\r\n")));
+    assert!(idp.exchange(&idp.code(), &[]).get("access_token").is_some());
+    if cfg!(target_os = "linux") {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", idp.child.id())).unwrap().count();
+        assert!(threads <= 130, "{threads}");
+    }
+    drop(silent);
+}
+
+#[test]
+fn serves_others_while_it_misbehaves_on_many_connections() {
+    let idp = Idp::start(&["--auto-approve", "--fault", "jwks-hang", "--fault", "revoke-endless"]);
+    let request = |line: &str| format!("{line} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", idp.port);
+    let waiting: Vec<TcpStream> = (0..200)
+        .map(|n| {
+            let mut stream = TcpStream::connect(("127.0.0.1", idp.port)).unwrap();
+            let line = if n % 2 == 0 { "GET /jwks" } else { "POST /revoke" };
+            stream.write_all(request(line).as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    assert!(idp.exchange(&idp.code(), &[]).get("access_token").is_some());
+    drop(waiting);
 }
 
 #[test]

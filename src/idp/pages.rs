@@ -18,7 +18,7 @@ pub fn login(base: &str, id: &str) -> Response {
 }
 
 /// Asks the person for consent to this scope.
-pub fn consent(base: &str, id: &str, name: &str, scope: &[String]) -> Response {
+pub fn consent(base: &str, id: &str, name: &str, scope: &[&str]) -> Response {
     let requested = match scope {
         [] => "none".to_owned(),
         scope => escaped(&scope.join(", ")),

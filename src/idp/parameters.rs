@@ -11,7 +11,7 @@ impl Parameters {
     /// The parameters of a query or a form.
     pub fn of_form(text: &str) -> Result<Parameters, &'static str> {
         let pairs = form::pairs(text).map(|(name, value)| Some((form::decode(name)?, form::decode(value)?)));
-        let pairs: Option<Vec<_>> = pairs.collect();
+        let pairs: Option<Vec<_>> = pairs.take(MAX + 1).collect();
         Parameters::of(pairs.ok_or("a parameter is not percent-encoded UTF-8")?)
     }
 
@@ -20,12 +20,15 @@ impl Parameters {
         let mut pairs = Vec::new();
         for name in object.names() {
             let values = object.texts(name).map_err(|_| "a parameter must be a string")?;
-            pairs.extend(values.unwrap_or_default().into_iter().map(|value| (name.to_owned(), value)));
+            pairs.extend(values.unwrap_or_default().into_iter().take(MAX + 1).map(|value| (name.to_owned(), value)));
         }
         Parameters::of(pairs)
     }
 
     fn of(mut pairs: Vec<(String, String)>) -> Result<Parameters, &'static str> {
+        if pairs.len() > MAX {
+            return Err("more than 100 parameters");
+        }
         pairs.retain(|(_, value)| !value.is_empty());
         let mut names: Vec<&str> =
             pairs.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "resource").collect();
@@ -36,6 +39,11 @@ impl Parameters {
             return Err("duplicate parameter");
         }
         Ok(Parameters(pairs))
+    }
+
+    /// The size of all names and values in octets.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
     /// The value of the parameter.
@@ -49,3 +57,6 @@ impl Parameters {
         named.map(|(_, value)| value.as_str())
     }
 }
+
+/// Maximum number of parameters; a request has about ten.
+const MAX: usize = 100;

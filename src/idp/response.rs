@@ -1,7 +1,6 @@
 //! An HTTP response, and how it is sent (RFC 9112).
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -86,8 +85,13 @@ impl Response {
         Response { delivery, ..self }
     }
 
+    /// Whether it is sent for as long as the client waits, as a fault.
+    pub fn is_endless(&self) -> bool {
+        self.delivery != Delivery::Whole
+    }
+
     /// Sends it.
-    pub fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
+    pub fn send(&self, mut stream: impl Read + Write) -> io::Result<()> {
         match self.delivery {
             Delivery::Whole => stream.write_all(&self.octets),
             Delivery::Slow => self.octets.iter().try_for_each(|octet| {
@@ -95,7 +99,6 @@ impl Response {
                 stream.write_all(&[*octet])
             }),
             Delivery::Never => {
-                stream.set_read_timeout(None)?;
                 while stream.read(&mut [0; 1024])? > 0 {}
                 Ok(())
             }

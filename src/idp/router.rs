@@ -75,7 +75,7 @@ fn route(service: &Service, request: &Request, endpoint: Option<Place>, body: Bo
         ("POST", Some(Place::Registration), _) => registration::register(service, body),
         ("POST", None, login::LOGIN) => login::login(service, body),
         ("POST", None, login::CONSENT) => login::consent(service, body),
-        ("GET", None, protected_resource::USERINFO) => protected_resource::userinfo(service, request),
+        ("GET" | "POST", None, protected_resource::USERINFO) => protected_resource::userinfo(service, request, body),
         ("GET" | "POST", None, protected_resource::RESOURCE) => protected_resource::resource(service, request),
         (_, None, login::LOGIN | login::CONSENT | protected_resource::USERINFO | protected_resource::RESOURCE)
         | (_, Some(_), _) => pages::problem(405, "This address does not support this method."),

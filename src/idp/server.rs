@@ -1,14 +1,15 @@
 //! The server: it listens on loopback and serves each connection in a thread of its own.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::connection;
+use super::connection::Connection;
 use super::endpoints::metadata;
 use super::service::Service;
 use super::setup::Setup;
-use super::state::clients::CLIENT_ID;
+use super::state::clients::{CLIENT_ID, is_uri};
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
@@ -26,6 +27,11 @@ impl Idp {
         let whole = path.is_empty() || (path.starts_with('/') && path.bytes().all(|octet| octet.is_ascii_graphic()));
         if !whole || path.contains(['?', '#']) {
             return Err(Error::usage("--issuer-path: must be a path that begins with /"));
+        }
+        if !setup.redirect_uris.iter().all(|uri| is_uri(uri)) {
+            return Err(Error::usage(
+                "--redirect-uri: must be a URI without spaces, control characters or a fragment (#)",
+            ));
         }
         let listener = TcpListener::bind(("127.0.0.1", setup.port));
         let bound = listener.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
@@ -55,11 +61,14 @@ impl Idp {
 
     /// Serves until the process ends.
     pub fn serve(&self) -> ! {
+        let connections = Connections::default();
         thread::scope(|scope| {
             loop {
                 match self.listener.accept() {
                     Ok((stream, _)) => {
-                        let serve = move || connection::serve(stream, &self.service);
+                        // Dropped with the thread, whether it ran or could not be created.
+                        let admitted = connections.admit(stream);
+                        let serve = move || admitted.connection.serve(&self.service);
                         drop(thread::Builder::new().spawn_scoped(scope, serve));
                     }
                     // Out of descriptors: some connection ends soon.
@@ -69,3 +78,46 @@ impl Idp {
         })
     }
 }
+
+/// The connections that are served now, the oldest first; each has a thread.
+#[derive(Default)]
+struct Connections {
+    open: Mutex<Vec<Arc<Connection>>>,
+    one_ended: Condvar,
+}
+
+impl Connections {
+    /// Waits for room, and closes the oldest connection that keeps the server waiting to make it.
+    fn admit(&self, stream: TcpStream) -> Admitted<'_> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        while open.len() >= MAX_CONNECTIONS {
+            open.iter().find(|connection| connection.is_idle()).into_iter().for_each(|oldest| oldest.close());
+            let (still, _) = self.one_ended.wait_timeout(open, RETRY).unwrap_or_else(PoisonError::into_inner);
+            open = still;
+        }
+        let connection = Arc::new(Connection::new(stream));
+        open.push(Arc::clone(&connection));
+        Admitted { connection, connections: self }
+    }
+}
+
+/// A connection that makes room for another when it ends.
+struct Admitted<'a> {
+    connection: Arc<Connection>,
+    connections: &'a Connections,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|other| !Arc::ptr_eq(other, &self.connection));
+        self.connections.one_ended.notify_one();
+    }
+}
+
+/// How many connections are served at once: more than the hundred logins at once that a test may make, and few enough
+/// for the descriptors and threads of a process.
+const MAX_CONNECTIONS: usize = 128;
+
+/// How soon the server looks again which connection is idle.
+const RETRY: Duration = Duration::from_millis(10);

@@ -35,7 +35,6 @@ pub struct Service {
 }
 
 /// What changes from request to request.
-#[derive(Default)]
 pub struct State {
     /// The registered clients.
     pub clients: Clients,
@@ -60,7 +59,9 @@ impl Service {
         let state = State {
             clients: Clients::new(setup.redirect_uris),
             grants: Grants::new(laxities.clone()),
-            ..State::default()
+            pushed_requests: PushedRequests::new(),
+            logins: Logins::new(),
+            sessions: Sessions::new(),
         };
         Ok(Service {
             issuer: format!("http://{authority}{path}"),

@@ -63,7 +63,7 @@ fn redirectable(service: &Service, parameters: Parameters) -> Result<Parameters,
 /// The person who is signed in, if that satisfies the request (`prompt`, `max_age`).
 fn session(service: &Service, request: &AuthorizationRequest, cookies: &str) -> Option<Person> {
     let person = service.state().sessions.person(cookies)?;
-    let recent = request.max_age.is_none_or(|age| now() - person.auth_time <= age);
+    let recent = request.max_age.is_none_or(|age| person.age(now()) <= age);
     Some(person).filter(|_| recent && !request.prompts("login"))
 }
 

@@ -6,6 +6,7 @@ use crate::client::pkce;
 use crate::idp::laxity::Laxity;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
+use crate::idp::state::authorization_request::SCOPES;
 
 /// The metadata (RFC 8414 section 2).
 pub fn metadata(service: &Service) -> Value {
@@ -23,7 +24,7 @@ pub fn metadata(service: &Service) -> Value {
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
-        "scopes_supported": ["openid", "offline_access"],
+        "scopes_supported": SCOPES,
         "id_token_signing_alg_values_supported": [service.keys.alg.name()],
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],

@@ -3,14 +3,23 @@
 
 use serde_json::{Value, json};
 
+use crate::idp::body::Body;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
 use crate::idp::state::person::Person;
 use crate::wire::request::Request;
 
-/// The UserInfo endpoint.
-pub fn userinfo(service: &Service, request: &Request) -> Response {
-    match bearer(request).map(|token| service.state().grants.holder(token)) {
+/// The UserInfo endpoint, by GET or POST; the token is in the header or in the body of a POST, not in both (RFC 6750
+/// section 2).
+pub fn userinfo(service: &Service, request: &Request, body: Body) -> Response {
+    let form = body.form().ok().filter(|_| request.method == "POST");
+    let token = match (bearer(request), form.as_ref().and_then(|form| form.one("access_token"))) {
+        (Some(_), Some(_)) => {
+            return Response::error(400, "invalid_request", "access_token must be in the header or in the body");
+        }
+        (token, in_body) => token.or(in_body),
+    };
+    match token.map(|token| service.state().grants.holder(token)) {
         Some(Some((person, _))) => claims(&person),
         Some(None) => unauthorized("Bearer error=\"invalid_token\""),
         None => unauthorized("Bearer"),

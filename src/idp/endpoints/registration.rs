@@ -12,6 +12,7 @@ pub fn register(service: &Service, body: Body) -> Response {
     };
     match service.state().clients.register(&metadata) {
         Ok(client) => Response::json(201, &client),
+        Err((error @ "access_denied", description)) => Response::error(403, error, description),
         Err((error, description)) => Response::error(400, error, description),
     }
 }

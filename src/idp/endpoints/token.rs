@@ -28,7 +28,7 @@ pub fn token(service: &Service, request: &Request, body: Body, faults: &[Effect]
         Ok(tokens) => tokens,
         Err((error, description)) => return Response::error(400, error, description),
     };
-    let openid = tokens.scope.iter().any(|name| name == "openid");
+    let openid = tokens.scope.contains(&"openid");
     let id_token = openid.then(|| id_token::id_token(service, &tokens, faults)).transpose();
     let Ok(id_token) = id_token else { return Response::server_error() };
     let response = json!({

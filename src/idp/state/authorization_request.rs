@@ -14,16 +14,16 @@ pub struct AuthorizationRequest {
     pub redirect_uri: String,
     /// Returned to the client unchanged.
     pub state: Option<String>,
-    /// The requested scope, value by value.
-    pub scope: Vec<String>,
-    /// `none`, `login`, `consent`, `select_account`.
-    pub prompt: Vec<String>,
+    /// The requested scope, as far as the server supports it, value by value.
+    pub scope: Vec<&'static str>,
+    /// What the server supports of `prompt`: `none`, `login`, `consent`.
+    pub prompt: Vec<&'static str>,
     /// The greatest age of the login, in seconds.
     pub max_age: Option<u64>,
     /// The name of the person who is expected to sign in.
     pub login_hint: Option<String>,
-    /// How the person should sign in; the first is reported as `acr`.
-    pub acr_values: Vec<String>,
+    /// How the person should sign in: the first of `acr_values`, which is reported as `acr`.
+    pub acr: Option<String>,
     /// Copied into the ID token.
     pub nonce: Option<String>,
     /// The S256 code challenge; none where a lax server requires none.
@@ -40,6 +40,9 @@ impl AuthorizationRequest {
             let text = parameters.one(name).unwrap_or_default();
             text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
         };
+        if parameters.size() > MAX_SIZE {
+            return Err(("invalid_request", "the request is larger than 8 KiB"));
+        }
         match parameters.one("response_type") {
             Some("code") => {}
             Some(_) => return Err(("unsupported_response_type", "response_type must be code")),
@@ -68,11 +71,11 @@ impl AuthorizationRequest {
             client_id: text("client_id").unwrap_or_default(),
             redirect_uri: text("redirect_uri").unwrap_or_default(),
             state: text("state"),
-            scope,
-            prompt,
+            scope: SCOPES.into_iter().filter(|name| scope.iter().any(|other| other == name)).collect(),
+            prompt: PROMPTS.into_iter().filter(|name| prompt.iter().any(|other| other == name)).collect(),
             max_age: max_age.map_err(|_| ("invalid_request", "max_age must be a number of seconds"))?,
             login_hint: text("login_hint").filter(|name| !name.is_empty()),
-            acr_values: words("acr_values"),
+            acr: words("acr_values").into_iter().next(),
             nonce: text("nonce"),
             code_challenge,
             resources: parameters.all("resource").map(str::to_owned).collect(),
@@ -81,12 +84,21 @@ impl AuthorizationRequest {
 
     /// Whether `prompt` has this value.
     pub fn prompts(&self, value: &str) -> bool {
-        self.prompt.iter().any(|prompt| prompt == value)
+        self.prompt.contains(&value)
     }
 
     /// The scope that is granted: `offline_access` only with `prompt=consent` (OpenID Connect Core section 11).
-    pub fn granted_scope(&self) -> Vec<String> {
+    pub fn granted_scope(&self) -> Vec<&'static str> {
         let consent = self.prompts("consent");
-        self.scope.iter().filter(|name| *name != "offline_access" || consent).cloned().collect()
+        self.scope.iter().copied().filter(|name| *name != "offline_access" || consent).collect()
     }
 }
+
+/// The scopes that the server supports; others are not granted (RFC 6749 section 3.3).
+pub const SCOPES: [&str; 2] = ["openid", "offline_access"];
+
+/// The values of `prompt` that the server acts on; others are ignored.
+const PROMPTS: [&str; 3] = ["none", "login", "consent"];
+
+/// Maximum size of a request in octets: each is remembered until a person responds, and as long as its grant.
+const MAX_SIZE: usize = 8 * 1024;

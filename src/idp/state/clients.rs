@@ -12,7 +12,6 @@ use crate::idp::refusal::Refusal;
 use crate::wire::url::Url;
 
 /// All clients, by their `client_id`, with their redirect URIs.
-#[derive(Default)]
 pub struct Clients(HashMap<String, Vec<String>>);
 
 impl Clients {
@@ -44,6 +43,9 @@ impl Clients {
         if redirect_uris.is_empty() || !redirect_uris.iter().all(|uri| is_native(uri)) {
             return Err(("invalid_redirect_uri", "redirect_uris must be https, private-use scheme or loopback URIs"));
         }
+        if redirect_uris.iter().map(|uri| uri.len() + size_of::<String>()).sum::<usize>() > MAX_SIZE {
+            return Err(("invalid_redirect_uri", "redirect_uris is larger than 8 KiB"));
+        }
         if metadata.text("token_endpoint_auth_method").ok().flatten().as_deref() != Some("none") {
             return Err((INVALID, "token_endpoint_auth_method must be none"));
         }
@@ -54,6 +56,9 @@ impl Clients {
         let response_types = texts("response_types", "code")?;
         if response_types != ["code"] {
             return Err((INVALID, "response_types must be code"));
+        }
+        if self.0.len() >= MAX_CLIENTS {
+            return Err(("access_denied", "1,000 clients are registered; restart the server to remove them"));
         }
         let random = pkce::random(16).map_err(|_| ("server_error", "random numbers are not available"))?;
         let client_id = random.to_string();
@@ -71,10 +76,16 @@ impl Clients {
     }
 }
 
+/// Whether this is a redirect URI at all: it becomes a header of a response, and has no fragment (RFC 6749 section
+/// 3.1.2).
+pub fn is_uri(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'#')
+}
+
 /// Whether a native client may have this redirect URI (RFC 8252 section 7).
 fn is_native(uri: &str) -> bool {
     let own = uri.split_once(':').is_some_and(|(scheme, rest)| scheme.contains('.') && rest.starts_with('/'));
-    own || Url::parse(uri).is_ok_and(|url| url.is_https() || url.is_loopback())
+    own && is_uri(uri) || Url::parse(uri).is_ok_and(|url| url.is_https() || url.is_loopback())
 }
 
 /// Whether the redirect URI is the registered one; a loopback one may have any port (RFC 8252 section 7.3).
@@ -96,5 +107,12 @@ pub const CLIENT_ID: &str = "pkce-tools";
 
 /// Its redirect URIs on this machine, with any port.
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"];
+
+/// How many clients are registered at most. Other servers refuse to register more, too, since a client that was
+/// forgotten could not sign in again.
+const MAX_CLIENTS: usize = 1000;
+
+/// Maximum size of a client's redirect URIs in octets.
+const MAX_SIZE: usize = 8 * 1024;
 
 const INVALID: &str = "invalid_client_metadata";

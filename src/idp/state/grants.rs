@@ -1,9 +1,9 @@
 //! The grants: codes (once, 60 seconds), access tokens, refresh tokens (rotated; reuse revokes the whole grant).
 
-use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::authorization_request::AuthorizationRequest;
+use super::bounded::{Bounded, Key};
 use super::code_challenge;
 use super::person::Person;
 use crate::client::pkce;
@@ -19,7 +19,7 @@ pub struct Tokens {
     /// The refresh token, where `offline_access` is granted.
     pub refresh_token: Option<String>,
     /// The scope, value by value.
-    pub scope: Vec<String>,
+    pub scope: Vec<&'static str>,
     /// The nonce of the authorization request.
     pub nonce: Option<String>,
     /// How the person signed in, where the authorization request has `acr_values`.
@@ -31,57 +31,61 @@ pub struct Tokens {
 }
 
 /// All grants of this run, in memory alone.
-#[derive(Default)]
 pub struct Grants {
     laxities: Laxities,
-    grants: Vec<Grant>,
-    codes: HashMap<String, (usize, Instant)>,
-    spent_codes: HashMap<String, usize>,
-    access_tokens: HashMap<String, Access>,
-    refresh_tokens: HashMap<String, usize>,
-    spent_refresh_tokens: HashMap<String, usize>,
-    revoked: HashSet<usize>,
+    /// By their code, which is also remembered after its use.
+    grants: Bounded<Grant>,
+    access_tokens: Bounded<Access>,
+    /// The grants of the refresh tokens.
+    refresh_tokens: Bounded<Key>,
+    spent_refresh_tokens: Bounded<Key>,
 }
 
 struct Access {
-    grant: usize,
-    until: Instant,
+    grant: Key,
     resources: Vec<String>,
 }
 
+#[derive(Clone)]
 struct Grant {
     request: AuthorizationRequest,
     person: Person,
+    code_until: Instant,
+    code_is_spent: bool,
 }
 
 impl Grants {
     /// No grants yet.
     pub fn new(laxities: Laxities) -> Grants {
-        Grants { laxities, ..Grants::default() }
+        Grants {
+            laxities,
+            grants: Bounded::new(GRANT),
+            access_tokens: Bounded::new(ACCESS),
+            refresh_tokens: Bounded::new(GRANT),
+            spent_refresh_tokens: Bounded::new(GRANT),
+        }
     }
 
     /// A code for a request that the person granted.
     pub fn code(&mut self, request: AuthorizationRequest, person: Person) -> Result<String, Error> {
         let code = self.random(Laxity::LongCodes, 6000)?;
-        self.codes.insert(code.clone(), (self.grants.len(), Instant::now() + CODE));
-        self.grants.push(Grant { request, person });
+        let grant = Grant { request, person, code_until: Instant::now() + CODE, code_is_spent: false };
+        self.grants.add(code.as_str().into(), grant);
         Ok(code)
     }
 
     /// Tokens for a code, once, for the client that requested it; a second use revokes the grant.
     pub fn exchange(&mut self, parameters: &Parameters) -> Result<Tokens, Refusal> {
-        let code = parameters.one("code").ok_or(("invalid_request", "code is missing"))?;
-        if let Some(grant) = self.spent_codes.get(code) {
-            self.revoked.insert(*grant);
+        let code = parameters.one("code").ok_or(("invalid_request", "code is missing"))?.into();
+        let replay = self.laxities.have(Laxity::Replay);
+        let grant = self.grants.get_mut(code).ok_or(("invalid_grant", "unknown code"))?;
+        if grant.code_is_spent {
+            self.grants.take(code);
             return Err(("invalid_grant", "the code was already used; its tokens are revoked"));
         }
-        let (at, until) = *self.codes.get(code).ok_or(("invalid_grant", "unknown code"))?;
-        if !self.laxities.have(Laxity::Replay) {
-            self.codes.remove(code);
-            self.spent_codes.insert(code.to_owned(), at);
-        }
-        let request = self.request(at)?;
-        if until < Instant::now() {
+        grant.code_is_spent = !replay;
+        let Grant { request, code_until, .. } = grant.clone();
+        if code_until < Instant::now() {
             return Err(("invalid_grant", "the code has expired"));
         }
         if parameters.one("client_id") != Some(&request.client_id) {
@@ -92,40 +96,38 @@ impl Grants {
         }
         let verifier = parameters.one("code_verifier");
         code_challenge::verify(request.code_challenge.as_deref(), verifier, &self.laxities)?;
-        self.tokens(at, request.granted_scope(), parameters)
+        let tokens = self.tokens(code, request.granted_scope(), parameters)?;
+        Ok(Tokens { refresh_token: self.refresh_token(code)?, ..tokens })
     }
 
     /// Tokens for a refresh token, which is rotated; a second use of the old one revokes the grant.
     pub fn refresh(&mut self, parameters: &Parameters) -> Result<Tokens, Refusal> {
-        let token = parameters.one("refresh_token").ok_or(("invalid_request", "refresh_token is missing"))?;
+        let token = parameters.one("refresh_token").ok_or(("invalid_request", "refresh_token is missing"))?.into();
         if let Some(grant) = self.spent_refresh_tokens.get(token) {
-            self.revoked.insert(*grant);
+            self.grants.take(*grant);
             return Err(("invalid_grant", "the refresh token was already used; the grant is revoked"));
         }
         let at = *self.refresh_tokens.get(token).ok_or(("invalid_grant", "unknown refresh token"))?;
-        if self.revoked.contains(&at) {
-            return Err(("invalid_grant", "the grant is revoked"));
-        }
-        let request = self.request(at)?;
+        let request = self.grant(at)?.request;
         if parameters.one("client_id") != Some(&request.client_id) {
             return Err(("invalid_grant", "the refresh token was issued to another client"));
         }
-        let granted = request.granted_scope();
-        let scope = match parameters.one("scope") {
-            Some(requested) => requested.split(' ').map(str::to_owned).collect(),
-            None => granted.clone(),
-        };
-        if !scope.iter().all(|name| granted.contains(name)) {
-            return Err(("invalid_scope", "scope exceeds the granted scope"));
+        let mut scope = request.granted_scope();
+        if let Some(requested) = parameters.one("scope") {
+            if !requested.split(' ').all(|name| scope.contains(&name)) {
+                return Err(("invalid_scope", "scope exceeds the granted scope"));
+            }
+            scope.retain(|name| requested.split(' ').any(|other| other == *name));
         }
-        let mut tokens = self.tokens(at, scope, parameters)?;
+        let tokens = self.tokens(at, scope, parameters)?;
         if self.laxities.have(Laxity::NoRotation) {
-            tokens.refresh_token = None;
-        } else if !self.laxities.have(Laxity::Reuse) {
-            self.refresh_tokens.remove(token);
-            self.spent_refresh_tokens.insert(token.to_owned(), at);
+            return Ok(tokens);
         }
-        Ok(tokens)
+        if !self.laxities.have(Laxity::Reuse) {
+            self.refresh_tokens.take(token);
+            self.spent_refresh_tokens.add(token, at);
+        }
+        Ok(Tokens { refresh_token: self.refresh_token(at)?, ..tokens })
     }
 
     /// Revokes this client's access token alone, or its refresh token with the whole grant.
@@ -133,19 +135,19 @@ impl Grants {
         if self.laxities.have(Laxity::NoRevocation) {
             return;
         }
-        let owns = |at: usize| self.grants.get(at).is_some_and(|grant| grant.request.client_id == client_id);
+        let token = token.into();
+        let owns = |at: Key| self.grants.get(at).is_some_and(|grant| grant.request.client_id == client_id);
         if self.access_tokens.get(token).is_some_and(|access| owns(access.grant)) {
-            self.access_tokens.remove(token);
+            self.access_tokens.take(token);
         } else if let Some(grant) = self.refresh_tokens.get(token).filter(|grant| owns(**grant)) {
-            self.revoked.insert(*grant);
+            self.grants.take(*grant);
         }
     }
 
     /// The person and the resources of an access token, while it is valid.
     pub fn holder(&self, token: &str) -> Option<(Person, Vec<String>)> {
-        let access = self.access_tokens.get(token)?;
-        let valid = access.until > Instant::now() && !self.revoked.contains(&access.grant);
-        let grant = self.grants.get(access.grant).filter(|_| valid)?;
+        let access = self.access_tokens.get(token.into())?;
+        let grant = self.grants.get(access.grant)?;
         Some((grant.person.clone(), access.resources.clone()))
     }
 
@@ -155,35 +157,37 @@ impl Grants {
         Ok(if self.laxities.have(long) { format!("{random:x<length$}") } else { random })
     }
 
-    fn request(&self, at: usize) -> Result<AuthorizationRequest, Refusal> {
-        let grant = self.grants.get(at).ok_or(("invalid_grant", "unknown grant"))?;
-        Ok(grant.request.clone())
+    fn token(&self) -> Result<String, Refusal> {
+        self.random(Laxity::LongTokens, 64_000).map_err(|_| ("server_error", "random numbers are not available"))
     }
 
-    fn tokens(&mut self, at: usize, scope: Vec<String>, parameters: &Parameters) -> Result<Tokens, Refusal> {
-        let random = || {
-            self.random(Laxity::LongTokens, 64_000).map_err(|_| ("server_error", "random numbers are not available"))
-        };
-        let grant = self.grants.get(at).ok_or(("invalid_grant", "unknown grant"))?;
-        let granted = &grant.request.resources;
+    fn grant(&self, at: Key) -> Result<Grant, Refusal> {
+        self.grants.get(at).cloned().ok_or(("invalid_grant", "the grant is revoked"))
+    }
+
+    /// An access token, and what the response says with it.
+    fn tokens(&mut self, at: Key, scope: Vec<&'static str>, parameters: &Parameters) -> Result<Tokens, Refusal> {
+        let Grant { request, person, .. } = self.grant(at)?;
         let requested: Vec<String> = parameters.all("resource").map(str::to_owned).collect();
-        if !requested.iter().all(|resource| granted.contains(resource)) {
+        if !requested.iter().all(|resource| request.resources.contains(resource)) {
             return Err(("invalid_target", "resource was not granted"));
         }
-        let resources = if requested.is_empty() { granted.clone() } else { requested };
-        let (person, nonce) = (grant.person.clone(), grant.request.nonce.clone());
-        let acr = grant.request.acr_values.first().cloned();
-        let client_id = grant.request.client_id.clone();
-        let offline = grant.request.granted_scope().iter().any(|name| name == "offline_access");
-        let offline = offline && !self.laxities.have(Laxity::NoRefresh);
-        let access_token = random()?;
-        let refresh_token = if offline { Some(random()?) } else { None };
-        let access = Access { grant: at, until: Instant::now() + ACCESS, resources };
-        self.access_tokens.insert(access_token.clone(), access);
-        if let Some(token) = &refresh_token {
-            self.refresh_tokens.insert(token.clone(), at);
+        let resources = if requested.is_empty() { request.resources } else { requested };
+        let access_token = self.token()?;
+        self.access_tokens.add(access_token.as_str().into(), Access { grant: at, resources });
+        let AuthorizationRequest { nonce, acr, client_id, .. } = request;
+        Ok(Tokens { access_token, refresh_token: None, scope, nonce, acr, person, client_id })
+    }
+
+    /// A refresh token, where `offline_access` is granted.
+    fn refresh_token(&mut self, at: Key) -> Result<Option<String>, Refusal> {
+        let offline = self.grant(at)?.request.granted_scope().contains(&"offline_access");
+        if !offline || self.laxities.have(Laxity::NoRefresh) {
+            return Ok(None);
         }
-        Ok(Tokens { access_token, refresh_token, scope, nonce, acr, person, client_id })
+        let token = self.token()?;
+        self.refresh_tokens.add(token.as_str().into(), at);
+        Ok(Some(token))
     }
 }
 
@@ -192,3 +196,6 @@ const CODE: Duration = Duration::from_secs(60);
 
 /// How long an access token is valid.
 pub const ACCESS: Duration = Duration::from_secs(3600);
+
+/// How long a grant lasts, with its refresh tokens.
+const GRANT: Duration = Duration::from_secs(30 * 24 * 3600);

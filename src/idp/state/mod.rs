@@ -1,6 +1,7 @@
 //! What the server remembers for one run: clients, logins, grants.
 
 pub mod authorization_request;
+mod bounded;
 pub mod clients;
 mod code_challenge;
 pub mod grants;
