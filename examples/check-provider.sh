@@ -11,6 +11,8 @@
 # request (default: openid offline_access). BROWSER can be a script that signs in with a test account, such as
 # ci/browser.sh. All issued tokens are revoked at the end.
 #
+# A refresh token that is not replaced, or accepted again, is tried once more after 5 seconds.
+#
 # The exit status is 0 if no check failed, 1 if one failed, and 3 if one could not be made.
 set -eu
 umask 077
@@ -34,6 +36,9 @@ trap 'rm -rf "$directory"' EXIT
 trap 'exit 1' HUP INT TERM
 : >"$directory/message"
 
+# How long a server may accept a refresh token again, in seconds: Dex and Kanidm allow 3.
+grace=5
+
 # Defaults.
 export PKCE_SCOPE="${PKCE_SCOPE:-openid offline_access}"
 case " $* " in *' --prompt'*) ;; *) set -- --prompt consent "$@" ;; esac
@@ -54,6 +59,10 @@ is_refusal() {
   case "$1 $(message)" in
     *' authorization endpoint: '*)
       message | grep -Eq '^authorization endpoint: (an error page|invalid_|unauthorized_client|unsupported_)'
+      ;;
+    *' the server responded with 408'* | *' the server responded with 425'* | *' server_error'* | \
+      *' temporarily_unavailable'* | *' slow_down'*)
+      false
       ;;
     *' the server responded with 4'*' without an OAuth error'*) ;;
     *'may be spent') false ;;
@@ -135,27 +144,35 @@ post() {
     | (.token_endpoint_auth_method // if $secret == "" then "none"
         elif .token_endpoint_auth_methods_supported | . == null or index("client_secret_basic")
         then "client_secret_basic" else "client_secret_post" end) as $method
-    | "url = \(.[$endpoint] | @json)", "data = \('"$2"' | @json)",
-      if $method == "client_secret_post" then "data = \("client_secret=" + ($secret | @uri) | @json)"
+    | "url = \(.[$endpoint] | @json)", "data-raw = \('"$2"' | @json)",
+      if $method == "client_secret_post" then "data-raw = \("client_secret=" + ($secret | @uri) | @json)"
       elif $method == "client_secret_basic" then "user = \("\(.client_id | @uri):\($secret | @uri)" | @json)"
       else empty end' |
     (
       # Limit the size of the response to 1 MiB, in blocks of 512 bytes.
       trap '' XFSZ
       ulimit -f 2048
-      exec curl --config - --silent --show-error --max-time 30 --header 'Accept: application/json' \
-        --output "$directory/response" 2>"$directory/message"
+      exec curl --config - --silent --show-error --globoff --proto '=http,https' --max-time 30 \
+        --header 'Accept: application/json' --output "$directory/response" --write-out '%{http_code}' \
+        >"$directory/response_status" 2>"$directory/message"
     ) || return 3
 }
 
-# Whether the response has this member; an OAuth error is a refusal.
+# Whether the response has this member. Without it, a status 4xx is a refusal, whatever its body: some servers send a
+# sentence, and some nothing. A client that must wait (408, 425, 429) was not refused.
 has_member() {
-  echo 'curl: the response is neither a success nor invalid_grant or invalid_request' >"$directory/message"
-  # Some versions of jq print nothing for an empty response, and succeed.
-  [ -s "$directory/response" ] || return 4
-  ! jq -e --arg member "$1" 'has($member)' "$directory/response" >/dev/null 2>&1 || return 0
-  jq -e '.error | IN("invalid_grant", "invalid_request")' "$directory/response" >/dev/null 2>&1 || return 4
-  jq -r '"curl: \(.error)"' "$directory/response" >"$directory/message"
+  ! jq -e --arg member "$1" 'has($member)' "$directory/response" >/dev/null 2>&1 || [ ! -s "$directory/response" ] ||
+    return 0
+  answered=$(cat "$directory/response_status")
+  echo "curl: the server responded with $answered" >"$directory/message"
+  case $answered in
+    408 | 425 | 429) return 3 ;;
+    4??) ;;
+    *) return 4 ;;
+  esac
+  jq -r '.error | strings | select(. != "") | "curl: \(.[:200] | gsub("[^ -~]"; "?"))"' "$directory/response" \
+    >"$directory/named" 2>/dev/null || :
+  [ ! -s "$directory/named" ] || mv "$directory/named" "$directory/message"
   return 1
 }
 
@@ -203,12 +220,31 @@ keep() {
   cp "$directory/$1" "$directory/given-$kept"
 }
 
+# Refreshes the tokens in the first file, into the second.
+refresh() {
+  status=0
+  pkce-refresh <"$directory/$1" >"$directory/$2" 2>"$directory/message" || status=$?
+  [ "$status" -ne 0 ] || keep "$2"
+}
+
+# Whether the refresh tokens in both files are the same.
+same_refresh_token() {
+  jq -es '.[0].refresh_token == .[1].refresh_token' "$directory/$1" "$directory/$2" >/dev/null
+}
+
+# Whether the client has a secret.
+has_secret() {
+  [ -n "${PKCE_CLIENT_SECRET_FILE:-}" ] || jq -e 'has("client_secret")' "$directory/client.json" >/dev/null
+}
+
 # Exchanges the code without a verifier, which pkce-exchange always sends.
 exchange_without_verifier() {
   post token_endpoint '{ grant_type: "authorization_code", client_id, code, redirect_uri }
     | to_entries | map("\(.key)=\(.value | @uri)") | join("&")' <"$directory/code" || return
   has_member access_token || return
-  jq -cs add "$directory/code" "$directory/response" >"$directory/tokens"
+  # Nothing else in the response may say where the tokens are sent to be revoked.
+  jq -cs '.[0] + (.[1] | with_entries(select(.key | IN("access_token", "refresh_token", "token_type"))))' \
+    "$directory/code" "$directory/response" >"$directory/tokens"
   keep tokens
 }
 
@@ -217,7 +253,7 @@ exchange_without_verifier() {
 refused_at_once() {
   # Servers reject port 0, which pkce-callback replaces.
   jq -r '"url = \(.authorization_url | sub("%3A0%2F"; "%3A8080%2F") | @json)"' "$directory/request" |
-    curl --config - --silent --globoff --max-time 30 --output /dev/null \
+    curl --config - --silent --globoff --proto '=http,https' --max-time 30 --output /dev/null \
       --write-out '%{http_code} %{redirect_url}\n' >"$directory/response" || return
   if grep -Eq '^4(0[0-9]|2[0-8]) ' "$directory/response"; then
     sed 's/^\(...\).*/curl: authorization endpoint: an error page (\1)/' "$directory/response" >"$directory/message"
@@ -278,7 +314,12 @@ fi
 status=0
 { request . "$@" && code 'a correct request' && exchange code tokens; } || status=$?
 [ "$status" -ne 2 ] || exit 2
-succeeded login "$status"
+case $(message) in
+  *': invalid_scope'*)
+    result login fail "$(message); set PKCE_SCOPE to scopes that the server grants to this client"
+    ;;
+  *) succeeded login "$status" ;;
+esac
 [ "$status" -eq 0 ] || finish 'the login failed'
 
 if jq -e 'has("iss")' "$directory/code" >/dev/null; then
@@ -333,26 +374,32 @@ if ! jq -e 'has("refresh_token")' "$directory/first" >/dev/null; then
     result "$check" not_offered 'no refresh token was issued'
   done
 else
-  status=0
-  pkce-refresh <"$directory/first" >"$directory/second" 2>"$directory/message" || status=$?
+  # Many servers allow a client that lost a response to send the same token again for some seconds: they replace a new
+  # token, or refuse an old one, only after that.
+  refresh first second
+  if [ "$status" -eq 0 ] && same_refresh_token first second; then
+    sleep "$grace"
+    refresh first second
+  fi
   if [ "$status" -ne 0 ]; then
     succeeded rotation "$status"
     finish 'the refresh failed'
   fi
-  keep second
-  if jq -es '.[0].refresh_token != .[1].refresh_token' "$directory/first" "$directory/second" >/dev/null; then
+  if ! same_refresh_token first second; then
     result rotation pass
-    status=0
-    pkce-refresh <"$directory/first" >"$directory/third" 2>"$directory/message" || status=$?
-    [ "$status" -ne 0 ] || keep third
+    refresh first third
+    if [ "$status" -eq 0 ]; then
+      sleep "$grace"
+      # What was issued last must end with the grant.
+      cp "$directory/third" "$directory/second"
+      refresh first third
+    fi
     refused reuse_refused "$status" 'the old refresh token was accepted again'
-    status=0
-    pkce-refresh <"$directory/second" >"$directory/third" 2>"$directory/message" || status=$?
-    [ "$status" -ne 0 ] || keep third
+    refresh second third
     refused reuse_ends_the_grant "$status" 'the new refresh token is still valid'
   else
     # RFC 9700 section 4.14.2 requires rotation for clients that do not authenticate.
-    if [ -n "${PKCE_CLIENT_SECRET_FILE:-}" ] || jq -e 'has("client_secret")' "$directory/first" >/dev/null; then
+    if has_secret; then
       result rotation not_offered 'the client has a secret'
     else
       result rotation fail 'the refresh token is not replaced'
@@ -369,17 +416,20 @@ fi
 { code_for revocation "$@" && exchange code last; } || finish 'the login failed'
 status=0
 pkce-revoke <"$directory/last" >"$directory/revoked" 2>"$directory/message" || status=$?
-if [ "$status" -ne 0 ]; then
+if [ "$status" -eq 1 ] && ! has_secret && message | grep -Eq ': (invalid|unauthorized)_client|responded with 40[13]'; then
+  # RFC 7009 section 2.1 requires authentication only of clients with credentials.
+  result revocation not_offered "the server refuses it to a client without a secret ($(message))"
+elif [ "$status" -ne 0 ]; then
   succeeded revocation "$status"
 elif jq -e 'has("refresh_token")' "$directory/last" >/dev/null; then
-  pkce-refresh <"$directory/last" >"$directory/third" 2>"$directory/message" || status=$?
-  [ "$status" -ne 0 ] || keep third
+  refresh last third
   refused revocation "$status" 'the refresh token is still valid'
 else
   # An endpoint that accepted the token responds with 401 once it is revoked.
   jq -r '"url = \(.userinfo_endpoint | @json)", "header = \("Authorization: Bearer " + .access_token | @json)"' \
     "$directory/last" |
-    curl --config - --silent --max-time 30 --output /dev/null --write-out '%{http_code}' >"$directory/response" || :
+    curl --config - --silent --globoff --proto '=http,https' --max-time 30 --output /dev/null \
+      --write-out '%{http_code}' >"$directory/response" || :
   case $(cat "$directory/response") in
     401) result revocation pass 'userinfo endpoint: 401' ;;
     200) result revocation fail 'the access token is still valid' ;;

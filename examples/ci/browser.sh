@@ -8,6 +8,9 @@
 # first button whose text does not mean cancel or deny, until it reaches the redirect URI. Pages that require JavaScript
 # or a second factor are not supported. pkce-callback discards what a browser prints: set LOG=FILE to write it to a
 # file.
+#
+# Forms are filled in and sent only at one origin, that of the authorization URL, or TEST_ACCOUNT_ORIGIN where the login
+# pages are elsewhere, such as https://login.example.com. It must be https, on this machine, or in PKCE_HTTP_HOSTS.
 { set +x; } 2>/dev/null
 set -eu
 umask 077
@@ -30,28 +33,59 @@ trap 'exit 1' HUP INT TERM
 no_proxy="127.0.0.1,::1,localhost,${no_proxy:-${NO_PROXY:-}}"
 export no_proxy
 
-# curl reads everything from standard input, so that no argument list contains a code, a name or a password.
+# The scheme, host and port of the URL on standard input.
+origin() {
+  sed -n '1s,^\([A-Za-z]*://[^/?#]*\).*,\1,p' | tr A-Z a-z | sed 's,^\(https://.*\):443$,\1,; s,^\(http://.*\):80$,\1,'
+}
+
+# Where the password is sent, and nowhere else.
+trusted=$(printf '%s\n' "${TEST_ACCOUNT_ORIGIN:-$1}" | origin)
+port='(:[0-9]+)?'
+printf '%s\n' "$trusted" |
+  grep -Eqx "https://([a-z0-9._-]+|\[[0-9a-f:.]+\])$port|http://(127(\.[0-9]+){3}|localhost|\[::1\])$port" ||
+  printf '%s\n' "${PKCE_HTTP_HOSTS:-}" | tr ', ' '\n\n' |
+  sed -n 's,..*,http://&,p' | grep -Fqx -e "$trusted" -e "${trusted%:*}" ||
+  fail 'URL: must be https, or on this machine, for a password to be sent there'
+
+# Fetches what the curl config on standard input says. No argument list contains a code, a name or a password.
+fetch() {
+  : >"$directory/page"
+  curl --config - --silent --show-error --globoff --proto '=http,https' --max-time 30 --output "$directory/page" \
+    --cookie "$directory/jar" --cookie-jar "$directory/jar" "$@"
+}
+
+# Opens a URL, follows its redirects, and prints where they end.
+open() {
+  printf %s "$1" | tr -d '\001-\037\177' | sed 's/["\\]/\\&/g; s/.*/url = "&"/' |
+    fetch --location --max-redirs 20 --write-out '%{url_effective}'
+}
+
 goal=$(
   printf '%s\n' "$1" | sed -n 's/.*[?&]redirect_uri=\([^&]*\).*/\1/p' |
     sed 's/%3A/:/g; s/%2F/\//g; s/%5B/[/g; s/%5D/]/g'
 )
-request=$(printf '# the start\nurl = "%s"\n' "$(printf '%s\n' "$1" | sed 's/["\\]/\\&/g')")
-newline='
-'
+address=$(open "$1")
+last=
 for page in 1 2 3 4 5 6 7 8 9 10; do
-  : >"$directory/page"
-  address=$(
-    printf '%s\n' "$request" |
-      curl --config - --silent --show-error --globoff --proto '=http,https' --location --max-redirs 20 --max-time 30 \
-        --cookie "$directory/jar" --cookie-jar "$directory/jar" --output "$directory/page" \
-        --write-out '%{url_effective}'
-  )
   case $address in "$goal"*[?\&]code=* | "$goal"*[?\&]error=*) exit 0 ;; esac
-  last=${request%%"$newline"*}
   request=$(
     printf '%s\n' "$address" |
       LC_ALL=C awk -f "$(dirname "$0")/form.awk" "$TEST_ACCOUNT_FILE" - RS='<' "$directory/page"
   ) || fail "page $page: no supported form found"
-  [ "${request%%"$newline"*}" != "$last" ] || fail "page $page: the same form came back (wrong name or password?)"
+  form=$(printf '%s\n' "$request" | sed -n 1p)
+  [ "$form" != "$last" ] || fail "page $page: the same form came back (wrong name or password?)"
+  last=$form
+  action=$(printf '%s\n' "$request" | sed -n '2s/^url = "\(.*\)"$/\1/p' | sed 's/\\\(.\)/\1/g')
+  for url in "$address" "$action"; do
+    [ "$(printf '%s\n' "$url" | origin)" = "$trusted" ] ||
+      fail "page $page: the form is not at $trusted (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)"
+  done
+  # curl would send a form again where a redirect leads, so do not let it follow any.
+  next=$(printf '%s\n' "$request" | fetch --write-out '%{http_code} %{redirect_url}')
+  case $next in
+    30[123]\ ?*) address=$(open "${next#* }") ;;
+    30[78]\ *) fail "page $page: the server redirects the form (${next%% *})" ;;
+    *) address=$action ;;
+  esac
 done
 fail 'more than 10 pages'

@@ -3,7 +3,8 @@
 #
 #   awk -f form.awk ACCOUNT ADDRESS RS='<' PAGE
 #
-# ACCOUNT has two lines, name and password; ADDRESS has the URL of the page.
+# ACCOUNT has two lines, name and password; ADDRESS has the URL of the page. The time that a page takes grows no faster
+# than its size: nothing is done again for the rest of a text, or only so often.
 
 BEGIN {
   for (n = 1; n < 256; n++) {
@@ -19,6 +20,7 @@ file < 3 { sub(/\r$/, ""); known[file, FNR] = $0; next }
 # A record is a tag and the text after it.
 /^(!--|script)/ { skipped = /^!/ ? "-->" : "/script" }
 skipped != "" { if (index($0, skipped)) skipped = ""; next }
+!/^(\/?[Ff][Oo][Rr][Mm]|[Ii][Nn][Pp][Uu][Tt]|[Bb][Uu][Tt][Tt][Oo][Nn])/ { next }
 { match($0, /^\/?[A-Za-z]+/); tag = tolower(substr($0, 1, RLENGTH)); attributes(substr($0, RLENGTH + 1)) }
 tag == "form" && !form && tolower(has["method"]) == "post" { form = open = 1; action = has["action"] }
 tag == "/form" { open = 0 }
@@ -31,25 +33,30 @@ open && (tag == "input" || tag == "button") && !("disabled" in has) {
   if (type == "submit" && pressed++) next
   if (type ~ /^(checkbox|radio)$/ && !("checked" in has)) next
   if (type ~ /^(checkbox|radio)$/ && !("value" in has)) has["value"] = "on"
-  if (type ~ /^(|text|email)$/) has["value"] = known[1, 1]
+  if (type == "" || type ~ /^(text|email)$/) has["value"] = known[1, 1]
   if (type == "password") has["value"] = known[1, 2]
   if (has["name"] == "") next
-  fields = fields " " encoded(has["name"])
-  data = data (data == "" ? "" : "&") encoded(has["name"]) "=" encoded(has["value"])
+  name[++fields] = has["name"]; value[fields] = has["value"]
 }
 END {
-  if (!form) exit 1
+  # No server accepts a longer URL.
+  if (!form || length(action) > 8000) exit 1
   url = absolute(action, known[2, 1])
   # A line break would start another curl option; browsers remove it too.
   gsub(/[\001-\037\177]/, "", url)
   path = url
   sub(/[?#].*/, "", path)
   gsub(/["\\]/, "\\\\&", url)
-  print "# " path fields "\nurl = \"" url "\"\ndata = \"" data "\""
+  printf "# %s", path
+  for (n = 1; n <= fields; n++) { printf " "; encode(name[n]) }
+  printf "\nurl = \"%s\"\ndata = \"", url
+  for (n = 1; n <= fields; n++) { if (n > 1) printf "&"; encode(name[n]); printf "="; encode(value[n]) }
+  print "\""
 }
 
-function attributes(text,   name, value) {
-  for (split("", has); match(text, /^[ \t\r\n\/]*[^ \t\r\n\/>=]+/); has[name] = decoded(value)) {
+# The attributes of a tag; a tag of a form has no more than 100.
+function attributes(text,   count, name, value) {
+  for (split("", has); count++ < 100 && match(text, /^[ \t\r\n\/]*[^ \t\r\n\/>=]+/); has[name] = decoded(value)) {
     name = tolower(substr(text, 1, RLENGTH)); text = substr(text, RLENGTH + 1); value = ""
     sub(/^[ \t\r\n\/]+/, "", name)
     if (!match(text, /^[ \t\r\n]*=[ \t\r\n]*("[^"]*"|\047[^\047]*\047|[^ \t\r\n>"\047][^ \t\r\n>]*)?/)) continue
@@ -59,20 +66,32 @@ function attributes(text,   name, value) {
   }
 }
 
-function decoded(text,   out, name) {
-  for (; match(text, /&#?[A-Za-z0-9]+;/); text = substr(text, RSTART + RLENGTH)) {
-    name = tolower(substr(text, RSTART + 1, RLENGTH - 2))
-    out = out substr(text, 1, RSTART - 1) (name in entity ? entity[name] : substr(text, RSTART, RLENGTH))
+function decoded(text,   parts, part, n, end, name) {
+  parts = split(text, part, "&")
+  for (n = 2; n <= parts; n++) {
+    end = index(part[n], ";"); name = tolower(substr(part[n], 1, end ? end - 1 : 0))
+    part[n] = name in entity ? entity[name] substr(part[n], end + 1) : "&" part[n]
   }
-  return out text
+  return parts ? joined(part, 1, parts) : ""
 }
 
-function encoded(text,   out, c) {
-  for (; text != ""; text = substr(text, 2)) {
-    c = substr(text, 1, 1)
-    out = out (c ~ /[A-Za-z0-9._~-]/ ? c : sprintf("%%%02X", octet[c]))
+# The parts from first to last, joined by halves, so that no long text is copied for each of them.
+function joined(part, first, last,   middle) {
+  if (first == last) return part[first]
+  middle = int((first + last) / 2)
+  return joined(part, first, middle) joined(part, middle + 1, last)
+}
+
+# Prints a text percent-encoded. It is cut into pieces first, since some versions of awk measure a text to find a
+# character in it.
+function encode(text,   at, piece, n, c) {
+  for (at = 1; at <= length(text); at += 1000) {
+    piece = substr(text, at, 1000)
+    for (n = 1; n <= length(piece); n++) {
+      c = substr(piece, n, 1)
+      printf "%s", c ~ /[A-Za-z0-9._~-]/ ? c : sprintf("%%%02X", octet[c])
+    }
   }
-  return out
 }
 
 function absolute(to, from,   origin) {

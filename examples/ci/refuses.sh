@@ -67,7 +67,7 @@ jq -c '.code_verifier = "another-verifier-than-the-one-of-the-challenge"' "$dire
 exchange <"$directory/wrong"
 judge 'a wrong verifier'
 
-# pkce-exchange always sends a verifier, so use curl. Only an error about the grant proves that PKCE is enforced.
+# pkce-exchange always sends a verifier, so use curl.
 login "$@"
 status=0
 jq -r '{grant_type: "authorization_code", client_id, code, redirect_uri} | to_entries
@@ -76,19 +76,24 @@ jq -r '{grant_type: "authorization_code", client_id, code, redirect_uri} | to_en
     # Limit the size of the response to 1 MiB, in blocks of 512 bytes.
     trap '' XFSZ
     ulimit -f 2048
-    exec curl --silent --show-error --max-time 30 --header 'Accept: application/json' --data @- \
-      --output "$directory/response" "$(jq -r .token_endpoint "$directory/code")" 2>"$directory/message"
+    exec curl --silent --show-error --globoff --proto '=http,https' --max-time 30 \
+      --header 'Accept: application/json' --data @- --output "$directory/response" \
+      --write-out '%{http_code}' --url "$(jq -r .token_endpoint "$directory/code")" \
+      >"$directory/response_status" 2>"$directory/message"
   ) || status=3
 if [ "$status" -eq 0 ]; then
-  echo 'refuses: token endpoint: the response has neither tokens nor invalid_grant or invalid_request' \
-    >"$directory/message"
+  echo 'refuses: token endpoint: the response has neither tokens nor a refusal of the code' >"$directory/message"
+  # A status 4xx is a refusal, whatever its body, unless the client was refused or must wait.
   status=$(
-    jq 'if has("access_token") then 0 elif .error | IN("invalid_grant", "invalid_request") then 1 else 4 end' \
-      "$directory/response" 2>/dev/null
+    jq -n --rawfile text "$directory/response" --rawfile http "$directory/response_status" '
+      ($text | fromjson? // {} | objects // {}) as $response
+      | if $response | has("access_token") then 0
+        elif $response.error == "invalid_client" or ($http | IN("408", "425", "429")) then 4
+        elif $http | startswith("4") then 1 else 4 end' 2>/dev/null
   ) || status=4
-  # Some versions of jq print nothing for an empty response, and succeed.
-  status=${status:-4}
-  jq -cs add "$directory/code" "$directory/response" >"$directory/tokens" 2>/dev/null || :
+  # Nothing else in the response may say where the tokens are sent to be revoked.
+  jq -cs '.[0] + (.[1] | with_entries(select(.key | IN("access_token", "refresh_token", "token_type"))))' \
+    "$directory/code" "$directory/response" >"$directory/tokens" 2>/dev/null || :
 fi
 judge 'a missing verifier'
 

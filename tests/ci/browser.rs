@@ -225,3 +225,186 @@ fn finds_where_a_form_is_sent_to() {
         assert!(output.stdout.ends_with("\ndata = \"\"\n"), "{output:?}");
     }
 }
+
+/// Opens a URL with browser.sh, as `someone` with this password, with these variables.
+fn open(shell: &str, url: &str, variables: &[(&str, &str)]) -> Output {
+    let directory = new_directory();
+    let account = directory.path().join("account");
+    fs::write(&account, format!("someone\n{PASSWORD}\n")).unwrap();
+    let mut run = command(shell);
+    run.arg(ci("browser.sh")).arg(url).env("TEST_ACCOUNT_FILE", account).env("TMPDIR", directory.path());
+    let output = finish(run.envs(variables.iter().copied()), b"");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "only the account is left");
+    output
+}
+
+const PASSWORD: &str = "p4ssw0rd";
+
+/// Whether the server got the password.
+fn got_password(server: &Server) -> bool {
+    server.requests().iter().any(|seen| seen.target.contains(PASSWORD) || seen.body.contains(PASSWORD))
+}
+
+fn password_form(action: &str) -> Vec<u8> {
+    let form = format!("<form method=post action='{action}'><input name=u><input name=p type=password></form>");
+    response(200, "text/html", &form)
+}
+
+fn redirect(status: u16, to: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+}
+
+/// Another server, which shows a form for whatever it is asked.
+fn elsewhere() -> Server {
+    Server::start(|_| password_form("/login"))
+}
+
+#[test]
+fn sends_the_password_to_one_origin_alone() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
+    let start = |server: &Server| server.url("/start?redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback");
+    for shell in SHELLS {
+        let other = elsewhere();
+        let at = other.url("/login");
+        // A form that is sent elsewhere, and one that is elsewhere already.
+        for first in [password_form(&at), redirect(302, &at), redirect(307, &at)] {
+            let server = Server::start(move |_| first.clone());
+            let output = open(shell, &start(&server), &[]);
+            let message = format!(
+                "browser: page 1: the form is not at {} (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)\n",
+                server.url("")
+            );
+            assert_eq!((output.status, output.stderr), (1, message));
+            assert!(!got_password(&server) && !got_password(&other));
+        }
+        // A redirect after the form was sent: to a second form, or one that would send the first again.
+        for (status, message) in [
+            (302, "page 2: the form is not at SERVER (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)"),
+            (303, "page 2: the form is not at SERVER (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)"),
+            (307, "page 1: the server redirects the form (307)"),
+            (308, "page 1: the server redirects the form (308)"),
+        ] {
+            let to = at.clone();
+            let server = Server::start(move |seen| match seen.method.as_str() {
+                "POST" => redirect(status, &to),
+                _ => password_form("/login"),
+            });
+            let output = open(shell, &start(&server), &[]);
+            let message = format!("browser: {}\n", message.replace("SERVER", &server.url("")));
+            assert_eq!((output.status, output.stderr), (1, message));
+            assert!(got_password(&server) && !got_password(&other));
+        }
+    }
+}
+
+#[test]
+fn sends_the_password_to_another_origin_that_is_named() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
+    let login = Server::start(|seen| match seen.method.as_str() {
+        "POST" => redirect(303, "http://127.0.0.1:1/callback?code=c"),
+        _ => password_form("/login"),
+    });
+    let at = login.url("/page");
+    let server = Server::start(move |_| redirect(302, &at));
+    let url = server.url("/start?redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback");
+    let origin = login.url("/");
+    open("dash", &url, &[("TEST_ACCOUNT_ORIGIN", &origin)]);
+    assert!(got_password(&login) && !got_password(&server));
+    // The origin of the authorization URL is then another one.
+    let own = Server::start(|_| password_form("/login"));
+    let output = open("dash", &own.url("/start"), &[("TEST_ACCOUNT_ORIGIN", &origin)]);
+    assert_eq!(output.status, 1);
+    assert!(!got_password(&own));
+}
+
+#[test]
+fn sends_no_password_without_https_but_to_this_machine() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
+    let message = "browser: URL: must be https, or on this machine, for a password to be sent there\n";
+    for shell in SHELLS {
+        for url in [
+            "http://id.example/authorize",
+            "http://127.0.0.1.evil.example/",
+            "http://localhost.evil.example/",
+            "http://127.0.0.1@evil.example/",
+            "https://id.example@evil.example/",
+            "https://id.example\\@evil.example/",
+            "ftp://127.0.0.1/",
+            "file:///etc/passwd",
+            "https:id.example",
+            "-o/dev/null",
+            "",
+        ] {
+            let output = open(shell, url, &[]);
+            assert_eq!((output.status, output.stderr.as_str()), (1, message), "{shell} {url}");
+        }
+        // A test network, as for the tools: here, the name does not resolve.
+        for hosts in ["id.invalid:81", "a,id.invalid"] {
+            let output = open(shell, "http://id.invalid:81/authorize", &[("PKCE_HTTP_HOSTS", hosts)]);
+            assert!(output.stderr.starts_with("curl: (6)"), "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn takes_a_url_as_it_is() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
+    let server = Server::start(|_| password_form("/login{1,2}[3-4]"));
+    open("dash", &server.url("/start[1-2]{a,b}\n-o/dev/null"), &[]);
+    let targets: Vec<String> = server.requests().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(targets.len(), 2, "{targets:?}");
+    assert!(targets[0].starts_with("/start[1-2]{a,b}-o"), "{targets:?}");
+    assert_eq!(targets[1], "/login{1,2}[3-4]");
+}
+
+#[test]
+fn reads_a_page_in_a_time_that_grows_with_its_size_alone() {
+    if lacks(&["dash"]) {
+        return;
+    }
+    let directory = new_directory();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    fs::write(path("account"), "someone\np4ss").unwrap();
+    let form = "<form method=post action=/x>";
+    let size = 2 * 1024 * 1024;
+    let many = |text: &str| text.repeat(size / text.len());
+    for (name, page, fields) in [
+        ("tags", format!("{form}{}", many("<")), Some(0)),
+        ("tags of forms", many("<form "), None),
+        ("unclosed quotes", format!("{form}{}", many("<input name=\"")), Some(0)),
+        ("quotes", format!("{form}<input name=a {}", many("\"'")), Some(1)),
+        ("attributes", format!("{form}<input name=a {}", many("b ")), Some(1)),
+        ("quoted attributes", format!("{form}<input name=a {}", many("b=\"'\" c='\"' ")), Some(1)),
+        ("empty attributes", format!("{form}<input name=a {}", many("b=' ")), Some(1)),
+        ("entities", format!("{form}<input type=hidden name=a value='{}'>", many("&lt;")), Some(1)),
+        ("ampersands", format!("{form}<input type=hidden name=a value='{}'>", many("&")), Some(1)),
+        ("a long value", format!("{form}<input type=hidden name=a value='{}'>", many("x")), Some(1)),
+        ("a long name", format!("{form}<input name='{}'>", many("x")), Some(1)),
+        ("fields", format!("{form}{}", many("<input type=hidden name=a value=b>")), Some(size / 34)),
+        ("text", format!("{form}<button name=a>{}", many("cance")), Some(1)),
+        ("scripts", format!("{form}<script>{}", many("<!--")), Some(0)),
+        ("an action", format!("<form method=post action='{}'>", many("../")), None),
+    ] {
+        fs::write(path("page"), page).unwrap();
+        // Fifteen seconds of the processor: one is enough, and work that grows with the square of the size takes more.
+        let script = "ulimit -t 15; exec awk -f \"$1\" \"$2\" - RS='<' \"$3\"";
+        let mut awk = command("dash");
+        awk.args(["-c", script, "dash", &ci("form.awk"), &path("account"), &path("page")]).env("LC_ALL", "C");
+        let output = finish(&mut awk, b"https://id.example/a\n");
+        match fields {
+            None => assert_eq!((output.status, output.stdout.as_str()), (1, ""), "{name}"),
+            Some(count) => {
+                let data = output.stdout.lines().nth(2).unwrap_or_default();
+                assert_eq!((output.status, data.matches('=').count()), (0, count + 1), "{name}");
+            }
+        }
+    }
+}

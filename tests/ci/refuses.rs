@@ -6,14 +6,19 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::common::{Output, Server, bin, command, finish, json_response, lacks, new_directory, response};
+use crate::common::{Output, Server, bin, changed, command, finish, json_response, lacks, new_directory, response};
 use crate::{SHELLS, ci, said};
 
 /// A provider that enforces PKCE and takes a code once, but for one fault.
 fn provider(fault: &'static str) -> Server {
+    provider_with(fault, json!({}))
+}
+
+/// The same, whose token responses have more members.
+fn provider_with(fault: &'static str, more: Value) -> Server {
     let challenges = Mutex::new(HashMap::<String, (String, bool)>::new());
     Server::start(move |seen| {
         let query = seen.target.split('?').nth(1).unwrap_or_default();
@@ -27,14 +32,19 @@ fn provider(fault: &'static str) -> Server {
                 let back = format!("{}?code={code}&state={}", pairs["redirect_uri"], pairs["state"]);
                 format!("HTTP/1.1 302 Found\r\nLocation: {back}\r\nContent-Length: 0\r\n\r\n").into_bytes()
             }
-            "/token" => {
+            "/token" | "/token{1,2}[3-4]" => {
                 let (challenge, used) = challenges.get_mut(&pairs["code"]).unwrap();
                 let sent = pairs.get("code_verifier").map(|text| URL_SAFE_NO_PAD.encode(Sha256::digest(text)));
                 let verified = match &sent {
                     None if fault == "confidential" => {
                         return response(401, "application/json", "{\"error\":\"invalid_client\"}");
                     }
-                    None if fault == "silent" => return response(400, "", ""),
+                    None if fault == "silent" => return response(401, "", ""),
+                    None if fault == "talkative" => {
+                        return response(400, "application/json", "{\"error\":\"Invalid code verifier\"}");
+                    }
+                    None if fault == "busy" => return response(429, "", ""),
+                    None if fault == "html" => return response(200, "text/html", "<p>Sign in first"),
                     Some(_) if fault == "broken" => return response(500, "", ""),
                     None => fault == "missing",
                     Some(sent) => sent == challenge || fault == "wrong",
@@ -42,9 +52,8 @@ fn provider(fault: &'static str) -> Server {
                 match verified && (!*used || fault == "replay") {
                     true => {
                         *used = true;
-                        json_response(
-                            &json!({ "access_token": format!("t0ken-of-{}", pairs["code"]), "token_type": "Bearer" }),
-                        )
+                        let token = format!("t0ken-of-{}", pairs["code"]);
+                        json_response(&changed(json!({ "access_token": token, "token_type": "Bearer" }), &more))
                     }
                     false => response(400, "application/json", "{\"error\":\"invalid_grant\"}"),
                 }
@@ -56,10 +65,15 @@ fn provider(fault: &'static str) -> Server {
 
 /// Runs refuses.sh against a server; the codes come by redirects alone.
 fn refuses(shell: &str, server: &Server) -> Output {
+    refuses_at(shell, server, &server.url("/token"))
+}
+
+/// The same with another token endpoint.
+fn refuses_at(shell: &str, server: &Server, token_endpoint: &str) -> Output {
     let directory = new_directory();
     let idp = json!({
         "issuer": server.url(""), "authorization_endpoint": server.url("/authorize"),
-        "token_endpoint": server.url("/token"), "revocation_endpoint": server.url("/revoke"),
+        "token_endpoint": token_endpoint, "revocation_endpoint": server.url("/revoke"),
     });
     fs::write(directory.path().join("idp.json"), idp.to_string()).unwrap();
     let mut run = command(shell);
@@ -103,17 +117,68 @@ fn fails_where_the_provider_accepts_what_it_must_refuse() {
 }
 
 #[test]
+fn takes_a_refusal_in_any_words_or_none_for_one() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    for odd in ["silent", "talkative"] {
+        let output = refuses("dash", &provider(odd));
+        let refused = "refused: a wrong verifier\nrefused: a missing verifier\nrefused: a code that was used before\n";
+        assert_eq!((output.status, output.stdout.as_str(), said(&output)), (0, refused, vec![]), "{odd}");
+    }
+}
+
+#[test]
+fn revokes_tokens_nowhere_that_a_response_names() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let elsewhere = Server::start(|_| response(200, "", ""));
+    let more = json!({
+        "revocation_endpoint": elsewhere.url("/steered"), "token_endpoint": elsewhere.url("/steered"),
+        "client_id": "other", "client_secret": "s3cret-of-nobody",
+    });
+    for fault in ["missing", "wrong", "replay"] {
+        let server = provider_with(fault, more.clone());
+        let output = refuses("dash", &server);
+        assert_eq!(output.status, 1, "{output:?}");
+        assert_eq!(elsewhere.requests().len(), 0, "{fault}");
+        let seen = server.requests();
+        let revoked: Vec<_> = seen.iter().filter(|seen| seen.target == "/revoke").collect();
+        assert_eq!(revoked.len(), 2, "{fault}: {revoked:?}");
+        assert!(revoked.iter().all(|seen| seen.body.contains("client_id=cli")), "{revoked:?}");
+    }
+}
+
+#[test]
+fn takes_the_token_endpoint_as_it_is() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let server = provider("none");
+    let output = refuses_at("dash", &server, &server.url("/token{1,2}[3-4]"));
+    assert_eq!((output.status, said(&output)), (0, vec![]), "{output:?}");
+    let seen = server.requests();
+    let posted = seen.iter().filter(|seen| seen.method == "POST" && seen.target != "/revoke");
+    let targets: Vec<&str> = posted.map(|seen| seen.target.as_str()).collect();
+    assert_eq!(targets, ["/token{1,2}[3-4]"; 4]);
+    // No option of curl: pkce-exchange comes first.
+    let output = refuses_at("dash", &server, "-o/dev/null");
+    assert_eq!((output.status, output.stdout.as_str()), (2, ""), "{output:?}");
+}
+
+#[test]
 fn says_where_a_check_cannot_be_made() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    for odd in ["confidential", "silent"] {
+    for odd in ["confidential", "busy", "html"] {
         let output = refuses("dash", &provider(odd));
         let message = [
-            "refuses: token endpoint: the response has neither tokens nor invalid_grant or invalid_request",
+            "refuses: token endpoint: the response has neither tokens nor a refusal of the code",
             "refuses: a missing verifier: could not be checked",
         ];
-        assert_eq!((output.status, said(&output)), (4, message.to_vec()), "{output:?}");
+        assert_eq!((output.status, said(&output)), (4, message.to_vec()), "{odd}: {output:?}");
     }
     // A server that fails has refused nothing.
     let output = refuses("bash", &provider("broken"));
