@@ -164,7 +164,7 @@ has_member() {
   ! jq -e --arg member "$1" 'has($member)' "$directory/response" >/dev/null 2>&1 || [ ! -s "$directory/response" ] ||
     return 0
   answered=$(cat "$directory/response_status")
-  echo "curl: the server responded with $answered" >"$directory/message"
+  echo "curl: the server responded with $answered without $1" >"$directory/message"
   case $answered in
     408 | 425 | 429) return 3 ;;
     4??) ;;

@@ -5,11 +5,18 @@ mod common;
 #[path = "common/terminal.rs"]
 mod terminal;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use common::{Output, command, finish, lacks, new_directory, root, run, write_program};
-use serde_json::Value;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::{
+    Output, Server, command, finish, json_response, lacks, new_directory, response, root, run, write_program,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use terminal::Terminal;
 
 /// The checks, in their order.
@@ -80,7 +87,9 @@ fn finds_what_a_server_is_lax_about() {
     }
     let none = "no refresh token was issued";
     let same = "the refresh token is not replaced";
-    let neither = "the response is neither a success nor invalid_grant or invalid_request";
+    let without = |status| {
+        format!("not checked: missing verifier refused the server responded with {status} without access_token")
+    };
     let mut lax: HashSet<String> = run("pkce-idp", &["--list-faults"], "")
         .stdout
         .lines()
@@ -173,8 +182,15 @@ fn finds_what_a_server_is_lax_about() {
                     .to_owned(),
             ],
         ),
-        (vec!["token-empty@4"], 3, vec![format!("not checked: missing verifier refused {neither}")]),
-        (vec!["token-html@4"], 3, vec![format!("not checked: missing verifier refused {neither}")]),
+        (vec!["token-empty@4"], 3, vec![without(200)]),
+        (vec!["token-html@4"], 3, vec![without(200)]),
+        (vec!["token-429@4"], 3, vec![without(429)]),
+        (vec!["token-500@4"], 3, vec![without(500)]),
+        (
+            vec!["revoke-401"],
+            0,
+            vec!["not offered: revocation the server refuses it to a client without a secret (revocation endpoint: the server responded with 401)".to_owned()],
+        ),
         (
             vec!["redirect-error-access_denied@5"],
             3,
@@ -190,6 +206,10 @@ fn finds_what_a_server_is_lax_about() {
         ),
         // A refusal in other words is one.
         (vec!["token-400@2"], 0, vec![]),
+        (vec!["token-400@4"], 0, vec![]),
+        (vec!["token-401@4"], 0, vec![]),
+        (vec!["token-404@4"], 0, vec![]),
+        (vec!["token-error-invalid_client@4"], 0, vec![]),
         (vec!["no-challenge", "redirect-error-invalid_request@5"], 0, vec![]),
         (
             vec!["metadata-pushed", "no-challenge"],
@@ -258,6 +278,20 @@ fn says_what_could_not_be_checked_where_nothing_can() {
             "redirect-error-access_denied",
             1,
             "fail: login authorization endpoint: access_denied: simulated by --fault",
+            without(&before, login),
+        ),
+        (
+            "redirect-error-invalid_scope",
+            1,
+            "fail: login authorization endpoint: invalid_scope: simulated by --fault; \
+             set PKCE_SCOPE to scopes that the server grants to this client",
+            without(&before, login),
+        ),
+        (
+            "token-error-invalid_scope",
+            1,
+            "fail: login token endpoint: invalid_scope: simulated by --fault; \
+             set PKCE_SCOPE to scopes that the server grants to this client",
             without(&before, login),
         ),
         ("redirect-state-other@1", 3, "not checked: login no redirect came", without(&before, login)),
@@ -384,4 +418,206 @@ fn shows_no_secret_with_a_trace_and_leaves_nothing_behind() {
         }
         assert_eq!(std::fs::read_dir(directory.path().join("temp")).unwrap().count(), 0);
     }
+}
+
+/// What is known of a server's behavior: each was asked the same questions with curl.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Peer {
+    /// Replaces no refresh token in its first 3 s, and accepts a replaced one for 3 s.
+    Dex,
+    /// Accepts a replaced refresh token for 3 s; later, it ends the session.
+    Kanidm,
+    /// Responds to a missing verifier with 401 and nothing else, gives public clients no refresh token, and refuses
+    /// their revocation.
+    Spring,
+    /// Sends a sentence as the error.
+    PocketId,
+    /// Replaces no refresh token, ever.
+    Same,
+    /// Accepts replaced refresh tokens for ever.
+    Lax,
+    /// Accepts codes without verifier, with a response that names other endpoints.
+    Steering,
+}
+
+/// A refresh token of such a server.
+struct Refresh {
+    session: usize,
+    issued: Instant,
+    replaced: Option<Instant>,
+}
+
+#[derive(Default)]
+struct State {
+    codes: HashMap<String, (String, bool)>,
+    refresh_tokens: HashMap<String, Refresh>,
+    ended: HashSet<usize>,
+    number: usize,
+}
+
+/// A server that behaves so; `elsewhere` is what the responses of one name.
+fn peer(peer: Peer, elsewhere: String) -> Server {
+    let state = Mutex::new(State::default());
+    Server::start(move |seen| {
+        let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
+        let text = if seen.method == "POST" { seen.body.as_str() } else { query };
+        let pairs: HashMap<String, String> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        let base = format!("http://{}", seen.header("Host").unwrap());
+        let mut state = state.lock().unwrap();
+        match path {
+            "/.well-known/openid-configuration" => json_response(&json!({
+                "issuer": base, "authorization_endpoint": format!("{base}/authorize"),
+                "token_endpoint": format!("{base}/token"), "revocation_endpoint": format!("{base}/revoke"),
+                "code_challenge_methods_supported": ["S256"],
+            })),
+            "/authorize" => {
+                let back = match pairs.get("code_challenge_method").map(String::as_str) {
+                    Some("S256") => {
+                        state.number += 1;
+                        let code = format!("c0de-{}", state.number);
+                        state.codes.insert(code.clone(), (pairs["code_challenge"].clone(), false));
+                        format!("code={code}")
+                    }
+                    _ => "error=invalid_request".to_owned(),
+                };
+                let to = format!("{}?{back}&state={}", pairs["redirect_uri"], pairs["state"]);
+                format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+            }
+            "/token" if pairs["grant_type"] == "refresh_token" => refreshed(&mut state, peer, &pairs["refresh_token"]),
+            "/token" => exchanged(&mut state, peer, &pairs, &elsewhere),
+            "/revoke" if peer == Peer::Spring => response(401, "application/json", "{\"error\":\"invalid_client\"}"),
+            "/revoke" => {
+                let session = state.refresh_tokens.get(&pairs["token"]).map(|token| token.session);
+                state.ended.extend(session);
+                response(200, "", "")
+            }
+            _ => response(404, "", ""),
+        }
+    })
+}
+
+fn refusal(peer: Peer) -> Vec<u8> {
+    let error = if peer == Peer::PocketId { "Invalid authorization code" } else { "invalid_grant" };
+    response(400, "application/json", &json!({ "error": error }).to_string())
+}
+
+fn exchanged(state: &mut State, peer: Peer, pairs: &HashMap<String, String>, elsewhere: &str) -> Vec<u8> {
+    let (challenge, used) = state.codes.get_mut(&pairs["code"]).unwrap();
+    let verified = match pairs.get("code_verifier") {
+        None if peer == Peer::Spring => return response(401, "", ""),
+        None => peer == Peer::Steering,
+        Some(verifier) => URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == *challenge,
+    };
+    if !verified || *used {
+        return refusal(peer);
+    }
+    *used = true;
+    state.number += 1;
+    let session = state.number;
+    let mut tokens = json!({ "access_token": format!("t0ken-{session}"), "token_type": "Bearer", "expires_in": 60 });
+    if peer != Peer::Spring {
+        tokens["refresh_token"] = json!(issued(state, session));
+    }
+    if peer == Peer::Steering {
+        tokens["revocation_endpoint"] = json!(elsewhere);
+        tokens["token_endpoint"] = json!(elsewhere);
+        tokens["client_secret"] = json!("s3cret-of-nobody");
+    }
+    json_response(&tokens)
+}
+
+fn issued(state: &mut State, session: usize) -> String {
+    state.number += 1;
+    let token = format!("r3fresh-{}", state.number);
+    state.refresh_tokens.insert(token.clone(), Refresh { session, issued: Instant::now(), replaced: None });
+    token
+}
+
+fn refreshed(state: &mut State, peer: Peer, token: &str) -> Vec<u8> {
+    let grace = Duration::from_secs(3);
+    let known = state.refresh_tokens.get_mut(token).unwrap();
+    let session = known.session;
+    let is_late = known.replaced.is_some_and(|replaced| match peer {
+        Peer::Dex | Peer::Kanidm => replaced.elapsed() > grace,
+        _ => peer != Peer::Lax,
+    });
+    let stays = peer == Peer::Same || peer == Peer::Dex && known.issued.elapsed() < grace;
+    if state.ended.contains(&session) || is_late {
+        // Dex refuses the old token alone.
+        state.ended.extend((is_late && peer != Peer::Dex).then_some(session));
+        return refusal(peer);
+    }
+    let next = match () {
+        () if stays => token.to_owned(),
+        () => {
+            known.replaced.get_or_insert(Instant::now());
+            issued(state, session)
+        }
+    };
+    json_response(&json!({ "access_token": "t0ken", "token_type": "Bearer", "refresh_token": next }))
+}
+
+#[test]
+fn judges_servers_that_refuse_in_their_own_way() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let same = "the refresh token is not replaced";
+    let none = "no refresh token was issued";
+    let not_offered = ["not offered: iss sent", "not offered: id token"].map(str::to_owned);
+    let cases = [
+        (Peer::Dex, 1, vec!["fail: reuse ends the grant the new refresh token is still valid".to_owned()]),
+        (Peer::Kanidm, 0, vec![]),
+        (
+            Peer::Spring,
+            0,
+            vec![
+                format!("not offered: rotation {none}"),
+                format!("not offered: reuse refused {none}"),
+                format!("not offered: reuse ends the grant {none}"),
+                "not offered: revocation the server refuses it to a client without a secret \
+                 (revocation endpoint: invalid_client)"
+                    .to_owned(),
+            ],
+        ),
+        (Peer::PocketId, 0, vec![]),
+        (
+            Peer::Same,
+            1,
+            vec![
+                format!("fail: rotation {same}"),
+                format!("not offered: reuse refused {same}"),
+                format!("not offered: reuse ends the grant {same}"),
+            ],
+        ),
+        (
+            Peer::Lax,
+            1,
+            vec![
+                "fail: reuse refused the old refresh token was accepted again".to_owned(),
+                "fail: reuse ends the grant the new refresh token is still valid".to_owned(),
+            ],
+        ),
+        (Peer::Steering, 1, vec!["fail: missing verifier refused tokens were issued".to_owned()]),
+    ];
+    thread::scope(|scope| {
+        for (kind, status, found) in cases {
+            let not_offered = &not_offered;
+            scope.spawn(move || {
+                let elsewhere = Server::start(|_| response(200, "", ""));
+                let server = peer(kind, elsewhere.url("/steered"));
+                let mut dash = command("dash");
+                dash.arg(script()).arg(server.url("")).env("PKCE_CLIENT_ID", "cli").env("PKCE_SCOPE", "offline_access");
+                dash.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
+                let output = finish(&mut dash, b"");
+                let expected = [not_offered.to_vec(), found].concat();
+                assert_eq!((output.status, others(&output)), (status, expected), "{kind:?}: {output:?}");
+                assert_eq!(elsewhere.requests().len(), 0, "{kind:?}");
+                // Each token that was issued is revoked, where it was issued.
+                let seen = server.requests();
+                let revoked = seen.iter().filter(|seen| seen.target == "/revoke").count();
+                assert!(revoked > 0 && seen.iter().all(|seen| !seen.body.contains("s3cret")), "{kind:?}");
+            });
+        }
+    });
 }
