@@ -416,7 +416,8 @@ fi
 { code_for revocation "$@" && exchange code last; } || finish 'the login failed'
 status=0
 pkce-revoke <"$directory/last" >"$directory/revoked" 2>"$directory/message" || status=$?
-if [ "$status" -eq 1 ] && ! has_secret && message | grep -Eq ': (invalid|unauthorized)_client|responded with 40[13]'; then
+if [ "$status" -eq 1 ] && ! has_secret &&
+  message | grep -Eq ': (invalid|unauthorized)_client|responded with 40[13]'; then
   # RFC 7009 section 2.1 requires authentication only of clients with credentials.
   result revocation not_offered "the server refuses it to a client without a secret ($(message))"
 elif [ "$status" -ne 0 ]; then
