@@ -270,7 +270,6 @@ fn grants_no_scope_that_it_does_not_support() {
     let idp = Idp::start(&["--auto-approve"]);
     assert_eq!(idp.document["scopes_supported"], json!(["openid", "offline_access"]));
     for (requested, granted) in [
-        ("read", ""),
         ("profile openid admin", "openid"),
         ("offline_access OpenID openid", "openid offline_access"),
         ("openid openid", "openid"),
@@ -280,6 +279,9 @@ fn grants_no_scope_that_it_does_not_support() {
         assert_eq!(text(&tokens, "scope"), granted, "{requested}");
         assert_eq!(tokens.get("id_token").is_some(), granted.contains("openid"), "{requested}");
     }
+    let none = idp.authorize(&[("scope", "read profile")], "");
+    assert_eq!(parameter(&none, "error").as_deref(), Some("invalid_scope"));
+    assert_eq!(parameter(&none, "error_description").as_deref(), Some("no requested scope is supported"));
     let asking = Idp::start(&[]);
     let login = asking.authorize(&[("scope", "openid admin")], "");
     let consent = asking.post("/login", "", &[("id", asked(&login)), ("name", "alice")]);

@@ -62,6 +62,11 @@ impl AuthorizationRequest {
         if !scope.iter().all(|name| name.bytes().all(token)) {
             return Err(("invalid_scope", "scope has an invalid character"));
         }
+        let supported: Vec<_> = SCOPES.into_iter().filter(|name| scope.iter().any(|other| other == name)).collect();
+        // A response cannot say that nothing was granted: a scope has one name at least (RFC 6749 section 3.3).
+        if supported.is_empty() && !scope.is_empty() {
+            return Err(("invalid_scope", "no requested scope is supported"));
+        }
         let prompt = words("prompt");
         if prompt.len() > 1 && prompt.iter().any(|word| word == "none") {
             return Err(("invalid_request", "prompt must not combine none with other values"));
@@ -71,7 +76,7 @@ impl AuthorizationRequest {
             client_id: text("client_id").unwrap_or_default(),
             redirect_uri: text("redirect_uri").unwrap_or_default(),
             state: text("state"),
-            scope: SCOPES.into_iter().filter(|name| scope.iter().any(|other| other == name)).collect(),
+            scope: supported,
             prompt: PROMPTS.into_iter().filter(|name| prompt.iter().any(|other| other == name)).collect(),
             max_age: max_age.map_err(|_| ("invalid_request", "max_age must be a number of seconds"))?,
             login_hint: text("login_hint").filter(|name| !name.is_empty()),
