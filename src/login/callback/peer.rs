@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use crate::process::{environment, poll};
+use crate::process::{environment, poll, user};
 
 /// The users that may deliver the redirect.
 pub struct Peers {
@@ -38,7 +38,7 @@ impl Peers {
         let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
         let sudo = environment::variable("SUDO_UID").filter(|_| effective.is_root());
         let sudo = sudo.and_then(|uid| uid.parse().ok());
-        let users = [real.as_raw(), effective.as_raw(), 0].into_iter().chain(sudo).chain(overflow()).collect();
+        let users = [real.as_raw(), effective.as_raw(), 0].into_iter().chain(sudo).chain(user::overflow()).collect();
         Peers { users, tables: tables().unwrap_or_default(), text: None, note: None }
     }
 
@@ -161,15 +161,6 @@ fn tables() -> io::Result<Vec<File>> {
     }
 }
 
-/// The user that stands for all who are outside of our user namespace, if we are in one (user_namespaces(7)).
-fn overflow() -> Option<u32> {
-    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
-    if map.split_ascii_whitespace().eq(IDENTITY) {
-        return None;
-    }
-    std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok()
-}
-
 const ANOTHER: &str = "it came from another user of this machine";
 const ANOTHER_NOTE: &str = "a connection of another user of this machine was ignored; --any-user accepts it";
 const CLOSED: &str = "its connection was closed before the response, so its user is not known";
@@ -179,9 +170,6 @@ const CLOSED_NOTE: &str =
 /// The states of Linux's tcp_states.h in which an end that has sent a request can be: established, or no more to send.
 const OPEN: [u8; 3] = [ESTABLISHED, 4, 5];
 const ESTABLISHED: u8 = 1;
-
-/// The map of the first user namespace.
-const IDENTITY: [&str; 3] = ["0", "0", "4294967295"];
 
 /// How long a reset may take to arrive on a busy machine.
 const RESET_TIME: Duration = Duration::from_millis(50);
