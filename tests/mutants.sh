@@ -33,14 +33,14 @@ group() {
   local name=$1 files=$2 test arguments=()
   shift 2
   for test; do
-    if [ "$test" = lib ]; then arguments+=(--lib); else arguments+=(--test "$test"); fi
+    if [ "$test" = lib ]; then arguments+=(--cargo-arg=--lib); else arguments+=(--cargo-arg="--test=$test"); fi
   done
   # Without debug information, which takes time to link. Many tests wait, so more of them run at a time.
   export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 RUST_TEST_THREADS=4
   export CARGO_TARGET_DIR=$directory/build-$slot
   mkdir -p "$directory/$name"
   cargo mutants -f "$files" --output "$directory/$name" --baseline skip --timeout 60 --build-timeout 600 --no-shuffle \
-    -- --locked "${arguments[@]}" >"$directory/$name/log" 2>&1
+    --cargo-arg=--locked "${arguments[@]}" >"$directory/$name/log" 2>&1
 }
 export -f group
 export directory
