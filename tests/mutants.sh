@@ -29,20 +29,32 @@ listener        src/login/callback/listener.rs          pkce-callback
 wait            src/login/callback/{browser,page,terminal,wait}.rs  pkce-callback
 '
 
+# The tools that these tests run: no others are linked for each change.
+used() {
+  local test
+  for test; do find "tests/$test" "tests/$test.rs" 2>/dev/null; done | xargs grep -oh 'pkce-[a-z]*' 2>/dev/null
+  echo pkce-gen
+}
+
 group() {
-  local name=$1 files=$2 test arguments=()
+  local name=$1 files=$2 tree=$directory/$1/tree test arguments=()
   shift 2
+  rm -rf "$directory/$name"
+  mkdir -p "$tree"
+  git ls-files -z | xargs -0 cp --parents -t "$tree"
+  ls src/bin | while read -r tool; do
+    used "$@" | grep -qx "${tool%.rs}" || rm "$tree/src/bin/$tool"
+  done
   for test; do
     if [ "$test" = lib ]; then arguments+=(--cargo-arg=--lib); else arguments+=(--cargo-arg="--test=$test"); fi
   done
   # Without debug information, which takes time to link. Many tests wait, so more of them run at a time.
   export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 RUST_TEST_THREADS=4
   export CARGO_TARGET_DIR=$directory/build-$slot
-  mkdir -p "$directory/$name"
-  cargo mutants -f "$files" --output "$directory/$name" --baseline skip --timeout 60 --build-timeout 600 --no-shuffle \
-    --cargo-arg=--locked "${arguments[@]}" >"$directory/$name/log" 2>&1
+  cargo mutants --dir "$tree" --in-place -f "$files" --output "$directory/$name" --timeout 60 --build-timeout 600 \
+    --no-shuffle --cargo-arg=--locked "${arguments[@]}" >"$directory/$name/log" 2>&1
 }
-export -f group
+export -f group used
 export directory
 names=" $* "
 while read -r name rest; do
@@ -50,4 +62,4 @@ while read -r name rest; do
 done <<<"$table" | xargs -0 -P "${MUTANTS_JOBS:-2}" --process-slot-var=slot -I{} bash +B -fc 'group {}' || true
 cat "$directory"/*/mutants.out/missed.txt
 count() { cat "$directory"/*/mutants.out/"$1".txt | wc -l; }
-echo "caught: $(count caught), by the end of time: $(count timeout), missed: $(count missed), not compiling: $(count unviable)"
+echo "caught: $(count caught), timed out: $(count timeout), missed: $(count missed), not compiling: $(count unviable)"
