@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::client::authentication::{Authentication, Caller, basic, unsupported_methods};
 use crate::client::endpoint::Endpoint;
 use crate::client::oauth_error;
-use crate::client::redaction::redacted;
+use crate::client::redaction::{redacted, secrets_of};
 use crate::document::Document;
 use crate::error::{Error, Kind};
 use crate::process::Deadline;
@@ -269,16 +269,6 @@ fn credentials(client_id: &str, secret: &str) -> [Zeroizing<String>; 2] {
     [Zeroizing::new(sent), Zeroizing::new(STANDARD.encode(pair.as_bytes()))]
 }
 
-/// Server text without the document's secrets.
-pub fn without_secrets(text: &str, document: &Document) -> String {
-    let held = secrets_of(document);
-    redacted(text, &held.iter().map(|secret| secret.as_str()).collect::<Vec<_>>())
-}
-
-fn secrets_of(document: &Document) -> Vec<Zeroizing<String>> {
-    SECRET_MEMBERS.iter().filter_map(|name| document.text(name).ok().flatten().map(Zeroizing::new)).collect()
-}
-
 fn json(pairs: &[(&str, &str)]) -> Zeroizing<String> {
     let mut object = Document::default();
     for (name, _) in pairs {
@@ -300,10 +290,6 @@ const NO_ERROR: [&str; 6] = ["null", "\"\"", "false", "0", "{}", "[]"];
 
 /// The parameters that no message may repeat.
 const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "client_secret"];
-
-/// The members of the document that no message may repeat.
-const SECRET_MEMBERS: [&str; 8] =
-    ["code", "code_verifier", "client_secret", "refresh_token", "access_token", "id_token", "state", "nonce"];
 
 const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";
 

@@ -2,11 +2,23 @@
 
 use zeroize::Zeroizing;
 
+use crate::document::Document;
+
+/// A server's text with `[...]` in place of each of the document's secrets.
+pub fn without_secrets(text: &str, document: &Document) -> String {
+    redacted(text, &secrets_of(document))
+}
+
+/// The values in the document that no message may repeat.
+pub fn secrets_of(document: &Document) -> Vec<Zeroizing<String>> {
+    SECRET_MEMBERS.iter().filter_map(|name| document.text(name).ok().flatten().map(Zeroizing::new)).collect()
+}
+
 /// The text with `[...]` in place of each secret: as it is, form-encoded (RFC 6749 appendix B), or escaped as in a JSON
 /// string (RFC 8259 section 7), each character in whatever way, even repeatedly.
-pub fn redacted(text: &str, secrets: &[&str]) -> String {
+pub fn redacted(text: &str, secrets: &[impl AsRef<str>]) -> String {
     let plain = Plain::new(text);
-    let secrets = secrets.iter().filter(|secret| secret.len() >= MIN_REDACTED);
+    let secrets = secrets.iter().map(AsRef::as_ref).filter(|secret| secret.len() >= MIN_REDACTED);
     let mut found: Vec<(usize, usize)> = secrets
         .flat_map(|secret| {
             // As it is: an escape that only seems to be one may end or begin where the secret does.
@@ -87,6 +99,10 @@ fn last_escape(octets: &[u8]) -> Option<(usize, Vec<u8>)> {
         _ => None,
     }
 }
+
+/// The members of the document that no message may repeat.
+const SECRET_MEMBERS: [&str; 8] =
+    ["code", "code_verifier", "client_secret", "refresh_token", "access_token", "id_token", "state", "nonce"];
 
 /// Minimum length of a redacted secret: a shorter one could be part of ordinary words, and the gap would reveal it.
 const MIN_REDACTED: usize = 8;

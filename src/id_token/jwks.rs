@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::client::endpoint::Endpoint;
 use crate::client::metadata;
-use crate::client::post::without_secrets;
+use crate::client::redaction::without_secrets;
 use crate::document::{self, Document};
 use crate::error::{Error, Kind};
 use crate::id_token::jws::{Jws, untrusted};
