@@ -90,14 +90,29 @@ fn says_what_the_server_said_and_nothing_a_terminal_obeys() {
 }
 
 #[test]
-fn repeats_no_state_that_the_server_repeats() {
+fn repeats_no_secret_that_the_server_repeats() {
+    let secrets = [
+        ("state", "st-123/st-123"),
+        ("nonce", "nonce/nonce"),
+        ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        ("client_secret", "s3cr3t/s3cr3t"),
+        ("refresh_token", "r3fresh/r3fresh"),
+    ];
     let mut long = document(V4);
-    long["state"] = json!("st-123/st-123");
-    let login = Login::start(&long, &[]);
-    login.get("error=access_denied&state=st-123/st-123&error_description=not+st-123/st-123+or+st-123%252Fst-123");
-    let output = login.end();
-    let message = "pkce-callback: authorization endpoint: access_denied: not [...] or [...]";
-    assert_eq!((output.status, output.stderr.lines().last()), (1, Some(message)));
+    for (member, secret) in secrets {
+        long[member] = json!(secret);
+    }
+    for (member, secret) in secrets {
+        let login = Login::start(&long, &[]);
+        let said = login.said.clone();
+        let again = secret.replace('/', "%252F");
+        let texts = format!("error_description=not+{secret}+or+{again}&error_uri=https://id.example/{secret}");
+        let page = login.get(&format!("error=access_denied&state=st-123/st-123&{texts}"));
+        assert!(page.contains("access_denied") && !page.contains(secret), "{member}: {page}");
+        let message = "authorization endpoint: access_denied: not [...] or [...]";
+        let expected = failure("pkce-callback", 1, message);
+        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected }, "{member}");
+    }
 }
 
 #[test]

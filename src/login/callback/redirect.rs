@@ -1,7 +1,9 @@
 //! The authorization response in a redirect: RFC 6749 section 4.1.2, RFC 9207.
 
+use zeroize::Zeroizing;
+
 use crate::client::oauth_error;
-use crate::client::redaction::redacted;
+use crate::client::redaction::{redacted, secrets_of};
 use crate::document::{Document, NOT_VISIBLE, is_visible};
 use crate::error::{Error, Kind};
 use crate::message;
@@ -12,6 +14,8 @@ pub struct Expected {
     /// The redirect URI, with the bound port in place of port 0.
     pub redirect_uri: String,
     state: String,
+    /// What no message may repeat, even if the redirect does.
+    secrets: Vec<Zeroizing<String>>,
     issuer: Option<String>,
     iss_required: bool,
     /// Whether the server could ask for consent, so that `consent_required` is the user's refusal.
@@ -43,6 +47,7 @@ impl Expected {
         Ok(Expected {
             redirect_uri,
             state,
+            secrets: secrets_of(document),
             issuer,
             iss_required: document.flag("authorization_response_iss_parameter_supported")?,
             asks_consent: asks_consent(&document.need("authorization_url")?),
@@ -81,7 +86,7 @@ impl Expected {
                 };
                 let (description, uri) = (about("error_description"), about("error_uri"));
                 let error = oauth_error::refusal(kind, "authorization endpoint", code, description, uri);
-                Outcome::Failed(error.with_texts(|text| redacted(text, &[&self.state])))
+                Outcome::Failed(error.with_texts(|text| redacted(text, &self.secrets)))
             }
             ([], [Some(code)]) if code.is_empty() || !is_visible(code) => failed(&format!("code: {NOT_VISIBLE}")),
             ([], [Some(_)]) if FRONT_CHANNEL_TOKENS.iter().any(|name| !values(name).is_empty()) => {
@@ -164,6 +169,7 @@ mod tests {
         let expected = |allow_bare_code| Expected {
             redirect_uri: "https://app.example/callback".to_owned(),
             state: "st".to_owned(),
+            secrets: Vec::new(),
             issuer: None,
             iss_required: false,
             asks_consent: true,
