@@ -81,23 +81,33 @@ impl Plain {
     }
 }
 
-/// How many octets are before an escape at the end, and what it stands for: `%2B` or `\u002b`.
+/// How many octets are before an escape at the end, and what it stands for: `%2B`, `\u002b`, or the two units of a
+/// character beyond U+FFFF, `\ud83d\ude00`.
 fn last_escape(octets: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let number = |digits: &[u8]| {
-        let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
-        u32::from_str_radix(digits, 16).ok()
-    };
-    match octets {
-        [before @ .., b'%', high, low] => {
-            let octet = number(&[*high, *low])?;
-            Some((before.len(), vec![u8::try_from(octet).ok()?]))
-        }
-        [before @ .., b'\\', b'u', a, b, c, d] => {
-            let character = char::from_u32(number(&[*a, *b, *c, *d])?)?;
-            Some((before.len(), character.to_string().into_bytes()))
-        }
-        _ => None,
+    if let [before @ .., b'%', high, low] = octets {
+        let octet = number(&[*high, *low])?;
+        return Some((before.len(), vec![u8::try_from(octet).ok()?]));
     }
+    let (before, unit) = last_unit(octets)?;
+    if let Ok(character) = String::from_utf16(&[unit]) {
+        return Some((before.len(), character.into_bytes()));
+    }
+    // Further backslashes, of an escape that was escaped again.
+    let end = before.iter().rposition(|octet| *octet != b'\\')? + 1;
+    let (before, first) = last_unit(before.get(..end)?)?;
+    Some((before.len(), String::from_utf16(&[first, unit]).ok()?.into_bytes()))
+}
+
+/// The octets before an escaped UTF-16 unit at the end, and the unit.
+fn last_unit(octets: &[u8]) -> Option<(&[u8], u16)> {
+    let [before @ .., b'\\', b'u', a, b, c, d] = octets else { return None };
+    Some((before, number(&[*a, *b, *c, *d])?))
+}
+
+/// The number that these hexadecimal digits write.
+fn number(digits: &[u8]) -> Option<u16> {
+    let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+    u16::from_str_radix(digits, 16).ok()
 }
 
 /// The members of the document that no message may repeat.
@@ -118,6 +128,10 @@ mod tests {
             |octet: u8, form: String| if octet.is_ascii_alphanumeric() { char::from(octet).to_string() } else { form };
         let quoted = serde_json::Value::from(text).to_string();
         let quoted = quoted.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
+        let units = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        // As programs write it that leave only ASCII.
+        let ascii = quoted.chars().map(String::from).map(|one| if one.is_ascii() { one } else { units(&one) });
+        let ascii: String = ascii.collect();
         let percent = each(&|octet| escaped(octet, format!("%{octet:02X}")));
         vec![
             text.to_owned(),
@@ -131,8 +145,11 @@ mod tests {
             text.replace('/', "\\/"),
             quoted.to_owned(),
             quoted.replace('/', "\\/"),
-            text.chars().map(|character| format!("\\u{:04x}", u32::from(character))).collect(),
-            text.chars().map(|character| format!("\\u{:04X}", u32::from(character))).collect(),
+            units(text),
+            units(text).to_uppercase().replace('U', "u"),
+            units(text).replace('\\', "%5C"),
+            ascii.clone(),
+            ascii.replace('\\', "\\\\"),
             // Only some of the characters.
             text.replace('+', "%2b").replace('é', "%C3%a9"),
             text.replace('=', "\\u003d"),
@@ -146,6 +163,7 @@ mod tests {
             "s3cr3t+/=x",
             "s3cr3t+/+/==",
             "gr\u{e9}\u{e8}n s3cret",
+            "s3cr3t\u{1f600}\u{10000}x\u{10ffff}",
             "%41%42%43%",
             "\\\\\\\\\\\\\\\\",
             "trailing%",
