@@ -16,7 +16,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::{
-    Output, command, done, failure, finish, free_port, json_response, kill, lacks, make_fifo, response, start,
+    Output, command, done, failure, finish, free_port, json_response, kill, lacks, lacks_root, make_fifo, response,
+    start,
 };
 use rotating::{Session, now, number, refused, rotate};
 use serde_json::{Value, json};
@@ -355,7 +356,7 @@ fn holds_no_lock_while_it_waits_for_a_secret() {
 #[test]
 fn refreshes_where_no_thread_can_be_created() {
     // A limit of processes is no limit to root.
-    if !rustix::process::geteuid().is_root() || lacks(&["setpriv"]) {
+    if lacks_root() || lacks(&["setpriv"]) {
         return;
     }
     let session = Session::new(Duration::ZERO);

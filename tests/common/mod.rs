@@ -130,6 +130,16 @@ pub fn lacks(programs: &[&str]) -> bool {
     missing.is_some()
 }
 
+/// Whether this user is not root, who alone can be another user, or give a file to one; says so, since the test then leaves
+/// itself out.
+pub fn lacks_root() -> bool {
+    let lacking = !rustix::process::geteuid().is_root();
+    if lacking {
+        println!("left out, since only root can be another user: {}", thread::current().name().unwrap_or_default());
+    }
+    lacking
+}
+
 /// The directory of the built tools.
 pub fn bin() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_pkce-gen")).parent().unwrap().to_owned()

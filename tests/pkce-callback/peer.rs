@@ -6,12 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
-use rustix::process::{Uid, geteuid};
+use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::common::{Output, command, failure, finish, free_port, kill, lacks, new_directory};
+use crate::common::{Output, command, failure, finish, free_port, kill, lacks, lacks_root, new_directory};
 use crate::{Login, V4, document, request};
 
 const RIGHT: &str = "code=abc&state=st-123";
@@ -47,15 +47,6 @@ const ALL: [After; 4] = [After::Held, After::HalfClosed, After::Closed, After::R
 fn stacks() -> impl Iterator<Item = (&'static str, &'static str)> {
     let v6 = TcpListener::bind("[::1]:0").is_ok();
     STACKS.into_iter().filter(move |(_, address)| v6 || !address.contains(':'))
-}
-
-/// Whether the test leaves itself out, since only root can be another user.
-fn is_alone() -> bool {
-    let alone = !geteuid().is_root();
-    if alone {
-        println!("left out, since only root can be another user: {}", thread::current().name().unwrap_or_default());
-    }
-    alone
 }
 
 /// Whether this machine makes no namespaces for us.
@@ -149,7 +140,7 @@ fn assert_users(start: impl Fn() -> Login, accepted: &[u32], ignored: &[u32]) {
 
 #[test]
 fn ignores_the_redirect_of_another_user_and_goes_on() {
-    if is_alone() {
+    if lacks_root() {
         return;
     }
     for (host, address) in stacks() {
@@ -169,7 +160,7 @@ fn ignores_the_redirect_of_another_user_and_goes_on() {
 
 #[test]
 fn ignores_the_redirect_of_another_user_who_closes_at_once_or_resets_and_goes_on() {
-    if is_alone() {
+    if lacks_root() {
         return;
     }
     for (host, address) in stacks() {
@@ -186,7 +177,7 @@ fn ignores_the_redirect_of_another_user_who_closes_at_once_or_resets_and_goes_on
 
 #[test]
 fn is_not_won_by_another_user_who_tries_everything_at_any_time() {
-    if is_alone() {
+    if lacks_root() {
         return;
     }
     for (host, address) in stacks() {
@@ -209,7 +200,7 @@ fn is_not_won_by_another_user_who_tries_everything_at_any_time() {
 
 #[test]
 fn ignores_a_program_of_another_user() {
-    if is_alone() || lacks(&["setpriv", "bash"]) {
+    if lacks_root() || lacks(&["setpriv", "bash"]) {
         return;
     }
     let login = Login::start(&document(V4), &[]);
@@ -225,7 +216,7 @@ fn ignores_a_program_of_another_user() {
 
 #[test]
 fn says_once_that_another_user_was_ignored_however_many_connections_come() {
-    if is_alone() {
+    if lacks_root() {
         return;
     }
     let login = Login::start(&document(V4), &[]);
@@ -239,7 +230,7 @@ fn says_once_that_another_user_was_ignored_however_many_connections_come() {
 
 #[test]
 fn says_at_the_end_of_the_wait_that_another_user_was_ignored() {
-    if is_alone() {
+    if lacks_root() {
         return;
     }
     for (after, note, why) in
@@ -264,7 +255,7 @@ fn says_at_the_end_of_the_wait_that_another_user_was_ignored() {
 
 #[test]
 fn accepts_any_user_where_it_is_told_to() {
-    if is_alone() {
+    if lacks_root() {
         return;
     }
     for (host, address) in stacks() {
@@ -310,7 +301,7 @@ fn ignores_a_connection_that_is_closed_before_the_response_since_it_may_be_anyon
 
 #[test]
 fn responds_to_other_requests_of_other_users_without_a_note() {
-    if is_alone() {
+    if lacks_root() {
         return;
     }
     let login = Login::start(&document(V4), &[]);
@@ -324,7 +315,7 @@ fn responds_to_other_requests_of_other_users_without_a_note() {
 
 #[test]
 fn accepts_root_and_its_own_real_and_effective_user_and_no_other() {
-    if is_alone() || lacks(&["setpriv"]) {
+    if lacks_root() || lacks(&["setpriv"]) {
         return;
     }
     assert_users(|| login_of(NOBODY, NOBODY, None), &[0, NOBODY], &[ATTACKER]);
@@ -334,7 +325,7 @@ fn accepts_root_and_its_own_real_and_effective_user_and_no_other() {
 
 #[test]
 fn accepts_the_user_of_sudo_where_it_is_root() {
-    if is_alone() || lacks(&["setpriv"]) {
+    if lacks_root() || lacks(&["setpriv"]) {
         return;
     }
     let sudo = |uid: &str| Login::of(command("pkce-callback").arg("--no-browser").env("SUDO_UID", uid), &document(V4));
@@ -348,7 +339,7 @@ fn accepts_the_user_of_sudo_where_it_is_root() {
 
 #[test]
 fn accepts_whom_it_cannot_tell_apart_in_a_user_namespace() {
-    if is_alone() || lacks(&["unshare"]) {
+    if lacks_root() || lacks(&["unshare"]) {
         return;
     }
     for args in [&["-U"][..], &["-U", "--map-root-user"], &["-U", "--map-current-user"]] {
@@ -364,7 +355,7 @@ fn accepts_whom_it_cannot_tell_apart_in_a_user_namespace() {
 
 #[test]
 fn ignores_another_user_of_its_own_user_namespace() {
-    if is_alone() || lacks(&["unshare"]) || lacks_namespaces(&["-U"]) {
+    if lacks_root() || lacks(&["unshare"]) || lacks_namespaces(&["-U"]) {
         return;
     }
     // The map is written from outside, as soon as there is a namespace.
@@ -378,7 +369,7 @@ fn ignores_another_user_of_its_own_user_namespace() {
 
 #[test]
 fn accepts_every_user_where_the_table_cannot_be_read() {
-    if is_alone() || lacks_namespaces(&["-m"]) {
+    if lacks_root() || lacks_namespaces(&["-m"]) {
         return;
     }
     assert_users(|| mounting("mount -t tmpfs none /proc", V4), &[0, ATTACKER], &[]);
@@ -386,7 +377,7 @@ fn accepts_every_user_where_the_table_cannot_be_read() {
 
 #[test]
 fn does_not_let_another_user_take_the_descriptors_for_the_table() {
-    if is_alone() {
+    if lacks_root() {
         return;
     }
     let script = "ulimit -n 20; exec pkce-callback --no-browser";
@@ -427,7 +418,7 @@ fn line(port: u16, other: u16, state: &str) -> String {
 
 #[test]
 fn accepts_every_user_where_the_table_does_not_list_our_own_sockets() {
-    if is_alone() || lacks_namespaces(&["-m"]) {
+    if lacks_root() || lacks_namespaces(&["-m"]) {
         return;
     }
     assert_users(|| with_table("", free_port()).1, &[0, ATTACKER], &[]);
@@ -435,7 +426,7 @@ fn accepts_every_user_where_the_table_does_not_list_our_own_sockets() {
 
 #[test]
 fn accepts_a_connection_from_elsewhere_only_while_it_is_established() {
-    if is_alone() || lacks_namespaces(&["-m"]) {
+    if lacks_root() || lacks_namespaces(&["-m"]) {
         return;
     }
     // The tables of a machine to which a connection was forwarded list our end only.
