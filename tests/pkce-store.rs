@@ -9,16 +9,21 @@ use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::Seek;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use common::{Output, command, done, failure, finish, lacks, make_fifo, new_directory, start};
+use common::{Output, command, done, failure, finish, lacks, lacks_root, make_fifo, new_directory, start};
 use home::{DOCUMENT, Home, success};
+use rustix::process::geteuid;
 use serde_json::{Value, json};
 
 /// What a failure to write loses in a pipe.
 const LOST: &str = "the tokens are lost unless a file has them";
+
+/// The hint for a directory of another user.
+const OWN_DIRECTORY: &str = "hint: set PKCE_HOME to a directory of your own, such as one below /tmp";
 
 /// A failure of pkce-store: it prints nothing for a next tool.
 fn refused(status: i32, message: &str) -> Output {
@@ -46,10 +51,6 @@ fn mounting(home: &Home, left_out: &str, script: &str) -> Option<Output> {
         return None;
     }
     Some(output)
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 #[test]
@@ -293,23 +294,29 @@ impl Below {
         assert_eq!(unread(self.command("pkce-store").arg("work")), refused(4, &message));
         assert_eq!(finish(self.command("pkce-store").args(["--remove", "work"]), b""), refused(4, &message));
         assert_eq!(finish(self.command("pkce-load").arg("work"), b""), failure("pkce-load", 4, &message));
-        assert_eq!(finish(&mut self.command("pkce-load"), b"").status, 4);
+        let names = finish(&mut self.command("pkce-load"), b"");
+        assert_eq!(names, Output { stdout: String::new(), ..failure("pkce-load", 4, &message) });
         assert_eq!(finish(self.command("pkce-token").arg("work"), b""), failure("pkce-token", 4, &message));
-        assert_eq!(finish(self.command("pkce-revoke").arg("work"), b"").status, 4);
+        let revoked = finish(self.command("pkce-revoke").arg("work"), b"");
+        assert_eq!(revoked, Output { stdout: String::new(), ..failure("pkce-revoke", 4, &message) });
         let output = finish(self.command("pkce-token").args(["work", "--", "true"]), b"");
         assert_eq!(output, Output { status: 114, stdout: String::new(), stderr: format!("pkce-token: {message}\n") });
     }
+}
+
+/// What is wrong with a directory that all users can write to.
+fn without_sticky_bit(directory: &str) -> String {
+    format!(
+        "writable by all users, without the sticky bit\n\
+         hint: run: chmod +t {directory} (a Kubernetes emptyDir: mount it with medium: Memory)"
+    )
 }
 
 #[test]
 fn refuses_a_directory_that_everybody_may_replace() {
     let home = Home::new();
     let below = below(&home, 0o777);
-    let wrong = format!(
-        "writable by all users, without the sticky bit\n\
-         hint: run: chmod +t {} (a Kubernetes emptyDir: mount it with medium: Memory)",
-        below.shown
-    );
+    let wrong = without_sticky_bit(&below.shown);
     // Nothing is made there.
     let message = format!("{}: {wrong}", below.shown);
     assert_eq!(unread(below.command("pkce-store").arg("work")), refused(4, &message));
@@ -331,14 +338,13 @@ fn refuses_a_directory_that_everybody_may_replace() {
 
 #[test]
 fn refuses_a_directory_that_another_user_may_replace() {
-    if !is_root() {
-        println!("left out, since only root can give a directory away: the directory above the store");
+    if lacks_root() {
         return;
     }
     let home = Home::new();
     let below = below(&home, 0o755);
-    let give = |owner: u32| std::os::unix::fs::chown(&below.shown, Some(owner), None).unwrap();
-    let wrong = "owned by another user\nhint: set PKCE_HOME to a directory whose parents belong to you or root";
+    let give = |owner: u32| chown(&below.shown, Some(owner), None).unwrap();
+    let wrong = &format!("owned by another user\n{OWN_DIRECTORY}");
     give(4321);
     let message = format!("{}: {wrong}", below.shown);
     assert_eq!(unread(below.command("pkce-store").arg("work")), refused(4, &message));
@@ -357,8 +363,7 @@ fn refuses_a_directory_that_another_user_may_replace() {
 
 #[test]
 fn stores_below_directories_of_root_and_of_the_user() {
-    if !is_root() || lacks(&["setpriv"]) {
-        println!("left out, since only root can be another user: the directories of root above the store");
+    if lacks_root() || lacks(&["setpriv"]) {
         return;
     }
     let home = Home::new();
@@ -378,7 +383,7 @@ fn stores_below_directories_of_root_and_of_the_user() {
     assert_eq!(as_any("pkce-load", "0"), Output { stdout: DOCUMENT.to_owned(), ..success() });
     // A home of its own.
     fs::set_permissions(&below.shown, Permissions::from_mode(0o755)).unwrap();
-    std::os::unix::fs::chown(&below.shown, Some(1_000_680_000), None).unwrap();
+    chown(&below.shown, Some(1_000_680_000), None).unwrap();
     assert_eq!(as_any("pkce-store", "1000680000"), success());
 }
 
@@ -452,9 +457,7 @@ fn follows_the_links_above_its_directory_and_checks_where_they_lead() {
     };
     assert_eq!((through(), below.store.join("work.json").exists()), (success(), true));
     fs::set_permissions(&below.shown, Permissions::from_mode(0o777)).unwrap();
-    let output = through();
-    let wrong = format!("pkce-store: {}: writable by all users, without the sticky bit\n", below.shown);
-    assert_eq!((output.status, output.stderr.starts_with(&wrong)), (4, true), "{output:?}");
+    assert_eq!(through(), refused(4, &format!("{0}: {1}", below.shown, without_sticky_bit(&below.shown))));
 }
 
 #[test]
@@ -499,14 +502,13 @@ fn stores_in_the_directory_that_it_checked_whatever_takes_its_place() {
 
 #[test]
 fn stores_in_a_user_namespace_where_root_has_no_number() {
-    if !is_root() || lacks(&["setpriv"]) {
-        println!("left out, since only root can be another user: the user namespace in which root has no number");
+    if lacks_root() || lacks(&["setpriv"]) {
         return;
     }
     let home = Home::new();
     let below = below(&home, 0o755);
     fs::set_permissions(home.root.path(), Permissions::from_mode(0o755)).unwrap();
-    std::os::unix::fs::chown(&below.shown, Some(4321), None).unwrap();
+    chown(&below.shown, Some(4321), None).unwrap();
     let inside = |script: &str| {
         let mut any = below.command("setpriv");
         any.args(["--reuid", "4321", "--clear-groups", "unshare", "-Ur", "sh", "-c", script]);
@@ -520,7 +522,7 @@ fn stores_in_a_user_namespace_where_root_has_no_number() {
     let Some(output) = inside("pkce-store work && pkce-load work && stat -c %u / \"$PKCE_HOME\"") else { return };
     assert_eq!(output, Output { stdout: format!("{DOCUMENT}65534\n0\n"), ..success() });
     // Outside, it is the store of another user.
-    let message = format!("{}: owned by another user", below.store.display());
+    let message = format!("{}: owned by another user\n{OWN_DIRECTORY}", below.store.display());
     assert_eq!(finish(below.command("pkce-load").arg("work"), b""), failure("pkce-load", 4, &message));
 }
 
@@ -531,33 +533,111 @@ fn stores_in_a_volume_in_memory_and_not_in_one_that_everybody_may_change() {
     let script = "mkdir data && mount -t tmpfs none data || exit 99
         stat -c %a data; PKCE_HOME=$PWD/data/pkce pkce-store work && PKCE_HOME=$PWD/data/pkce pkce-load work
         chmod 777 data; PKCE_HOME=$PWD/data/pkce pkce-load work; echo $?
-        PKCE_HOME=$PWD/data/pkce/more pkce-load work; echo $?";
+        PKCE_HOME=$PWD/data/pkce/more pkce-load work; echo $?
+        PKCE_HOME=$PWD/data pkce-load work; echo $?";
     let Some(output) = mounting(&home, "the volume of a container", script) else { return };
     let data = fs::canonicalize(home.root.path()).unwrap().join("data").display().to_string();
-    let message = format!(
-        "pkce-load: {data}: writable by all users, without the sticky bit\n\
-         hint: run: chmod +t {data} (a Kubernetes emptyDir: mount it with medium: Memory)\n"
+    let stderr = format!(
+        "pkce-load: {data}: {}\n\
+         pkce-load: work: nothing is stored under this name\n\
+         pkce-load: {data}: accessible to other users\n\
+         hint: check its content, then run: chmod 700 {data}\n",
+        without_sticky_bit(&data)
     );
-    assert_eq!(output.stdout, format!("1777\n{DOCUMENT}!4 untrusted pkce-load\n4\n!5 login_required pkce-load\n5\n"));
-    assert!(output.stderr.starts_with(&message), "{output:?}");
+    let refused = "!4 untrusted pkce-load\n4\n";
+    let stdout = format!("1777\n{DOCUMENT}{refused}!5 login_required pkce-load\n5\n{refused}");
+    assert_eq!(output, Output { stdout, stderr, ..success() });
+}
+
+#[test]
+fn stores_below_a_volume_of_root_and_says_so_where_it_is_the_volume_itself() {
+    if lacks_root() || lacks(&["setpriv"]) {
+        return;
+    }
+    // As Kubernetes mounts it: an emptyDir, one in memory, one with fsGroup, a claim with fsGroup.
+    for (mode, group, safe) in [(0o777, 0, false), (0o1777, 0, true), (0o2777, 4321, false), (0o2775, 4321, true)] {
+        let home = Home::new();
+        fs::set_permissions(home.root.path(), Permissions::from_mode(0o755)).unwrap();
+        let volume = fs::canonicalize(home.root.path()).unwrap().join("data");
+        fs::create_dir(&volume).unwrap();
+        chown(&volume, Some(0), Some(group)).unwrap();
+        fs::set_permissions(&volume, Permissions::from_mode(mode)).unwrap();
+        let volume = volume.display().to_string();
+        let store = |directory: &str, tool: &str| {
+            let mut any = command("setpriv");
+            any.args(["--reuid", "4321", "--regid", "4321", "--clear-groups", tool, "work"]);
+            finish(any.env("PKCE_HOME", directory), DOCUMENT.as_bytes())
+        };
+        let hint = format!("hint: set PKCE_HOME to a directory in it, such as {volume}/pkce, which pkce-store creates");
+        let message = format!("{volume}: owned by another user\n{hint}");
+        assert_eq!(store(&volume, "pkce-store"), refused(4, &message), "{mode:o}");
+        assert_eq!(store(&volume, "pkce-load"), failure("pkce-load", 4, &message), "{mode:o}");
+        // As the hint says.
+        let inside = format!("{volume}/pkce");
+        if safe {
+            let note = format!("{volume}: its group can replace the stored logins; chmod g-w {volume} prevents that");
+            let note = if mode == 0o1777 { String::new() } else { format!("pkce-store: note: {note}\n") };
+            assert_eq!(store(&inside, "pkce-store"), Output { stderr: note, ..success() }, "{mode:o}");
+            assert_eq!(store(&inside, "pkce-load"), Output { stdout: DOCUMENT.to_owned(), ..success() }, "{mode:o}");
+        } else {
+            let message = format!("{volume}: {}", without_sticky_bit(&volume));
+            assert_eq!(store(&inside, "pkce-store"), refused(4, &message), "{mode:o}");
+            assert!(!Path::new(&inside).exists(), "{mode:o}");
+        }
+    }
+}
+
+#[test]
+fn says_what_to_do_where_the_home_directory_belongs_to_another_user() {
+    if lacks_root() {
+        return;
+    }
+    let home = Home::new();
+    let own = home.root.path().join("own");
+    fs::create_dir(&own).unwrap();
+    let own = fs::canonicalize(own).unwrap();
+    chown(&own, Some(1001), None).unwrap();
+    let at = |tool: &str| {
+        let mut command = command(tool);
+        command.arg("work").env("HOME", &own);
+        command
+    };
+    // As root with sudo, or in a container whose home a runner mounts.
+    let message = format!("{}: owned by another user\n{OWN_DIRECTORY}", own.display());
+    assert_eq!(unread(&mut at("pkce-store")), refused(4, &message));
+    let directory = own.join(".local/state/pkce");
+    fs::create_dir_all(&directory).unwrap();
+    fs::set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(unread(&mut at("pkce-store")), refused(4, &message));
+    for tool in ["pkce-load", "pkce-token"] {
+        assert_eq!(unread(&mut at(tool)), failure(tool, 4, &message));
+    }
+    // The user's own store there is refused itself.
+    chown(&directory, Some(1001), None).unwrap();
+    let message = format!("{}: owned by another user\n{OWN_DIRECTORY}", directory.display());
+    assert_eq!(unread(&mut at("pkce-store")), refused(4, &message));
+    assert_eq!(unread(&mut at("pkce-load")), failure("pkce-load", 4, &message));
+    // As the hint says: the home's own directory is below the one for temporary files.
+    assert_eq!(finish(at("pkce-store").env("PKCE_HOME", home.directory()), DOCUMENT.as_bytes()), success());
+    assert_eq!(home.load().stdout, DOCUMENT);
 }
 
 #[test]
 fn refuses_what_another_user_owns() {
-    if !is_root() {
-        println!("left out, since only root can give a file away: the file of another user");
+    if lacks_root() {
         return;
     }
     let home = Home::new();
     home.store(DOCUMENT);
-    for file in ["work.json", ""] {
+    for (file, hint) in [("work.json", String::new()), ("", format!("\n{OWN_DIRECTORY}"))] {
         let path = home.path(file);
-        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        chown(&path, Some(65534), None).unwrap();
         let shown = path.display().to_string();
-        stays(&home, |tool| failure(tool, 4, &format!("{}: owned by another user", shown.trim_end_matches('/'))));
-        std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        let shown = shown.trim_end_matches('/');
+        stays(&home, |tool| failure(tool, 4, &format!("{shown}: owned by another user{hint}")));
+        chown(&path, Some(0), None).unwrap();
     }
-    std::os::unix::fs::chown(home.path("work.lock"), Some(65534), None).unwrap();
+    chown(home.path("work.lock"), Some(65534), None).unwrap();
     let lock = home.path("work.lock").display().to_string();
     let output = unread(home.command("pkce-store").arg("work"));
     assert_eq!(output, refused(4, &format!("{lock}: not a regular file of your own")));
@@ -569,7 +649,7 @@ fn replaces_no_file_that_it_may_not_read() {
     home.store(DOCUMENT);
     fs::set_permissions(home.path("work.json"), Permissions::from_mode(0o200)).unwrap();
     let message = refused(3, &format!("{}: permission denied", home.path("work.json").display()));
-    if is_root() {
+    if geteuid().is_root() {
         // Modes say nothing to root, but to root without this capability.
         let mut plain = home.command("setpriv");
         plain.args(["--bounding-set", "-dac_override,-dac_read_search", "pkce-store", "work"]);
@@ -693,7 +773,7 @@ fn leaves_the_old_document_in_a_directory_that_cannot_be_written() {
     let script = "pkce-store work; echo $?; cat; pkce-load work";
     let read_only = format!("mount --bind -o ro \"$PKCE_HOME\" \"$PKCE_HOME\" || exit 99; {script}");
     // Modes say nothing to root; a mount does.
-    let output = if is_root() {
+    let output = if geteuid().is_root() {
         mounting(&home, "the directory that cannot be written", &read_only)
     } else {
         Some(home.bash(script))
@@ -702,8 +782,11 @@ fn leaves_the_old_document_in_a_directory_that_cannot_be_written() {
     let Some(output) = output else { return };
     assert_eq!(output.stdout, format!("3\n{DOCUMENT}{DOCUMENT}"), "{output:?}");
     let wrong = |file: &str, wrong: &str| format!("pkce-store: {}: {wrong}\n", home.path(file).display());
-    let expected =
-        if is_root() { wrong("work.lock", "read-only file system") } else { wrong("work.json", "permission denied") };
+    let expected = if geteuid().is_root() {
+        wrong("work.lock", "read-only file system")
+    } else {
+        wrong("work.json", "permission denied")
+    };
     assert_eq!(output.stderr, expected);
     assert_eq!(home.load().stdout, DOCUMENT);
 }

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use rustix::fd::AsFd;
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, Stat, chmodat, fstat, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    Access, AtFlags, CWD, Dir, Mode, OFlags, Stat, accessat, chmodat, fstat, mkdirat, openat, renameat, statat,
+    unlinkat,
+};
 #[cfg(target_os = "linux")]
 use rustix::fs::{StatxAttributes, StatxFlags, statx};
 use rustix::io::Errno;
@@ -18,7 +21,7 @@ use crate::error::Error;
 use crate::message;
 use crate::process::user;
 
-/// A directory that only the user can access and replace; root can too.
+/// A directory that only the user can access, and that not all users can replace.
 pub struct Directory {
     path: PathBuf,
     file: File,
@@ -33,14 +36,15 @@ pub struct Temporary<'a> {
 }
 
 impl Directory {
-    /// Opens the directory; `None` if it is missing. Fails if other users can access or replace it: status 4.
+    /// Opens the directory; `None` if it is missing. Fails if other users can access it, or all users can replace it:
+    /// status 4.
     pub fn open(path: &Path) -> Result<Option<Directory>, Error> {
         let file = match openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(None),
             opened => File::from(opened.map_err(|error| not_opened(path, error))?),
         };
-        check(path, &file.metadata().map_err(|error| io_error(path, &error))?, "700")?;
-        check_levels(path, levels(path, &file)?.iter().enumerate().skip(1))?;
+        check_itself(path, &file.metadata().map_err(|error| io_error(path, &error))?)?;
+        check_levels(path, &levels(path, &file)?, 1)?;
         Ok(Some(Directory { path: path.to_owned(), file }))
     }
 
@@ -83,8 +87,13 @@ impl Directory {
             Ok(status) if rustix::fs::FileType::from_raw_mode(status.st_mode).is_symlink() => {
                 unsafe_file(&self.path_of(name), "a symbolic link")
             }
-            _ => io_error(&self.path_of(name), error),
+            _ => self.error(name, error),
         }
+    }
+
+    /// The error for another failed operation on this file: status 3.
+    pub fn error(&self, name: &str, error: &io::Error) -> Error {
+        io_error(&self.path_of(name), error)
     }
 
     /// The names of the files.
@@ -97,10 +106,10 @@ impl Directory {
         Ok(names)
     }
 
-    /// A new file, whose name is this prefix and eight random characters.
+    /// A new file, whose name is this prefix and [`RANDOM_CHARACTERS`] more.
     pub fn temporary(&self, prefix: &str) -> io::Result<Temporary<'_>> {
         let random = SysRng.try_next_u32().map_err(|_| io::Error::other("no random numbers"))?;
-        let name = format!("{prefix}{random:08x}");
+        let name = format!("{prefix}{random:0RANDOM_CHARACTERS$x}");
         let file = self.file(&name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
         Ok(Temporary { directory: self, name, file })
     }
@@ -174,7 +183,7 @@ impl Drop for Temporary<'_> {
 
 /// Fails for a file that other users own or can access: its content may be disclosed or forged.
 pub fn check(path: &Path, metadata: &Metadata, mode: &str) -> Result<(), Error> {
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
+    if !is_own(metadata) {
         return Err(unsafe_file(path, "owned by another user"));
     }
     if metadata.mode() & 0o077 != 0 {
@@ -199,12 +208,26 @@ pub fn printable_path(path: &Path) -> String {
     message::printable(&path.to_string_lossy())
 }
 
+/// Fails if other users own or can access the directory itself.
+fn check_itself(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+    check(path, metadata, "700").map_err(|error| {
+        if is_own(metadata) {
+            error
+        } else if is_trusted(metadata.uid()) && is_writable(path) {
+            let inside = printable_path(&path.join("pkce"));
+            error.hint(format!("set PKCE_HOME to a directory in it, such as {inside}, which pkce-store creates"))
+        } else {
+            error.hint(OWN_DIRECTORY)
+        }
+    })
+}
+
 /// The error for a directory that cannot be opened.
 fn not_opened(path: &Path, error: Errno) -> Error {
     let failed = io_error(path, &error.into());
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.is_dir() => unsafe_file(path, "not a directory"),
-        Ok(metadata) => check(path, &metadata, "700").err().unwrap_or(failed),
+        Ok(metadata) => check_itself(path, &metadata).err().unwrap_or(failed),
         Err(_) => failed,
     }
 }
@@ -225,7 +248,7 @@ fn make(path: &Path) -> Result<(), Error> {
         opened => opened,
     };
     let above = opened.map_err(failed)?;
-    check_levels(parent, levels(parent, &above)?.iter().enumerate())?;
+    check_levels(parent, &levels(parent, &above)?, 0)?;
     match mkdirat(&above, name, Mode::RWXU) {
         // The umask may have removed permissions.
         Ok(()) => chmodat(&above, name, Mode::RWXU, AtFlags::empty()).map_err(failed),
@@ -250,12 +273,12 @@ fn levels(path: &Path, directory: &impl AsFd) -> Result<Vec<Stat>, Error> {
     }
 }
 
-/// Fails if another user can rename one of these levels of the path, and so replace what is below.
-fn check_levels<'a>(path: &Path, levels: impl Iterator<Item = (usize, &'a Stat)>) -> Result<(), Error> {
-    for (depth, level) in levels {
+/// Fails if another user can rename one of the levels of the path from this one on, and so replace what is below.
+fn check_levels(path: &Path, levels: &[Stat], first: usize) -> Result<(), Error> {
+    for (depth, level) in levels.iter().enumerate().skip(first) {
         if !is_trusted(level.st_uid) {
             let error = unsafe_file(&above(path, depth), "owned by another user");
-            return Err(error.hint("set PKCE_HOME to a directory whose parents belong to you or root"));
+            return Err(error.hint(OWN_DIRECTORY));
         }
         if mode(level).contains(Mode::WOTH) && !is_sticky(level) {
             let directory = above(path, depth);
@@ -276,6 +299,15 @@ fn above(path: &Path, depth: usize) -> PathBuf {
     above.map_or_else(|| (0..depth).fold(path.to_owned(), |path, _| path.join("..")), Path::to_owned)
 }
 
+fn is_own(metadata: &Metadata) -> bool {
+    metadata.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Whether this user can create files in the directory.
+fn is_writable(path: &Path) -> bool {
+    accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+}
+
 /// Whether this user could read the stored logins anyway. In a user namespace, root is among those without an ID.
 fn is_trusted(owner: u32) -> bool {
     owner == rustix::process::geteuid().as_raw() || owner == 0 || user::overflow() == Some(owner)
@@ -289,6 +321,12 @@ fn mode(status: &Stat) -> Mode {
 fn is_sticky(status: &Stat) -> bool {
     mode(status).contains(Mode::SVTX)
 }
+
+/// The number of random characters in the name of a new file, before it is renamed.
+pub const RANDOM_CHARACTERS: usize = 8;
+
+/// What to do about a directory of another user, as in a container whose `HOME` belongs to one.
+const OWN_DIRECTORY: &str = "set PKCE_HOME to a directory of your own, such as one below /tmp";
 
 /// How a directory is opened.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

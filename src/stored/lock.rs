@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::directory::{Temporary, printable_path};
+use super::directory::{RANDOM_CHARACTERS, Temporary, printable_path};
 use super::seal;
 use super::store::{GROWTH, Name, Store};
 use crate::client::pkce;
@@ -41,7 +41,7 @@ impl<'a> Lock<'a> {
                     let (path, seconds) = (printable_path(&store.directory.path_of(&lock)), deadline.seconds());
                     return Err(Error::unavailable(format!("{path}: locked by another process for {seconds} s")));
                 }
-                Err(TryLockError::Error(error)) => return Err(store.failed(&lock, &error)),
+                Err(TryLockError::Error(error)) => return Err(store.directory.error(&lock, &error)),
             }
         }
     }
@@ -98,7 +98,7 @@ impl<'a> Lock<'a> {
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_all())
             .and_then(|()| directory.sync());
-        written.map_err(|error| self.store.failed(&pending, &error))
+        written.map_err(|error| self.store.directory.error(&pending, &error))
     }
 
     /// Removes the record.
@@ -116,7 +116,7 @@ impl<'a> Lock<'a> {
     }
 
     fn unlink(&self, file: &str) -> Result<bool, Error> {
-        self.store.directory.remove(file).map_err(|error| self.store.failed(file, &error))
+        self.store.directory.remove(file).map_err(|error| self.store.directory.error(file, &error))
     }
 
     /// Recovers a new document that a killed process wrote completely but did not rename: it is newer than the stored
@@ -128,7 +128,7 @@ impl<'a> Lock<'a> {
                 let (directory, file) = (&self.store.directory, self.name.file("json"));
                 let synced = directory.file(&left, OFlags::RDONLY).and_then(|left| left.sync_all());
                 let moved = synced.and_then(|()| directory.rename(&left, &file));
-                moved.map_err(|error| self.store.failed(&file, &error))?;
+                moved.map_err(|error| self.store.directory.error(&file, &error))?;
             }
         }
         Ok(())
@@ -153,7 +153,7 @@ impl<'a> Lock<'a> {
     /// A new file with so many octets allocated.
     fn reserve(&self, size: usize) -> Result<Reserved<'a>, Error> {
         self.remove_leftovers()?;
-        let failed = |error: io::Error| self.store.failed(&self.name.file("json"), &error);
+        let failed = |error: io::Error| self.store.directory.error(&self.name.file("json"), &error);
         let mut temporary = self.store.directory.temporary(&self.prefix()).map_err(failed)?;
         temporary.file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
         temporary.file.write_all(&vec![0; size]).and_then(|()| temporary.file.sync_all()).map_err(failed)?;
@@ -167,7 +167,7 @@ impl<'a> Lock<'a> {
 
     fn put(&self, Reserved(mut temporary): Reserved<'_>, octets: &[u8]) -> Result<(), Error> {
         let json = self.name.file("json");
-        let failed = |error: io::Error| self.store.failed(&json, &error);
+        let failed = |error: io::Error| self.store.directory.error(&json, &error);
         let file = &mut temporary.file;
         io::Seek::rewind(file).map_err(failed)?;
         // Truncated first: a process killed here leaves an invalid document, or the whole one.
@@ -196,9 +196,6 @@ fn check_opens(sealed: &[u8], document: &Document, deadline: &Deadline) -> Resul
     }
     Ok(())
 }
-
-/// Random characters in the name of a new file, before it is renamed.
-const RANDOM_CHARACTERS: usize = 8;
 
 /// The pause between two attempts to lock.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);

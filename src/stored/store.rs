@@ -1,4 +1,5 @@
-//! The stored documents: one file per name, in a directory that only the user can access.
+//! The stored documents: one file per name, in a directory that only the user can access, and that not all users can
+//! replace.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
@@ -10,7 +11,7 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::directory::{Directory, check, io_error, printable_path, unsafe_file};
+use super::directory::{Directory, check, printable_path, unsafe_file};
 use super::seal::{self, MAX_SIZE};
 use crate::document::Document;
 use crate::error::Error;
@@ -83,7 +84,7 @@ impl Store {
             .directory
             .unnamed(&format!(".{file}."))
             .and_then(|mut file| file.write_all(&vec![0; size + GROWTH]).and_then(|()| file.sync_all()));
-        probe.map_err(|error| store.failed(&file, &error))
+        probe.map_err(|error| store.directory.error(&file, &error))
     }
 
     /// The store that the environment names; `None` if its directory is missing.
@@ -146,18 +147,18 @@ impl Store {
         let lock = name.file("lock");
         let opened = self.directory.file(&lock, OFlags::RDWR | OFlags::CREATE);
         let file = opened.map_err(|error| self.directory.open_error(&lock, &error))?;
-        let metadata = file.metadata().map_err(|error| self.failed(&lock, &error))?;
+        let metadata = file.metadata().map_err(|error| self.directory.error(&lock, &error))?;
         if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
             return Err(unsafe_file(&self.directory.path_of(&lock), NOT_REGULAR));
         }
         // The umask may have removed permissions.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| self.failed(&lock, &error))?;
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| self.directory.error(&lock, &error))?;
         Ok(file)
     }
 
     /// The octets of this file and when they were written; `None` if it is missing.
     fn octets(&self, name: &str) -> Result<Option<(Octets, SystemTime)>, Error> {
-        let failed = |error: io::Error| self.failed(name, &error);
+        let failed = |error: io::Error| self.directory.error(name, &error);
         let file = match self.directory.file(name, OFlags::RDONLY) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(|error| self.directory.open_error(name, &error))?,
@@ -186,11 +187,6 @@ impl Store {
             let error = Error::untrusted(format!("{}: {wrong}", printable_path(&path)));
             error.hint(format!("{cause}; pkce-store --remove {name} removes it"))
         })
-    }
-
-    /// The error for a failed operation on this file: status 3.
-    pub(super) fn failed(&self, file: &str, error: &io::Error) -> Error {
-        io_error(&self.directory.path_of(file), error)
     }
 }
 
