@@ -36,6 +36,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(sanitized).take(1000).collect()
 }
 
+/// Words of a server, cut to what a message may repeat of them: 200 characters.
+pub fn shortened(text: &str) -> String {
+    text.chars().take(MAX_SHORTENED).collect()
+}
+
 /// The line sanitized for a terminal, with a space in each text that a CI runner would take for a command.
 fn harmless(line: &str) -> String {
     let line: String = line.chars().map(sanitized).collect();
@@ -85,6 +90,9 @@ pub fn reason(error: &io::Error) -> String {
         None => text,
     }
 }
+
+/// Maximum length of a server's words in a message, in characters.
+const MAX_SHORTENED: usize = 200;
 
 static NAME: OnceLock<String> = OnceLock::new();
 

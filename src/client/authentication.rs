@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::client::secret_file::{ONE_LINE, SecretFile, is_secret};
 use crate::document::Document;
 use crate::error::Error;
+use crate::message::shortened;
 use crate::process::{Deadline, arguments, descriptor, environment};
 use crate::wire::{form, http};
 
@@ -129,7 +130,11 @@ impl Authentication {
 /// The names of the server's authentication methods, if none of them is supported.
 pub fn unsupported_methods(document: &Document) -> Option<String> {
     let methods = document.texts(METHODS).ok().flatten()?;
-    if methods.iter().any(|name| AuthMethod::from_name(name).is_some()) { None } else { Some(joined(&methods)) }
+    if methods.iter().any(|name| AuthMethod::from_name(name).is_some()) {
+        None
+    } else {
+        Some(shortened(&methods.join(", ")))
+    }
 }
 
 /// The listed method that sends a secret; without a list it is client_secret_basic (RFC 8414 section 2). A secret must
@@ -138,18 +143,14 @@ fn listed_method(document: &Document) -> Result<AuthMethod, Error> {
     let Some(methods) = document.texts(METHODS)? else { return Ok(AuthMethod::ClientSecretBasic) };
     let listed = |method: &AuthMethod| methods.iter().any(|name| AuthMethod::from_name(name) == Some(*method));
     [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost].into_iter().find(listed).ok_or_else(|| {
-        let wrong = "the client secret is not sent, since neither client_secret_basic nor client_secret_post is listed";
-        let names = joined(&methods);
+        let names = shortened(&methods.join(", "));
         let but = if names.is_empty() { String::new() } else { format!(", but {names}") };
+        let wrong =
+            format!("lists neither client_secret_basic nor client_secret_post{but}, so the client secret is not sent");
         document
-            .wrong(METHODS, &format!("{wrong}{but}"))
-            .hint("choose a method with --auth-method; none sends no secret")
+            .wrong(METHODS, &wrong)
+            .hint("choose how to send it with --auth-method, or send no secret with --auth-method none")
     })
-}
-
-/// The names as they may appear in a message.
-fn joined(names: &[String]) -> String {
-    names.join(", ").chars().take(MAX_NAMES).collect()
 }
 
 /// The method that the caller or the document names, if any.
@@ -175,9 +176,6 @@ const SECRET_FILE_VARIABLE: &str = "PKCE_CLIENT_SECRET_FILE";
 
 /// The server's methods (RFC 8414 section 2).
 const METHODS: &str = "token_endpoint_auth_methods_supported";
-
-/// Maximum length in characters of the server's names in a message.
-const MAX_NAMES: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -103,7 +103,7 @@ struct KeySet(Vec<Key>);
 enum VerifyError {
     UnknownKid,
     NoKey,
-    /// The key of this ID, which the token names or which fits it best, does not.
+    /// The key that fits best does not verify it: its ID, and why.
     Key(Option<String>, Wrong),
 }
 
@@ -115,7 +115,7 @@ impl VerifyError {
             VerifyError::NoKey => return untrusted("alg: no key for it in the server's JWKS"),
             VerifyError::Key(kid, wrong) => (kid, wrong),
         };
-        let said = |text: &str| -> String { without_secrets(text, document).chars().take(MAX_SAID).collect() };
+        let said = |text: &str| message::shortened(&without_secrets(text, document));
         let key = match kid.as_deref() {
             Some(kid) if !kid.is_empty() => format!("the server's key {}", said(kid)),
             _ => "the server's key".to_owned(),
@@ -125,7 +125,7 @@ impl VerifyError {
             Wrong::Malformed(wrong) | Wrong::Invalid(wrong) => format!("{key} is not valid: {wrong}"),
             Wrong::NotForSignatures => format!("{key}: not for signatures (use, key_ops)"),
             Wrong::OtherKind(kind) => format!("{key}: its kind {} is not for {alg}", said(kind)),
-            Wrong::OtherAlgorithm(other) => format!("{key}: its alg {} is not the token's, {alg}", said(other)),
+            Wrong::OtherAlgorithm(other) => format!("{key}: its alg {} differs from the token's, {alg}", said(other)),
             Wrong::BadSignature => "signature: does not verify with the server's key".to_owned(),
             Wrong::NotSupported(kind) => format!("{key}: its kind {} is not supported", said(kind)),
         })
@@ -189,9 +189,6 @@ fn fetched(client: &Client, url: &Url) -> Result<Document, Error> {
 }
 
 const JWKS_OPTION: &str = "--jwks";
-
-/// Maximum length in characters of a server's text in a message.
-const MAX_SAID: usize = 200;
 
 /// Maximum number of servers with cached keys in one run; beyond it, the cache is cleared.
 const MAX_SERVERS: usize = 16;

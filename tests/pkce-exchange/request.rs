@@ -216,7 +216,7 @@ fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
     let directory = new_directory();
     let file = directory.path().join("secret");
     std::fs::write(&file, "s3cret").unwrap();
-    let hint = "hint: choose a method with --auth-method; none sends no secret";
+    let hint = "hint: choose how to send it with --auth-method, or send no secret with --auth-method none";
     let long = "m".repeat(300);
     for (listed, but) in [
         (json!(["private_key_jwt"]), ", but private_key_jwt".to_owned()),
@@ -234,8 +234,8 @@ fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
         let server = Server::start(|_| json_response(&tokens()));
         let document = with(&server, json!({ "token_endpoint_auth_methods_supported": listed }));
         let wrong = format!(
-            "token_endpoint_auth_methods_supported: the client secret is not sent, since neither client_secret_basic \
-             nor client_secret_post is listed{but}\n{hint}"
+            "token_endpoint_auth_methods_supported: lists neither client_secret_basic nor client_secret_post{but}, \
+             so the client secret is not sent\n{hint}"
         );
         let refused = failure("pkce-exchange", 2, &wrong);
         let output = run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document.to_string());

@@ -287,7 +287,7 @@ fn names_the_purpose_kind_or_algorithm_of_a_key_that_is_not_for_the_token() {
         (json!({ "key_ops": ["sign"] }), purpose),
         (json!({ "key_ops": [] }), purpose),
         (json!({ "use": "sig", "key_ops": "deriveKey" }), purpose),
-        (json!({ "alg": "ES384" }), "the server's key k1: its alg ES384 is not the token's, ES256"),
+        (json!({ "alg": "ES384" }), "the server's key k1: its alg ES384 differs from the token's, ES256"),
         (json!({ "crv": "P-521" }), "the server's key k1: its kind EC P-521 is not for ES256"),
         (json!({ "crv": null }), "the server's key k1: its kind EC is not for ES256"),
         (json!({ "kty": "OKP", "crv": "Ed448" }), "the server's key k1: its kind OKP Ed448 is not for ES256"),
@@ -306,7 +306,7 @@ fn names_the_purpose_kind_or_algorithm_of_a_key_that_is_not_for_the_token() {
     let cases = [
         // A curve means nothing in an RSA key.
         (json!({ "alg": null, "crv": "P-256" }), FORGED),
-        (json!({ "alg": "PS256" }), "the server's key k1: its alg PS256 is not the token's, RS256"),
+        (json!({ "alg": "PS256" }), "the server's key k1: its alg PS256 differs from the token's, RS256"),
     ];
     says_of_k1(&key, "RS256", &cases);
 }
@@ -366,7 +366,7 @@ fn names_of_several_keys_the_one_that_fits_the_token_best() {
     let keys = [same(&one.jwk()), with(same(&two.jwk()), json!({ "use": "enc" }))];
     assert_eq!(met(&keys, &json!({ "alg": "ES256", "kid": "k1" })), refused(FORGED));
     let keys = [same(&with(one.jwk(), json!({ "use": "enc" }))), same(&with(two.jwk(), json!({ "alg": "ES384" })))];
-    let other = "the server's key k1: its alg ES384 is not the token's, ES256";
+    let other = "the server's key k1: its alg ES384 differs from the token's, ES256";
     assert_eq!(met(&keys, &json!({ "alg": "ES256", "kid": "k1" })), refused(other));
 }
 
@@ -399,7 +399,7 @@ fn names_a_key_in_printable_characters_cut_and_without_a_secret() {
         (json!({ "kty": "k".repeat(201) }), format!("its kind {} is not for ES256", "k".repeat(200))),
         (
             with(Signer::new("k1").jwk(), json!({ "alg": "at-1-at-1" })),
-            "its alg [...] is not the token's, ES256".to_owned(),
+            "its alg [...] differs from the token's, ES256".to_owned(),
         ),
         (json!({ "kty": "OKP", "crv": "at-1-at-1" }), "its kind OKP [...] is not for ES256".to_owned()),
     ] {

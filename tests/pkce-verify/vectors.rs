@@ -24,7 +24,7 @@ const REASONS: [(&str, &str); 87] = [
     ("confusion-hs256-jwk", "header: alg: HMAC is not accepted, since whoever can verify it can also sign"),
     ("confusion-hs256-empty", "header: alg: HMAC is not accepted, since whoever can verify it can also sign"),
     ("alg-ps-as-rs", "signature: does not verify with the server's key"),
-    ("alg-jwk-mismatch", "the server's key r1: its alg RS512 is not the token's, RS256"),
+    ("alg-jwk-mismatch", "the server's key r1: its alg RS512 differs from the token's, RS256"),
     ("alg-rs-kid-ec", "the server's key e256: its kind EC P-256 is not for RS256"),
     ("hdr-jwk", "signature: does not verify with the server's key"),
     ("hdr-jku", "kid: no such signing key in the server's JWKS"),
