@@ -25,9 +25,9 @@ const OTHER: u32 = 65532;
 const ANOTHER: &str = "it came from another user of this machine";
 const CLOSED: &str = "its connection was closed before the response, so its user is not known";
 const ANOTHER_NOTE: &str =
-    "pkce-callback: note: a connection of another user of this machine was ignored; --any-user accepts it\n";
-const CLOSED_NOTE: &str = "pkce-callback: note: a connection that was closed before the response was ignored, since its \
-                           user is not known; --any-user accepts it\n";
+    "pkce-callback: note: ignored a connection of another user of this machine; --any-user accepts it\n";
+const CLOSED_NOTE: &str = "pkce-callback: note: ignored a connection that was closed before the response, since its user \
+                           is not known; --any-user accepts it\n";
 
 /// The hosts of a redirect URI, and the address to which a browser connects, the last one mapped to IPv4.
 const STACKS: [(&str, &str); 3] = [("127.0.0.1", "127.0.0.1"), ("[::1]", "::1"), ("127.0.0.1", "::ffff:127.0.0.1")];
@@ -355,7 +355,7 @@ fn accepts_whom_it_cannot_tell_apart_in_a_user_namespace() {
 
 #[test]
 fn ignores_another_user_of_its_own_user_namespace() {
-    if lacks_root() || lacks(&["unshare"]) || lacks_namespaces(&["-U"]) {
+    if lacks_root() || lacks(&["timeout", "unshare"]) || lacks_namespaces(&["-U"]) {
         return;
     }
     // The map is written from outside, as soon as there is a namespace.
@@ -363,7 +363,7 @@ fn ignores_another_user_of_its_own_user_namespace() {
         unshare -U sh -c 'until grep -q 65533 /proc/self/uid_map; do :; done; exec pkce-callback --no-browser' <&3 &
         until printf '0 0 1\\n65533 65533 1\\n' 2>&- >/proc/$!/uid_map; do :; done
         wait $!";
-    let start = || Login::of(command("sh").args(["-c", script]), &document(V4));
+    let start = || Login::of(command("timeout").args(["20", "sh", "-c", script]), &document(V4));
     assert_users(start, &[0, OTHER], &[ATTACKER]);
 }
 

@@ -1,4 +1,5 @@
-//! Whose a connection is: the system's table of TCP connections (Linux, proc(5)). RFC 8252 section 8.3.
+//! The user at the other end of a connection, by the system's table of TCP connections (Linux, proc(5)). RFC 8252
+//! section 8.3.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
@@ -33,20 +34,17 @@ enum Peer {
 
 impl Peers {
     /// This process's user and root. Root trusts the user of sudo, too, and in a user namespace all users outside of
-    /// it are one.
-    pub fn new() -> Peers {
+    /// it are one. `None` if the tables cannot tell: they cannot be read, or do not list our own sockets (those of an
+    /// emulated kernel may be empty).
+    pub fn of(sockets: &[TcpListener]) -> Option<Peers> {
         let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
         let sudo = environment::variable("SUDO_UID").filter(|_| effective.is_root());
         let sudo = sudo.and_then(|uid| uid.parse().ok());
         let users = [real.as_raw(), effective.as_raw(), 0].into_iter().chain(sudo).chain(user::overflow()).collect();
-        Peers { users, tables: tables().unwrap_or_default(), text: None, note: None }
-    }
-
-    /// Whether the tables can tell: they can be read, and list our own sockets (those of an emulated kernel may be empty).
-    pub fn know(&mut self, sockets: &[TcpListener]) -> bool {
-        let Some(text) = self.text() else { return false };
+        let mut peers = Peers { users, tables: tables().ok()?, text: None, note: None };
+        let text = peers.text()?;
         let listed = |address| text.contains(&format!(" {} ", hex(address, octets)));
-        sockets.iter().all(|socket| socket.local_addr().is_ok_and(listed))
+        sockets.iter().all(|socket| socket.local_addr().is_ok_and(listed)).then_some(peers)
     }
 
     /// Why the redirect on this connection is ignored, if it is. A browser keeps the connection until the response.
@@ -98,7 +96,7 @@ impl Peers {
     /// The tables, read once until they are forgotten, so that many connections do not delay the login; `None` if they
     /// cannot be read.
     fn text(&mut self) -> Option<&str> {
-        if self.text.is_none() && !self.tables.is_empty() {
+        if self.text.is_none() {
             let read = |table: &mut File, text: &mut String| table.rewind().and_then(|()| table.read_to_string(text));
             let mut text = String::new();
             self.tables.iter_mut().try_for_each(|table| read(table, &mut text).map(drop)).ok()?;
@@ -162,10 +160,10 @@ fn tables() -> io::Result<Vec<File>> {
 }
 
 const ANOTHER: &str = "it came from another user of this machine";
-const ANOTHER_NOTE: &str = "a connection of another user of this machine was ignored; --any-user accepts it";
+const ANOTHER_NOTE: &str = "ignored a connection of another user of this machine; --any-user accepts it";
 const CLOSED: &str = "its connection was closed before the response, so its user is not known";
 const CLOSED_NOTE: &str =
-    "a connection that was closed before the response was ignored, since its user is not known; --any-user accepts it";
+    "ignored a connection that was closed before the response, since its user is not known; --any-user accepts it";
 
 /// The states of Linux's tcp_states.h in which an end that has sent a request can be: established, or no more to send.
 const OPEN: [u8; 3] = [ESTABLISHED, 4, 5];
