@@ -8,6 +8,7 @@ use pkce_tools::Error;
 use pkce_tools::client::authentication::Caller;
 use pkce_tools::frame::{self, Output};
 use pkce_tools::process::arguments;
+use pkce_tools::process::descriptor::MAX_CHOSEN;
 use pkce_tools::stored::access_token::{self, Freshness};
 use pkce_tools::stored::bearer;
 use pkce_tools::stored::store::Name;
@@ -29,7 +30,7 @@ struct Args {
     #[arg(long, conflicts_with_all = ["command", "raw"])]
     header: bool,
     /// Pass the header to COMMAND on this descriptor instead of its standard input
-    #[arg(long, value_name = "N", requires = "command", value_parser = |text: &str| arguments::number(text, 3, 255))]
+    #[arg(long, value_name = "N", requires = "command", value_parser = |text: &str| arguments::number(text, 3, MAX_CHOSEN.into()))]
     fd: Option<u64>,
     #[command(flatten)]
     caller: Caller,

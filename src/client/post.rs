@@ -264,9 +264,10 @@ fn error_code(object: &Document) -> Option<String> {
 
 /// The credentials in a Basic header: form-encoded first, as they are sent, and as they are, as some servers read them.
 fn credentials(client_id: &str, secret: &str) -> [Zeroizing<String>; 2] {
-    let sent = basic(client_id, secret).trim_start_matches("Basic ").to_owned();
+    let header = basic(client_id, secret);
+    let sent = header.strip_prefix("Basic ").unwrap_or_default();
     let pair = Zeroizing::new(format!("{client_id}:{secret}"));
-    [Zeroizing::new(sent), Zeroizing::new(STANDARD.encode(pair.as_bytes()))]
+    [Zeroizing::new(sent.to_owned()), Zeroizing::new(STANDARD.encode(pair.as_bytes()))]
 }
 
 fn json(pairs: &[(&str, &str)]) -> Zeroizing<String> {

@@ -91,7 +91,9 @@ impl Connections {
     fn admit(&self, stream: TcpStream) -> Admitted<'_> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         while open.len() >= MAX_CONNECTIONS {
-            open.iter().find(|connection| connection.is_idle()).into_iter().for_each(|oldest| oldest.close());
+            if let Some(oldest) = open.iter().find(|connection| connection.is_idle()) {
+                oldest.close();
+            }
             let (still, _) = self.one_ended.wait_timeout(open, RETRY).unwrap_or_else(PoisonError::into_inner);
             open = still;
         }

@@ -48,5 +48,8 @@ fn is_of_descriptors(directory: &Path) -> bool {
     directory == Path::new("/dev/fd") || directory.file_name().is_some_and(|name| name == "fd") && is_own()
 }
 
+/// The highest descriptor that the user may choose for a program to read; the files of this process are above.
+pub const MAX_CHOSEN: u8 = 255;
+
 /// Links that lead to one another; Linux follows no more either.
 const MAX_LINKS: usize = 40;

@@ -30,8 +30,9 @@ impl NamedFile {
         let opened = File::options().read(true).custom_flags(flags).open(path);
         let opened = opened.and_then(|file| Ok((file.metadata()?.file_type(), file)));
         let (kind, file) = opened.map_err(|error| unreadable(subject, &error))?;
-        // Above the descriptors that --fd may name; where the limit is lower, it stays.
-        let file = rustix::io::fcntl_dupfd_cloexec(&file, 256).map_or(file, File::from);
+        // Where the limit is lower, it stays.
+        let above = i32::from(descriptor::MAX_CHOSEN) + 1;
+        let file = rustix::io::fcntl_dupfd_cloexec(&file, above).map_or(file, File::from);
         Ok(NamedFile { subject, is_pipe: kind.is_fifo() || file.is_terminal(), file })
     }
 
