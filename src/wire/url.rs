@@ -20,23 +20,30 @@ pub struct Url {
 pub struct InvalidUrl {
     wrong: &'static str,
     hint: Option<String>,
-    is_untrusted: bool,
+    reason: Reason,
+}
+
+#[derive(PartialEq)]
+enum Reason {
+    Malformed,
+    PlainHttp,
+    OtherSpelling,
 }
 
 impl InvalidUrl {
     /// A text that is not allowed for this reason.
     pub fn new(wrong: &'static str) -> InvalidUrl {
-        InvalidUrl { wrong, hint: None, is_untrusted: false }
+        InvalidUrl { wrong, hint: None, reason: Reason::Malformed }
     }
 
-    /// A URL that is one, but leads where no request may go.
-    fn untrusted(wrong: &'static str, hint: &str) -> InvalidUrl {
-        InvalidUrl { wrong, hint: Some(hint.to_owned()), is_untrusted: true }
+    /// A valid URL to which no request may be sent, for this reason.
+    fn untrusted(reason: Reason, wrong: &'static str, hint: &str) -> InvalidUrl {
+        InvalidUrl { wrong, hint: Some(hint.to_owned()), reason }
     }
 
     /// Whether the host is the reason: another spelling of an address.
     pub fn is_about_host(&self) -> bool {
-        self.wrong == OTHER_SPELLING
+        self.reason == Reason::OtherSpelling
     }
 
     /// Adds a hint: what to do about it.
@@ -58,7 +65,7 @@ impl InvalidUrl {
     }
 
     fn with_details(self, error: Error) -> Error {
-        let error = if self.is_untrusted { error.as_untrusted() } else { error };
+        let error = if self.reason == Reason::Malformed { error } else { error.as_untrusted() };
         match self.hint {
             Some(hint) => error.hint(hint),
             None => error,
@@ -85,7 +92,8 @@ impl Url {
             return Err(InvalidUrl::new("not an absolute URL with a host"));
         };
         if is_other_spelling(host) {
-            return Err(InvalidUrl::untrusted(OTHER_SPELLING, "for this machine, use 127.0.0.1, [::1] or localhost"));
+            let hint = "for this machine, use 127.0.0.1, [::1] or localhost";
+            return Err(InvalidUrl::untrusted(Reason::OtherSpelling, OTHER_SPELLING, hint));
         }
         let url = Url { text: text.to_owned(), uri, port };
         match url.uri.scheme_str() {
@@ -93,7 +101,7 @@ impl Url {
             Some("http") if url.is_local() => Ok(url),
             Some("http") => {
                 let hint = "for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
-                Err(InvalidUrl::untrusted(PLAIN_HTTP, hint))
+                Err(InvalidUrl::untrusted(Reason::PlainHttp, PLAIN_HTTP, hint))
             }
             _ => Err(InvalidUrl::new("must begin with https://")),
         }
