@@ -470,7 +470,8 @@ fn takes_no_secret_as_a_parameter() {
         "vp_token",
     ] {
         let output = run("pkce-url", &["--param", &format!("{name}=s3cret")], &document().to_string());
-        let message = format!("--param: {name}: a secret must not be an argument\nhint: see 'pkce-url --help'");
+        let wrong = "a secret must not be an argument, which other programs can read";
+        let message = format!("--param: {name}: {wrong}\nhint: see 'pkce-url --help'");
         assert_eq!(output, failure("pkce-url", 2, &message));
     }
     for name in ["id_token_hint", "login_hint", "client_assertion_type", "tokens", "codes", "Code"] {

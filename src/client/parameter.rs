@@ -10,7 +10,7 @@ pub fn parse(text: &str) -> Result<(String, String), String> {
         return Err("KEY must be visible ASCII characters".to_owned());
     }
     if SECRETS.contains(&name) {
-        return Err(format!("{name}: a secret must not be an argument"));
+        return Err(format!("{name}: a secret must not be an argument, which other programs can read"));
     }
     if value.chars().any(char::is_control) {
         return Err(format!("{name}: must not have control characters"));

@@ -1,4 +1,4 @@
-//! What the server remembers for a time, and no more than so much of it.
+//! Values that the server remembers: each for a time, 1,000 at most.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

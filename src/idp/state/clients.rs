@@ -108,8 +108,7 @@ pub const CLIENT_ID: &str = "pkce-tools";
 /// Its redirect URIs on this machine, with any port.
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"];
 
-/// How many clients are registered at most. Other servers refuse to register more, too, since a client that was
-/// forgotten could not sign in again.
+/// Maximum number of clients. More are refused, since a forgotten client could not sign in.
 const MAX_CLIENTS: usize = 1000;
 
 /// Maximum size of a client's redirect URIs in octets.

@@ -38,5 +38,5 @@ impl Logins {
     }
 }
 
-/// How long a page waits for a person; as long as the longest wait of pkce-callback that makes sense.
+/// How long a login page can be answered.
 const LIFETIME: Duration = Duration::from_secs(3600);
