@@ -201,22 +201,43 @@ fn of_this_machine_receive_the_redirect_whatever_their_letters() {
 
 #[test]
 fn of_a_test_network_are_reached_whatever_their_letters() {
+    let document = document();
     let own = |hosts: &str, url: &str| {
-        let document = changed(document(), &json!({ "issuer": url, "authorization_endpoint": url }));
-        finish(command("pkce-url").env("PKCE_HTTP_HOSTS", hosts), document.to_string().as_bytes()).status
+        let document = changed(document.clone(), &json!({ "issuer": url, "authorization_endpoint": url }));
+        finish(command("pkce-url").env("PKCE_HTTP_HOSTS", hosts), document.to_string().as_bytes())
     };
-    for (hosts, url, status) in [
-        ("keycloak:8080", "http://KEYCLOAK:8080/r", 0),
-        ("KeyCloak", "http://keycloak:8080/r", 0),
-        ("keycloak:80", "http://keycloak/r", 0),
-        ("keycloak:80", "http://keycloak:8080/r", 4),
-        ("[fd00::1]:8080", "http://[FD00:0::1]:8080/r", 0),
-        ("keycloak", "http://keycloak.:8080/r", 4),
-        ("0.0.0.0 [::]", "http://0.0.0.0/r", 4),
-        ("localhost.", "http://localhost./r", 4),
-        (", ,", "http://keycloak:8080/r", 4),
+    for (hosts, url) in [
+        ("keycloak:8080", "http://KEYCLOAK:8080/r"),
+        ("KeyCloak", "http://keycloak:8080/r"),
+        ("keycloak:80", "http://keycloak/r"),
+        ("[fd00::1]:8080", "http://[FD00:0::1]:8080/r"),
     ] {
-        assert_eq!(own(hosts, url), status, "{hosts} {url}");
+        let query = format!(
+            "response_type=code&client_id=cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A7%2Fcb&state=s\
+             &code_challenge={CHALLENGE}&code_challenge_method=S256"
+        );
+        let expected = changed(
+            document.clone(),
+            &json!({
+                "issuer": url, "authorization_endpoint": url, "authorization_url": format!("{url}?{query}"),
+                "nonce": null,
+            }),
+        );
+        let output = own(hosts, url);
+        assert_eq!((output.json(), output.status, output.stderr.as_str()), (expected, 0, ""), "{hosts} {url}");
+    }
+    let plain = "plain http is only allowed to this machine; use https\n\
+                 hint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
+    let other = &format!("{OTHER_SPELLING}\n{HINT}");
+    for (hosts, url, wrong) in [
+        ("keycloak:80", "http://keycloak:8080/r", plain),
+        ("keycloak", "http://keycloak.:8080/r", plain),
+        ("0.0.0.0 [::]", "http://0.0.0.0/r", other),
+        ("localhost.", "http://localhost./r", other),
+        (", ,", "http://keycloak:8080/r", plain),
+    ] {
+        let message = format!("authorization_endpoint: {wrong}");
+        assert_eq!(own(hosts, url), failure("pkce-url", 4, &message), "{hosts} {url}");
     }
 }
 

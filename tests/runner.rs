@@ -73,9 +73,12 @@ fn does_not_obey_a_message_about_a_redirect() {
     }
     let query = "error=access_denied&state=s&error_description=%23%23[error]a%0A::warning::b";
     talk(port, format!("GET /callback?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes());
-    let message = "pkce-callback: authorization endpoint: access_denied: # #[error]a : :warning::b";
+    let message = "authorization endpoint: access_denied: # #[error]a : :warning::b";
     let output = common::done(child);
-    assert_eq!((output.status, output.stderr.lines().last()), (1, Some(message)), "{output:?}");
+    let url = "https://id.example/a";
+    let said = format!("pkce-callback: to sign in, open this URL in a browser:\n{url}\n");
+    let expected = failure("pkce-callback", 1, message);
+    assert_eq!(output, Output { stderr: said + &expected.stderr, ..expected });
 }
 
 #[test]
