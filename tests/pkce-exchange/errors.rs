@@ -78,7 +78,7 @@ fn repeats_no_basic_header_without_its_padding() {
             let document = with(&server, json!({ "client_secret": secret }));
             let output = run("pkce-exchange", &[], &document.to_string());
             assert_eq!(server.requests()[0].header("Authorization"), Some(format!("Basic {sent}").as_str()));
-            let padding = &said[sent.trim_end_matches('=').len()..];
+            let padding = said.strip_prefix(sent.trim_end_matches('=')).unwrap();
             let message = format!("token endpoint: invalid_client: [...]{padding}");
             assert_eq!(output, failure("pkce-exchange", 1, &message));
         }

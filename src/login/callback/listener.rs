@@ -37,6 +37,8 @@ impl Listener {
             Ok(address) => vec![address],
             Err(_) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
         };
+        // Before a socket takes the last descriptor: without the tables, any user would be accepted.
+        let peers = (!any_user).then(Peers::new);
         let requested_port = redirect.port().unwrap_or(80);
         let mut tries = if requested_port == 0 { PORT_ATTEMPTS } else { 1 };
         let sockets = loop {
@@ -50,7 +52,7 @@ impl Listener {
                 Err(_) => {}
             }
         };
-        let peers = if any_user { None } else { Peers::of(&sockets) };
+        let peers = peers.and_then(|mut peers| peers.know(&sockets).then_some(peers));
         let port =
             sockets.iter().find_map(|socket| socket.local_addr().ok()).map_or(requested_port, |address| address.port());
         let authority = match redirect.port() {

@@ -34,17 +34,20 @@ enum Peer {
 
 impl Peers {
     /// This process's user and root. Root trusts the user of sudo, too, and in a user namespace all users outside of
-    /// it are one. `None` if the tables cannot tell: they cannot be read, or do not list our own sockets (those of an
-    /// emulated kernel may be empty).
-    pub fn of(sockets: &[TcpListener]) -> Option<Peers> {
+    /// it are one.
+    pub fn new() -> Peers {
         let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
         let sudo = environment::variable("SUDO_UID").filter(|_| effective.is_root());
         let sudo = sudo.and_then(|uid| uid.parse().ok());
         let users = [real.as_raw(), effective.as_raw(), 0].into_iter().chain(sudo).chain(user::overflow()).collect();
-        let mut peers = Peers { users, tables: tables().ok()?, text: None, note: None };
-        let text = peers.text()?;
+        Peers { users, tables: tables().unwrap_or_default(), text: None, note: None }
+    }
+
+    /// Whether the tables can tell: they can be read, and list our own sockets (those of an emulated kernel may be empty).
+    pub fn know(&mut self, sockets: &[TcpListener]) -> bool {
+        let Some(text) = self.text() else { return false };
         let listed = |address| text.contains(&format!(" {} ", hex(address, octets)));
-        sockets.iter().all(|socket| socket.local_addr().is_ok_and(listed)).then_some(peers)
+        sockets.iter().all(|socket| socket.local_addr().is_ok_and(listed))
     }
 
     /// Why the redirect on this connection is ignored, if it is. A browser keeps the connection until the response.
@@ -96,7 +99,7 @@ impl Peers {
     /// The tables, read once until they are forgotten, so that many connections do not delay the login; `None` if they
     /// cannot be read.
     fn text(&mut self) -> Option<&str> {
-        if self.text.is_none() {
+        if self.text.is_none() && !self.tables.is_empty() {
             let read = |table: &mut File, text: &mut String| table.rewind().and_then(|()| table.read_to_string(text));
             let mut text = String::new();
             self.tables.iter_mut().try_for_each(|table| read(table, &mut text).map(drop)).ok()?;
