@@ -45,12 +45,19 @@ case " $* " in *' --prompt'*) ;; *) set -- --prompt consent "$@" ;; esac
 
 # Records the result of a check: name, result, detail.
 result() {
-  jq -nc --arg check "$1" --arg result "$2" --arg detail "${3:-}" '$ARGS.named' >>"$directory/results"
+  printf '%s %s %s\n' "$1" "$2" "${3:-}" >>"$directory/results"
 }
 
 # The message of the step that failed, without the name of the tool.
 message() {
   sed -n '1s/^[a-z-]*: //p' "$directory/message"
+}
+
+# Exits if the options, the environment or the client cannot be used. What pkce-url and pkce-callback say was printed.
+must_be_usable() {
+  [ "$1" -eq 2 ] || return 0
+  cat "$directory/message" >&2
+  exit 2
 }
 
 # Whether the server refused the request of the step with this status. A user who cancels, a server that fails and a
@@ -101,19 +108,20 @@ finish() {
   done
   for check in S256_advertised login iss_sent id_token replay_refused plain_refused missing_challenge_refused \
     wrong_verifier_refused missing_verifier_refused rotation reuse_refused reuse_ends_the_grant revocation; do
-    grep -q "\"check\":\"$check\"" "$directory/results" || result "$check" not_checked "${1:-}"
+    grep -q "^$check " "$directory/results" || result "$check" not_checked "${1:-}"
   done
-  jq -rs --arg issuer "$issuer" --arg format "$format" '
+  jq -Rnr --arg issuer "$issuer" --arg format "$format" '
     def count($result): map(select(.result == $result)) | length;
     def padded($width): (. + " " * $width)[:$width];
+    [inputs / " " | { check: .[0], result: .[1], detail: .[2:] | join(" ") }] |
     if $format == "json" then
       { issuer: $issuer, passed: count("pass"), failed: count("fail"), not_offered: count("not_offered"),
         not_checked: count("not_checked"), checks: . }
     else
       .[] | (.result | gsub("_"; " ") | padded(13)) + (.check | gsub("_"; " ") | padded(27)) + .detail | sub(" +$"; "")
     end' "$directory/results"
-  ! jq -se 'any(.result == "fail")' "$directory/results" >/dev/null || exit 1
-  ! jq -se 'any(.result == "not_checked")' "$directory/results" >/dev/null || exit 3
+  ! grep -q '^[^ ]* fail ' "$directory/results" || exit 1
+  ! grep -q '^[^ ]* not_checked ' "$directory/results" || exit 3
   exit 0
 }
 
@@ -122,28 +130,33 @@ finish() {
 request() {
   filter=$1
   shift
-  pkce-gen "$directory/client.json" | pkce-url "$@" | jq -c "$filter" >"$directory/made" || return
-  if ! jq -e '.require_pushed_authorization_requests == true' "$directory/made" >/dev/null; then
-    mv "$directory/made" "$directory/request"
-  elif [ "$filter" = . ]; then
-    pkce-push <"$directory/made" >"$directory/request" 2>"$directory/message"
-  else
-    # pkce-push rejects a request without a challenge.
-    post pushed_authorization_request_endpoint '.authorization_url | split("?")[1]' <"$directory/made" || return
-    has_member request_uri || return
-    jq -c --slurpfile response "$directory/response" '.authorization_url =
-      "\(.authorization_endpoint)?client_id=\(.client_id | @uri)&request_uri=\($response[0].request_uri | @uri)"' \
-      "$directory/made" >"$directory/request"
-  fi
+  : >"$directory/message"
+  pkce-gen "$directory/client.json" | pkce-url "$@" >"$directory/correct" || return
+  case $filter,$must_push in
+    .,false) mv "$directory/correct" "$directory/request" ;;
+    .,true) pkce-push <"$directory/correct" >"$directory/request" 2>"$directory/message" ;;
+    *,false) jq -c "$filter" "$directory/correct" >"$directory/request" ;;
+    *)
+      # pkce-push rejects a request without a challenge.
+      jq -c "$filter" "$directory/correct" >"$directory/made" || return
+      post pushed_authorization_request_endpoint '.authorization_url | split("?")[1]' <"$directory/made" || return
+      has_member request_uri || return
+      jq -c --slurpfile response "$directory/response" '.authorization_url =
+        "\(.authorization_endpoint)?client_id=\(.client_id | @uri)&request_uri=\($response[0].request_uri | @uri)"' \
+        "$directory/made" >"$directory/request"
+      ;;
+  esac
 }
 
 # Posts a form, made from the document by a jq filter, to an endpoint. Codes and secrets are passed on standard input.
 post() {
   jq -r --arg endpoint "$1" --rawfile file "${PKCE_CLIENT_SECRET_FILE:-/dev/null}" '
     (.client_secret // ($file | rtrimstr("\n") | rtrimstr("\r"))) as $secret
+    | (.token_endpoint_auth_methods_supported // ["client_secret_basic"]) as $listed
     | (.token_endpoint_auth_method // if $secret == "" then "none"
-        elif .token_endpoint_auth_methods_supported | . == null or index("client_secret_basic")
-        then "client_secret_basic" else "client_secret_post" end) as $method
+        elif $listed | index("client_secret_basic") then "client_secret_basic"
+        elif $listed | index("client_secret_post") then "client_secret_post"
+        else "none" end) as $method
     | "url = \(.[$endpoint] | @json)", "data-raw = \('"$2"' | @json)",
       if $method == "client_secret_post" then "data-raw = \("client_secret=" + ($secret | @uri) | @json)"
       elif $method == "client_secret_basic" then "user = \("\(.client_id | @uri):\($secret | @uri)" | @json)"
@@ -161,11 +174,12 @@ post() {
 # Whether the response has this member. Without it, a status 4xx is a refusal, whatever its body: some servers send a
 # sentence, and some nothing. A client that must wait (408, 425, 429) was not refused.
 has_member() {
-  ! jq -e --arg member "$1" 'has($member)' "$directory/response" >/dev/null 2>&1 || [ ! -s "$directory/response" ] ||
+  if [ -s "$directory/response" ] && jq -e --arg member "$1" 'has($member)' "$directory/response" >/dev/null 2>&1; then
     return 0
-  answered=$(cat "$directory/response_status")
-  echo "curl: the server responded with $answered without $1" >"$directory/message"
-  case $answered in
+  fi
+  response_status=$(cat "$directory/response_status")
+  echo "curl: the response ($response_status) has no $1" >"$directory/message"
+  case $response_status in
     408 | 425 | 429) return 3 ;;
     4??) ;;
     *) return 4 ;;
@@ -194,6 +208,7 @@ code() {
     grep '^pkce-callback: authorization endpoint: ' "$directory/heard" >"$directory/message" || :
   fi
   case $ended in
+    2) : >"$directory/message" ;;
     3) echo 'pkce-callback: no redirect came' >"$directory/message" ;;
     4) echo 'pkce-callback: the redirect failed a check' >"$directory/message" ;;
   esac
@@ -280,10 +295,7 @@ unprotected() {
 
 status=0
 pkce-discover "$issuer" >"$directory/idp.json" 2>"$directory/message" || status=$?
-if [ "$status" -eq 2 ]; then
-  cat "$directory/message" >&2
-  exit 2
-fi
+must_be_usable "$status"
 succeeded discovery "$status"
 [ "$status" -eq 0 ] || finish 'no metadata was found'
 
@@ -293,8 +305,9 @@ else
   result S256_advertised fail 'code_challenge_methods_supported does not list it'
 fi
 
-# A pushed request must specify its port.
-if jq -e '.require_pushed_authorization_requests == true' "$directory/idp.json" >/dev/null; then
+must_push=$(jq '.require_pushed_authorization_requests == true' "$directory/idp.json")
+if $must_push; then
+  # A pushed request must specify its port.
   port=$(jq -n 'now * 1000000 % 20000 + 10000 | floor')
   case " $* " in *' --redirect-uri'*) ;; *) set -- --redirect-uri "http://127.0.0.1:$port/callback" "$@" ;; esac
 fi
@@ -313,7 +326,7 @@ fi
 # A correct login. If it fails, the others will too.
 status=0
 { request . "$@" && code 'a correct request' && exchange code tokens; } || status=$?
-[ "$status" -ne 2 ] || exit 2
+must_be_usable "$status"
 case $(message) in
   *': invalid_scope'*)
     result login fail "$(message); set PKCE_SCOPE to scopes that the server grants to this client"

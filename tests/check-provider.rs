@@ -6,6 +6,7 @@ mod common;
 mod terminal;
 
 use std::collections::{HashMap, HashSet};
+use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::{
-    Output, Server, command, finish, json_response, lacks, new_directory, response, root, run, write_program,
+    Output, Server, changed, command, finish, json_response, lacks, new_directory, response, root, run, write_program,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -43,7 +44,12 @@ fn script() -> String {
 
 /// Checks a pkce-idp with these faults, by this shell with its options; `before` is done first.
 fn checked(shell: &str, faults: &[&str], before: &str) -> Output {
-    let line = format!("{before} {shell} '{}' \"$PKCE_ISSUER\"", script());
+    checked_with(shell, faults, before, "")
+}
+
+/// The same with an option of pkce-url.
+fn checked_with(shell: &str, faults: &[&str], before: &str, option: &str) -> Output {
+    let line = format!("{before} {shell} '{}' \"$PKCE_ISSUER\" {option}", script());
     let mut idp = command("pkce-idp");
     idp.arg("--auto-approve").args(faults.iter().flat_map(|fault| ["--fault", fault]));
     finish(idp.args(["--", "sh", "-c", &line]), b"")
@@ -87,9 +93,7 @@ fn finds_what_a_server_is_lax_about() {
     }
     let none = "no refresh token was issued";
     let same = "the refresh token is not replaced";
-    let without = |status| {
-        format!("not checked: missing verifier refused the server responded with {status} without access_token")
-    };
+    let without = |status| format!("not checked: missing verifier refused the response ({status}) has no access_token");
     let mut lax: HashSet<String> = run("pkce-idp", &["--list-faults"], "")
         .stdout
         .lines()
@@ -385,6 +389,57 @@ fn says_how_it_is_called() {
 }
 
 #[test]
+fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let directory = new_directory();
+    let file = directory.path().join("secret").display().to_string();
+    std::fs::write(&file, "s3cret\n").unwrap();
+    // What a tool itself says about a server that lists no method to send the secret, as pkce-idp does.
+    let says = |tool: &str| {
+        let url = "http://127.0.0.1:1/";
+        let document = json!({
+            "issuer": url, "token_endpoint": url, "pushed_authorization_request_endpoint": url, "client_id": "cli",
+            "code": "c0de", "code_verifier": "v".repeat(43), "redirect_uri": "http://127.0.0.1:7/callback",
+            "authorization_endpoint": url, "authorization_url": format!("{url}?client_id=cli&code_challenge=c"),
+            "token_endpoint_auth_methods_supported": ["none"],
+        });
+        let output = finish(command(tool).env("PKCE_CLIENT_SECRET_FILE", &file), document.to_string().as_bytes());
+        assert!(output.status == 2 && output.stderr.contains("client_secret_post"), "{output:?}");
+        output.stderr
+    };
+    let secret = format!("PKCE_CLIENT_SECRET_FILE='{file}'");
+    let login = "check-provider: login 1: a correct request\n";
+    let open = "pkce-callback: to sign in, open this URL in a browser:\n";
+    for (faults, before, option, expected) in [
+        (&[][..], secret.as_str(), "", format!("{login}{open}{}", says("pkce-exchange"))),
+        (&["metadata-pushed"], &secret, "", says("pkce-push")),
+        (
+            &[],
+            "",
+            "--param code_verifier=v",
+            "pkce-url: --param: code_verifier: a secret must not be an argument\nhint: see 'pkce-url --help'\n"
+                .to_owned(),
+        ),
+        (
+            &[],
+            "",
+            "--redirect-uri https://127.0.0.1/callback",
+            format!(
+                "{login}pkce-callback: redirect_uri: https, so pkce-callback cannot listen there\n\
+                 hint: use --paste to paste the address that the browser was redirected to\n"
+            ),
+        ),
+    ] {
+        let output = checked_with("dash", faults, before, option);
+        let said = output.stderr.lines().filter(|line| !line.starts_with("http"));
+        let said: String = said.map(|line| format!("{line}\n")).collect();
+        assert_eq!((output.status, output.stdout.as_str(), said), (2, "", expected), "{faults:?} {option}");
+    }
+}
+
+#[test]
 fn shows_no_secret_with_a_trace_and_leaves_nothing_behind() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
@@ -455,8 +510,8 @@ struct State {
     number: usize,
 }
 
-/// A server that behaves so; `elsewhere` is what the responses of one name.
-fn peer(peer: Peer, elsewhere: String) -> Server {
+/// A server that behaves so, with more metadata; `elsewhere` is what the responses of one name.
+fn peer(peer: Peer, elsewhere: String, more: Value) -> Server {
     let state = Mutex::new(State::default());
     Server::start(move |seen| {
         let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
@@ -465,11 +520,14 @@ fn peer(peer: Peer, elsewhere: String) -> Server {
         let base = format!("http://{}", seen.header("Host").unwrap());
         let mut state = state.lock().unwrap();
         match path {
-            "/.well-known/openid-configuration" => json_response(&json!({
-                "issuer": base, "authorization_endpoint": format!("{base}/authorize"),
-                "token_endpoint": format!("{base}/token"), "revocation_endpoint": format!("{base}/revoke"),
-                "code_challenge_methods_supported": ["S256"],
-            })),
+            "/.well-known/openid-configuration" => {
+                let metadata = json!({
+                    "issuer": base, "authorization_endpoint": format!("{base}/authorize"),
+                    "token_endpoint": format!("{base}/token"), "revocation_endpoint": format!("{base}/revoke"),
+                    "code_challenge_methods_supported": ["S256"],
+                });
+                json_response(&changed(metadata, &more))
+            }
             "/authorize" => {
                 let back = match pairs.get("code_challenge_method").map(String::as_str) {
                     Some("S256") => {
@@ -557,6 +615,40 @@ fn refreshed(state: &mut State, peer: Peer, token: &str) -> Vec<u8> {
     json_response(&json!({ "access_token": "t0ken", "token_type": "Bearer", "refresh_token": next }))
 }
 
+/// The script, at such a server.
+fn checking(server: &Server) -> Command {
+    let mut dash = command("dash");
+    dash.arg(script()).arg(server.url("")).env("PKCE_CLIENT_ID", "cli").env("PKCE_SCOPE", "offline_access");
+    dash.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
+    dash
+}
+
+#[test]
+fn sends_a_client_secret_in_each_request_as_the_server_lists_it() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let directory = new_directory();
+    let file = directory.path().join("secret");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    for (more, is_basic) in [
+        (json!({}), true),
+        (json!({ "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"] }), true),
+        (json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_post"] }), false),
+    ] {
+        let server = peer(Peer::PocketId, String::new(), more);
+        let output = finish(checking(&server).env("PKCE_CLIENT_SECRET_FILE", &file), b"");
+        assert_eq!(output.status, 0, "{output:?}");
+        let seen = server.requests();
+        let posted: Vec<_> = seen.iter().filter(|seen| seen.method == "POST").collect();
+        assert!(posted.iter().any(|seen| seen.body.contains("c0de") && !seen.body.contains("code_verifier")));
+        for seen in posted {
+            let basic = is_basic.then_some("Basic Y2xpOnMzY3JldA==");
+            assert_eq!((seen.header("Authorization"), seen.body.contains("client_secret=s3cret")), (basic, !is_basic));
+        }
+    }
+}
+
 #[test]
 fn judges_servers_that_refuse_in_their_own_way() {
     if lacks(&["curl", "dash", "jq"]) {
@@ -605,11 +697,8 @@ fn judges_servers_that_refuse_in_their_own_way() {
             let not_offered = &not_offered;
             scope.spawn(move || {
                 let elsewhere = Server::start(|_| response(200, "", ""));
-                let server = peer(kind, elsewhere.url("/steered"));
-                let mut dash = command("dash");
-                dash.arg(script()).arg(server.url("")).env("PKCE_CLIENT_ID", "cli").env("PKCE_SCOPE", "offline_access");
-                dash.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
-                let output = finish(&mut dash, b"");
+                let server = peer(kind, elsewhere.url("/steered"), json!({}));
+                let output = finish(&mut checking(&server), b"");
                 let expected = [not_offered.to_vec(), found].concat();
                 assert_eq!((output.status, others(&output)), (status, expected), "{kind:?}: {output:?}");
                 assert_eq!(elsewhere.requests().len(), 0, "{kind:?}");
