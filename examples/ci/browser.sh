@@ -41,10 +41,12 @@ origin() {
 # Where the password is sent, and nowhere else.
 trusted=$(printf '%s\n' "${TEST_ACCOUNT_ORIGIN:-$1}" | origin)
 port='(:[0-9]+)?'
+# As PKCE_HTTP_HOSTS may name it: with the port, 80 if missing, or without, which allows every port.
+named=$(printf '%s\n' "$trusted" | sed '/:[0-9]*$/!s/$/:80/')
 printf '%s\n' "$trusted" |
   grep -Eqx "https://([a-z0-9._-]+|\[[0-9a-f:.]+\])$port|http://(127(\.[0-9]+){3}|localhost|\[::1\])$port" ||
-  printf '%s\n' "${PKCE_HTTP_HOSTS:-}" | tr ', ' '\n\n' |
-  sed -n 's,..*,http://&,p' | grep -Fqx -e "$trusted" -e "${trusted%:*}" ||
+  printf '%s\n' "${PKCE_HTTP_HOSTS:-}" | tr 'A-Z, ' 'a-z\n\n' |
+  sed -n 's,..*,http://&,p' | grep -Fqx -e "$named" -e "${named%:*}" ||
   fail 'URL: must be https, or on this machine, for a password to be sent there'
 
 # Fetches what the curl config on standard input says. No argument list contains a code, a name or a password.

@@ -304,20 +304,28 @@ fn sends_the_password_to_another_origin_that_is_named() {
     if lacks(&["curl", "dash"]) {
         return;
     }
-    let login = Server::start(|seen| match seen.method.as_str() {
-        "POST" => redirect(303, "http://127.0.0.1:1/callback?code=c"),
+    let callback = Server::start(|_| response(200, "text/html", ""));
+    let back = callback.url("/callback");
+    let to = format!("{back}?code=c");
+    let login = Server::start(move |seen| match seen.method.as_str() {
+        "POST" => redirect(303, &to),
         _ => password_form("/login"),
     });
     let at = login.url("/page");
     let server = Server::start(move |_| redirect(302, &at));
-    let url = server.url("/start?redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fcallback");
     let origin = login.url("/");
-    open("dash", &url, &[("TEST_ACCOUNT_ORIGIN", &origin)]);
-    assert!(got_password(&login) && !got_password(&server));
+    let output = open("dash", &server.url(&format!("/start?redirect_uri={back}")), &[("TEST_ACCOUNT_ORIGIN", &origin)]);
+    assert_eq!(output, Output { status: 0, stdout: String::new(), stderr: String::new() });
+    assert!(got_password(&login) && !got_password(&server) && !got_password(&callback));
+    assert_eq!(callback.requests().iter().map(|seen| seen.target.as_str()).collect::<Vec<_>>(), ["/callback?code=c"]);
     // The origin of the authorization URL is then another one.
     let own = Server::start(|_| password_form("/login"));
     let output = open("dash", &own.url("/start"), &[("TEST_ACCOUNT_ORIGIN", &origin)]);
-    assert_eq!(output.status, 1);
+    let message = format!(
+        "browser: page 1: the form is not at {} (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)\n",
+        login.url("")
+    );
+    assert_eq!(output, Output { status: 1, stdout: String::new(), stderr: message });
     assert!(!got_password(&own));
 }
 
@@ -345,9 +353,29 @@ fn sends_no_password_without_https_but_to_this_machine() {
             assert_eq!((output.status, output.stderr.as_str()), (1, message), "{shell} {url}");
         }
         // A test network, as for the tools: here, the name does not resolve.
-        for hosts in ["id.invalid:81", "a,id.invalid"] {
-            let output = open(shell, "http://id.invalid:81/authorize", &[("PKCE_HTTP_HOSTS", hosts)]);
-            assert!(output.stderr.starts_with("curl: (6)"), "{output:?}");
+        for (hosts, url, looked_up) in [
+            ("id.invalid:81", "http://id.invalid:81/authorize", Some("id.invalid")),
+            ("a,id.invalid", "http://id.invalid:81/authorize", Some("id.invalid")),
+            ("a id.invalid", "http://id.invalid/authorize", Some("id.invalid")),
+            ("ID.Invalid:81", "http://id.invalid:81/authorize", Some("id.invalid")),
+            ("id.invalid:81", "http://ID.INVALID:81/authorize", Some("ID.INVALID")),
+            ("id.invalid:80", "http://id.invalid/authorize", Some("id.invalid")),
+            ("id.invalid:80", "http://id.invalid:80/authorize", Some("id.invalid")),
+            ("id.invalid:80", "http://id.invalid:81/authorize", None),
+            ("id.invalid:81", "http://id.invalid/authorize", None),
+            ("[fd00::1]:80", "http://[fd00::1]:81/authorize", None),
+            ("[fd00::1]", "http://[fd00::1]:81@id.invalid/", None),
+            ("id.invalid", "http://id.invalid.example:81/", None),
+            ("id.invalid", "http://id.invalid./", None),
+            ("id.invalid", "http://id.invalid:81:81/", None),
+            (", ,", "http://id.invalid/authorize", None),
+        ] {
+            let output = open(shell, url, &[("PKCE_HTTP_HOSTS", hosts)]);
+            let expected = match looked_up {
+                Some(name) => (6, format!("curl: (6) Could not resolve host: {name}\n")),
+                None => (1, message.to_owned()),
+            };
+            assert_eq!((output.status, output.stderr), expected, "{shell} {hosts} {url}");
         }
     }
 }
@@ -358,7 +386,9 @@ fn takes_a_url_as_it_is() {
         return;
     }
     let server = Server::start(|_| password_form("/login{1,2}[3-4]"));
-    open("dash", &server.url("/start[1-2]{a,b}\n-o/dev/null"), &[]);
+    let output = open("dash", &server.url("/start[1-2]{a,b}\n-o/dev/null"), &[]);
+    let message = "browser: page 2: the same form came back (wrong name or password?)\n";
+    assert_eq!(output, Output { status: 1, stdout: String::new(), stderr: message.to_owned() });
     let targets: Vec<String> = server.requests().into_iter().map(|seen| seen.target).collect();
     assert_eq!(targets.len(), 2, "{targets:?}");
     assert!(targets[0].starts_with("/start[1-2]{a,b}-o"), "{targets:?}");
