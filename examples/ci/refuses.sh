@@ -35,31 +35,41 @@ revoke() {
   pkce-revoke <"$1" >/dev/null 2>&1 || echo 'refuses: note: the tokens could not be revoked' >&2
 }
 
-# Runs an exchange that must be refused: status 1 and 5 mean a refusal.
+# Runs an exchange that must be refused.
 exchange() {
   status=0
   pkce-exchange >"$directory/tokens" 2>"$directory/message" || status=$?
 }
 
+# Whether the server refused the request of the step with this status: the rule of ../check-provider.sh. A response that
+# is lost, and a server that failed, are not a refusal.
+is_refusal() {
+  case "$1 $(sed -n 1p "$directory/message")" in
+    *' the server responded with 408'* | *' the server responded with 425'* | *' server_error'* | \
+      *' temporarily_unavailable'* | *' slow_down'*)
+      false
+      ;;
+    *' the server responded with 4'*' without an OAuth error'*) ;;
+    *'may be spent') false ;;
+    1\ * | 5\ *) ;;
+    *) false ;;
+  esac
+}
+
 accepted=0
 judge() {
-  # A lost response, or a server that failed, is not a refusal.
-  if [ "$status" -eq 5 ] && grep 'may be spent$' "$directory/message" | grep -qv ' the server responded with 4'; then
-    status=3
+  if [ "$status" -eq 0 ]; then
+    echo "refuses: the server accepted $1" >&2
+    accepted=1
+    revoke "$directory/tokens"
+  elif is_refusal "$status"; then
+    echo "refused: $1"
+  else
+    cat "$directory/message" >&2
+    echo "refuses: $1: could not be checked" >&2
+    # Status 1 means that a request was accepted, and 5 that another login is needed; here it is to try again.
+    case $status in 1 | 5) exit 3 ;; *) exit "$status" ;; esac
   fi
-  case $status in
-    1 | 5) echo "refused: $1" ;;
-    0)
-      echo "refuses: the server accepted $1" >&2
-      accepted=1
-      revoke "$directory/tokens"
-      ;;
-    *)
-      cat "$directory/message" >&2
-      echo "refuses: $1: could not be checked" >&2
-      exit "$status"
-      ;;
-  esac
 }
 
 login "$@"
@@ -83,13 +93,16 @@ jq -r '{grant_type: "authorization_code", client_id, code, redirect_uri} | to_en
   ) || status=3
 if [ "$status" -eq 0 ]; then
   echo 'refuses: token endpoint: the response has neither tokens nor a refusal of the code' >"$directory/message"
-  # A status 4xx is a refusal, whatever its body, unless the client was refused or must wait.
+  # A status 4xx is a refusal, whatever its body, unless the client must wait or the server failed. invalid_client proves
+  # nothing here: curl does not authenticate, so a client with a secret is refused with any verifier.
   status=$(
     jq -n --rawfile text "$directory/response" --rawfile http "$directory/response_status" '
       ($text | fromjson? // {} | objects // {}) as $response
       | if $response | has("access_token") then 0
-        elif $response.error == "invalid_client" or ($http | IN("408", "425", "429")) then 4
-        elif $http | startswith("4") then 1 else 4 end' 2>/dev/null
+        elif $response.error | IN("server_error", "temporarily_unavailable", "slow_down") then 3
+        elif $http | IN("408", "425", "429") or startswith("5") then 3
+        elif ($http | startswith("4")) and $response.error != "invalid_client" then 1
+        else 4 end' 2>/dev/null
   ) || status=4
   # Nothing else in the response may say where the tokens are sent to be revoked.
   jq -cs '.[0] + (.[1] | with_entries(select(.key | IN("access_token", "refresh_token", "token_type"))))' \

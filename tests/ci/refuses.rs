@@ -44,8 +44,15 @@ fn provider_with(fault: &'static str, more: Value) -> Server {
                         return response(400, "application/json", "{\"error\":\"Invalid code verifier\"}");
                     }
                     None if fault == "busy" => return response(429, "", ""),
+                    None if fault == "failing" => return response(503, "", ""),
+                    None if fault == "slow" => return response(400, "application/json", "{\"error\":\"slow_down\"}"),
                     None if fault == "html" => return response(200, "text/html", "<p>Sign in first"),
                     Some(_) if fault == "broken" => return response(500, "", ""),
+                    Some(_) if fault == "late" => return response(408, "", ""),
+                    Some(_) if fault == "early" => return response(425, "", ""),
+                    Some(_) if fault == "confused" => {
+                        return response(400, "application/json", "{\"error\":\"server_error\"}");
+                    }
                     None => fault == "missing",
                     Some(sent) => sent == challenge || fault == "wrong",
                 };
@@ -172,21 +179,30 @@ fn says_where_a_check_cannot_be_made() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    for odd in ["confidential", "busy", "html"] {
+    for (odd, status) in [("confidential", 4), ("html", 4), ("busy", 3), ("failing", 3), ("slow", 3)] {
         let output = refuses("dash", &provider(odd));
         let message = [
             "refuses: token endpoint: the response has neither tokens nor a refusal of the code",
             "refuses: a missing verifier: could not be checked",
         ];
-        assert_eq!((output.status, said(&output)), (4, message.to_vec()), "{odd}: {output:?}");
+        assert_eq!((output.status, said(&output)), (status, message.to_vec()), "{odd}: {output:?}");
     }
-    // A server that fails has refused nothing.
-    let output = refuses("bash", &provider("broken"));
-    let message = [
-        "pkce-exchange: token endpoint: the server responded with 500; the code may be spent",
-        "refuses: a wrong verifier: could not be checked",
-    ];
-    assert_eq!((output.status, said(&output), output.stdout.as_str()), (3, message.to_vec(), ""), "{output:?}");
+    // A server that fails, or that lets the client wait, has refused nothing.
+    for (odd, message) in [
+        ("broken", "the server responded with 500; the code may be spent"),
+        ("late", "the server responded with 408 without an OAuth error; the code may be spent"),
+        ("early", "the server responded with 425 without an OAuth error; the code may be spent"),
+        ("confused", "server_error"),
+    ] {
+        let output = refuses("bash", &provider(odd));
+        let message = format!("pkce-exchange: token endpoint: {message}");
+        let said_last = "refuses: a wrong verifier: could not be checked";
+        assert_eq!(
+            (output.status, said(&output), output.stdout.as_str()),
+            (3, vec![&*message, said_last], ""),
+            "{odd}"
+        );
+    }
     // Nobody listens there: what a server that is down looks like.
     let mut nowhere = provider("none");
     nowhere.port = 1;
