@@ -6,6 +6,7 @@ mod common;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use base64::Engine;
@@ -530,18 +531,25 @@ fn refuses_a_request_that_would_take_too_much_memory() {
 fn ends_a_request_that_comes_one_octet_at_a_time() {
     let idp = Idp::start(&[]);
     let head = format!("POST /token HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: 1000\r\n\r\n", idp.port);
-    for begun in [head.as_str(), "GET /"] {
-        let mut stream = TcpStream::connect(("127.0.0.1", idp.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        stream.write_all(begun.as_bytes()).unwrap();
-        // No pause is longer than a fifth of a second, so a server that bounds only the pauses would never end this.
-        let ended = (0..300).any(|_| {
-            let sent = stream.write_all(b"x").is_ok();
-            let waiting = |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-            !sent || !stream.read(&mut [0; 64]).is_err_and(|error| waiting(&error))
-        });
-        assert!(ended, "{begun}");
-    }
+    thread::scope(|scope| {
+        for begun in [head.as_str(), "GET /"] {
+            let port = idp.port;
+            scope.spawn(move || {
+                let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+                stream.write_all(begun.as_bytes()).unwrap();
+                // No pause is longer than a fifth of a second, so a server that bounds only the pauses would receive
+                // these octets, which are less than the whole request.
+                let ended = (0..300).any(|_| {
+                    let sent = stream.write_all(b"x").is_ok();
+                    let waiting =
+                        |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                    !sent || !stream.read(&mut [0; 64]).is_err_and(|error| waiting(&error))
+                });
+                assert!(ended, "{begun}");
+            });
+        }
+    });
 }
 
 #[test]

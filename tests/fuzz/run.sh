@@ -46,8 +46,6 @@ fuzz() {
     -rss_limit_mb=4096 -max_len=65536 -len_control=200 -print_final_stats=1 -artifact_prefix="$directory/$1/found/" \
     -max_total_time="${FUZZ_SECONDS:-600}" >"$directory/$1/log" 2>&1
 }
-status=0
-names=()
 export -f fuzz
 export fuzz directory
 status=0
