@@ -121,6 +121,7 @@ impl Runner {
         let mut environment = environment;
         environment.push(("BUILT".to_owned(), format!("{at}/built")));
         environment.push(("RUNNER_TEMP".to_owned(), format!("{at}/temp")));
+        environment.push(("TMPDIR".to_owned(), format!("{at}/temp")));
         environment.push(("GITHUB_ENV".to_owned(), format!("{at}/env")));
         environment.push(("GITHUB_PATH".to_owned(), format!("{at}/path")));
         Runner { directory, environment }
