@@ -93,8 +93,8 @@ jq -r '{grant_type: "authorization_code", client_id, code, redirect_uri} | to_en
   ) || status=3
 if [ "$status" -eq 0 ]; then
   echo 'refuses: token endpoint: the response has neither tokens nor a refusal of the code' >"$directory/message"
-  # A status 4xx is a refusal, whatever its body, unless the client must wait or the server failed. invalid_client proves
-  # nothing here: curl does not authenticate, so a client with a secret is refused with any verifier.
+  # A status 4xx is a refusal, whatever its body, unless the client must wait or the server failed. invalid_client is
+  # none here: curl does not authenticate, so a client with a secret would be refused with the right verifier too.
   status=$(
     jq -n --rawfile text "$directory/response" --rawfile http "$directory/response_status" '
       ($text | fromjson? // {} | objects // {}) as $response
