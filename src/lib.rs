@@ -5,7 +5,7 @@
 //! | room | holds |
 //! |---|---|
 //! | `bin` | one file per tool: its options and one step |
-//! | [`frame`] | what surrounds a step: the seven verbs, standard input and output, failures |
+//! | [`frame`] | what surrounds a step: the eight verbs, standard input and output, failures |
 //! | [`idp`] | pkce-idp, the authorization server for testing |
 //! | [`stored`] | the store, and what is handed out of it |
 //! | [`login`] | the steps of a login |

@@ -942,6 +942,19 @@ fn gives_its_command_the_descriptors_of_the_caller_and_the_default_action_of_a_b
 }
 
 #[test]
+fn gives_its_command_the_descriptor_of_the_client_secret_which_its_tools_hide() {
+    let directory = new_directory();
+    std::fs::write(directory.path().join("secret"), "s3cret\n").unwrap();
+    let script = "exec 5<secret; export PKCE_CLIENT_SECRET_FILE=/dev/fd/5; pkce-idp -- sh -c '
+        cat <&5
+        PKCE_HOME=$PWD/store PKCE_SEAL=\"(cat <&5) 2>/dev/null >seen; cat\" pkce-store work && cat seen'";
+    let mut shell = command("bash");
+    shell.args(["-c", script]).current_dir(directory.path());
+    let output = finish(&mut shell, b"{\"token_endpoint\":\"https://id.example/token\"}");
+    assert_eq!(output, Output { status: 0, stdout: "s3cret\n".to_owned(), stderr: String::new() });
+}
+
+#[test]
 fn says_which_port_is_taken() {
     let idp = Idp::start(&[]);
     let output = run("pkce-idp", &["--port", &idp.port.to_string()], "");

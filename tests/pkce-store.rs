@@ -838,6 +838,21 @@ fn runs_no_command_and_takes_no_lock_before_the_document_is_there() {
 }
 
 #[test]
+fn hides_the_descriptor_of_the_client_secret_from_the_commands_and_no_other() {
+    let home = Home::new();
+    home.store(DOCUMENT);
+    fs::write(home.root.path().join("secret"), "s3cret\n").unwrap();
+    // Says what it can read, and filters.
+    let seal = "for n in 5 6; do cat <&$n; done >>seen 2>/dev/null; cat";
+    let script = format!(
+        "exec 5<secret 6< <(echo other); export PKCE_CLIENT_SECRET_FILE=/dev/fd/5 PKCE_SEAL='{seal}' PKCE_OPEN='{seal}'
+         pkce-store work && cat seen && rm seen && exec 5<secret 6< <(echo again) && pkce-load work && cat seen"
+    );
+    let stdout = format!("other\n{DOCUMENT}again\n");
+    assert_eq!(home.bash(&script), Output { stdout, ..success() });
+}
+
+#[test]
 fn has_every_file_go_through_the_commands() {
     let home = Home::new();
     let sealed = |tool: &str, args: &[&str], seal: &str, open: &str| {

@@ -937,6 +937,17 @@ fn closes_the_descriptor_of_the_secret_for_the_command_and_no_other() {
         assert_eq!(open("", &format!("--client-secret-file {path} --fd 9")), "6\n7\n9\n", "{path}");
         assert_eq!(open("", &format!("--client-secret-file {path} --refresh")), "6\n7\n", "{path}");
     }
+    if fs::exists("/proc/self/fd").unwrap() {
+        // The descriptor of the shell, from which this one is inherited, itself and by a link.
+        for path in ["/proc/$BASHPID/fd/5", "/proc/$BASHPID/task/$BASHPID/fd/5", "to_shell"] {
+            let link = "ln -sf /proc/$BASHPID/fd/5 to_shell;";
+            assert_eq!(open(link, &format!("--client-secret-file {path}")), "6\n7\n", "{path}");
+            assert_eq!(open(&format!("{link} PKCE_CLIENT_SECRET_FILE={path}"), ""), "6\n7\n", "{path}");
+        }
+        // Another file has this number here.
+        let other = "exec 8<secret; ln -sf /proc/$BASHPID/fd/8 to_shell; exec 9</dev/null;";
+        assert_eq!(open(other, "--client-secret-file to_shell 8</dev/null"), "5\n6\n7\n8\n9\n");
+    }
     // What the option overrides is named all the same.
     assert_eq!(open("PKCE_CLIENT_SECRET_FILE=/dev/fd/5", "--client-secret-file /dev/fd/6"), "7\n");
     // Of a pipe that was not needed, the command could read the secret.

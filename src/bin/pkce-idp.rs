@@ -47,7 +47,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    frame::service(|args: &Args| args.list_faults, step)
+    frame::host(|args: &Args| args.list_faults, step)
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {

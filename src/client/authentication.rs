@@ -48,10 +48,6 @@ impl Caller {
 
     fn open_secret(&self) -> Result<(), Error> {
         let variable = environment::variable(SECRET_FILE_VARIABLE);
-        if let Some(file) = &variable {
-            // Even if the option names another file.
-            descriptor::close_on_exec(Path::new(file));
-        }
         let (subject, file) = match (&self.client_secret_file, &variable) {
             (Some(file), _) => ("--client-secret-file", file.as_path()),
             (None, Some(file)) => (SECRET_FILE_VARIABLE, Path::new(file)),
@@ -69,6 +65,14 @@ impl Caller {
         self.open_secret()?;
         let Some(file) = self.secret_file.get() else { return Ok(None) };
         file.lock().unwrap_or_else(PoisonError::into_inner).line(deadline).map(Some)
+    }
+}
+
+/// Keeps the secret from the programs that this process starts, where the environment names a descriptor. It does so for
+/// the whole pipeline, so the tools that need no secret inherit the descriptor too.
+pub fn hide_secret() {
+    if let Some(file) = environment::variable(SECRET_FILE_VARIABLE) {
+        descriptor::close_on_exec(Path::new(&file));
     }
 }
 

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::client::authentication;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
@@ -99,6 +100,15 @@ pub fn service<A: Parser>(
     run(Form::Document, bare, |args: A, output| step(&args, output))
 }
 
+/// Runs a tool as [`service`] does, whose command may be a pipeline of the tools: they inherit the descriptor of the client
+/// secret.
+pub fn host<A: Parser>(
+    bare: impl FnOnce(&A) -> bool,
+    step: impl FnOnce(&A, Output) -> Result<ExitCode, Error>,
+) -> ExitCode {
+    run_inheriting(Form::Document, bare, |args: A, output| step(&args, output))
+}
+
 /// What a tool prints on success.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
@@ -111,6 +121,18 @@ fn never<A>(_: &A) -> bool {
 }
 
 fn run<A: Parser>(
+    form: Form,
+    bare: impl FnOnce(&A) -> bool,
+    body: impl FnOnce(A, Output) -> Result<ExitCode, Error>,
+) -> ExitCode {
+    run_inheriting(form, bare, |args: A, output| {
+        authentication::hide_secret();
+        body(args, output)
+    })
+}
+
+/// Runs a tool whose programs inherit every descriptor.
+fn run_inheriting<A: Parser>(
     form: Form,
     bare: impl FnOnce(&A) -> bool,
     body: impl FnOnce(A, Output) -> Result<ExitCode, Error>,

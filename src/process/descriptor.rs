@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::io::FdFlags;
@@ -27,26 +28,33 @@ pub fn empty_named_stdin() -> io::Result<()> {
     Ok(())
 }
 
-/// The number of the own descriptor that this path names, itself or by links to it such as `/dev/stdin`.
+/// The number of the own descriptor that this path names, itself or by links to it such as `/dev/stdin`; also as that of
+/// the process from which it was inherited, such as `/proc/PID/fd/5`.
 fn named(path: &Path) -> Option<i32> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
         let directory = fs::canonicalize(directory.unwrap_or(Path::new("."))).ok()?;
         let file = directory.join(path.file_name()?);
-        if is_of_descriptors(&directory) {
-            return file.file_name()?.to_str()?.parse().ok().filter(|number| *number >= 0);
+        let number = file.file_name()?.to_str().and_then(|name| name.parse().ok());
+        if directory.ends_with("fd") && number.is_some_and(|number| is_own(number, &file)) {
+            return number;
         }
         path = directory.join(fs::read_link(file).ok()?);
     }
     None
 }
 
-/// Whether the files of this directory are the own descriptors; on Linux, `/dev/fd` is a link to it.
-fn is_of_descriptors(directory: &Path) -> bool {
-    let is_own = || fs::canonicalize("/proc/self").is_ok_and(|own| directory.starts_with(own));
-    directory == Path::new("/dev/fd") || directory.file_name().is_some_and(|name| name == "fd") && is_own()
+/// Whether the own descriptor of this number leads to this file.
+fn is_own(number: i32, file: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    let named = identity(file);
+    let is_same = |directory| identity(&Path::new(directory).join(number.to_string())) == named;
+    named.is_some() && OWN_DESCRIPTORS.into_iter().any(is_same)
 }
+
+/// Where the own descriptors are files.
+const OWN_DESCRIPTORS: [&str; 2] = ["/dev/fd", "/proc/self/fd"];
 
 /// The highest descriptor that the user may choose for a program to read; the files of this process are above.
 pub const MAX_CHOSEN: u8 = 255;

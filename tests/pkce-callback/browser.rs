@@ -37,6 +37,25 @@ fn opens_the_browser_with_the_url_as_one_word_and_nothing_else_of_ours() {
 }
 
 #[test]
+fn hides_the_descriptor_of_the_client_secret_from_the_browser_and_no_other() {
+    let directory = new_directory();
+    let seen = directory.path().join("seen");
+    std::fs::write(directory.path().join("secret"), "s3cret\n").unwrap();
+    let script = format!(
+        "for n in 5 6; do cat <&$n; done >{} 2>/dev/null\n\
+         port=$(printf %s \"$1\" | sed 's/.*127.0.0.1%3A\\([0-9]*\\)%2F.*/\\1/')\n\
+         pkce-idp --visit \"http://127.0.0.1:$port/callback?code=abc&state=st-123\"",
+        seen.display()
+    );
+    let line = "exec 5<secret 6< <(echo other); PKCE_CLIENT_SECRET_FILE=/dev/fd/5 pkce-callback -r code";
+    let mut shell = command("bash");
+    shell.args(["-c", line]).env("BROWSER", launcher(&directory, &script)).current_dir(directory.path());
+    let output = finish(&mut shell, document(V4).to_string().as_bytes());
+    assert_eq!((output.status, output.stdout.as_str()), (0, "abc\n"), "{output:?}");
+    assert_eq!(std::fs::read_to_string(seen).unwrap(), "other\n");
+}
+
+#[test]
 fn never_waits_for_the_launcher() {
     let directory = new_directory();
     let pid = directory.path().join("pid");
