@@ -172,6 +172,34 @@ fn of_this_machine_are_refused_to_a_remote_server_whatever_their_letters() {
 }
 
 #[test]
+fn of_this_machine_are_refused_to_a_remote_server_by_each_name_that_systems_give_to_it() {
+    let plain = "plain http is only allowed to this machine; use https\n\
+                 hint: for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
+    for name in [
+        "localhost.localdomain",
+        "localhost4",
+        "localhost4.localdomain4",
+        "localhost6",
+        "localhost6.localdomain6",
+        "ip6-localhost",
+        "ip6-loopback",
+        "ipv6-localhost",
+        "ipv6-loopback",
+        "a.localhost.localdomain",
+    ] {
+        for host in [name.to_owned(), name.to_ascii_uppercase(), format!("{name}.")] {
+            for (tool, member) in ENDPOINTS {
+                let output = with(tool, member, &format!("https://{host}:18445/x"), "");
+                let message = format!("{member}: a remote server must not point to this machine");
+                assert_eq!(output, failure(tool, 4, &message), "{host}");
+            }
+            let output = with("pkce-exchange", "token_endpoint", &format!("http://{host}:18445/x"), "");
+            assert_eq!(output, failure("pkce-exchange", 4, &format!("token_endpoint: {plain}")), "{host}");
+        }
+    }
+}
+
+#[test]
 fn of_this_machine_are_reached_whatever_their_letters() {
     let server = Server::start(|request| {
         let host = request.header("Host").unwrap();

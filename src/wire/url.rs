@@ -180,11 +180,12 @@ impl Url {
         self.is_loopback() || self.is_test_host(self.host())
     }
 
-    /// Whether the host may be this machine or a test host under another name: with a final dot, or below `localhost`
-    /// (RFC 6761 section 6.3).
+    /// Whether the host may be this machine or a test host under another name: with a final dot, below `localhost`
+    /// (RFC 6761 section 6.3), or by a name that systems give to `localhost`.
     pub fn may_be_local(&self) -> bool {
         let name = self.host().trim_end_matches('.').to_ascii_lowercase();
-        self.is_local() || name.ends_with(".localhost") || self.is_test_host(&name)
+        let is_below = [".localhost", ".localhost.localdomain"].into_iter().any(|end| name.ends_with(end));
+        self.is_local() || is_below || ALIASES.contains(&name.as_str()) || self.is_test_host(&name)
     }
 
     /// Whether `PKCE_HTTP_HOSTS` has this host: alone, or with this URL's port.
@@ -247,6 +248,19 @@ fn v6(host: &str) -> Option<Ipv6Addr> {
     host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
+/// The names of localhost in the `/etc/hosts` of Linux distributions, and in nss-myhostname(8).
+const ALIASES: [&str; 9] = [
+    "localhost.localdomain",
+    "localhost4",
+    "localhost4.localdomain4",
+    "localhost6",
+    "localhost6.localdomain6",
+    "ip6-localhost",
+    "ip6-loopback",
+    "ipv6-localhost",
+    "ipv6-loopback",
+];
+
 /// The message for a host that is one of them.
 const OTHER_SPELLING: &str = "the host must not be another spelling of an IP address or of localhost";
 
@@ -304,12 +318,19 @@ mod tests {
         for host in loopback {
             assert!(Url::parse(&format!("http://{host}")).is_ok_and(|url| url.is_loopback()), "{host}");
         }
-        for host in
-            ["10.1.2.3", "255.255.255.255", "[2001:db8::1]", "[fe80::7f00:1]", "id.example", "id.example.", "x0x1"]
-        {
+        for host in [
+            "10.1.2.3",
+            "255.255.255.255",
+            "[2001:db8::1]",
+            "[fe80::7f00:1]",
+            "id.example",
+            "id.example.",
+            "x0x1",
+            "localhost5",
+        ] {
             assert!(Url::parse(&format!("https://{host}")).is_ok_and(|url| !url.may_be_local()), "{host}");
         }
-        for host in ["a.localhost", "A.LOCALHOST", "a.b.localhost."] {
+        for host in ["a.localhost", "A.LOCALHOST", "a.b.localhost.", "a.localhost.localdomain", "LocalHost4."] {
             assert!(
                 Url::parse(&format!("https://{host}")).is_ok_and(|url| !url.is_local() && url.may_be_local()),
                 "{host}"
