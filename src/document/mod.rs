@@ -272,6 +272,12 @@ impl Document {
         self.members.retain(|name, json| fits(name, json));
     }
 
+    /// The document without null values, which some servers send for missing members.
+    pub fn without_nulls(mut self) -> Document {
+        self.retain(|_, json| json != "null");
+        self
+    }
+
     /// Adds all members of `later`, which override existing ones.
     pub fn merge(&mut self, later: Document) {
         self.members.extend(later.members);

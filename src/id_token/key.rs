@@ -44,6 +44,7 @@ impl From<Error> for Wrong {
 impl Key {
     /// The key in this JWK, usable or not.
     pub fn new(jwk: Document) -> Key {
+        let jwk = jwk.without_nulls();
         Key { kid: jwk.text("kid").ok().flatten(), jwk }
     }
 
@@ -100,12 +101,14 @@ impl Key {
     }
 
     /// Modulus and exponent. Some servers send them with leading zeros, which RFC 7518 section 2 does not allow, but
-    /// which mean nothing. ring has the same limits; they are checked here to name what is wrong.
+    /// which mean nothing. ring has the same limits, except that it rounds the size of the modulus up to octets; they are
+    /// checked here to name what is wrong.
     fn rsa(&self) -> Result<RsaPublicKeyComponents<Vec<u8>>, Wrong> {
         let number =
             |name| self.octets(name).map(|octets| octets.into_iter().skip_while(|octet| *octet == 0).collect());
         let (n, e): (Vec<u8>, Vec<u8>) = (number("n")?, number("e")?);
-        if !(MIN_MODULUS..=MAX_MODULUS).contains(&n.len()) || !is_odd(&n) {
+        let is_short = n.len() == MIN_MODULUS && n.first().is_some_and(|first| *first < 0x80);
+        if !(MIN_MODULUS..=MAX_MODULUS).contains(&n.len()) || is_short || !is_odd(&n) {
             return Err(Wrong::Invalid("n: must be an odd number of 2048 to 8192 bits".to_owned()));
         }
         let is_large = e.len() > 5 || (e.len() == 5 && e.first().is_some_and(|first| *first > 1));

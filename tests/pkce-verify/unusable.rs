@@ -4,13 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{
-    ECDSA_P384_SHA384_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, UnparsedPublicKey,
+    ECDSA_P384_SHA384_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256,
+    RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use serde_json::{Value, json};
 
 use crate::common::{Output, command, finish, vectors};
 use crate::signer::Signer;
-use crate::{NOW, Offline, accepted, claims, document, online, own, refused, rotating, verify, with};
+use crate::{NOW, Offline, UNNAMED, accepted, claims, document, online, own, refused, rotating, verify, with};
 
 fn encoded(octets: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(octets)
@@ -221,9 +222,13 @@ fn names_an_rsa_key_that_is_too_weak_or_too_large() {
     let cases = [
         (n(256, 0xff), FORGED),
         (n(1024, 0xff), FORGED),
+        (number("n", &[vec![0x80; 255], vec![0x81]].concat()), FORGED),
+        (number("n", &[vec![0x7f], vec![0xff; 255]].concat()), modulus),
+        (number("n", &[vec![0, 0x7f], vec![0xff; 255]].concat()), modulus),
         (n(255, 0xff), modulus),
         (number("n", &[vec![0], vec![0xff; 255]].concat()), modulus),
         (n(1025, 0xff), modulus),
+        (number("n", &[vec![1], vec![0xff; 1024]].concat()), modulus),
         (n(256, 0xfe), modulus),
         (number("n", &[]), modulus),
         (number("n", &[0; 256]), modulus),
@@ -242,6 +247,46 @@ fn names_an_rsa_key_that_is_too_weak_or_too_large() {
     ];
     let (_, key) = rs256();
     says_of_k1(&with(key, json!({ "alg": null })), "RS256", &cases);
+}
+
+#[test]
+fn refuses_an_rsa_key_of_2047_bits_although_its_signature_is_good() {
+    let vector = vectors("rsa2047.json");
+    let token = vector["id_token"].as_str().unwrap();
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let octets = |text: &Value| URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap();
+    let (n, e) = (octets(&vector["jwk"]["n"]), octets(&vector["jwk"]["e"]));
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let key = RsaPublicKeyComponents { n: &n, e: &e };
+    key.verify(&RSA_PKCS1_2048_8192_SHA256, input.as_bytes(), &signature).expect("ring believes it");
+    let output = Offline::new(&json!({ "keys": [vector["jwk"]] })).run(&[], &any_algorithm(token));
+    assert_eq!(output, refused("the server's key k1 is not valid: n: must be an odd number of 2048 to 8192 bits"));
+}
+
+#[test]
+fn takes_a_null_in_a_key_for_a_missing_member() {
+    let signer = Signer::new("k1");
+    let nulled = |name: &str| {
+        let mut key = signer.jwk();
+        key[name] = Value::Null;
+        key
+    };
+    let document = document(&signer.sign(&claims()));
+    for name in ["use", "alg", "key_ops", "d", "x5c", "x5t"] {
+        let offline = Offline::new(&json!({ "keys": [nulled(name)] }));
+        accepted(&offline.run(&[], &document), &document, &claims());
+    }
+    let token = signer.sign_with(&json!({ "alg": "ES256" }), &claims());
+    let unnamed = with(document.clone(), json!({ "id_token": token }));
+    accepted(&Offline::new(&json!({ "keys": [nulled("kid")] })).run(&[], &unnamed), &unnamed, &claims());
+    for (name, wrong) in [
+        ("kid", UNNAMED),
+        ("kty", "the server's key k1 is not valid: kty: missing"),
+        ("crv", "the server's key k1: its kind EC is not for ES256"),
+        ("x", "the server's key k1 is not valid: x: missing"),
+    ] {
+        assert_eq!(Offline::new(&json!({ "keys": [nulled(name)] })).run(&[], &document), refused(wrong), "{name}");
+    }
 }
 
 #[test]
