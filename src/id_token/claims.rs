@@ -23,16 +23,16 @@ pub struct Policy {
 
 /// Validates the document's ID token, and adds its claims.
 pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Result<Document, Error> {
-    let earlier = document.object("id_token_claims")?.map(without_nulls);
+    let earlier = document.object("id_token_claims")?.map(Document::without_nulls);
     let Some(token) = document.text("id_token")? else {
-        let is_verified = earlier.as_ref().map_or(Ok(false), is_login)?;
+        let is_verified = earlier.as_ref().map_or(Ok(false), |claims| is_login(claims, &document))?;
         return without_id_token(document, is_verified);
     };
     let jws = Jws::parse(&token)?;
     check_header(&document, &jws)?;
     keys.verify(&document, &jws, &Deadline::after(policy.timeout))?;
     let claims = jws.claims()?;
-    let check = Check { document: &document, claims: without_nulls(claims.clone()), jws: &jws, policy };
+    let check = Check { document: &document, claims: claims.clone().without_nulls(), jws: &jws, policy };
     check.all(earlier.as_ref())?;
     document.set_object("id_token_claims", &claims)?;
     Ok(document)
@@ -73,10 +73,14 @@ fn short_type(typ: &str) -> String {
     typ.strip_prefix("APPLICATION/").map(str::to_owned).unwrap_or(typ)
 }
 
-/// Whether these are the claims of a verified login: each has who signed in, where, and for whom.
-fn is_login(claims: &Document) -> Result<bool, Error> {
-    let has = |name| Ok::<bool, Error>(claims.text(name)?.is_some_and(|text| !text.is_empty()));
-    Ok(has("iss")? && has("sub")? && claims.texts("aud")?.is_some_and(|audience| !audience.is_empty()))
+/// Whether these are the claims of a verified login of the document's client at its issuer; without those two, no login can
+/// have been verified.
+fn is_login(claims: &Document, document: &Document) -> Result<bool, Error> {
+    let text = |of: &Document, name| Ok::<_, Error>(of.text(name)?.filter(|text| !text.is_empty()));
+    let (issuer, subject, audience) = (text(claims, "iss")?, text(claims, "sub")?, claims.texts("aud")?);
+    let is_audience = |client: String| audience.is_some_and(|audience| audience.contains(&client));
+    let is_own = issuer.is_some() && issuer == document.text("issuer")?;
+    Ok(is_own && subject.is_some() && text(document, "client_id")?.is_some_and(is_audience))
 }
 
 /// The claims, and everything that they are checked against.
@@ -227,12 +231,6 @@ impl Check<'_> {
         let read = |json| seconds(json).ok_or_else(|| self.claims.wrong(name, "must be a number of seconds"));
         self.claims.json(name).map(read).transpose()
     }
-}
-
-/// The claims without null values, which some servers send for missing claims.
-fn without_nulls(mut claims: Document) -> Document {
-    claims.retain(|_, json| json != "null");
-    claims
 }
 
 /// A NumericDate (RFC 7519 section 2) within 64 bits; it may have a fraction.

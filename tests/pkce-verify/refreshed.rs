@@ -87,7 +87,7 @@ fn passes_on_what_a_refresh_without_an_id_token_left() {
 }
 
 #[test]
-fn takes_no_claims_for_a_verified_login_that_lack_issuer_subject_or_audience() {
+fn takes_no_claims_for_a_verified_login_that_lack_a_subject_or_are_not_of_this_issuer_and_client() {
     let missing = "id_token: missing, although openid was requested";
     let before = |changes: Value| {
         let before = json!({
@@ -111,6 +111,17 @@ fn takes_no_claims_for_a_verified_login_that_lack_issuer_subject_or_audience() {
         claims(json!({ "iss": "" })),
         claims(json!({ "sub": "" })),
         claims(json!({ "aud": [] })),
+        claims(json!({ "iss": "https://op.example/" })),
+        claims(json!({ "iss": "https://other.example" })),
+        claims(json!({ "aud": "other" })),
+        claims(json!({ "aud": ["other", "CLI"] })),
+        json!({ "issuer": "https://other.example" }),
+        json!({ "client_id": "other" }),
+        // Without one, no login can have been verified.
+        json!({ "issuer": null }),
+        json!({ "client_id": null }),
+        merged(&json!({ "issuer": "" }), &claims(json!({ "iss": "" }))),
+        merged(&json!({ "client_id": "" }), &claims(json!({ "aud": "" }))),
     ] {
         let document = before(changes);
         assert_eq!(verify(&[], &document.to_string()), failure("pkce-verify", 4, missing), "{document}");
