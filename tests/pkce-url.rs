@@ -468,13 +468,50 @@ fn takes_no_secret_as_a_parameter() {
         "token",
         "tx_code",
         "vp_token",
+        // Their names at some servers, and other spellings.
+        "Client_Secret",
+        "CLIENT_SECRET",
+        "client_secret[]",
+        "client_secret[0]",
+        "client[secret]",
+        "user[Password]",
+        "client-secret",
+        "client.secret",
+        "client__secret_",
+        "clientSecret",
+        "refreshToken",
+        "registration_access_token",
+        "mfa_token",
+        "session_token",
+        "saml-assertion",
+        "secret",
+        "otp",
+        "passwd",
+        "Code",
+        "code[]",
+        "codeVerifier",
+        "PreAuthorizedCode",
     ] {
         let output = run("pkce-url", &["--param", &format!("{name}=s3cret")], &document().to_string());
         let wrong = "a secret must not be an argument, which other programs can read";
         let message = format!("--param: {name}: {wrong}\nhint: see 'pkce-url --help'");
         assert_eq!(output, failure("pkce-url", 2, &message));
     }
-    for name in ["id_token_hint", "login_hint", "client_assertion_type", "tokens", "codes", "Code"] {
+    for name in [
+        "id_token_hint",
+        "login_hint",
+        "client_assertion_type",
+        "token_access_type",
+        "audience",
+        "organization",
+        "connection",
+        "kc_idp_hint",
+        "acr_values",
+        "ui_locales",
+        "tokens",
+        "codes",
+        "passwordless",
+    ] {
         let output = run("pkce-url", &["--param", &format!("{name}=x")], &document().to_string());
         assert!(url(&output).ends_with(&format!("&{name}=x")), "{output:?}");
     }

@@ -9,7 +9,7 @@ pub fn parse(text: &str) -> Result<(String, String), String> {
     if !is_visible(name) {
         return Err("KEY must be visible ASCII characters".to_owned());
     }
-    if SECRETS.contains(&name) {
+    if is_secret(name) {
         return Err(format!("{name}: a secret must not be an argument, which other programs can read"));
     }
     if value.chars().any(char::is_control) {
@@ -18,29 +18,20 @@ pub fn parse(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// The parameters whose values are credentials: RFC 6749, 7009, 7521, 7636, 8628 and 8693, OpenID Connect Core and Native
-/// SSO, User-Managed Access 2.0, OpenID for Verifiable Credential Issuance and Presentations. An `id_token_hint` is not
-/// one: it is made for the browser's URL.
-const SECRETS: [&str; 21] = [
-    "access_token",
-    "actor_token",
-    "assertion",
-    "claim_token",
-    "client_assertion",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "device_code",
-    "device_secret",
-    "id_token",
-    "password",
-    "pct",
-    "pre-authorized_code",
-    "refresh_token",
-    "rpt",
-    "subject_token",
-    "ticket",
-    "token",
-    "tx_code",
-    "vp_token",
-];
+/// Whether the name, or a part of it in brackets, is that of a secret in any spelling, such as `clientSecret` and
+/// `client-secret[]`: a server, or what logs its requests, may read it as that.
+fn is_secret(name: &str) -> bool {
+    name.split(['[', ']']).any(|part| {
+        let letters = part.chars().filter(char::is_ascii_alphanumeric);
+        let plain = letters.map(|letter| letter.to_ascii_lowercase()).collect::<String>();
+        SECRETS.contains(&plain.as_str()) || SECRET_ENDS.into_iter().any(|end| plain.ends_with(end))
+    })
+}
+
+/// The ends of most names of credentials. An `id_token_hint` is not one: it is made for the browser's URL.
+const SECRET_ENDS: [&str; 5] = ["assertion", "passwd", "password", "secret", "token"];
+
+/// The other parameters whose values are credentials, in lower case without punctuation: RFC 6749, 7636 and 8628,
+/// User-Managed Access 2.0, OpenID for Verifiable Credential Issuance, and one-time passwords of several servers.
+const SECRETS: [&str; 9] =
+    ["code", "codeverifier", "devicecode", "otp", "pct", "preauthorizedcode", "rpt", "ticket", "txcode"];
