@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use zeroize::Zeroizing;
 
-use crate::client::authentication::{Authentication, Caller, basic, unsupported_methods};
+use crate::client::authentication::{Authentication, Caller, basic, requires_secret, unsupported_methods};
 use crate::client::endpoint::Endpoint;
 use crate::client::oauth_error;
 use crate::client::redaction::{redacted, secrets_of};
@@ -252,6 +252,7 @@ fn public_client_hint(document: &Document) -> String {
     match unsupported_methods(document) {
         Some(names) if names.is_empty() => NO_METHOD.to_owned(),
         Some(names) => format!("{NO_METHOD}: {names}"),
+        None if requires_secret(document) => SECRET_REQUIRED.to_owned(),
         None => PUBLIC_CLIENT.to_owned(),
     }
 }
@@ -295,6 +296,8 @@ const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "c
 const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";
 
 const NO_METHOD: &str = "none of the server's client authentication methods is supported";
+
+const SECRET_REQUIRED: &str = "the server requires a client secret: use --client-secret-file";
 
 const PUBLIC_CLIENT: &str = "if the client has no secret, register it with token_endpoint_auth_method none; \
                              otherwise use --client-secret-file";

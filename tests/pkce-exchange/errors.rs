@@ -127,18 +127,21 @@ fn tells_what_a_public_client_needs_where_it_is_refused() {
 }
 
 #[test]
-fn tells_a_public_client_that_no_method_of_the_server_is_supported() {
+fn tells_a_public_client_which_method_the_server_requires_or_that_none_is_supported() {
     let none = "none of the server's client authentication methods is supported";
     let register = "if the client has no secret, register it with token_endpoint_auth_method none; \
                     otherwise use --client-secret-file";
+    let secret = "the server requires a client secret: use --client-secret-file";
     for (listed, hint) in [
         (json!(["private_key_jwt"]), format!("{none}: private_key_jwt")),
         (json!(["private_key_jwt", "tls_client_auth"]), format!("{none}: private_key_jwt, tls_client_auth")),
         (json!(["m".repeat(300)]), format!("{none}: {}", "m".repeat(200))),
         (json!([]), none.to_owned()),
         (json!(["private_key_jwt", "none"]), register.to_owned()),
-        (json!(["private_key_jwt", "client_secret_basic"]), register.to_owned()),
-        (json!(["client_secret_post"]), register.to_owned()),
+        (json!(["client_secret_basic", "none"]), register.to_owned()),
+        (json!(["private_key_jwt", "client_secret_basic"]), secret.to_owned()),
+        (json!(["client_secret_post"]), secret.to_owned()),
+        (json!(["client_secret_basic", "client_secret_post"]), secret.to_owned()),
         (json!([1]), register.to_owned()),
     ] {
         for (status, body, message) in
