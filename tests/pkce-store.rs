@@ -253,6 +253,14 @@ fn refuses_links_and_what_is_no_file() {
     make_fifo(&lock);
     lock_is(4, "not a regular file of your own");
     fs::remove_file(&lock).unwrap();
+    // Another file, whose mode stays what it is.
+    fs::set_permissions(&aside, Permissions::from_mode(0o644)).unwrap();
+    fs::hard_link(&aside, &lock).unwrap();
+    lock_is(4, "not a regular file of your own");
+    let output = finish(home.command("pkce-store").args(["--remove", "work"]), b"");
+    assert_eq!(output, refused(4, &format!("{}: not a regular file of your own", lock.display())));
+    assert_eq!(fs::metadata(&aside).unwrap().permissions().mode() & 0o7777, 0o644);
+    fs::remove_file(&lock).unwrap();
     fs::create_dir(&lock).unwrap();
     lock_is(3, "is a directory");
     let whole = home.directory();

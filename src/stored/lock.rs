@@ -31,8 +31,8 @@ pub struct Reserved<'a>(Temporary<'a>);
 impl<'a> Lock<'a> {
     /// Waits for the lock of this name.
     pub fn acquire(store: &'a Store, name: &'a Name, deadline: &Deadline) -> Result<Lock<'a>, Error> {
-        let file = store.lock_file(name)?;
         let lock = name.file("lock");
+        let file = store.own_file(&lock)?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock { store, name, _file: file }),
@@ -90,15 +90,14 @@ impl<'a> Lock<'a> {
     /// Records the start of this token's refresh: its digest, on disk before the token is sent.
     pub fn record(&self, token: &str) -> Result<(), Error> {
         let (directory, pending) = (&self.store.directory, self.name.file("pending"));
-        let opened = directory.file(&pending, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC);
-        let mut file = opened.map_err(|error| directory.open_error(&pending, &error))?;
+        let mut file = self.store.own_file(&pending)?;
         let text = format!("{}\n", pkce::challenge(token));
-        let own = file.set_permissions(Permissions::from_mode(0o600));
-        let written = own
+        let written = file
+            .set_len(0)
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_all())
             .and_then(|()| directory.sync());
-        written.map_err(|error| self.store.directory.error(&pending, &error))
+        written.map_err(|error| directory.error(&pending, &error))
     }
 
     /// Removes the record.

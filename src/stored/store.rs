@@ -79,7 +79,7 @@ impl Store {
                 octets.len()
             }
         };
-        store.lock_file(name)?;
+        store.own_file(&name.file("lock"))?;
         let probe = store
             .directory
             .unnamed(&format!(".{file}."))
@@ -142,17 +142,17 @@ impl Store {
         Ok(())
     }
 
-    /// The file to lock for this name; it is created if missing.
-    pub(super) fn lock_file(&self, name: &Name) -> Result<File, Error> {
-        let lock = name.file("lock");
-        let opened = self.directory.file(&lock, OFlags::RDWR | OFlags::CREATE);
-        let file = opened.map_err(|error| self.directory.open_error(&lock, &error))?;
-        let metadata = file.metadata().map_err(|error| self.directory.error(&lock, &error))?;
-        if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(unsafe_file(&self.directory.path_of(&lock), NOT_REGULAR));
+    /// This file, open for writing, for what is no document; it is created if missing.
+    pub(super) fn own_file(&self, name: &str) -> Result<File, Error> {
+        let opened = self.directory.file(name, OFlags::RDWR | OFlags::CREATE);
+        let file = opened.map_err(|error| self.directory.open_error(name, &error))?;
+        let metadata = file.metadata().map_err(|error| self.directory.error(name, &error))?;
+        let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+        if !metadata.is_file() || !is_own || metadata.nlink() > 1 {
+            return Err(unsafe_file(&self.directory.path_of(name), NOT_REGULAR));
         }
         // The umask may have removed permissions.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| self.directory.error(&lock, &error))?;
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| self.directory.error(name, &error))?;
         Ok(file)
     }
 
