@@ -469,6 +469,39 @@ fn follows_the_links_above_its_directory_and_checks_where_they_lead() {
 }
 
 #[test]
+fn stores_below_a_working_directory_that_only_another_user_can_reach() {
+    if lacks_root() || lacks(&["setpriv"]) {
+        return;
+    }
+    let home = Home::new();
+    let root = fs::canonicalize(home.root.path()).unwrap();
+    let inside = root.join("closed/open");
+    fs::create_dir_all(&inside).unwrap();
+    fs::set_permissions(&root, Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(root.join("closed"), Permissions::from_mode(0o700)).unwrap();
+    chown(&inside, Some(4321), None).unwrap();
+    let any = |directory: &str, script: &str| {
+        let mut any = command("setpriv");
+        any.args(["--reuid", "4321", "--regid", "4321", "--clear-groups", "sh", "-c", script]);
+        finish(any.env("PKCE_HOME", directory).current_dir(&inside), DOCUMENT.as_bytes())
+    };
+    for directory in ["store", "./more/store"] {
+        let output = any(directory, "pkce-store work && pkce-load work");
+        assert_eq!(output, Output { stdout: DOCUMENT.to_owned(), ..success() }, "{directory}");
+    }
+    // An absolute path leads nowhere.
+    let absolute = inside.join("store").display().to_string();
+    assert_eq!(any(&absolute, "pkce-store work"), refused(3, &format!("{absolute}: permission denied")));
+    // What can be looked at is checked.
+    let is_refused = |wrong: &str| assert_eq!(any("store", "pkce-store work"), refused(4, wrong));
+    fs::set_permissions(&inside, Permissions::from_mode(0o777)).unwrap();
+    is_refused(&format!("store/..: {}", without_sticky_bit("store/..")));
+    fs::set_permissions(&inside, Permissions::from_mode(0o755)).unwrap();
+    chown(root.join("closed"), Some(1234), None).unwrap();
+    is_refused(&format!("store/../..: owned by another user\n{OWN_DIRECTORY}"));
+}
+
+#[test]
 fn makes_what_is_missing_for_the_user_alone() {
     for (path, made) in [("a", vec!["a"]), ("./a/b/c", vec!["a", "a/b", "a/b/c"]), ("a/../b", vec!["a", "b"])] {
         for mask in ["000", "777"] {

@@ -257,13 +257,17 @@ fn make(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The directory, and all above it up to the root, with every link resolved.
+/// The directory, and all above it up to the root, with every link resolved; or up to one that this user may not search.
 fn levels(path: &Path, directory: &impl AsFd) -> Result<Vec<Stat>, Error> {
     let mut levels: Vec<Stat> = Vec::new();
     let mut name = PathBuf::from(".");
     loop {
-        let level = statat(directory, &name, AtFlags::empty())
-            .map_err(|error| io_error(&above(path, levels.len()), &error.into()))?;
+        let level = match statat(directory, &name, AtFlags::empty()) {
+            // Only a path from a directory that is held, such as the working directory, leads past one that we may not
+            // search: whoever renames what is above does not change where it leads.
+            Err(Errno::ACCESS) if !levels.is_empty() => return Ok(levels),
+            level => level.map_err(|error| io_error(&above(path, levels.len()), &error.into()))?,
+        };
         // Above the root is the root.
         if levels.last().is_some_and(|below| (below.st_dev, below.st_ino) == (level.st_dev, level.st_ino)) {
             return Ok(levels);
