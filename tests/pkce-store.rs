@@ -212,6 +212,48 @@ fn refuses_what_others_may_use_and_leaves_it_as_it_is() {
 }
 
 #[test]
+fn does_not_advise_to_close_a_directory_that_is_not_its_own() {
+    let home = Home::new();
+    let own = home.root.path().join("own");
+    fs::create_dir(&own).unwrap();
+    fs::set_permissions(&own, Permissions::from_mode(0o755)).unwrap();
+    let at = |directory: &Path, of: &Path| {
+        let at = |tool: &str| {
+            let mut command = command(tool);
+            command.arg("work").env("PKCE_HOME", directory).env("HOME", of);
+            command
+        };
+        let [store, load] = [unread(&mut at("pkce-store")), finish(&mut at("pkce-load"), b"")];
+        assert_eq!(load.stderr, store.stderr.replace("pkce-store:", "pkce-load:"));
+        assert_eq!((load.status, load.stdout.as_str()), (4, "!4 untrusted pkce-load\n"));
+        store
+    };
+    let is = |directory: &str, hint: &str| refused(4, &format!("{directory}: accessible to other users\nhint: {hint}"));
+    let shown = own.display().to_string();
+    let close = format!("check its content, then run: chmod 700 {shown}");
+    let inside = |directory: &str| {
+        format!("set PKCE_HOME to a directory in it, such as {directory}/pkce, which pkce-store creates")
+    };
+    let elsewhere = Path::new("/dev/null");
+    assert_eq!(at(&own, elsewhere), is(&shown, &close));
+    // A home directory, and one with anything else in it.
+    assert_eq!(at(&own, &own), is(&shown, &inside(&shown)));
+    for name in ["work.json", "work.lock", "work.pending", ".work.json.a1B2c3D4"] {
+        fs::write(own.join(name), DOCUMENT).unwrap();
+        assert_eq!(at(&own, elsewhere), is(&shown, &close), "{name}");
+    }
+    fs::write(own.join("notes"), "").unwrap();
+    assert_eq!(at(&own, elsewhere), is(&shown, &inside(&shown)));
+    // As the hint says.
+    let mut store = command("pkce-store");
+    let output = finish(store.arg("work").env("PKCE_HOME", own.join("pkce")), DOCUMENT.as_bytes());
+    assert_eq!(output, success());
+    if !lacks_root() {
+        assert_eq!(at(Path::new("/"), elsewhere), is("/", &inside("")));
+    }
+}
+
+#[test]
 fn refuses_links_and_what_is_no_file() {
     let home = Home::new();
     home.store(DOCUMENT);
@@ -582,7 +624,7 @@ fn stores_in_a_volume_in_memory_and_not_in_one_that_everybody_may_change() {
         "pkce-load: {data}: {}\n\
          pkce-load: work: nothing is stored under this name\n\
          pkce-load: {data}: accessible to other users\n\
-         hint: check its content, then run: chmod 700 {data}\n",
+         hint: set PKCE_HOME to a directory in it, such as {data}/pkce, which pkce-store creates\n",
         without_sticky_bit(&data)
     );
     let refused = "!4 untrusted pkce-load\n4\n";

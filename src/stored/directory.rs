@@ -19,7 +19,7 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::message;
-use crate::process::user;
+use crate::process::{environment, user};
 
 /// A directory that only the user can access, and that not all users can replace.
 pub struct Directory {
@@ -211,7 +211,7 @@ pub fn printable_path(path: &Path) -> String {
 /// Fails if other users own or can access the directory itself.
 fn check_itself(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     check(path, metadata, "700").map_err(|error| {
-        if is_own(metadata) {
+        if is_own(metadata) && is_for_logins(path) {
             error
         } else if is_trusted(metadata.uid()) && is_writable(path) {
             let inside = printable_path(&path.join("pkce"));
@@ -220,6 +220,15 @@ fn check_itself(path: &Path, metadata: &Metadata) -> Result<(), Error> {
             error.hint(OWN_DIRECTORY)
         }
     })
+}
+
+/// Whether the directory has nothing but stored logins: another one, such as `/` or a home directory, may have to be
+/// accessible to other users.
+fn is_for_logins(path: &Path) -> bool {
+    let is_stored = |name: String| STORED.into_iter().any(|part| name.contains(part));
+    let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let is_home = environment::os_variable("HOME").is_some_and(|home| Path::new(&home) == path);
+    !is_home && entries.all(|entry| entry.file_name().into_string().is_ok_and(is_stored))
 }
 
 /// The error for a directory that cannot be opened.
@@ -331,6 +340,9 @@ pub const RANDOM_CHARACTERS: usize = 8;
 
 /// What to do about a directory of another user, as in a container whose `HOME` belongs to one.
 const OWN_DIRECTORY: &str = "set PKCE_HOME to a directory of your own, such as one below /tmp";
+
+/// What the names of the tools' own files have.
+const STORED: [&str; 3] = [".json", ".lock", ".pending"];
 
 /// How a directory is opened.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
