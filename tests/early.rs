@@ -219,7 +219,8 @@ fn keys_behind_a_proxy_are_asked_for_until_the_timeout_too() {
 }
 
 /// The beginning of a document after a refresh without an ID token: the claims of the login are there.
-const VERIFIED: &str = r#"{"id_token_claims":{"iss":"i","sub":"u","aud":"c"},"access_token""#;
+const VERIFIED: &str =
+    r#"{"client_id":"c","id_token_claims":{"iss":"https://id.example","sub":"u","aud":"c"},"access_token""#;
 
 #[test]
 fn a_member_that_is_missing_from_a_verified_document_is_told_with_the_loss() {
