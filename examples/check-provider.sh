@@ -36,6 +36,12 @@ trap 'rm -rf "$directory"' EXIT
 trap 'exit 1' HUP INT TERM
 : >"$directory/message"
 
+# Like the tools, never use a proxy for this machine. In a list, curl takes no * for all hosts.
+if [ "${no_proxy:-${NO_PROXY:-}}" != '*' ]; then
+  no_proxy="127.0.0.1,127.0.0.0/8,::1,localhost,${no_proxy:-${NO_PROXY:-}}"
+  export no_proxy
+fi
+
 # How long a server may accept a refresh token again, in seconds: Dex and Kanidm allow 3.
 grace=5
 
@@ -48,9 +54,11 @@ result() {
   printf '%s %s %s\n' "$1" "$2" "${3:-}" >>"$directory/results"
 }
 
-# The message of the step that failed, without the name of the tool.
+# The message of the step that failed, without the name of the tool. Like the tools, it puts a space into the text of a
+# server where a CI runner would take it for a command.
 message() {
-  sed -n '1s/^[a-z-]*: //p' "$directory/message"
+  LC_ALL=C sed -n '1!d; s/[[:cntrl:]]/?/g; s/##/# #/g; s/##/# #/g; /::[[:alpha:]].*::/s/:\(:[[:alpha:]]\)/: \1/g
+    s/^[a-z-]*: //p' "$directory/message"
 }
 
 # Exits if the options, the environment or the client cannot be used. What pkce-url and pkce-callback say was printed.
@@ -60,15 +68,16 @@ must_be_usable() {
   exit 2
 }
 
-# Whether the server refused the request of the step with this status. A user who cancels, a server that fails and a
-# response that is lost are not a refusal: they would turn a check that was never made into a pass.
+# Whether the server refused the request of the step with this status. A user who cancels, a server that fails, a proxy
+# that requires a password (407) and a response that is lost are not a refusal: they would turn a check that was never
+# made into a pass.
 is_refusal() {
   case "$1 $(message)" in
     *' authorization endpoint: '*)
       message | grep -Eq '^authorization endpoint: (an error page|invalid_|unauthorized_client|unsupported_)'
       ;;
-    *' the server responded with 408'* | *' the server responded with 425'* | *' server_error'* | \
-      *' temporarily_unavailable'* | *' slow_down'*)
+    *' the server responded with 407'* | *' the server responded with 408'* | *' the server responded with 425'* | \
+      *' server_error'* | *' temporarily_unavailable'* | *' slow_down'*)
       false
       ;;
     *' the server responded with 4'*' without an OAuth error'*) ;;
@@ -93,7 +102,7 @@ refused() {
 succeeded() {
   case "$2 $(message)" in
     0\ *) result "$1" pass ;;
-    3\ * | '5 '*'the server responded with 5'* | '5 '*' no response within '* | \
+    3\ * | *' the server responded with 407'* | '5 '*'the server responded with 5'* | '5 '*' no response within '* | \
       '5 '*' the server closed the connection'*)
       result "$1" not_checked "$(message)"
       ;;
@@ -172,7 +181,7 @@ post() {
 }
 
 # Whether the response has this member. Without it, a status 4xx is a refusal, whatever its body: some servers send a
-# sentence, and some nothing. A client that must wait (408, 425, 429) was not refused.
+# sentence, and some nothing. A client that must wait (408, 425, 429), or that a proxy refused (407), was not refused.
 has_member() {
   if [ -s "$directory/response" ] && jq -e --arg member "$1" 'has($member)' "$directory/response" >/dev/null 2>&1; then
     return 0
@@ -180,7 +189,7 @@ has_member() {
   response_status=$(cat "$directory/response_status")
   echo "curl: the response ($response_status) has no $1" >"$directory/message"
   case $response_status in
-    408 | 425 | 429) return 3 ;;
+    407 | 408 | 425 | 429) return 3 ;;
     4??) ;;
     *) return 4 ;;
   esac
@@ -270,7 +279,7 @@ refused_at_once() {
   jq -r '"url = \(.authorization_url | sub("%3A0%2F"; "%3A8080%2F") | @json)"' "$directory/request" |
     curl --config - --silent --globoff --proto '=http,https' --max-time 30 --output /dev/null \
       --write-out '%{http_code} %{redirect_url}\n' >"$directory/response" || return
-  if grep -Eq '^4(0[0-9]|2[0-8]) ' "$directory/response"; then
+  if grep -Eq '^4(0[0-69]|2[0-46-8]) ' "$directory/response"; then
     sed 's/^\(...\).*/curl: authorization endpoint: an error page (\1)/' "$directory/response" >"$directory/message"
   else
     sed -n 's/^30. .*[?&]error=\([A-Za-z_]*\).*/curl: authorization endpoint: \1/p' "$directory/response" \

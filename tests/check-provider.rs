@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::{
-    Output, Server, changed, command, finish, json_response, lacks, new_directory, response, root, run, write_program,
+    Output, Request, Server, changed, command, finish, json_response, lacks, new_directory, response, root, run,
+    write_program,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -419,7 +420,8 @@ fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used() {
             &[],
             "",
             "--param code_verifier=v",
-            "pkce-url: --param: code_verifier: a secret must not be an argument\nhint: see 'pkce-url --help'\n"
+            "pkce-url: --param: code_verifier: a secret must not be an argument, which other programs can read\n\
+             hint: see 'pkce-url --help'\n"
                 .to_owned(),
         ),
         (
@@ -493,6 +495,8 @@ enum Peer {
     Lax,
     /// Accepts codes without verifier, with a response that names other endpoints.
     Steering,
+    /// Refuses with commands of CI runners.
+    Commanding,
 }
 
 /// A refresh token of such a server.
@@ -512,8 +516,13 @@ struct State {
 
 /// A server that behaves so, with more metadata; `elsewhere` is what the responses of one name.
 fn peer(peer: Peer, elsewhere: String, more: Value) -> Server {
+    Server::start(responding(peer, elsewhere, more))
+}
+
+/// The responses of such a server.
+fn responding(peer: Peer, elsewhere: String, more: Value) -> impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static {
     let state = Mutex::new(State::default());
-    Server::start(move |seen| {
+    move |seen| {
         let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
         let text = if seen.method == "POST" { seen.body.as_str() } else { query };
         let pairs: HashMap<String, String> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
@@ -551,13 +560,25 @@ fn peer(peer: Peer, elsewhere: String, more: Value) -> Server {
             }
             _ => response(404, "", ""),
         }
-    })
+    }
 }
 
 fn refusal(peer: Peer) -> Vec<u8> {
-    let error = if peer == Peer::PocketId { "Invalid authorization code" } else { "invalid_grant" };
+    let error = match peer {
+        Peer::PocketId => "Invalid authorization code",
+        Peer::Commanding => COMMANDS,
+        _ => "invalid_grant",
+    };
     response(400, "application/json", &json!({ "error": error }).to_string())
 }
+
+/// What runners take for commands, and what a terminal obeys.
+const COMMANDS: &str = "::error::a ##vso[task.setvariable variable=b]c ###[group]d ##teamcity[message text='e'] \
+                        ::set-output name=f::g \u{1b}[0m\n::endgroup::";
+
+/// The same as it is printed.
+const HARMLESS: &str = ": :error: :a # #vso[task.setvariable variable=b]c # # #[group]d # #teamcity[message text='e'] \
+                        : :set-output name=f: :g ?[0m?: :endgroup::";
 
 fn exchanged(state: &mut State, peer: Peer, pairs: &HashMap<String, String>, elsewhere: &str) -> Vec<u8> {
     let (challenge, used) = state.codes.get_mut(&pairs["code"]).unwrap();
@@ -617,10 +638,16 @@ fn refreshed(state: &mut State, peer: Peer, token: &str) -> Vec<u8> {
 
 /// The script, at such a server.
 fn checking(server: &Server) -> Command {
-    let mut dash = command("dash");
-    dash.arg(script()).arg(server.url("")).env("PKCE_CLIENT_ID", "cli").env("PKCE_SCOPE", "offline_access");
-    dash.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
-    dash
+    checking_by(&["dash"], &[], server)
+}
+
+/// The same by this shell, with options of both.
+fn checking_by(shell: &[&str], options: &[&str], server: &Server) -> Command {
+    let mut run = command(shell[0]);
+    run.args(&shell[1..]).arg(script()).args(options).arg(server.url(""));
+    run.env("PKCE_CLIENT_ID", "cli").env("PKCE_SCOPE", "offline_access");
+    run.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
+    run
 }
 
 #[test]
@@ -706,6 +733,119 @@ fn judges_servers_that_refuse_in_their_own_way() {
                 let seen = server.requests();
                 let revoked = seen.iter().filter(|seen| seen.target == "/revoke").count();
                 assert!(revoked > 0 && seen.iter().all(|seen| !seen.body.contains("s3cret")), "{kind:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn lets_no_text_of_a_server_command_a_ci_runner() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    // The tools take a line break for a space.
+    let told = HARMLESS.replace("?: :endgroup", " : :endgroup");
+    let table = format!(
+        "pass         discovery\npass         S256 advertised\npass         login\nnot offered  iss sent\n\
+         not offered  id token\npass         replay refused             token endpoint: {told}\n\
+         pass         plain refused              authorization endpoint: invalid_request\n\
+         pass         missing challenge refused  authorization endpoint: invalid_request\n\
+         pass         wrong verifier refused     token endpoint: {told}\n\
+         pass         missing verifier refused   {HARMLESS}\npass         rotation\n\
+         pass         reuse refused              token endpoint: {told}\n\
+         pass         reuse ends the grant       token endpoint: {told}\n\
+         pass         revocation                 token endpoint: {told}\n"
+    );
+    let server = peer(Peer::Commanding, String::new(), json!({}));
+    let output = finish(&mut checking(&server), b"");
+    assert_eq!((output.status, output.stdout.as_str()), (0, table.as_str()), "{output:?}");
+    // A trace is read by the runner too.
+    let output = finish(&mut checking_by(&["bash", "-x"], &["--json"], &server), b"");
+    assert_eq!(output.status, 0, "{output:?}");
+    let report = output.json();
+    let detail = |name: &str| {
+        let check = report["checks"].as_array().unwrap().iter().find(|check| check["check"] == name).unwrap();
+        check["detail"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(detail("missing_verifier_refused"), HARMLESS);
+    assert_eq!(detail("wrong_verifier_refused"), format!("token endpoint: {told}"));
+    for command in ["##vso[", "##[", "##teamcity[", "::error::", "::set-output name=f::", "::endgroup::"] {
+        let commanding = |line: &&str| line.contains(command);
+        assert_eq!(output.stdout.lines().chain(output.stderr.lines()).find(commanding), None);
+    }
+}
+
+#[test]
+fn sends_nothing_for_this_machine_through_a_proxy() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let expected =
+        ["not offered: iss sent", "not offered: id token", "fail: missing verifier refused tokens were issued"];
+    for (variable, no_proxy) in [("http_proxy", None), ("ALL_PROXY", None), ("http_proxy", Some("id.example"))] {
+        let proxy = Server::start(|_| response(400, "application/json", "{\"error\":\"invalid_grant\"}"));
+        let elsewhere = Server::start(|_| response(200, "", ""));
+        let server = peer(Peer::Steering, elsewhere.url("/steered"), json!({}));
+        let mut run = checking(&server);
+        run.env(variable, proxy.url("")).envs(no_proxy.map(|hosts| ("no_proxy", hosts)));
+        let output = finish(&mut run, b"");
+        assert_eq!((output.status, others(&output)), (1, expected.map(str::to_owned).into()), "{variable}: {output:?}");
+        assert_eq!(proxy.requests().len(), 0, "{variable}");
+    }
+}
+
+#[test]
+fn takes_no_proxy_that_requires_a_password_for_a_refusal() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let not_offered = ["not offered: iss sent", "not offered: id token"].map(str::to_owned);
+    let without = "the server responded with 407 without an OAuth error";
+    let spent = format!("token endpoint: {without}; the code may be spent");
+    let rest =
+        |from: usize, why: &str| CHECKS[from..].iter().map(|check| format!("not checked: {check} {why}")).collect();
+    let one = |line: String| [not_offered.to_vec(), vec![line]].concat();
+    // The proxy responds to the request of this number to this path.
+    let cases: Vec<(&str, usize, i32, Vec<String>)> = vec![
+        (
+            "/.well-known/openid-configuration",
+            1,
+            3,
+            [
+                vec!["not checked: discovery metadata: the server responded with 407".to_owned()],
+                rest(1, "no metadata was found"),
+            ]
+            .concat(),
+        ),
+        ("/token", 1, 3, [vec![format!("not checked: login {spent}")], rest(3, "the login failed")].concat()),
+        ("/token", 2, 3, one(format!("not checked: replay refused {spent}"))),
+        // The third request is the one with a plain challenge.
+        ("/authorize", 3, 0, not_offered.to_vec()),
+        ("/token", 3, 3, one(format!("not checked: wrong verifier refused {spent}"))),
+        (
+            "/token",
+            4,
+            3,
+            one("not checked: missing verifier refused the response (407) has no access_token".to_owned()),
+        ),
+        ("/revoke", 1, 3, one(format!("not checked: revocation revocation endpoint: {without}"))),
+    ];
+    thread::scope(|scope| {
+        for (path, number, status, expected) in cases {
+            scope.spawn(move || {
+                let (known, count) = (responding(Peer::Kanidm, String::new(), json!({})), Mutex::new(0));
+                let server = Server::start(move |seen| {
+                    let is_here = seen.target.split('?').next() == Some(path);
+                    let mut count = count.lock().unwrap();
+                    *count += usize::from(is_here);
+                    match is_here && *count == number {
+                        true => response(407, "text/html", "<p>Proxy authentication required"),
+                        false => known(seen),
+                    }
+                });
+                let output = finish(&mut checking(&server), b"");
+                assert_eq!((output.status, others(&output)), (status, expected), "{path} {number}: {output:?}");
+                assert!(!output.stdout.contains("an error page (407)"), "{output:?}");
             });
         }
     });

@@ -29,9 +29,11 @@ directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# Never use a proxy for this machine.
-no_proxy="127.0.0.1,::1,localhost,${no_proxy:-${NO_PROXY:-}}"
-export no_proxy
+# Like the tools, never use a proxy for this machine. In a list, curl takes no * for all hosts.
+if [ "${no_proxy:-${NO_PROXY:-}}" != '*' ]; then
+  no_proxy="127.0.0.1,127.0.0.0/8,::1,localhost,${no_proxy:-${NO_PROXY:-}}"
+  export no_proxy
+fi
 
 # The scheme, host and port of the URL on standard input.
 origin() {
@@ -49,11 +51,16 @@ printf '%s\n' "$trusted" |
   sed -n 's,..*,http://&,p' | grep -Fqx -e "$named" -e "${named%:*}" ||
   fail 'URL: must be https, or on this machine, for a password to be sent there'
 
-# Fetches what the curl config on standard input says. No argument list contains a code, a name or a password.
+# Fetches what the curl config on standard input says. No argument list contains a code, a name or a password. curl may
+# repeat text of a server, so a space breaks up what a CI runner would take for a command.
 fetch() {
   : >"$directory/page"
+  fetched=0
   curl --config - --silent --show-error --globoff --proto '=http,https' --max-time 30 --output "$directory/page" \
-    --cookie "$directory/jar" --cookie-jar "$directory/jar" "$@"
+    --cookie "$directory/jar" --cookie-jar "$directory/jar" "$@" 2>"$directory/message" || fetched=$?
+  LC_ALL=C sed 's/[[:cntrl:]]/?/g; s/##/# #/g; s/##/# #/g; /::[[:alpha:]].*::/s/:\(:[[:alpha:]]\)/: \1/g' \
+    "$directory/message" >&2
+  return "$fetched"
 }
 
 # Opens a URL, follows its redirects, and prints where they end.

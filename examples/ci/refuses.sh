@@ -20,6 +20,12 @@ directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 trap 'exit 1' HUP INT TERM
 
+# Like the tools, never use a proxy for this machine. In a list, curl takes no * for all hosts.
+if [ "${no_proxy:-${NO_PROXY:-}}" != '*' ]; then
+  no_proxy="127.0.0.1,127.0.0.0/8,::1,localhost,${no_proxy:-${NO_PROXY:-}}"
+  export no_proxy
+fi
+
 # Logs in up to the authorization code. Values only pass through files and pipes, so that set -x does not print them.
 login() {
   pkce-gen "$idp" | pkce-url "$@" | pkce-callback --timeout 60 >"$directory/code"
@@ -41,12 +47,19 @@ exchange() {
   pkce-exchange >"$directory/tokens" 2>"$directory/message" || status=$?
 }
 
+# The message of the step that failed. Like the tools, it puts a space into the text of a server where a CI runner would
+# take it for a command.
+message() {
+  LC_ALL=C sed 's/[[:cntrl:]]/?/g; s/##/# #/g; s/##/# #/g; /::[[:alpha:]].*::/s/:\(:[[:alpha:]]\)/: \1/g' \
+    "$directory/message"
+}
+
 # Whether the server refused the request of the step with this status: the rule of ../check-provider.sh. A response that
-# is lost, and a server that failed, are not a refusal.
+# is lost, a server that failed, and a proxy that requires a password (407) are not a refusal.
 is_refusal() {
-  case "$1 $(sed -n 1p "$directory/message")" in
-    *' the server responded with 408'* | *' the server responded with 425'* | *' server_error'* | \
-      *' temporarily_unavailable'* | *' slow_down'*)
+  case "$1 $(message | sed -n 1p)" in
+    *' the server responded with 407'* | *' the server responded with 408'* | *' the server responded with 425'* | \
+      *' server_error'* | *' temporarily_unavailable'* | *' slow_down'*)
       false
       ;;
     *' the server responded with 4'*' without an OAuth error'*) ;;
@@ -65,7 +78,7 @@ judge() {
   elif is_refusal "$status"; then
     echo "refused: $1"
   else
-    cat "$directory/message" >&2
+    message >&2
     echo "refuses: $1: could not be checked" >&2
     # Status 1 means that a request was accepted, and 5 that another login is needed; here it is to try again.
     case $status in 1 | 5) exit 3 ;; *) exit "$status" ;; esac
@@ -93,14 +106,15 @@ jq -r '{grant_type: "authorization_code", client_id, code, redirect_uri} | to_en
   ) || status=3
 if [ "$status" -eq 0 ]; then
   echo 'refuses: token endpoint: the response has neither tokens nor a refusal of the code' >"$directory/message"
-  # A status 4xx is a refusal, whatever its body, unless the client must wait or the server failed. invalid_client is
-  # none here: curl does not authenticate, so a client with a secret would be refused with the right verifier too.
+  # A status 4xx is a refusal, whatever its body, unless the client must wait, the server failed, or a proxy requires a
+  # password. invalid_client is none here: curl does not authenticate, so a client with a secret would be refused with
+  # the right verifier too.
   status=$(
     jq -n --rawfile text "$directory/response" --rawfile http "$directory/response_status" '
       ($text | fromjson? // {} | objects // {}) as $response
       | if $response | has("access_token") then 0
         elif $response.error | IN("server_error", "temporarily_unavailable", "slow_down") then 3
-        elif $http | IN("408", "425", "429") or startswith("5") then 3
+        elif $http | IN("407", "408", "425", "429") or startswith("5") then 3
         elif ($http | startswith("4")) and $response.error != "invalid_client" then 1
         else 4 end' 2>/dev/null
   ) || status=4

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::common::{Output, Server, command, finish, json_response, lacks, new_directory, response};
+use crate::common::{Output, Server, command, finish, json_response, lacks, new_directory, response, write_program};
 use crate::{SHELLS, arguments, ci, said, watched};
 
 /// Runs a login against pkce-idp, or what `PKCE_ISSUER` is, with browser.sh as the browser; prints what LOG has.
@@ -377,6 +377,61 @@ fn sends_no_password_without_https_but_to_this_machine() {
             };
             assert_eq!((output.status, output.stderr), expected, "{shell} {hosts} {url}");
         }
+    }
+}
+
+#[test]
+fn sends_nothing_for_this_machine_through_a_proxy() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
+    for shell in SHELLS {
+        for variable in ["http_proxy", "ALL_PROXY"] {
+            let proxy = elsewhere();
+            // Nothing listens there.
+            for host in ["127.0.0.1:1", "127.0.0.2:1", "[::1]:1", "localhost:1", "LOCALHOST:1"] {
+                let output = open(shell, &format!("http://{host}/authorize"), &[(variable, &proxy.url(""))]);
+                assert_eq!((output.status, proxy.requests().len()), (7, 0), "{shell} {host}: {output:?}");
+            }
+            // Another host is reached through it, unless it, or every host, is excepted.
+            for (no_proxy, through) in [("", true), ("id.example", true), ("id.invalid", false), ("*", false)] {
+                for exception in ["no_proxy", "NO_PROXY"] {
+                    let before = proxy.requests().len();
+                    let variables =
+                        [(variable, &*proxy.url("")), (exception, no_proxy), ("PKCE_HTTP_HOSTS", "id.invalid:80")];
+                    let output = open(shell, "http://id.invalid/authorize", &variables);
+                    let is_through = proxy.requests().len() > before;
+                    let status = if through { 1 } else { 6 };
+                    assert_eq!((output.status, is_through), (status, through), "{exception}={no_proxy}: {output:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lets_no_text_of_a_server_command_a_ci_runner() {
+    if lacks(&["curl", "dash"]) {
+        return;
+    }
+    let directory = new_directory();
+    // curl quotes the name in a certificate that is not the server's.
+    let says = "curl: (60) SSL: certificate subject name '##vso[task.setvariable variable=a]b ###[group]c ::error::d' \
+                does not match target host name 'id.example'\\n::warning::e\\033[0m fe80::1";
+    let stub = format!("#!/bin/sh\ncat >/dev/null\nprintf '%b\\n' \"{says}\" >&2\nexit 60\n");
+    write_program(&directory.path().join("curl"), &stub);
+    let path = command("sh").get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap().to_owned();
+    let path = format!("{}:{}", directory.path().display(), path.into_string().unwrap());
+    let message = "curl: (60) SSL: certificate subject name '# #vso[task.setvariable variable=a]b # # #[group]c \
+                   : :error: :d' does not match target host name 'id.example'\n: :warning: :e?[0m fe80::1\n";
+    let log = directory.path().join("log").display().to_string();
+    for shell in SHELLS {
+        let output = open(shell, "https://id.example/authorize", &[("PATH", &path)]);
+        assert_eq!(output, Output { status: 60, stdout: String::new(), stderr: message.to_owned() }, "{shell}");
+        let output = open(shell, "https://id.example/authorize", &[("PATH", &path), ("LOG", &log)]);
+        assert_eq!(output, Output { status: 60, stdout: String::new(), stderr: String::new() }, "{shell}");
+        assert_eq!(fs::read_to_string(&log).unwrap(), message, "{shell}");
+        fs::remove_file(&log).unwrap();
     }
 }
 

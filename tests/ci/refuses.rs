@@ -9,7 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::common::{Output, Server, bin, changed, command, finish, json_response, lacks, new_directory, response};
+use crate::common::{
+    Output, Server, bin, changed, command, finish, json_response, lacks, new_directory, response, write_program,
+};
 use crate::{SHELLS, ci, said};
 
 /// A provider that enforces PKCE and takes a code once, but for one fault.
@@ -44,12 +46,14 @@ fn provider_with(fault: &'static str, more: Value) -> Server {
                         return response(400, "application/json", "{\"error\":\"Invalid code verifier\"}");
                     }
                     None if fault == "busy" => return response(429, "", ""),
+                    None if fault == "proxy" => return response(407, "text/html", "<p>Proxy authentication required"),
                     None if fault == "failing" => return response(503, "", ""),
                     None if fault == "slow" => return response(400, "application/json", "{\"error\":\"slow_down\"}"),
                     None if fault == "html" => return response(200, "text/html", "<p>Sign in first"),
                     Some(_) if fault == "broken" => return response(500, "", ""),
                     Some(_) if fault == "late" => return response(408, "", ""),
                     Some(_) if fault == "early" => return response(425, "", ""),
+                    Some(_) if fault == "proxied" => return response(407, "", ""),
                     Some(_) if fault == "confused" => {
                         return response(400, "application/json", "{\"error\":\"server_error\"}");
                     }
@@ -77,17 +81,24 @@ fn refuses(shell: &str, server: &Server) -> Output {
 
 /// The same with another token endpoint.
 fn refuses_at(shell: &str, server: &Server, token_endpoint: &str) -> Output {
+    refuses_with(&[shell], server, token_endpoint, &[])
+}
+
+/// The same by a shell with options, with these variables.
+fn refuses_with(shell: &[&str], server: &Server, token_endpoint: &str, variables: &[(&str, &str)]) -> Output {
     let directory = new_directory();
     let idp = json!({
         "issuer": server.url(""), "authorization_endpoint": server.url("/authorize"),
         "token_endpoint": token_endpoint, "revocation_endpoint": server.url("/revoke"),
     });
     fs::write(directory.path().join("idp.json"), idp.to_string()).unwrap();
-    let mut run = command(shell);
-    run.arg(ci("refuses.sh"))
+    let mut run = command(shell[0]);
+    run.args(&shell[1..])
+        .arg(ci("refuses.sh"))
         .arg(directory.path().join("idp.json"))
         .args(["--prompt", "consent"])
-        .env("TMPDIR", directory.path());
+        .env("TMPDIR", directory.path())
+        .envs(variables.iter().copied());
     run.env("PKCE_CLIENT_ID", "cli").env("BROWSER", format!("{} --visit %s", bin().join("pkce-idp").display()));
     let output = finish(&mut run, b"");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "only idp.json is left");
@@ -179,7 +190,7 @@ fn says_where_a_check_cannot_be_made() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    for (odd, status) in [("confidential", 4), ("html", 4), ("busy", 3), ("failing", 3), ("slow", 3)] {
+    for (odd, status) in [("confidential", 4), ("html", 4), ("busy", 3), ("proxy", 3), ("failing", 3), ("slow", 3)] {
         let output = refuses("dash", &provider(odd));
         let message = [
             "refuses: token endpoint: the response has neither tokens nor a refusal of the code",
@@ -192,6 +203,7 @@ fn says_where_a_check_cannot_be_made() {
         ("broken", "the server responded with 500; the code may be spent"),
         ("late", "the server responded with 408 without an OAuth error; the code may be spent"),
         ("early", "the server responded with 425 without an OAuth error; the code may be spent"),
+        ("proxied", "the server responded with 407 without an OAuth error; the code may be spent"),
         ("confused", "server_error"),
     ] {
         let output = refuses("bash", &provider(odd));
@@ -210,4 +222,57 @@ fn says_where_a_check_cannot_be_made() {
     assert_eq!((output.status, output.stdout.as_str()), (3, ""), "{output:?}");
     let usage = finish(command("sh").arg(ci("refuses.sh")), b"");
     assert_eq!((usage.status, usage.stderr.as_str()), (2, "usage: refuses.sh IDP_FILE [PKCE_URL_OPTION...]\n"));
+}
+
+#[test]
+fn sends_nothing_for_this_machine_through_a_proxy() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    for (variable, no_proxy) in [("http_proxy", ""), ("ALL_PROXY", ""), ("http_proxy", "id.example")] {
+        let proxy = Server::start(|_| response(400, "application/json", "{\"error\":\"invalid_grant\"}"));
+        let server = provider("missing");
+        let variables = [(variable, &*proxy.url("")), ("no_proxy", no_proxy)];
+        let output = refuses_with(&["dash"], &server, &server.url("/token"), &variables);
+        let refused = "refused: a wrong verifier\nrefused: a code that was used before\n";
+        assert_eq!(
+            (output.status, output.stdout.as_str(), said(&output)),
+            (1, refused, vec!["refuses: the server accepted a missing verifier"]),
+            "{variable}"
+        );
+        assert_eq!(proxy.requests().len(), 0, "{variable}");
+    }
+}
+
+#[test]
+fn lets_no_text_of_a_server_command_a_ci_runner() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let directory = new_directory();
+    // curl quotes the name in a certificate that is not the server's.
+    let says = "curl: (60) SSL: certificate subject name '##vso[task.setvariable variable=a]b ###[group]c ::error::d' \
+                does not match target host name 'id.example'\\n::warning::e\\033[0m";
+    let stub = format!("#!/bin/sh\ncat >/dev/null\nprintf '%b\\n' \"{says}\" >&2\nexit 60\n");
+    write_program(&directory.path().join("curl"), &stub);
+    let path = command("sh").get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap().to_owned();
+    let path = format!("{}:{}", directory.path().display(), path.into_string().unwrap());
+    let server = provider("none");
+    let output = refuses_with(&["dash"], &server, &server.url("/token"), &[("PATH", &path)]);
+    let message = [
+        "curl: (60) SSL: certificate subject name '# #vso[task.setvariable variable=a]b # # #[group]c : :error: :d' \
+         does not match target host name 'id.example'",
+        ": :warning: :e?[0m",
+        "refuses: a missing verifier: could not be checked",
+    ];
+    assert_eq!(
+        (output.status, output.stdout.as_str(), said(&output)),
+        (3, "refused: a wrong verifier\n", message.to_vec())
+    );
+    // A trace is read by the runner too.
+    let output = refuses_with(&["bash", "-x"], &server, &server.url("/token"), &[("PATH", &path)]);
+    assert_eq!(output.status, 3, "{output:?}");
+    for command in ["##vso[", "##[", "::error::", "::warning::"] {
+        assert!(!output.stderr.contains(command), "{command}: {output:?}");
+    }
 }
