@@ -193,6 +193,14 @@ fn pushes_nothing_that_cannot_be_pushed() {
             2,
             "authorization_url: not a request to the document's authorization_endpoint".into(),
         ),
+        (
+            json!({
+                "authorization_endpoint": format!("{}?a=b", server.url("/authorize")),
+                "authorization_url": url.replace("/authorize?", "/authorize?a=bc=d&"),
+            }),
+            2,
+            "authorization_url: not a request to the document's authorization_endpoint".into(),
+        ),
         (json!({ "client_id": "other" }), 2, "authorization_url: its client_id is not the document's".into()),
         (
             json!({ "authorization_url": url.replace("&code_challenge=", "&x=") }),

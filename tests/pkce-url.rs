@@ -100,6 +100,10 @@ fn sends_the_nonce_with_openid_and_otherwise_removes_it() {
     assert!(value(&url(&without), "scope").is_none() && without.json().get("nonce").is_none());
     let empty = run("pkce-url", &["--scope", ""], &document().to_string());
     assert!(value(&url(&empty), "scope").is_none());
+    let mut written = document();
+    written.as_object_mut().unwrap().remove("nonce");
+    let without = run("pkce-url", &["--scope", "openid"], &written.to_string());
+    assert_eq!((without.status, value(&url(&without), "nonce")), (0, None), "a document without a nonce");
 }
 
 #[test]
@@ -319,10 +323,14 @@ fn lets_no_server_elsewhere_name_this_machine() {
 
 #[test]
 fn notes_a_url_that_some_servers_cut() {
-    let output = run("pkce-url", &["--param", &format!("a={}", "x".repeat(8000))], &document().to_string());
     let note =
         "pkce-url: note: the URL is longer than 8,000 characters, which some servers truncate; pkce-push shortens it\n";
-    assert_eq!((output.status, output.stderr.as_str()), (0, note));
+    let padded = |length| run("pkce-url", &["--param", &format!("a={}", "x".repeat(length))], &document().to_string());
+    let room = 8000 + 1 - url(&padded(1)).len();
+    for (length, note) in [(room, ""), (room + 1, note)] {
+        let output = padded(length);
+        assert_eq!((output.status, output.stderr.as_str()), (0, note), "{}", url(&output).len());
+    }
 }
 
 #[test]

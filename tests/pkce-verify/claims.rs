@@ -145,7 +145,8 @@ fn needs_times_that_are_numbers() {
         ("auth_time", "auth_time: must be a number of seconds"),
     ];
     for (name, message) in wrong {
-        for value in [json!("1800000000"), json!(true), json!([NOW]), json!(1e300), json!(u64::MAX)] {
+        for value in [json!("1800000000"), json!(true), json!([NOW]), json!(1e300), json!(1_u64 << 63), json!(u64::MAX)]
+        {
             cases.push((json!({ name: value }), message));
         }
     }
