@@ -105,7 +105,12 @@ fn leaves_the_document_unchanged_where_the_server_does_not_revoke() {
             assert_eq!((output.status, sent.len()), (0, 2), "{output:?}");
             continue;
         }
-        assert_eq!((output, sent.len()), (failure("pkce-revoke", ends, message), 1));
+        let failed = failure("pkce-revoke", ends, message);
+        assert_eq!((&output, sent.len()), (&failed, 1));
+        // The same for an access token alone.
+        let server = Server::start(move |_| response(status, "application/json", body));
+        let output = run("pkce-revoke", &[], &without(&server, &["refresh_token"]).to_string());
+        assert_eq!((output, server.requests().len()), (failed, 1));
     }
 }
 
