@@ -11,7 +11,9 @@
 # request (default: openid offline_access). BROWSER can be a script that signs in with a test account, such as
 # ci/browser.sh. All issued tokens are revoked at the end.
 #
-# A refresh token that is not replaced, or accepted again, is tried once more after 5 seconds.
+# Many servers accept a replaced refresh token for some seconds, or replace none so soon. So the old one is tried after
+# PKCE_GRACE seconds (5), and one that was not replaced is used again after that time. PKCE_AUTH_METHOD is how the client
+# is registered to authenticate, if the server's metadata lists several methods.
 #
 # The exit status is 0 if no check failed, 1 if one failed, and 3 if one could not be made.
 set -eu
@@ -42,8 +44,8 @@ if [ "${no_proxy:-${NO_PROXY:-}}" != '*' ]; then
   export no_proxy
 fi
 
-# How long a server may accept a refresh token again, in seconds: Dex and Kanidm allow 3.
-grace=5
+# Seconds; Dex and Kanidm allow 3.
+grace=${PKCE_GRACE:-5}
 
 # Defaults.
 export PKCE_SCOPE="${PKCE_SCOPE:-openid offline_access}"
@@ -102,7 +104,9 @@ refused() {
 succeeded() {
   case "$2 $(message)" in
     0\ *) result "$1" pass ;;
-    3\ * | *' the server responded with 407'* | '5 '*'the server responded with 5'* | '5 '*' no response within '* | \
+    # The user, or a test account, did not agree; or a proxy wants a password.
+    *'authorization endpoint: access_denied'* | *' the server responded with 407'* | \
+      3\ * | '5 '*'the server responded with 5'* | '5 '*' no response within '* | \
       '5 '*' the server closed the connection'*)
       result "$1" not_checked "$(message)"
       ;;
@@ -272,13 +276,21 @@ exchange_without_verifier() {
   keep tokens
 }
 
+# Asks the userinfo endpoint with the access token of the last login, and writes the status to the file.
+userinfo() {
+  jq -r '"url = \(.userinfo_endpoint | @json)", "header = \("Authorization: Bearer " + .access_token | @json)"' \
+    "$directory/last" |
+    curl --config - --silent --globoff --proto '=http,https' --max-time 30 --output /dev/null \
+      --write-out '%{http_code}' >"$directory/$1" || :
+}
+
 # Whether the server refuses the request before the user signs in: with an error page, or with a redirect that reports
 # an error.
 refused_at_once() {
   # Servers reject port 0, which pkce-callback replaces.
   jq -r '"url = \(.authorization_url | sub("%3A0%2F"; "%3A8080%2F") | @json)"' "$directory/request" |
-    curl --config - --silent --globoff --proto '=http,https' --max-time 30 --output /dev/null \
-      --write-out '%{http_code} %{redirect_url}\n' >"$directory/response" || return
+    curl --config - --silent --globoff --proto '=http,https' --max-time 30 --header 'Accept: text/html, */*;q=0.5' \
+      --output /dev/null --write-out '%{http_code} %{redirect_url}\n' >"$directory/response" || return
   if grep -Eq '^4(0[0-69]|2[0-46-8]) ' "$directory/response"; then
     sed 's/^\(...\).*/curl: authorization endpoint: an error page (\1)/' "$directory/response" >"$directory/message"
   else
@@ -322,7 +334,9 @@ if $must_push; then
 fi
 
 # Continue without iss, so that the other checks can be made.
-jq -c 'del(.authorization_response_iss_parameter_supported)' "$directory/idp.json" >"$directory/client.json"
+jq -c --arg method "${PKCE_AUTH_METHOD:-}" 'del(.authorization_response_iss_parameter_supported)
+  | if $method == "" then . else .token_endpoint_auth_method = $method end' \
+  "$directory/idp.json" >"$directory/client.json"
 if [ -z "${PKCE_CLIENT_ID:-}" ]; then
   if ! pkce-gen "$directory/client.json" | pkce-url --client-id none "$@" |
     pkce-register --client-name check-provider >"$directory/registered"; then
@@ -339,6 +353,12 @@ must_be_usable "$status"
 case $(message) in
   *': invalid_scope'*)
     result login fail "$(message); set PKCE_SCOPE to scopes that the server grants to this client"
+    ;;
+  *': invalid_client'*)
+    result login fail "$(message); set PKCE_AUTH_METHOD if the client is registered with another method"
+    ;;
+  *': the error above')
+    result login fail "$(message); for invalid_scope, set PKCE_SCOPE to scopes that the server grants"
     ;;
   *) succeeded login "$status" ;;
 esac
@@ -409,14 +429,12 @@ else
   fi
   if ! same_refresh_token first second; then
     result rotation pass
+    # Wait before the first try: some servers allow a number of uses instead of a time (Keycloak: refreshTokenMaxReuse).
+    sleep "$grace"
     refresh first third
-    if [ "$status" -eq 0 ]; then
-      sleep "$grace"
-      # What was issued last must end with the grant.
-      cp "$directory/third" "$directory/second"
-      refresh first third
-    fi
-    refused reuse_refused "$status" 'the old refresh token was accepted again'
+    # What was issued last must end with the grant.
+    [ "$status" -ne 0 ] || cp "$directory/third" "$directory/second"
+    refused reuse_refused "$status" "the old refresh token was accepted after $grace seconds"
     refresh second third
     refused reuse_ends_the_grant "$status" 'the new refresh token is still valid'
   else
@@ -424,7 +442,7 @@ else
     if has_secret; then
       result rotation not_offered 'the client has a secret'
     else
-      result rotation fail 'the refresh token is not replaced'
+      result rotation fail "the refresh token is not replaced after $grace seconds"
     fi
     result reuse_refused not_offered 'the refresh token is not replaced'
     result reuse_ends_the_grant not_offered 'the refresh token is not replaced'
@@ -436,6 +454,8 @@ if ! jq -e 'has("revocation_endpoint")' "$directory/idp.json" >/dev/null; then
   finish
 fi
 { code_for revocation "$@" && exchange code last; } || finish 'the login failed'
+: >"$directory/before"
+jq -e 'has("refresh_token")' "$directory/last" >/dev/null || userinfo before
 status=0
 pkce-revoke <"$directory/last" >"$directory/revoked" 2>"$directory/message" || status=$?
 if [ "$status" -eq 1 ] && ! has_secret &&
@@ -449,14 +469,11 @@ elif jq -e 'has("refresh_token")' "$directory/last" >/dev/null; then
   refused revocation "$status" 'the refresh token is still valid'
 else
   # An endpoint that accepted the token responds with 401 once it is revoked.
-  jq -r '"url = \(.userinfo_endpoint | @json)", "header = \("Authorization: Bearer " + .access_token | @json)"' \
-    "$directory/last" |
-    curl --config - --silent --globoff --proto '=http,https' --max-time 30 --output /dev/null \
-      --write-out '%{http_code}' >"$directory/response" || :
-  case $(cat "$directory/response") in
-    401) result revocation pass 'userinfo endpoint: 401' ;;
-    200) result revocation fail 'the access token is still valid' ;;
-    *) result revocation not_checked 'no refresh token, and no response from a userinfo endpoint' ;;
+  userinfo response
+  case "$(cat "$directory/before") $(cat "$directory/response")" in
+    '200 401') result revocation pass 'userinfo endpoint: 401' ;;
+    *' 200') result revocation fail 'the access token is still valid' ;;
+    *) result revocation not_checked 'no refresh token, and the userinfo endpoint did not accept the access token' ;;
   esac
 fi
 finish

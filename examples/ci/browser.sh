@@ -57,6 +57,7 @@ fetch() {
   : >"$directory/page"
   fetched=0
   curl --config - --silent --show-error --globoff --proto '=http,https' --max-time 30 --output "$directory/page" \
+    --header 'Accept: text/html, */*;q=0.5' \
     --cookie "$directory/jar" --cookie-jar "$directory/jar" "$@" 2>"$directory/message" || fetched=$?
   LC_ALL=C sed 's/[[:cntrl:]]/?/g; s/##/# #/g; s/##/# #/g; /::[[:alpha:]].*::/s/:\(:[[:alpha:]]\)/: \1/g' \
     "$directory/message" >&2
