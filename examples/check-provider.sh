@@ -11,9 +11,9 @@
 # request (default: openid offline_access). BROWSER can be a script that signs in with a test account, such as
 # ci/browser.sh. All issued tokens are revoked at the end.
 #
-# Many servers accept a replaced refresh token for some seconds, or replace none so soon. So the old one is tried after
-# PKCE_GRACE seconds (5), and one that was not replaced is used again after that time. PKCE_AUTH_METHOD is how the client
-# is registered to authenticate, if the server's metadata lists several methods.
+# Some servers accept a replaced refresh token for some seconds, or replace none so soon. An old one is therefore tried
+# only after PKCE_GRACE seconds (default: 5), and one that was not replaced is used again after that time. If the server
+# lists several client authentication methods, PKCE_AUTH_METHOD is the one that the client is registered with.
 #
 # The exit status is 0 if no check failed, 1 if one failed, and 3 if one could not be made.
 set -eu
@@ -33,6 +33,22 @@ esac
 issuer=$1
 shift
 
+# Dex and Kanidm allow 3 seconds.
+grace=${PKCE_GRACE:-5}
+case $grace in
+  *[!0-9]*)
+    echo 'check-provider: PKCE_GRACE: must be a whole number of seconds' >&2
+    exit 2
+    ;;
+esac
+case ${PKCE_AUTH_METHOD:-none} in
+  none | client_secret_basic | client_secret_post) ;;
+  *)
+    echo 'check-provider: PKCE_AUTH_METHOD: must be none, client_secret_basic or client_secret_post' >&2
+    exit 2
+    ;;
+esac
+
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -43,9 +59,6 @@ if [ "${no_proxy:-${NO_PROXY:-}}" != '*' ]; then
   no_proxy="127.0.0.1,127.0.0.0/8,::1,localhost,${no_proxy:-${NO_PROXY:-}}"
   export no_proxy
 fi
-
-# Seconds; Dex and Kanidm allow 3.
-grace=${PKCE_GRACE:-5}
 
 # Defaults.
 export PKCE_SCOPE="${PKCE_SCOPE:-openid offline_access}"
@@ -100,17 +113,17 @@ refused() {
   fi
 }
 
-# Records the result of a step that must succeed.
+# Records the result of a step that must succeed, with a hint. A user who cancels is no fault of the server, nor is a
+# proxy that requires a password.
 succeeded() {
   case "$2 $(message)" in
     0\ *) result "$1" pass ;;
-    # The user, or a test account, did not agree; or a proxy wants a password.
-    *'authorization endpoint: access_denied'* | *' the server responded with 407'* | \
-      3\ * | '5 '*'the server responded with 5'* | '5 '*' no response within '* | \
+    ?' authorization endpoint: access_denied'* | ?' authorization endpoint: the error above' | \
+      *' the server responded with 407'* | 3\ * | '5 '*'the server responded with 5'* | '5 '*' no response within '* | \
       '5 '*' the server closed the connection'*)
-      result "$1" not_checked "$(message)"
+      result "$1" not_checked "$(message)${3:-}"
       ;;
-    *) result "$1" fail "$(message)" ;;
+    *) result "$1" fail "$(message)${3:-}" ;;
   esac
 }
 
@@ -126,12 +139,15 @@ finish() {
   jq -Rnr --arg issuer "$issuer" --arg format "$format" '
     def count($result): map(select(.result == $result)) | length;
     def padded($width): (. + " " * $width)[:$width];
+    # Some servers explain an error in 300 characters. The hint at the end is kept.
+    def cut: . / "; set PKCE_" | .[0] |= if length > 100 then .[:97] + "..." else . end | join("; set PKCE_");
     [inputs / " " | { check: .[0], result: .[1], detail: .[2:] | join(" ") }] |
     if $format == "json" then
       { issuer: $issuer, passed: count("pass"), failed: count("fail"), not_offered: count("not_offered"),
         not_checked: count("not_checked"), checks: . }
     else
-      .[] | (.result | gsub("_"; " ") | padded(13)) + (.check | gsub("_"; " ") | padded(27)) + .detail | sub(" +$"; "")
+      .[] | (.result | gsub("_"; " ") | padded(13)) + (.check | gsub("_"; " ") | padded(27)) + (.detail | cut)
+        | sub(" +$"; "")
     end' "$directory/results"
   ! grep -q '^[^ ]* fail ' "$directory/results" || exit 1
   ! grep -q '^[^ ]* not_checked ' "$directory/results" || exit 3
@@ -276,12 +292,13 @@ exchange_without_verifier() {
   keep tokens
 }
 
-# Asks the userinfo endpoint with the access token of the last login, and writes the status to the file.
+# The status of the userinfo endpoint for the access token of the last login.
 userinfo() {
+  jq -e 'has("userinfo_endpoint")' "$directory/last" >/dev/null || return 0
   jq -r '"url = \(.userinfo_endpoint | @json)", "header = \("Authorization: Bearer " + .access_token | @json)"' \
     "$directory/last" |
     curl --config - --silent --globoff --proto '=http,https' --max-time 30 --output /dev/null \
-      --write-out '%{http_code}' >"$directory/$1" || :
+      --write-out '%{http_code}' || :
 }
 
 # Whether the server refuses the request before the user signs in: with an error page, or with a redirect that reports
@@ -351,17 +368,12 @@ status=0
 { request . "$@" && code 'a correct request' && exchange code tokens; } || status=$?
 must_be_usable "$status"
 case $(message) in
-  *': invalid_scope'*)
-    result login fail "$(message); set PKCE_SCOPE to scopes that the server grants to this client"
-    ;;
-  *': invalid_client'*)
-    result login fail "$(message); set PKCE_AUTH_METHOD if the client is registered with another method"
-    ;;
-  *': the error above')
-    result login fail "$(message); for invalid_scope, set PKCE_SCOPE to scopes that the server grants"
-    ;;
-  *) succeeded login "$status" ;;
+  *': invalid_scope'*) hint='; set PKCE_SCOPE to scopes that the server grants to this client' ;;
+  *': invalid_client'*) hint='; set PKCE_AUTH_METHOD and PKCE_CLIENT_SECRET_FILE as the client is registered' ;;
+  *': the error above') hint='; set PKCE_SCOPE if it is invalid_scope' ;;
+  *) hint= ;;
 esac
+succeeded login "$status" "$hint"
 [ "$status" -eq 0 ] || finish 'the login failed'
 
 if jq -e 'has("iss")' "$directory/code" >/dev/null; then
@@ -429,20 +441,24 @@ else
   fi
   if ! same_refresh_token first second; then
     result rotation pass
-    # Wait before the first try: some servers allow a number of uses instead of a time (Keycloak: refreshTokenMaxReuse).
+    # Wait before the first try, since some servers count the uses instead (Keycloak: refreshTokenMaxReuse).
     sleep "$grace"
     refresh first third
-    # What was issued last must end with the grant.
-    [ "$status" -ne 0 ] || cp "$directory/third" "$directory/second"
-    refused reuse_refused "$status" "the old refresh token was accepted after $grace seconds"
-    refresh second third
-    refused reuse_ends_the_grant "$status" 'the new refresh token is still valid'
+    refused reuse_refused "$status" "the old refresh token was accepted after $grace s (PKCE_GRACE)"
+    if [ "$status" -ne 0 ] && ! is_refusal "$status"; then
+      result reuse_ends_the_grant not_checked "$(message)"
+    else
+      # What was issued last must end with the grant.
+      [ "$status" -ne 0 ] || cp "$directory/third" "$directory/second"
+      refresh second third
+      refused reuse_ends_the_grant "$status" 'the new refresh token is still valid'
+    fi
   else
     # RFC 9700 section 4.14.2 requires rotation for clients that do not authenticate.
     if has_secret; then
       result rotation not_offered 'the client has a secret'
     else
-      result rotation fail "the refresh token is not replaced after $grace seconds"
+      result rotation fail "the refresh token is not replaced after $grace s (PKCE_GRACE)"
     fi
     result reuse_refused not_offered 'the refresh token is not replaced'
     result reuse_ends_the_grant not_offered 'the refresh token is not replaced'
@@ -454,14 +470,14 @@ if ! jq -e 'has("revocation_endpoint")' "$directory/idp.json" >/dev/null; then
   finish
 fi
 { code_for revocation "$@" && exchange code last; } || finish 'the login failed'
-: >"$directory/before"
-jq -e 'has("refresh_token")' "$directory/last" >/dev/null || userinfo before
+before=
+jq -e 'has("refresh_token")' "$directory/last" >/dev/null || before=$(userinfo)
 status=0
 pkce-revoke <"$directory/last" >"$directory/revoked" 2>"$directory/message" || status=$?
 if [ "$status" -eq 1 ] && ! has_secret &&
   message | grep -Eq ': (invalid|unauthorized)_client|responded with 40[13]'; then
   # RFC 7009 section 2.1 requires authentication only of clients with credentials.
-  result revocation not_offered "the server refuses it to a client without a secret ($(message))"
+  result revocation not_offered "not allowed without a client secret ($(message))"
 elif [ "$status" -ne 0 ]; then
   succeeded revocation "$status"
 elif jq -e 'has("refresh_token")' "$directory/last" >/dev/null; then
@@ -469,11 +485,13 @@ elif jq -e 'has("refresh_token")' "$directory/last" >/dev/null; then
   refused revocation "$status" 'the refresh token is still valid'
 else
   # An endpoint that accepted the token responds with 401 once it is revoked.
-  userinfo response
-  case "$(cat "$directory/before") $(cat "$directory/response")" in
+  case "$before $(userinfo)" in
     '200 401') result revocation pass 'userinfo endpoint: 401' ;;
     *' 200') result revocation fail 'the access token is still valid' ;;
-    *) result revocation not_checked 'no refresh token, and the userinfo endpoint did not accept the access token' ;;
+    *)
+      result revocation not_checked \
+        'no refresh token, and no userinfo endpoint that accepts the access token until it is revoked'
+      ;;
   esac
 fi
 finish

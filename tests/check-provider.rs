@@ -39,6 +39,17 @@ const CHECKS: [&str; 14] = [
     "revocation",
 ];
 
+/// What is said before each login.
+const LOGIN: &str = "check-provider: login ";
+const PASTE: &str = "pkce-callback: note: waiting for the browser; or paste the address that it was redirected to\n";
+const OPEN: &str = "pkce-callback: to sign in, open this URL in a browser:\n";
+
+/// The text without the URLs to open, which are new each time.
+fn without_urls(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.starts_with("http"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 fn script() -> String {
     root().join("examples/check-provider.sh").display().to_string()
 }
@@ -52,8 +63,26 @@ fn checked(shell: &str, faults: &[&str], before: &str) -> Output {
 fn checked_with(shell: &str, faults: &[&str], before: &str, option: &str) -> Output {
     let line = format!("{before} {shell} '{}' \"$PKCE_ISSUER\" {option}", script());
     let mut idp = command("pkce-idp");
-    idp.arg("--auto-approve").args(faults.iter().flat_map(|fault| ["--fault", fault]));
+    // pkce-idp accepts a replaced refresh token at no time, so nothing has to wait.
+    idp.arg("--auto-approve").args(faults.iter().flat_map(|fault| ["--fault", fault])).env("PKCE_GRACE", "0");
     finish(idp.args(["--", "sh", "-c", &line]), b"")
+}
+
+/// A long detail as it is in the table.
+fn cut(detail: &str) -> String {
+    detail.chars().take(97).collect::<String>() + "..."
+}
+
+/// The detail of a check in the JSON object.
+fn detail(output: &Output, name: &str) -> String {
+    let report = output.json();
+    let check = report["checks"].as_array().unwrap().iter().find(|check| check["check"] == name).unwrap();
+    check["detail"].as_str().unwrap().to_owned()
+}
+
+/// The table below a login that failed.
+fn after_a_failed_login() -> String {
+    CHECKS[3..].iter().map(|check| format!("not checked  {check:<26} the login failed\n")).collect()
 }
 
 /// The lines of the table that are no pass, the space between result and check made one.
@@ -94,6 +123,7 @@ fn finds_what_a_server_is_lax_about() {
     }
     let none = "no refresh token was issued";
     let same = "the refresh token is not replaced";
+    let after = "after 0 s (PKCE_GRACE)";
     let without = |status| format!("not checked: missing verifier refused the response ({status}) has no access_token");
     let mut lax: HashSet<String> = run("pkce-idp", &["--list-faults"], "")
         .stdout
@@ -130,7 +160,7 @@ fn finds_what_a_server_is_lax_about() {
             vec!["no-rotation"],
             1,
             vec![
-                format!("fail: rotation {same}"),
+                format!("fail: rotation {same} {after}"),
                 format!("not offered: reuse refused {same}"),
                 format!("not offered: reuse ends the grant {same}"),
             ],
@@ -139,7 +169,7 @@ fn finds_what_a_server_is_lax_about() {
             vec!["reuse"],
             1,
             vec![
-                "fail: reuse refused the old refresh token was accepted again".to_owned(),
+                format!("fail: reuse refused the old refresh token was accepted {after}"),
                 "fail: reuse ends the grant the new refresh token is still valid".to_owned(),
             ],
         ),
@@ -194,7 +224,7 @@ fn finds_what_a_server_is_lax_about() {
         (
             vec!["revoke-401"],
             0,
-            vec!["not offered: revocation the server refuses it to a client without a secret (revocation endpoint: the server responded with 401)".to_owned()],
+            vec!["not offered: revocation not allowed without a client secret (revocation endpoint: the server responded with 401)".to_owned()],
         ),
         (
             vec!["redirect-error-access_denied@5"],
@@ -244,7 +274,7 @@ fn takes_nothing_for_a_refusal_that_it_cannot_read_at_a_terminal() {
     let script = format!("dash '{}' \"$PKCE_ISSUER\"; echo \"status=$?\"", script());
     let faults = ["--fault", "no-challenge", "--fault", "redirect-error-access_denied@5"];
     let terminal = Terminal::start("pkce-idp", root(), |idp| {
-        idp.arg("--auto-approve").args(faults).args(["--", "sh", "-c", &script])
+        idp.arg("--auto-approve").args(faults).args(["--", "sh", "-c", &script]).env("PKCE_GRACE", "0")
     });
     let (_, seen) = terminal.end();
     let seen = seen.replace('\r', "");
@@ -252,6 +282,58 @@ fn takes_nothing_for_a_refusal_that_it_cannot_read_at_a_terminal() {
     let line = "\nnot checked  missing challenge refused  authorization endpoint: the error above\n";
     assert!(seen.contains(line) && seen.contains("status=3"), "{seen}");
     assert_eq!(seen.matches("\npass ").count() + usize::from(seen.starts_with("pass ")), 13, "{seen}");
+}
+
+#[test]
+fn names_the_scope_at_a_terminal_where_the_login_fails() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let reason = "authorization endpoint: the error above; set PKCE_SCOPE if it is invalid_scope";
+    let rest = after_a_failed_login();
+    // Which of the errors it is, only the user can read.
+    for error in ["invalid_scope", "access_denied"] {
+        let terminal = Terminal::start("pkce-idp", root(), |idp| {
+            let fault = format!("redirect-error-{error}");
+            let script = format!("dash '{}' \"$PKCE_ISSUER\"", script());
+            idp.args(["--auto-approve", "--fault", &fault, "--", "sh", "-c", &script])
+        });
+        let (status, seen) = terminal.end();
+        let expected = format!(
+            "{LOGIN}1: a correct request\n{OPEN}{PASTE}\
+             pkce-callback: authorization endpoint: {error}: simulated by --fault\n\
+             pass         discovery\npass         S256 advertised\n\
+             not checked  login                      {reason}\n{rest}"
+        );
+        assert_eq!((status, without_urls(&seen)), (Some(3), expected));
+    }
+}
+
+#[test]
+fn takes_no_number_of_seconds_and_no_method_that_there_is_not() {
+    if lacks(&["dash"]) {
+        return;
+    }
+    let server = peer(Peer::Keycloak(0), String::new(), json!({}));
+    let grace = "check-provider: PKCE_GRACE: must be a whole number of seconds\n";
+    let method = "check-provider: PKCE_AUTH_METHOD: must be none, client_secret_basic or client_secret_post\n";
+    for (variable, value, message) in [
+        ("PKCE_GRACE", "five", grace),
+        ("PKCE_GRACE", "5s", grace),
+        ("PKCE_GRACE", "1.5", grace),
+        ("PKCE_GRACE", "-1", grace),
+        ("PKCE_GRACE", " 5", grace),
+        ("PKCE_GRACE", "1\n2", grace),
+        ("PKCE_GRACE", "$(date)", grace),
+        ("PKCE_AUTH_METHOD", "post", method),
+        ("PKCE_AUTH_METHOD", "private_key_jwt", method),
+        ("PKCE_AUTH_METHOD", "none\n", method),
+    ] {
+        let output = finish(checking(&server).env(variable, value), b"");
+        let expected = Output { status: 2, stdout: String::new(), stderr: message.to_owned() };
+        assert_eq!(output, expected, "{variable}={value}");
+    }
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[test]
@@ -281,8 +363,8 @@ fn says_what_could_not_be_checked_where_nothing_can() {
         ),
         (
             "redirect-error-access_denied",
-            1,
-            "fail: login authorization endpoint: access_denied: simulated by --fault",
+            3,
+            "not checked: login authorization endpoint: access_denied: simulated by --fault",
             without(&before, login),
         ),
         (
@@ -297,6 +379,13 @@ fn says_what_could_not_be_checked_where_nothing_can() {
             1,
             "fail: login token endpoint: invalid_scope: simulated by --fault; \
              set PKCE_SCOPE to scopes that the server grants to this client",
+            without(&before, login),
+        ),
+        (
+            "token-error-invalid_client",
+            1,
+            "fail: login token endpoint: invalid_client: simulated by --fault; \
+             set PKCE_AUTH_METHOD and PKCE_CLIENT_SECRET_FILE as the client is registered",
             without(&before, login),
         ),
         ("redirect-state-other@1", 3, "not checked: login no redirect came", without(&before, login)),
@@ -325,7 +414,8 @@ fn prints_the_same_as_json() {
     {
         let line = format!("dash '{}' --json \"$PKCE_ISSUER\"", script());
         let mut idp = command("pkce-idp");
-        let output = finish(idp.args(["--auto-approve", "--fault", fault, "--", "sh", "-c", &line]), b"");
+        idp.args(["--auto-approve", "--fault", fault, "--", "sh", "-c", &line]).env("PKCE_GRACE", "0");
+        let output = finish(&mut idp, b"");
         assert_eq!(output.status, status, "{output:?}");
         let report = output.json();
         for (name, number) in
@@ -411,10 +501,9 @@ fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used() {
         output.stderr
     };
     let secret = format!("PKCE_CLIENT_SECRET_FILE='{file}'");
-    let login = "check-provider: login 1: a correct request\n";
-    let open = "pkce-callback: to sign in, open this URL in a browser:\n";
+    let login = format!("{LOGIN}1: a correct request\n");
     for (faults, before, option, expected) in [
-        (&[][..], secret.as_str(), "", format!("{login}{open}{}", says("pkce-exchange"))),
+        (&[][..], secret.as_str(), "", format!("{login}{OPEN}{}", says("pkce-exchange"))),
         (&["metadata-pushed"], &secret, "", says("pkce-push")),
         (
             &[],
@@ -435,8 +524,7 @@ fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used() {
         ),
     ] {
         let output = checked_with("dash", faults, before, option);
-        let said = output.stderr.lines().filter(|line| !line.starts_with("http"));
-        let said: String = said.map(|line| format!("{line}\n")).collect();
+        let said = without_urls(&output.stderr);
         assert_eq!((output.status, output.stdout.as_str(), said), (2, "", expected), "{faults:?} {option}");
     }
 }
@@ -480,19 +568,25 @@ fn shows_no_secret_with_a_trace_and_leaves_nothing_behind() {
 /// What is known of a server's behavior: each was asked the same questions with curl.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Peer {
-    /// Replaces no refresh token in its first 3 s, and accepts a replaced one for 3 s.
-    Dex,
-    /// Accepts a replaced refresh token for 3 s; later, it ends the session.
+    /// Replaces no refresh token in its first seconds, so many, and accepts a replaced one for as long.
+    Dex(u64),
+    /// Accepts a replaced refresh token for a second (really 3); later, it ends the session.
     Kanidm,
-    /// Responds to a missing verifier with 401 and nothing else, gives public clients no refresh token, and refuses
-    /// their revocation.
+    /// Accepts a replaced refresh token so often, at any time, and then ends the session: Revoke Refresh Token, with its
+    /// Refresh Token Max Reuse, and `usize::MAX` where it is off.
+    Keycloak(usize),
+    /// Has a client that is registered for client_secret_post, lists client_secret_basic too, and explains each error.
+    Hydra,
+    /// Responds to a missing verifier, and to a login without `Accept: text/html`, with 401 and nothing else, gives public
+    /// clients no refresh token, and refuses their revocation.
     Spring,
     /// Sends a sentence as the error.
     PocketId,
     /// Replaces no refresh token, ever.
     Same,
-    /// Accepts replaced refresh tokens for ever.
-    Lax,
+    /// Issues no refresh token, and its userinfo endpoint responds with these statuses, one after the other; it has none
+    /// where they are 0.
+    Userinfo([u16; 2]),
     /// Accepts codes without verifier, with a response that names other endpoints.
     Steering,
     /// Refuses with commands of CI runners.
@@ -504,6 +598,7 @@ struct Refresh {
     session: usize,
     issued: Instant,
     replaced: Option<Instant>,
+    uses: usize,
 }
 
 #[derive(Default)]
@@ -512,6 +607,7 @@ struct State {
     refresh_tokens: HashMap<String, Refresh>,
     ended: HashSet<usize>,
     number: usize,
+    asked: usize,
 }
 
 /// A server that behaves so, with more metadata; `elsewhere` is what the responses of one name.
@@ -528,15 +624,24 @@ fn responding(peer: Peer, elsewhere: String, more: Value) -> impl Fn(&Request) -
         let pairs: HashMap<String, String> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         let base = format!("http://{}", seen.header("Host").unwrap());
         let mut state = state.lock().unwrap();
+        if peer == Peer::Hydra && seen.method == "POST" && pairs.get("client_secret").is_none_or(|own| own != "s3cret")
+        {
+            let error = json!({ "error": "invalid_client", "error_description": NO_CLIENT });
+            return response(401, "application/json", &error.to_string());
+        }
         match path {
             "/.well-known/openid-configuration" => {
-                let metadata = json!({
+                let mut metadata = json!({
                     "issuer": base, "authorization_endpoint": format!("{base}/authorize"),
                     "token_endpoint": format!("{base}/token"), "revocation_endpoint": format!("{base}/revoke"),
                     "code_challenge_methods_supported": ["S256"],
                 });
+                if matches!(peer, Peer::Userinfo([before, _]) if before > 0) {
+                    metadata["userinfo_endpoint"] = json!(format!("{base}/userinfo"));
+                }
                 json_response(&changed(metadata, &more))
             }
+            "/authorize" if peer == Peer::Spring && seen.header("Accept") == Some("*/*") => response(401, "", ""),
             "/authorize" => {
                 let back = match pairs.get("code_challenge_method").map(String::as_str) {
                     Some("S256") => {
@@ -558,6 +663,12 @@ fn responding(peer: Peer, elsewhere: String, more: Value) -> impl Fn(&Request) -
                 state.ended.extend(session);
                 response(200, "", "")
             }
+            "/userinfo" => {
+                assert!(seen.header("Authorization").unwrap().starts_with("Bearer t0ken-"), "{seen:?}");
+                state.asked += 1;
+                let Peer::Userinfo(statuses) = peer else { panic!("{seen:?}") };
+                response(statuses[state.asked - 1], "", "")
+            }
             _ => response(404, "", ""),
         }
     }
@@ -569,8 +680,20 @@ fn refusal(peer: Peer) -> Vec<u8> {
         Peer::Commanding => COMMANDS,
         _ => "invalid_grant",
     };
-    response(400, "application/json", &json!({ "error": error }).to_string())
+    let mut body = json!({ "error": error });
+    if peer == Peer::Hydra {
+        body["error_description"] = json!(NO_GRANT);
+    }
+    response(400, "application/json", &body.to_string())
 }
+
+/// What Hydra says of a client that does not authenticate as it is registered.
+const NO_CLIENT: &str = "Client authentication failed (e.g., unknown client, no client authentication included, or \
+                         unsupported authentication method).";
+
+/// What Hydra says of a code or a refresh token that it refuses.
+const NO_GRANT: &str = "The provided authorization grant (e.g., authorization code, resource owner credentials) or \
+                        refresh token is invalid, expired, revoked, or was issued to another client.";
 
 /// What runners take for commands, and what a terminal obeys.
 const COMMANDS: &str = "::error::a ##vso[task.setvariable variable=b]c ###[group]d ##teamcity[message text='e'] \
@@ -594,7 +717,7 @@ fn exchanged(state: &mut State, peer: Peer, pairs: &HashMap<String, String>, els
     state.number += 1;
     let session = state.number;
     let mut tokens = json!({ "access_token": format!("t0ken-{session}"), "token_type": "Bearer", "expires_in": 60 });
-    if peer != Peer::Spring {
+    if !matches!(peer, Peer::Spring | Peer::Userinfo(_)) {
         tokens["refresh_token"] = json!(issued(state, session));
     }
     if peer == Peer::Steering {
@@ -608,22 +731,27 @@ fn exchanged(state: &mut State, peer: Peer, pairs: &HashMap<String, String>, els
 fn issued(state: &mut State, session: usize) -> String {
     state.number += 1;
     let token = format!("r3fresh-{}", state.number);
-    state.refresh_tokens.insert(token.clone(), Refresh { session, issued: Instant::now(), replaced: None });
+    state.refresh_tokens.insert(token.clone(), Refresh { session, issued: Instant::now(), replaced: None, uses: 0 });
     token
 }
 
 fn refreshed(state: &mut State, peer: Peer, token: &str) -> Vec<u8> {
-    let grace = Duration::from_secs(3);
     let known = state.refresh_tokens.get_mut(token).unwrap();
     let session = known.session;
     let is_late = known.replaced.is_some_and(|replaced| match peer {
-        Peer::Dex | Peer::Kanidm => replaced.elapsed() > grace,
-        _ => peer != Peer::Lax,
+        Peer::Dex(grace) => replaced.elapsed() > Duration::from_secs(grace),
+        Peer::Kanidm => replaced.elapsed() > Duration::from_secs(1),
+        Peer::Keycloak(reuses) => known.uses > reuses,
+        _ => true,
     });
-    let stays = peer == Peer::Same || peer == Peer::Dex && known.issued.elapsed() < grace;
+    known.uses += 1;
+    let stays = match peer {
+        Peer::Dex(grace) => known.issued.elapsed() < Duration::from_secs(grace),
+        _ => peer == Peer::Same,
+    };
     if state.ended.contains(&session) || is_late {
         // Dex refuses the old token alone.
-        state.ended.extend((is_late && peer != Peer::Dex).then_some(session));
+        state.ended.extend((is_late && !matches!(peer, Peer::Dex(_))).then_some(session));
         return refusal(peer);
     }
     let next = match () {
@@ -644,10 +772,15 @@ fn checking(server: &Server) -> Command {
 /// The same by this shell, with options of both.
 fn checking_by(shell: &[&str], options: &[&str], server: &Server) -> Command {
     let mut run = command(shell[0]);
-    run.args(&shell[1..]).arg(script()).args(options).arg(server.url(""));
-    run.env("PKCE_CLIENT_ID", "cli").env("PKCE_SCOPE", "offline_access");
-    run.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
+    run.args(&shell[1..]).arg(script()).args(options).arg(server.url("")).envs(variables());
     run
+}
+
+/// The environment of the script: a client, a browser, and no wait for a grace period.
+fn variables() -> [(&'static str, String); 4] {
+    let browser = format!("{} --visit %s", common::bin().join("pkce-idp").display());
+    [("PKCE_CLIENT_ID", "cli"), ("PKCE_SCOPE", "offline_access"), ("PKCE_GRACE", "0"), ("BROWSER", &browser)]
+        .map(|(name, value)| (name, value.to_owned()))
 }
 
 #[test]
@@ -683,49 +816,55 @@ fn judges_servers_that_refuse_in_their_own_way() {
     }
     let same = "the refresh token is not replaced";
     let none = "no refresh token was issued";
+    let valid = "fail: reuse ends the grant the new refresh token is still valid".to_owned();
     let not_offered = ["not offered: iss sent", "not offered: id token"].map(str::to_owned);
+    let not_replaced = |seconds: usize| {
+        vec![
+            format!("fail: rotation {same} after {seconds} s (PKCE_GRACE)"),
+            format!("not offered: reuse refused {same}"),
+            format!("not offered: reuse ends the grant {same}"),
+        ]
+    };
+    let accepted = |seconds: usize| {
+        let reuse = format!("fail: reuse refused the old refresh token was accepted after {seconds} s (PKCE_GRACE)");
+        vec![reuse, valid.clone()]
+    };
     let cases = [
-        (Peer::Dex, 1, vec!["fail: reuse ends the grant the new refresh token is still valid".to_owned()]),
-        (Peer::Kanidm, 0, vec![]),
+        // With this PKCE_GRACE, or the default.
+        (Peer::Dex(1), Some("2"), 1, vec![valid.clone()]),
+        (Peer::Dex(600), Some("1"), 1, not_replaced(1)),
+        (Peer::Dex(600), None, 1, not_replaced(5)),
+        (Peer::Kanidm, Some("2"), 0, vec![]),
+        (Peer::Kanidm, None, 0, vec![]),
+        (Peer::Keycloak(0), Some("0"), 0, vec![]),
+        (Peer::Keycloak(1), Some("0"), 1, accepted(0)),
+        (Peer::Keycloak(1), Some(""), 1, accepted(5)),
+        (Peer::Keycloak(usize::MAX), Some("1"), 1, accepted(1)),
         (
             Peer::Spring,
+            Some("0"),
             0,
             vec![
                 format!("not offered: rotation {none}"),
                 format!("not offered: reuse refused {none}"),
                 format!("not offered: reuse ends the grant {none}"),
-                "not offered: revocation the server refuses it to a client without a secret \
-                 (revocation endpoint: invalid_client)"
+                "not offered: revocation not allowed without a client secret (revocation endpoint: invalid_client)"
                     .to_owned(),
             ],
         ),
-        (Peer::PocketId, 0, vec![]),
-        (
-            Peer::Same,
-            1,
-            vec![
-                format!("fail: rotation {same}"),
-                format!("not offered: reuse refused {same}"),
-                format!("not offered: reuse ends the grant {same}"),
-            ],
-        ),
-        (
-            Peer::Lax,
-            1,
-            vec![
-                "fail: reuse refused the old refresh token was accepted again".to_owned(),
-                "fail: reuse ends the grant the new refresh token is still valid".to_owned(),
-            ],
-        ),
-        (Peer::Steering, 1, vec!["fail: missing verifier refused tokens were issued".to_owned()]),
+        (Peer::PocketId, Some("0"), 0, vec![]),
+        (Peer::Same, Some("0"), 1, not_replaced(0)),
+        (Peer::Steering, Some("0"), 1, vec!["fail: missing verifier refused tokens were issued".to_owned()]),
     ];
     thread::scope(|scope| {
-        for (kind, status, found) in cases {
+        for (kind, grace, status, found) in cases {
             let not_offered = &not_offered;
             scope.spawn(move || {
                 let elsewhere = Server::start(|_| response(200, "", ""));
                 let server = peer(kind, elsewhere.url("/steered"), json!({}));
-                let output = finish(&mut checking(&server), b"");
+                let mut run = checking(&server);
+                run.env_remove("PKCE_GRACE").envs(grace.map(|seconds| ("PKCE_GRACE", seconds)));
+                let output = finish(&mut run, b"");
                 let expected = [not_offered.to_vec(), found].concat();
                 assert_eq!((output.status, others(&output)), (status, expected), "{kind:?}: {output:?}");
                 assert_eq!(elsewhere.requests().len(), 0, "{kind:?}");
@@ -739,22 +878,143 @@ fn judges_servers_that_refuse_in_their_own_way() {
 }
 
 #[test]
+fn takes_no_userinfo_endpoint_that_never_accepts_a_token_for_a_proof_of_revocation() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let none = "no refresh token was issued";
+    let rest =
+        ["rotation", "reuse refused", "reuse ends the grant"].map(|check| format!("not offered: {check} {none}"));
+    let unproven = "not checked: revocation no refresh token, and no userinfo endpoint that accepts the access token \
+                    until it is revoked";
+    let valid = "fail: revocation the access token is still valid";
+    for (before, after, status, found) in [
+        (200, 401, 0, None),
+        (401, 401, 3, Some(unproven)),
+        (503, 401, 3, Some(unproven)),
+        (200, 503, 3, Some(unproven)),
+        (200, 407, 3, Some(unproven)),
+        (200, 200, 1, Some(valid)),
+        (503, 200, 1, Some(valid)),
+        (0, 0, 3, Some(unproven)),
+    ] {
+        let server = peer(Peer::Userinfo([before, after]), String::new(), json!({}));
+        let output = finish(&mut checking(&server), b"");
+        let expected: Vec<String> = ["not offered: iss sent", "not offered: id token"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(rest.clone())
+            .chain(found.map(str::to_owned))
+            .collect();
+        assert_eq!((output.status, others(&output)), (status, expected), "{before} {after}: {output:?}");
+        let line = "\npass         revocation                 userinfo endpoint: 401\n";
+        assert_eq!(output.stdout.ends_with(line), found.is_none(), "{output:?}");
+        assert!(!output.stdout.contains("t0ken") && !output.stderr.contains("t0ken"), "{output:?}");
+    }
+}
+
+#[test]
+fn judges_a_server_at_a_terminal_as_elsewhere_where_it_refuses_a_browser_at_once() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let server = peer(Peer::Spring, String::new(), json!({}));
+    let terminal = Terminal::start("dash", root(), |shell| shell.arg(script()).arg(server.url("")).envs(variables()));
+    let (status, seen) = terminal.end();
+    let logins = ["a correct request", "wrong_verifier_refused", "missing_verifier_refused", "rotation", "revocation"];
+    let logins = logins.iter().enumerate();
+    let logins: String = logins.map(|(index, what)| format!("{LOGIN}{}: {what}\n{OPEN}{PASTE}", index + 1)).collect();
+    let table = "pass         discovery\npass         S256 advertised\npass         login\nnot offered  iss sent\n\
+                 not offered  id token\n\
+                 pass         replay refused             token endpoint: invalid_grant\n\
+                 pass         plain refused              authorization endpoint: invalid_request\n\
+                 pass         missing challenge refused  authorization endpoint: invalid_request\n\
+                 pass         wrong verifier refused     token endpoint: invalid_grant\n\
+                 pass         missing verifier refused   the response (401) has no access_token\n\
+                 not offered  rotation                   no refresh token was issued\n\
+                 not offered  reuse refused              no refresh token was issued\n\
+                 not offered  reuse ends the grant       no refresh token was issued\n\
+                 not offered  revocation                 not allowed without a client secret \
+                 (revocation endpoint: invalid_client)\n";
+    assert_eq!((status, without_urls(&seen)), (Some(0), format!("{logins}{table}")));
+}
+
+#[test]
+fn authenticates_in_each_request_as_it_is_told_and_cuts_long_errors_in_the_table() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let directory = new_directory();
+    let file = directory.path().join("secret");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let methods = json!({ "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"] });
+    let hint = "; set PKCE_AUTH_METHOD and PKCE_CLIENT_SECRET_FILE as the client is registered";
+    let run = |options: &[&str], method: &str| {
+        let server = peer(Peer::Hydra, String::new(), methods.clone());
+        let mut run = checking_by(&["dash"], options, &server);
+        run.env("PKCE_CLIENT_SECRET_FILE", &file).env("PKCE_AUTH_METHOD", method);
+        (finish(&mut run, b""), server.requests())
+    };
+    let why = format!("token endpoint: invalid_client: {NO_CLIENT}");
+    let table = format!(
+        "pass         discovery\npass         S256 advertised\nfail         login                      {}{hint}\n{}",
+        cut(&why),
+        after_a_failed_login()
+    );
+    for method in ["", "client_secret_basic"] {
+        let (output, _) = run(&[], method);
+        assert_eq!((output.status, output.stdout), (1, table.clone()));
+        assert_eq!(without_urls(&output.stderr), format!("{LOGIN}1: a correct request\n{OPEN}"));
+        let (output, _) = run(&["--json"], method);
+        assert_eq!((output.status, detail(&output, "login")), (1, format!("{why}{hint}")));
+    }
+
+    let why = format!("token endpoint: invalid_grant: {NO_GRANT}");
+    let cut = cut(&why);
+    let table = format!(
+        "pass         discovery\npass         S256 advertised\npass         login\nnot offered  iss sent\n\
+         not offered  id token\n\
+         pass         replay refused             {cut}\n\
+         pass         plain refused              authorization endpoint: invalid_request\n\
+         pass         missing challenge refused  authorization endpoint: invalid_request\n\
+         pass         wrong verifier refused     {cut}\n\
+         pass         missing verifier refused   invalid_grant\n\
+         pass         rotation\n\
+         pass         reuse refused              {cut}\n\
+         pass         reuse ends the grant       {cut}\n\
+         pass         revocation                 {cut}\n"
+    );
+    let (output, seen) = run(&[], "client_secret_post");
+    assert_eq!((output.status, output.stdout), (0, table));
+    let posted: Vec<_> = seen.iter().filter(|seen| seen.method == "POST").collect();
+    // The script's own request too, which has no verifier.
+    assert!(posted.iter().any(|seen| seen.body.contains("c0de") && !seen.body.contains("code_verifier")));
+    for seen in posted {
+        assert_eq!((seen.header("Authorization"), seen.body.contains("client_secret=s3cret")), (None, true));
+    }
+    let (output, _) = run(&["--json"], "client_secret_post");
+    assert_eq!((output.status, detail(&output, "replay_refused")), (0, why));
+}
+
+#[test]
 fn lets_no_text_of_a_server_command_a_ci_runner() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
     // The tools take a line break for a space.
     let told = HARMLESS.replace("?: :endgroup", " : :endgroup");
+    // In the table, a long error is cut.
+    let (start, own) = (cut(&format!("token endpoint: {told}")), cut(HARMLESS));
     let table = format!(
         "pass         discovery\npass         S256 advertised\npass         login\nnot offered  iss sent\n\
-         not offered  id token\npass         replay refused             token endpoint: {told}\n\
+         not offered  id token\npass         replay refused             {start}\n\
          pass         plain refused              authorization endpoint: invalid_request\n\
          pass         missing challenge refused  authorization endpoint: invalid_request\n\
-         pass         wrong verifier refused     token endpoint: {told}\n\
-         pass         missing verifier refused   {HARMLESS}\npass         rotation\n\
-         pass         reuse refused              token endpoint: {told}\n\
-         pass         reuse ends the grant       token endpoint: {told}\n\
-         pass         revocation                 token endpoint: {told}\n"
+         pass         wrong verifier refused     {start}\n\
+         pass         missing verifier refused   {own}\npass         rotation\n\
+         pass         reuse refused              {start}\n\
+         pass         reuse ends the grant       {start}\n\
+         pass         revocation                 {start}\n"
     );
     let server = peer(Peer::Commanding, String::new(), json!({}));
     let output = finish(&mut checking(&server), b"");
@@ -762,13 +1022,8 @@ fn lets_no_text_of_a_server_command_a_ci_runner() {
     // A trace is read by the runner too.
     let output = finish(&mut checking_by(&["bash", "-x"], &["--json"], &server), b"");
     assert_eq!(output.status, 0, "{output:?}");
-    let report = output.json();
-    let detail = |name: &str| {
-        let check = report["checks"].as_array().unwrap().iter().find(|check| check["check"] == name).unwrap();
-        check["detail"].as_str().unwrap().to_owned()
-    };
-    assert_eq!(detail("missing_verifier_refused"), HARMLESS);
-    assert_eq!(detail("wrong_verifier_refused"), format!("token endpoint: {told}"));
+    assert_eq!(detail(&output, "missing_verifier_refused"), HARMLESS);
+    assert_eq!(detail(&output, "wrong_verifier_refused"), format!("token endpoint: {told}"));
     for command in ["##vso[", "##[", "##teamcity[", "::error::", "::set-output name=f::", "::endgroup::"] {
         let commanding = |line: &&str| line.contains(command);
         assert_eq!(output.stdout.lines().chain(output.stderr.lines()).find(commanding), None);
@@ -828,12 +1083,22 @@ fn takes_no_proxy_that_requires_a_password_for_a_refusal() {
             3,
             one("not checked: missing verifier refused the response (407) has no access_token".to_owned()),
         ),
+        // The fifth is the code for the rotation, the sixth the refresh, the seventh the old refresh token.
+        (
+            "/token",
+            7,
+            3,
+            ["reuse refused", "reuse ends the grant"]
+                .map(|check| format!("not checked: {check} token endpoint: {without}; the refresh token may be sp..."))
+                .into_iter()
+                .fold(not_offered.to_vec(), |lines, line| [lines, vec![line]].concat()),
+        ),
         ("/revoke", 1, 3, one(format!("not checked: revocation revocation endpoint: {without}"))),
     ];
     thread::scope(|scope| {
         for (path, number, status, expected) in cases {
             scope.spawn(move || {
-                let (known, count) = (responding(Peer::Kanidm, String::new(), json!({})), Mutex::new(0));
+                let (known, count) = (responding(Peer::Keycloak(0), String::new(), json!({})), Mutex::new(0));
                 let server = Server::start(move |seen| {
                     let is_here = seen.target.split('?').next() == Some(path);
                     let mut count = count.lock().unwrap();

@@ -53,7 +53,8 @@ fn logs_a_test_account_in_on_the_pages_of_pkce_idp() {
     }
 }
 
-/// A provider with pages as Keycloak's: a login form that comes back with another address where the password is wrong.
+/// A provider with pages as Keycloak's: a login form that comes back with another address where the password is wrong. As
+/// Spring Authorization Server, it has pages for a browser alone.
 fn keycloak() -> Server {
     let redirect = Mutex::new(String::new());
     Server::start(move |seen| {
@@ -82,6 +83,9 @@ fn keycloak() -> Server {
             format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 .into_bytes()
         };
+        if seen.target.starts_with("/realm/") && !seen.header("Accept").unwrap().starts_with("text/html,") {
+            return response(401, "", "");
+        }
         match (seen.method.as_str(), seen.target.split('?').next().unwrap()) {
             ("GET", "/.well-known/openid-configuration") => json_response(&json!({
                 "issuer": host, "authorization_endpoint": format!("{host}/realm/auth"),
