@@ -15,7 +15,8 @@
 # only after PKCE_GRACE seconds (default: 5), and one that was not replaced is used again after that time. If the server
 # lists several client authentication methods, PKCE_AUTH_METHOD is the one that the client is registered with.
 #
-# The exit status is 0 if no check failed, 1 if one failed, and 3 if one could not be made.
+# The exit status is 0 if no check failed, 1 if one failed, and 3 if one could not be made. It is 2 if an option, a
+# variable or the client cannot be used.
 set -eu
 umask 077
 
