@@ -111,10 +111,16 @@ fn refuses_documents_it_cannot_wait_for() {
         run("pkce-callback", &["--no-browser"], &elsewhere.to_string()),
         failure("pkce-callback", 4, "authorization_url: a remote server must not point to this machine")
     );
-    let pushed = with("authorization_url", json!("https://op.example.com/a?client_id=x&request_uri=urn:x"));
-    let output = run("pkce-callback", &["--no-browser"], &pushed.to_string());
-    assert_eq!(output.status, 2);
-    assert!(output.stderr.contains("a pushed request requires a port"), "{}", output.stderr);
+    let no_port = failure(
+        "pkce-callback",
+        2,
+        "authorization_url: does not contain the document's redirect_uri with port 0\n\
+         hint: a pushed request requires a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback",
+    );
+    for query in ["client_id=x&request_uri=urn:x", "state=st-123&redirect_uri=http%3A%2F%2F127.0.0.1%3A0%2Fother"] {
+        let document = with("authorization_url", json!(format!("https://op.example.com/a?{query}")));
+        assert_eq!(run("pkce-callback", &["--no-browser"], &document.to_string()), no_port, "{query}");
+    }
 }
 
 #[test]

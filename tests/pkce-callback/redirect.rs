@@ -155,6 +155,8 @@ fn checks_whose_redirect_it_is() {
             4,
             "redirect: code: must be one or more visible ASCII characters",
         ),
+        (&strict, "state=st-123&iss=https%3A%2F%2Fop.example.com", 4, "redirect: code: missing"),
+        (&strict, "error=&state=st-123&iss=https%3A%2F%2Fop.example.com", 4, "redirect: code: missing"),
         (
             &strict,
             "code=a&code=a&state=st-123&iss=https%3A%2F%2Fop.example.com",

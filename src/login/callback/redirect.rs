@@ -190,6 +190,7 @@ mod tests {
         assert_eq!(code("https://app.example/callback?error=access_denied&state=st", false), "failed");
         assert_eq!(code("a", false), "ignored");
         assert_eq!(code("a", true), "a");
+        assert_eq!(code("a==", true), "a==");
         assert_eq!(code("a b", true), "ignored");
         assert_eq!(code("", true), "ignored");
     }
