@@ -23,6 +23,20 @@ fn takes_the_redirect_from_a_file_a_fifo_and_a_descriptor() {
     let output = finish(command("bash").args(["-c", &script]), document.as_bytes());
     assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
 
+    // A writer that stops in the middle of the line.
+    let (start, end) = url.split_at(30);
+    let script = format!(
+        "(printf %s '{start}'; sleep 0.3; echo '{end}') >{0} & pkce-callback --response-file {0}; wait",
+        fifo.display()
+    );
+    let output = finish(command("bash").args(["-c", &script]), document.as_bytes());
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
+
+    // As large as it may be.
+    std::fs::write(&file, format!("{url}\n{}", "x".repeat(1024 * 1024 - url.len() - 1))).unwrap();
+    let output = run("pkce-callback", &["--response-file", file.to_str().unwrap()], &document);
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
+
     let script = format!("pkce-callback --response-file /dev/fd/3 3< <(sleep 0.2; echo '{url}')");
     let output = finish(command("bash").args(["-c", &script]), document.as_bytes());
     assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
@@ -46,6 +60,20 @@ fn refuses_a_response_file_that_does_not_hold_this_redirect() {
         assert_eq!((output.status, &output.stdout), (status, &expected.stdout), "{text}");
         assert!(output.stderr.ends_with(&expected.stderr), "{text}: {}", output.stderr);
     }
+    let prompt = "pkce-callback: to sign in, open this URL in a browser:\n\
+                  https://op.example.com/a?state=st-123&redirect_uri=http%3A%2F%2F127.0.0.1%3A7%2Fcallback\n";
+    let large = format!("http://127.0.0.1:7/callback?code=abc&state=st-123\n{}", "x".repeat(1024 * 1024));
+    std::fs::write(&file, large).unwrap();
+    for (file, wrong) in [(file.to_str().unwrap(), "larger than 1 MiB"), ("/proc/self/mem", "input/output error")] {
+        if std::path::Path::new(file).exists() {
+            let output = run("pkce-callback", &["--response-file", file], &document);
+            let mut expected = failure("pkce-callback", 2, &format!("--response-file: {wrong}"));
+            expected.stderr.insert_str(0, prompt);
+            assert_eq!(output, expected);
+        }
+    }
+    let no_file = run("pkce-callback", &["--response-file", directory.path().to_str().unwrap()], &document);
+    assert_eq!(no_file, failure("pkce-callback", 2, "--response-file: is a directory"));
     let missing = run("pkce-callback", &["--response-file", "/no/such/file"], &document);
     assert_eq!(missing, failure("pkce-callback", 2, "--response-file: no such file or directory"));
 }

@@ -28,7 +28,11 @@ impl ResponseFile {
         let mut options = File::options();
         // Otherwise opening a FIFO would block until it has a writer.
         let opened = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
-        let file = opened.map_err(|error| wrong(&message::reason(&error)))?;
+        let opened = opened.and_then(|file| Ok((file.metadata()?.is_dir(), file)));
+        let (is_directory, file) = opened.map_err(|error| wrong(&message::reason(&error)))?;
+        if is_directory {
+            return Err(wrong("is a directory"));
+        }
         Ok(ResponseFile { file, text: Zeroizing::new(Vec::new()) })
     }
 

@@ -26,6 +26,11 @@ fn only(query: &str, name: &str) -> Option<String> {
     values.next().is_none().then_some(value)
 }
 
+/// What a paste may have around the address.
+fn is_around(character: char) -> bool {
+    character.is_whitespace() || "\"'<>".contains(character)
+}
+
 fn check(query: &str, code: &str, iss: Option<&str>, has_issuer: bool, promises_iss: bool) {
     assert_eq!(only(query, "state").as_deref(), Some("st"));
     assert_eq!(only(query, "code").as_deref(), Some(code));
@@ -48,7 +53,7 @@ fuzz_target!(|input: (u8, &str)| {
     if let Outcome::Code(code, iss) = expected.pasted(text) {
         assert!(code.bytes().all(|octet| (0x20..=0x7e).contains(&octet)));
         assert!(text.contains("st") || allow_bare_code, "a code without its state");
-        if let Some((before, query)) = text.trim().trim_matches('"').split_once('?') {
+        if let Some((before, query)) = text.trim_matches(is_around).split_once('?') {
             assert!(before.is_empty() || before.trim_end_matches('/') == REDIRECT_URI, "a paste of {before}");
             let query = query.split('#').next().unwrap_or_default();
             check(query, &code, iss.as_deref(), has_issuer, promises_iss);
