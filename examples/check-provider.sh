@@ -15,8 +15,8 @@
 # only after PKCE_GRACE seconds (default: 5), and one that was not replaced is used again after that time. If the server
 # lists several client authentication methods, PKCE_AUTH_METHOD is the one that the client is registered with.
 #
-# The exit status is 0 if no check failed, 1 if one failed, and 3 if one could not be made. It is 2 if an option, a
-# variable or the client cannot be used.
+# The exit status is 0 if no check failed, 1 if one failed, and otherwise 3 if one could not be made. It is 2 if ISSUER,
+# an option or a variable is not valid, if a step rejects the client's secret or method, or if no client is registered.
 set -eu
 umask 077
 
@@ -61,6 +61,8 @@ if [ "${no_proxy:-${NO_PROXY:-}}" != '*' ]; then
   export no_proxy
 fi
 
+as_registered='set PKCE_AUTH_METHOD and PKCE_CLIENT_SECRET_FILE as the client is registered'
+
 # Defaults.
 export PKCE_SCOPE="${PKCE_SCOPE:-openid offline_access}"
 case " $* " in *' --prompt'*) ;; *) set -- --prompt consent "$@" ;; esac
@@ -78,9 +80,12 @@ message() {
 }
 
 # Exits if the options, the environment or the client cannot be used. What pkce-url and pkce-callback say was printed.
+# This script does not have the options that a hint of the tools may name.
 must_be_usable() {
   [ "$1" -eq 2 ] || return 0
   cat "$directory/message" >&2
+  ! grep -Eq '^hint: .*--(auth-method|client-secret-file)' "$directory/message" ||
+    echo "check-provider: $as_registered" >&2
   exit 2
 }
 
@@ -334,8 +339,18 @@ unprotected() {
 
 status=0
 pkce-discover "$issuer" >"$directory/idp.json" 2>"$directory/message" || status=$?
+# What is wrong with ISSUER itself is no fault of the server, which was not asked.
+case $(message) in 'issuer: '*) status=2 ;; esac
 must_be_usable "$status"
-succeeded discovery "$status"
+case $issuer,$(cat "$directory/message") in
+  */,*'hint: only the trailing slash differs'*) hint='; use ISSUER without the final slash' ;;
+  *'hint: only the trailing slash differs'*) hint='; use ISSUER with a final slash' ;;
+  *"; use your tenant's own issuer") hint="; use your tenant's own issuer" ;;
+  # A server with https must not name such an endpoint.
+  http:*': plain http is only allowed'*) hint='; set PKCE_HTTP_HOSTS for a test network' ;;
+  *) hint= ;;
+esac
+succeeded discovery "$status" "$hint"
 [ "$status" -eq 0 ] || finish 'no metadata was found'
 
 if jq -e '.code_challenge_methods_supported // [] | index("S256")' "$directory/idp.json" >/dev/null; then
@@ -370,7 +385,7 @@ status=0
 must_be_usable "$status"
 case $(message) in
   *': invalid_scope'*) hint='; set PKCE_SCOPE to scopes that the server grants to this client' ;;
-  *': invalid_client'*) hint='; set PKCE_AUTH_METHOD and PKCE_CLIENT_SECRET_FILE as the client is registered' ;;
+  *': invalid_client'*) hint="; $as_registered" ;;
   *': the error above') hint='; set PKCE_SCOPE if it is invalid_scope' ;;
   *) hint= ;;
 esac

@@ -354,6 +354,19 @@ fn says_what_could_not_be_checked_where_nothing_can() {
             "fail: discovery metadata: issuer: not the requested issuer",
             without(&before[..1], metadata),
         ),
+        (
+            "metadata-issuer-template",
+            1,
+            "fail: discovery metadata: issuer: not the requested issuer; use your tenant's own issuer",
+            without(&before[..1], metadata),
+        ),
+        (
+            "metadata-plain-endpoint",
+            1,
+            "fail: discovery metadata: token_endpoint: plain http is only allowed to this machine; use https; \
+             set PKCE_HTTP_HOSTS for a test network",
+            without(&before[..1], metadata),
+        ),
         ("metadata-404", 1, "fail: discovery metadata: not found (404)", without(&before[..1], metadata)),
         (
             "metadata-503",
@@ -401,6 +414,26 @@ fn says_what_could_not_be_checked_where_nothing_can() {
         let output = checked("bash", &[fault], "");
         let expected: Vec<String> = std::iter::once(first.to_owned()).chain(rest).collect();
         assert_eq!((output.status, others(&output)), (status, expected), "{fault}: {output:?}");
+    }
+}
+
+#[test]
+fn says_how_to_write_the_issuer_where_only_its_final_slash_differs() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    for (path, issuer, cure) in [("", "$PKCE_ISSUER/", "without the"), ("/", "${PKCE_ISSUER%/}", "with a")] {
+        let mut idp = command("pkce-idp");
+        let line = format!("dash '{}' \"{issuer}\"; echo \"status=$?\"", script());
+        idp.args(["--auto-approve", "--issuer-path", path, "--", "sh", "-c", &line]);
+        let output = finish(&mut idp, b"");
+        let rest: String =
+            CHECKS[1..].iter().map(|check| format!("not checked  {check:<26} no metadata was found\n")).collect();
+        let expected = format!(
+            "fail         discovery                  metadata: issuer: not the requested issuer; \
+             use ISSUER {cure} final slash\n{rest}status=1\n"
+        );
+        assert_eq!(output, Output { status: 0, stdout: expected, stderr: String::new() }, "{issuer}");
     }
 }
 
@@ -470,17 +503,32 @@ fn says_how_it_is_called() {
         let output = finish(command("dash").arg(script()).args(args), b"");
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (2, "", usage), "{args:?}");
     }
-    for (issuer, message) in [
-        ("id.example", "pkce-discover: issuer: must begin with https://\n"),
-        ("https://id.example/?x", "pkce-discover: issuer: must not have a query (?)\n"),
+    // What pkce-discover says, and no blame for a server: an issuer in plain http or in another spelling is 4 there.
+    for (issuer, message, hint) in [
+        ("id.example", "must begin with https://", ""),
+        ("https://", "not a URL", ""),
+        ("https://id.example/?x", "must not have a query (?)", ""),
+        (
+            "https://id.example/.well-known/openid-configuration",
+            "the URL of a metadata document, not of the server or resource",
+            "hint: try https://id.example\n",
+        ),
+        (
+            "http://id.example",
+            "plain http is only allowed to this machine; use https",
+            "hint: for a test network, list its hosts in PKCE_HTTP_HOSTS",
+        ),
+        ("https://0x7f.1", "the host must not be another spelling of an IP address or of localhost", "hint: "),
     ] {
+        let said = run("pkce-discover", &[issuer], "").stderr;
+        assert!(said.starts_with(&format!("pkce-discover: issuer: {message}\n{hint}")), "{said}");
         let output = finish(command("dash").arg(script()).arg(issuer), b"");
-        assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (2, "", message));
+        assert_eq!(output, Output { status: 2, stdout: String::new(), stderr: said }, "{issuer}");
     }
 }
 
 #[test]
-fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used() {
+fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used_and_names_its_own_variables() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
@@ -497,22 +545,27 @@ fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used() {
             "token_endpoint_auth_methods_supported": ["none"],
         });
         let output = finish(command(tool).env("PKCE_CLIENT_SECRET_FILE", &file), document.to_string().as_bytes());
-        assert!(output.status == 2 && output.stderr.contains("client_secret_post"), "{output:?}");
+        assert!(output.status == 2 && output.stderr.contains("--auth-method"), "{output:?}");
         output.stderr
     };
+    let own = "check-provider: set PKCE_AUTH_METHOD and PKCE_CLIENT_SECRET_FILE as the client is registered\n";
+    let argument = finish(command("pkce-url").args(["--param", "code_verifier=v"]), b"{}").stderr;
+    assert!(argument.starts_with("pkce-url: --param: code_verifier: a secret must not be an argument"), "{argument}");
     let secret = format!("PKCE_CLIENT_SECRET_FILE='{file}'");
     let login = format!("{LOGIN}1: a correct request\n");
     for (faults, before, option, expected) in [
-        (&[][..], secret.as_str(), "", format!("{login}{OPEN}{}", says("pkce-exchange"))),
-        (&["metadata-pushed"], &secret, "", says("pkce-push")),
+        (&[][..], secret.as_str(), "", format!("{login}{OPEN}{}{own}", says("pkce-exchange"))),
+        (&["metadata-pushed"], &secret, "", format!("{}{own}", says("pkce-push"))),
         (
             &[],
+            "PKCE_AUTH_METHOD=client_secret_post",
             "",
-            "--param code_verifier=v",
-            "pkce-url: --param: code_verifier: a secret must not be an argument, which other programs can read\n\
-             hint: see 'pkce-url --help'\n"
-                .to_owned(),
+            format!(
+                "{login}{OPEN}pkce-exchange: client_secret: missing, but the client's authentication method requires \
+                 it\nhint: name its file with --client-secret-file\n{own}"
+            ),
         ),
+        (&[], "", "--param code_verifier=v", argument),
         (
             &[],
             "",
