@@ -19,8 +19,14 @@ trap '' XFSZ
 ulimit -f 8192
 [ -z "${LOG:-}" ] || exec 2>>"$LOG"
 
+# Text from outside, which a CI runner or a terminal must not obey. A space breaks up what a runner would take for a
+# command.
+harmless() {
+  LC_ALL=C sed 's/[^ -~]/?/g; s/##/# #/g; s/##/# #/g; /::[[:alpha:]].*::/s/:\(:[[:alpha:]]\)/: \1/g'
+}
+
 fail() {
-  echo "browser: $1" >&2
+  printf 'browser: %s\n' "$1" | harmless >&2
   exit 1
 }
 [ $# -eq 1 ] || fail 'usage: browser.sh URL'
@@ -40,27 +46,34 @@ origin() {
   sed -n '1s,^\([A-Za-z]*://[^/?#]*\).*,\1,p' | tr A-Z a-z | sed 's,^\(https://.*\):443$,\1,; s,^\(http://.*\):80$,\1,'
 }
 
+# Whether a password may be sent to this origin: with https, on this machine, or to PKCE_HTTP_HOSTS, which may name it
+# with the port, 80 if missing, or without, which allows every port.
+may_have_password() {
+  port='(:[0-9]+)?'
+  named=$(printf '%s\n' "$1" | sed '/:[0-9]*$/!s/$/:80/')
+  printf '%s\n' "$1" |
+    grep -Eqx "https://([a-z0-9._-]+|\[[0-9a-f:.]+\])$port|http://(127(\.[0-9]+){3}|localhost|\[::1\])$port" ||
+    printf '%s\n' "${PKCE_HTTP_HOSTS:-}" | tr 'A-Z, ' 'a-z\n\n' |
+    sed -n 's,..*,http://&,p' | grep -Fqx -e "$named" -e "${named%:*}"
+}
+
 # Where the password is sent, and nowhere else.
 trusted=$(printf '%s\n' "${TEST_ACCOUNT_ORIGIN:-$1}" | origin)
-port='(:[0-9]+)?'
-# As PKCE_HTTP_HOSTS may name it: with the port, 80 if missing, or without, which allows every port.
-named=$(printf '%s\n' "$trusted" | sed '/:[0-9]*$/!s/$/:80/')
-printf '%s\n' "$trusted" |
-  grep -Eqx "https://([a-z0-9._-]+|\[[0-9a-f:.]+\])$port|http://(127(\.[0-9]+){3}|localhost|\[::1\])$port" ||
-  printf '%s\n' "${PKCE_HTTP_HOSTS:-}" | tr 'A-Z, ' 'a-z\n\n' |
-  sed -n 's,..*,http://&,p' | grep -Fqx -e "$named" -e "${named%:*}" ||
-  fail 'URL: must be https, or on this machine, for a password to be sent there'
+if ! may_have_password "$trusted"; then
+  subject=URL
+  [ -z "${TEST_ACCOUNT_ORIGIN:-}" ] || subject=TEST_ACCOUNT_ORIGIN
+  fail "$subject: must begin with https://, or with http:// if it is on this machine or in PKCE_HTTP_HOSTS"
+fi
 
 # Fetches what the curl config on standard input says. No argument list contains a code, a name or a password. curl may
-# repeat text of a server, so a space breaks up what a CI runner would take for a command.
+# repeat text of a server.
 fetch() {
   : >"$directory/page"
   fetched=0
   curl --config - --silent --show-error --globoff --proto '=http,https' --max-time 30 --output "$directory/page" \
     --header 'Accept: text/html, */*;q=0.5' \
     --cookie "$directory/jar" --cookie-jar "$directory/jar" "$@" 2>"$directory/message" || fetched=$?
-  LC_ALL=C sed 's/[[:cntrl:]]/?/g; s/##/# #/g; s/##/# #/g; /::[[:alpha:]].*::/s/:\(:[[:alpha:]]\)/: \1/g' \
-    "$directory/message" >&2
+  harmless <"$directory/message" >&2
   return "$fetched"
 }
 
@@ -86,10 +99,17 @@ for page in 1 2 3 4 5 6 7 8 9 10; do
   [ "$form" != "$last" ] || fail "page $page: the same form came back (wrong name or password?)"
   last=$form
   action=$(printf '%s\n' "$request" | sed -n '2s/^url = "\(.*\)"$/\1/p' | sed 's/\\\(.\)/\1/g')
-  for url in "$address" "$action"; do
-    [ "$(printf '%s\n' "$url" | origin)" = "$trusted" ] ||
-      fail "page $page: the form is not at $trusted (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)"
-  done
+  at=$(printf '%s\n' "$address" | origin)
+  to=$(printf '%s\n' "$action" | origin)
+  if [ "$at" != "$trusted" ]; then
+    # Another origin is no cure if it would be wrong for an earlier page, or for what the form is sent to.
+    hint=
+    if [ "$page" -eq 1 ] && [ "$to" = "$at" ] && may_have_password "$at"; then
+      hint='; set TEST_ACCOUNT_ORIGIN to its origin'
+    fi
+    fail "page $page: the form is at $at, not at $trusted$hint"
+  fi
+  [ "$to" = "$trusted" ] || fail "page $page: the form is sent to ${to:-no server}, not to $trusted"
   # curl would send a form again where a redirect leads, so do not let it follow any.
   next=$(printf '%s\n' "$request" | fetch --write-out '%{http_code} %{redirect_url}')
   case $next in

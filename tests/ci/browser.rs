@@ -272,21 +272,31 @@ fn sends_the_password_to_one_origin_alone() {
     for shell in SHELLS {
         let other = elsewhere();
         let at = other.url("/login");
-        // A form that is sent elsewhere, and one that is elsewhere already.
-        for first in [password_form(&at), redirect(302, &at), redirect(307, &at)] {
+        let cure = "; set TEST_ACCOUNT_ORIGIN to its origin";
+        // A form that is sent elsewhere, and one that is elsewhere already: only there another origin would do.
+        let third = Server::start(|_| password_form("https://id.example/login"));
+        let unspecified = at.replace("127.0.0.1", "0.0.0.0");
+        for (first, is, cure) in [
+            (password_form(&at), "sent to OTHER, not to", ""),
+            (redirect(302, &at), "at OTHER, not at", cure),
+            (redirect(307, &at), "at OTHER, not at", cure),
+            (redirect(302, &unspecified), "at UNSPECIFIED, not at", ""),
+            (redirect(302, &third.url("/")), "at THIRD, not at", ""),
+            (password_form("javascript:login()"), "sent to no server, not to", ""),
+            (password_form("https://::error::\u{e9}\u{9b}/"), "sent to https://: :error::????, not to", ""),
+        ] {
             let server = Server::start(move |_| first.clone());
             let output = open(shell, &start(&server), &[]);
-            let message = format!(
-                "browser: page 1: the form is not at {} (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)\n",
-                server.url("")
-            );
+            let is = is.replace("OTHER", &other.url("")).replace("THIRD", &third.url(""));
+            let is = is.replace("UNSPECIFIED", unspecified.trim_end_matches("/login"));
+            let message = format!("browser: page 1: the form is {is} {}{cure}\n", server.url(""));
             assert_eq!((output.status, output.stderr), (1, message));
             assert!(!got_password(&server) && !got_password(&other));
         }
         // A redirect after the form was sent: to a second form, or one that would send the first again.
         for (status, message) in [
-            (302, "page 2: the form is not at SERVER (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)"),
-            (303, "page 2: the form is not at SERVER (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)"),
+            (302, "page 2: the form is at OTHER, not at SERVER"),
+            (303, "page 2: the form is at OTHER, not at SERVER"),
             (307, "page 1: the server redirects the form (307)"),
             (308, "page 1: the server redirects the form (308)"),
         ] {
@@ -296,7 +306,8 @@ fn sends_the_password_to_one_origin_alone() {
                 _ => password_form("/login"),
             });
             let output = open(shell, &start(&server), &[]);
-            let message = format!("browser: {}\n", message.replace("SERVER", &server.url("")));
+            let message = message.replace("SERVER", &server.url("")).replace("OTHER", &other.url(""));
+            let message = format!("browser: {message}\n");
             assert_eq!((output.status, output.stderr), (1, message));
             assert!(got_password(&server) && !got_password(&other));
         }
@@ -326,7 +337,8 @@ fn sends_the_password_to_another_origin_that_is_named() {
     let own = Server::start(|_| password_form("/login"));
     let output = open("dash", &own.url("/start"), &[("TEST_ACCOUNT_ORIGIN", &origin)]);
     let message = format!(
-        "browser: page 1: the form is not at {} (set TEST_ACCOUNT_ORIGIN if the login pages are elsewhere)\n",
+        "browser: page 1: the form is at {}, not at {}; set TEST_ACCOUNT_ORIGIN to its origin\n",
+        own.url(""),
         login.url("")
     );
     assert_eq!(output, Output { status: 1, stdout: String::new(), stderr: message });
@@ -338,7 +350,8 @@ fn sends_no_password_without_https_but_to_this_machine() {
     if lacks(&["curl", "dash"]) {
         return;
     }
-    let message = "browser: URL: must be https, or on this machine, for a password to be sent there\n";
+    let wrong = "must begin with https://, or with http:// if it is on this machine or in PKCE_HTTP_HOSTS";
+    let message = &format!("browser: URL: {wrong}\n");
     for shell in SHELLS {
         for url in [
             "http://id.example/authorize",
@@ -354,7 +367,14 @@ fn sends_no_password_without_https_but_to_this_machine() {
             "",
         ] {
             let output = open(shell, url, &[]);
-            assert_eq!((output.status, output.stderr.as_str()), (1, message), "{shell} {url}");
+            assert_eq!((output.status, &output.stderr), (1, message), "{shell} {url}");
+        }
+        for origin in
+            ["login.example.com", "127.0.0.1:8080", "http://login.example.com", "https:login.example.com", "/"]
+        {
+            let output = open(shell, "https://id.example/authorize", &[("TEST_ACCOUNT_ORIGIN", origin)]);
+            let message = format!("browser: TEST_ACCOUNT_ORIGIN: {wrong}\n");
+            assert_eq!(output, Output { status: 1, stdout: String::new(), stderr: message }, "{shell} {origin}");
         }
         // A test network, as for the tools: here, the name does not resolve.
         for (hosts, url, looked_up) in [
@@ -377,7 +397,7 @@ fn sends_no_password_without_https_but_to_this_machine() {
             let output = open(shell, url, &[("PKCE_HTTP_HOSTS", hosts)]);
             let expected = match looked_up {
                 Some(name) => (6, format!("curl: (6) Could not resolve host: {name}\n")),
-                None => (1, message.to_owned()),
+                None => (1, message.clone()),
             };
             assert_eq!((output.status, output.stderr), expected, "{shell} {hosts} {url}");
         }
