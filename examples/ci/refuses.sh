@@ -1,7 +1,11 @@
 #!/bin/sh
 # Checks that a server enforces PKCE (RFC 7636, 4.6) and accepts a code only once (RFC 6749, 4.1.2): three logins of a
-# public client, each with one thing wrong. If the server issues tokens that it must refuse, they are revoked and the
-# exit status is 1. If a check cannot be made, the exit status is that of the step that failed.
+# public client, the first one correct, so that a refusal proves something. Then its code is sent again, and the others
+# have a wrong verifier and none. If the server issues tokens that it must refuse, they are revoked and the exit status
+# is 1.
+#
+# If a check cannot be made, it is 2 if the options, the file or the environment are not valid, 3 if trying again may
+# help, and 4 if not, as if the server refuses the correct login.
 #
 #   BROWSER='sh browser.sh' sh refuses.sh idp.json [PKCE_URL_OPTION...]
 #
@@ -26,9 +30,14 @@ if [ "${no_proxy:-${NO_PROXY:-}}" != '*' ]; then
   export no_proxy
 fi
 
-# Logs in up to the authorization code. Values only pass through files and pipes, so that set -x does not print them.
+# Logs in up to the authorization code, for a check. Values only pass through files and pipes, so that set -x does not
+# print them.
 login() {
-  pkce-gen "$idp" | pkce-url "$@" | pkce-callback --timeout 60 >"$directory/code"
+  check=$1 status=0
+  shift
+  : >"$directory/message"
+  pkce-gen "$idp" | pkce-url "$@" | pkce-callback --timeout 60 >"$directory/code" || status=$?
+  [ "$status" -eq 0 ] || give_up
   mask "$directory/code"
 }
 
@@ -41,10 +50,10 @@ revoke() {
   pkce-revoke <"$1" >/dev/null 2>&1 || echo 'refuses: note: the tokens could not be revoked' >&2
 }
 
-# Runs an exchange that must be refused.
+# Exchanges a code for tokens, in this file.
 exchange() {
   status=0
-  pkce-exchange >"$directory/tokens" 2>"$directory/message" || status=$?
+  pkce-exchange >"$directory/$1" 2>"$directory/message" || status=$?
 }
 
 # The message of the step that failed. Like the tools, it puts a space into the text of a server where a CI runner would
@@ -69,30 +78,43 @@ is_refusal() {
   esac
 }
 
+# Exits where a check cannot be made. Here, status 1 would mean that a request was accepted, and 5 helps nobody.
+give_up() {
+  message >&2
+  echo "refuses: $check: could not be checked" >&2
+  ! is_refusal "$status" || exit 4
+  case $status in 1 | 5) exit 3 ;; *) exit "$status" ;; esac
+}
+
 accepted=0
 judge() {
   if [ "$status" -eq 0 ]; then
-    echo "refuses: the server accepted $1" >&2
+    echo "refuses: the server accepted $check" >&2
     accepted=1
     revoke "$directory/tokens"
   elif is_refusal "$status"; then
-    echo "refused: $1"
+    echo "refused: $check"
   else
-    message >&2
-    echo "refuses: $1: could not be checked" >&2
-    # Status 1 means that a request was accepted, and 5 that another login is needed; here it is to try again.
-    case $status in 1 | 5) exit 3 ;; *) exit "$status" ;; esac
+    give_up
   fi
 }
 
-login "$@"
+# A server that refuses everything, such as an unknown client, would seem to be strict.
+login 'a code that was used before' "$@"
+exchange first <"$directory/code"
+[ "$status" -eq 0 ] || give_up
+exchange tokens <"$directory/code"
+revoke "$directory/first"
+judge
+
+login 'a wrong verifier' "$@"
 jq -c '.code_verifier = "another-verifier-than-the-one-of-the-challenge"' "$directory/code" >"$directory/wrong"
-exchange <"$directory/wrong"
-judge 'a wrong verifier'
+exchange tokens <"$directory/wrong"
+judge
 
 # pkce-exchange always sends a verifier, so use curl.
-login "$@"
-status=0
+login 'a missing verifier' "$@"
+: >"$directory/response"
 jq -r '{grant_type: "authorization_code", client_id, code, redirect_uri} | to_entries
   | map("\(.key)=\(.value | @uri)") | join("&")' "$directory/code" |
   (
@@ -105,30 +127,24 @@ jq -r '{grant_type: "authorization_code", client_id, code, redirect_uri} | to_en
       >"$directory/response_status" 2>"$directory/message"
   ) || status=3
 if [ "$status" -eq 0 ]; then
-  echo 'refuses: token endpoint: the response has neither tokens nor a refusal of the code' >"$directory/message"
   # A status 4xx is a refusal, whatever its body, unless the client must wait, the server failed, or a proxy requires a
   # password. invalid_client is none here: curl does not authenticate, so a client with a secret would be refused with
   # the right verifier too.
-  status=$(
-    jq -n --rawfile text "$directory/response" --rawfile http "$directory/response_status" '
-      ($text | fromjson? // {} | objects // {}) as $response
-      | if $response | has("access_token") then 0
-        elif $response.error | IN("server_error", "temporarily_unavailable", "slow_down") then 3
-        elif $http | IN("407", "408", "425", "429") or startswith("5") then 3
-        elif ($http | startswith("4")) and $response.error != "invalid_client" then 1
-        else 4 end' 2>/dev/null
-  ) || status=4
+  jq -nr --rawfile text "$directory/response" --rawfile http "$directory/response_status" '
+    ($text | fromjson? // {} | objects // {}) as $response
+    | if $response | has("access_token") then 0, ""
+      elif $response.error | IN("server_error", "temporarily_unavailable", "slow_down") then 3, $response.error
+      elif $http | IN("407", "408", "425", "429") or startswith("5") then 3, "the server responded with \($http)"
+      elif $response.error == "invalid_client" then 4, $response.error
+      elif $http | startswith("4") then 1, ""
+      elif $http | startswith("2") then 4, "the response has neither tokens nor a refusal of the code"
+      else 4, "the server responded with \($http)" end' >"$directory/judged"
+  status=$(sed -n 1p "$directory/judged")
+  sed -n '2s/^/refuses: token endpoint: /p' "$directory/judged" >"$directory/message"
   # Nothing else in the response may say where the tokens are sent to be revoked.
   jq -cs '.[0] + (.[1] | with_entries(select(.key | IN("access_token", "refresh_token", "token_type"))))' \
     "$directory/code" "$directory/response" >"$directory/tokens" 2>/dev/null || :
 fi
-judge 'a missing verifier'
-
-login "$@"
-pkce-exchange <"$directory/code" >"$directory/first"
-mask "$directory/first"
-exchange <"$directory/code"
-judge 'a code that was used before'
-revoke "$directory/first"
+judge
 
 exit "$accepted"

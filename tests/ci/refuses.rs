@@ -1,4 +1,4 @@
-//! refuses.sh: a provider must refuse a wrong verifier, a missing one, and a code that was used before.
+//! refuses.sh: a provider must refuse a code that was used before, a wrong verifier, and a missing one.
 
 use std::collections::HashMap;
 use std::fs;
@@ -49,6 +49,9 @@ fn provider_with(fault: &'static str, more: Value) -> Server {
                     None if fault == "proxy" => return response(407, "text/html", "<p>Proxy authentication required"),
                     None if fault == "failing" => return response(503, "", ""),
                     None if fault == "slow" => return response(400, "application/json", "{\"error\":\"slow_down\"}"),
+                    None if fault == "moved" => {
+                        return b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n".to_vec();
+                    }
                     None if fault == "html" => return response(200, "text/html", "<p>Sign in first"),
                     Some(_) if fault == "broken" => return response(500, "", ""),
                     Some(_) if fault == "late" => return response(408, "", ""),
@@ -111,7 +114,7 @@ fn fails_where_the_provider_accepts_what_it_must_refuse() {
         return;
     }
     let checks =
-        [("wrong", "a wrong verifier"), ("missing", "a missing verifier"), ("replay", "a code that was used before")];
+        [("replay", "a code that was used before"), ("wrong", "a wrong verifier"), ("missing", "a missing verifier")];
     for shell in SHELLS {
         for fault in ["none", "wrong", "missing", "replay"] {
             let server = provider(fault);
@@ -126,7 +129,7 @@ fn fails_where_the_provider_accepts_what_it_must_refuse() {
                 (output.status, said(&output)),
                 (i32::from(fault != "none"), accepted.iter().map(String::as_str).collect())
             );
-            // What was issued is revoked: the one token of the last check, and each that should not have been issued.
+            // What was issued is revoked: the one token of the correct login, and each that should not have been issued.
             let seen = server.requests();
             let revoked = seen.iter().filter(|seen| seen.target == "/revoke" && seen.body.contains("t0ken-of-c0de-"));
             assert_eq!(revoked.count(), 1 + usize::from(fault != "none"), "{shell} {fault}");
@@ -141,7 +144,7 @@ fn takes_a_refusal_in_any_words_or_none_for_one() {
     }
     for odd in ["silent", "talkative"] {
         let output = refuses("dash", &provider(odd));
-        let refused = "refused: a wrong verifier\nrefused: a missing verifier\nrefused: a code that was used before\n";
+        let refused = "refused: a code that was used before\nrefused: a wrong verifier\nrefused: a missing verifier\n";
         assert_eq!((output.status, output.stdout.as_str(), said(&output)), (0, refused, vec![]), "{odd}");
     }
 }
@@ -190,13 +193,21 @@ fn says_where_a_check_cannot_be_made() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    for (odd, status) in [("confidential", 4), ("html", 4), ("busy", 3), ("proxy", 3), ("failing", 3), ("slow", 3)] {
+    let neither = "the response has neither tokens nor a refusal of the code";
+    for (odd, status, why) in [
+        ("confidential", 4, "invalid_client"),
+        ("html", 4, neither),
+        ("moved", 4, "the server responded with 302"),
+        ("busy", 3, "the server responded with 429"),
+        ("proxy", 3, "the server responded with 407"),
+        ("failing", 3, "the server responded with 503"),
+        ("slow", 3, "slow_down"),
+    ] {
         let output = refuses("dash", &provider(odd));
-        let message = [
-            "refuses: token endpoint: the response has neither tokens nor a refusal of the code",
-            "refuses: a missing verifier: could not be checked",
-        ];
-        assert_eq!((output.status, said(&output)), (status, message.to_vec()), "{odd}: {output:?}");
+        let message =
+            [format!("refuses: token endpoint: {why}"), "refuses: a missing verifier: could not be checked".to_owned()];
+        assert_eq!((output.status, said(&output).join("\n")), (status, message.join("\n")), "{odd}: {output:?}");
+        assert_eq!(output.stdout, "refused: a code that was used before\nrefused: a wrong verifier\n", "{odd}");
     }
     // A server that fails, or that lets the client wait, has refused nothing.
     for (odd, message) in [
@@ -208,7 +219,7 @@ fn says_where_a_check_cannot_be_made() {
     ] {
         let output = refuses("bash", &provider(odd));
         let message = format!("pkce-exchange: token endpoint: {message}");
-        let said_last = "refuses: a wrong verifier: could not be checked";
+        let said_last = "refuses: a code that was used before: could not be checked";
         assert_eq!(
             (output.status, said(&output), output.stdout.as_str()),
             (3, vec![&*message, said_last], ""),
@@ -225,6 +236,78 @@ fn says_where_a_check_cannot_be_made() {
 }
 
 #[test]
+fn takes_no_refusal_for_one_of_a_server_that_refuses_a_correct_login_too() {
+    if lacks(&["curl", "dash", "jq"]) {
+        return;
+    }
+    let (used, wrong, missing) = ("a code that was used before", "a wrong verifier", "a missing verifier");
+    let spent = "; the code may be spent";
+    let hint = "hint: if the client has no secret, register it with token_endpoint_auth_method none; otherwise use \
+                --client-secret-file";
+    // The first token request is the correct one, the second has its code, the third a wrong verifier, the fourth none.
+    for (fault, status, refused, why, check) in [
+        (
+            "token-401",
+            4,
+            &[][..],
+            format!("pkce-exchange: token endpoint: the server responded with 401\n{hint}"),
+            used,
+        ),
+        (
+            "token-error-invalid_client",
+            4,
+            &[],
+            format!("pkce-exchange: token endpoint: invalid_client: simulated by --fault\n{hint}"),
+            used,
+        ),
+        (
+            "token-error-invalid_grant@1",
+            4,
+            &[],
+            "pkce-exchange: token endpoint: invalid_grant: simulated by --fault".to_owned(),
+            used,
+        ),
+        ("token-503@1", 3, &[], "pkce-exchange: token endpoint: the server responded with 503".to_owned(), used),
+        ("token-500@2", 3, &[], format!("pkce-exchange: token endpoint: the server responded with 500{spent}"), used),
+        ("token-503@3", 3, &[used], "pkce-exchange: token endpoint: the server responded with 503".to_owned(), wrong),
+        (
+            "token-503@4",
+            3,
+            &[used, wrong],
+            "refuses: token endpoint: the server responded with 503".to_owned(),
+            missing,
+        ),
+        (
+            "redirect-error-access_denied",
+            4,
+            &[],
+            "pkce-callback: authorization endpoint: access_denied: simulated by --fault".to_owned(),
+            used,
+        ),
+        (
+            "redirect-error-login_required@2",
+            4,
+            &[used],
+            "pkce-callback: authorization endpoint: login_required: simulated by --fault".to_owned(),
+            wrong,
+        ),
+    ] {
+        let directory = new_directory();
+        let line = format!(
+            "pkce-discover > '{0}/idp.json' && dash '{1}' '{0}/idp.json'; echo status=$?",
+            directory.path().display(),
+            ci("refuses.sh")
+        );
+        let mut idp = command("pkce-idp");
+        idp.args(["--auto-approve", "--fault", fault, "--", "sh", "-c", &line]);
+        let output = finish(&mut idp, b"");
+        let lines: String = refused.iter().map(|check| format!("refused: {check}\n")).collect();
+        assert_eq!(output.stdout, format!("{lines}status={status}\n"), "{fault}: {output:?}");
+        assert_eq!(said(&output).join("\n"), format!("{why}\nrefuses: {check}: could not be checked"), "{fault}");
+    }
+}
+
+#[test]
 fn sends_nothing_for_this_machine_through_a_proxy() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
@@ -234,7 +317,7 @@ fn sends_nothing_for_this_machine_through_a_proxy() {
         let server = provider("missing");
         let variables = [(variable, &*proxy.url("")), ("no_proxy", no_proxy)];
         let output = refuses_with(&["dash"], &server, &server.url("/token"), &variables);
-        let refused = "refused: a wrong verifier\nrefused: a code that was used before\n";
+        let refused = "refused: a code that was used before\nrefused: a wrong verifier\n";
         assert_eq!(
             (output.status, output.stdout.as_str(), said(&output)),
             (1, refused, vec!["refuses: the server accepted a missing verifier"]),
@@ -267,7 +350,7 @@ fn lets_no_text_of_a_server_command_a_ci_runner() {
     ];
     assert_eq!(
         (output.status, output.stdout.as_str(), said(&output)),
-        (3, "refused: a wrong verifier\n", message.to_vec())
+        (3, "refused: a code that was used before\nrefused: a wrong verifier\n", message.to_vec())
     );
     // A trace is read by the runner too.
     let output = refuses_with(&["bash", "-x"], &server, &server.url("/token"), &[("PATH", &path)]);
