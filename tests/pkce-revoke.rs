@@ -94,6 +94,7 @@ fn leaves_the_document_unchanged_where_the_server_does_not_revoke() {
         (429, "", 3, "revocation endpoint: the server responded with 429"),
         (500, "", 3, "revocation endpoint: the server responded with 500"),
         (302, "", 4, "revocation endpoint: redirect (302) not followed"),
+        (302, "{\"error\":\"invalid_request\"}", 4, "revocation endpoint: redirect (302) not followed"),
         (400, "{\"error\":\"unsupported_token_type\"}", 1, "revocation endpoint: unsupported_token_type"),
         (400, "{\"error\":\"invalid_request\"}", 1, "revocation endpoint: invalid_request"),
         (404, "", 1, "revocation endpoint: the server responded with 404 without an OAuth error"),
