@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use common::{Output, command, finish, free_port, has, lacks, new_directory, root};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// The steps, each as it is typed.
 const STEPS: [&str; 6] = [
@@ -241,12 +242,12 @@ fn shows_no_secret_to_other_programs_and_says_none() {
     assert!(output.stderr.contains("pkce-exchange: trace: POST http://127.0.0.1:"), "{}", output.stderr);
 }
 
-/// Runs what stands in a document, one after the other in one directory; the reader's provider is pkce-idp here, and all
-/// else that is typed stays unchanged.
+/// Runs what stands in a document, one after the other in one directory, or in its own where it starts a pkce-idp; the
+/// reader's provider is pkce-idp here, and all else that is typed stays unchanged.
 fn runs_as_it_stands(typed: &[String]) {
     let directory = new_directory();
     let (own, others): (Vec<&String>, Vec<&String>) = typed.iter().partition(|block| block.contains("pkce-idp"));
-    assert!(others.len() >= 2, "{typed:?}");
+    assert!(!others.is_empty(), "{typed:?}");
     let others = others.iter().map(|block| {
         let block = block.replace("pkce-discover https://id.example.com", "pkce-discover");
         match lacks(&["curl"]) {
@@ -254,15 +255,16 @@ fn runs_as_it_stands(typed: &[String]) {
             true => block.replace("curl --fail-with-body -H @- https://api.example.com/me", "cat"),
         }
     });
-    let home = format!("cd '{}'; export PKCE_HOME='{}/store'", directory.path().display(), directory.path().display());
-    let script = format!("{home}; set -e; {}", others.collect::<Vec<_>>().join("\n"));
+    let home = |directory: &TempDir| format!("cd '{0}'; export PKCE_HOME='{0}/store'", directory.path().display());
+    let script = format!("{}; set -e; {}", home(&directory), others.collect::<Vec<_>>().join("\n"));
     let output = inside("bash", &script);
     assert_eq!(output.status, 0, "{script}\n{output:?}");
     for block in own {
         if block.contains("curl ") && lacks(&["curl"]) {
             continue;
         }
-        let output = finish(command("bash").args(["-c", &format!("{home}; {block}")]), b"");
+        let script = format!("{}; set -o pipefail; {block}", home(&new_directory()));
+        let output = finish(command("bash").args(["-c", &script]), b"");
         assert_eq!(output.status, 0, "{block}\n{output:?}");
     }
 }
@@ -276,7 +278,28 @@ fn runs_the_pipelines_of_the_readme_as_they_stand() {
 
 #[test]
 fn runs_the_pipelines_of_the_manual_as_they_stand() {
-    let text = std::fs::read_to_string(root().join("man/pkce-tools.7")).unwrap();
+    runs_as_it_stands(&examples("man/pkce-tools.7"));
+}
+
+#[test]
+fn runs_the_examples_of_the_exchange_and_of_the_verification_one_after_the_other() {
+    if lacks(&["jq"]) {
+        return;
+    }
+    let (exchange, verify) = (examples("man/pkce-exchange.1"), examples("man/pkce-verify.1"));
+    let directory = new_directory();
+    let (login, rest) = exchange.split_first().unwrap();
+    // Its last line spends the code that the other page begins with.
+    let (code, _) = login.trim_end().rsplit_once('\n').unwrap();
+    let typed = [&[login.clone()], rest, &[code.to_owned()], &verify].concat().join("\n");
+    let script = format!("cd '{}'; set -e; pkce-discover > idp.json\n{typed}", directory.path().display());
+    let output = inside("bash", &script);
+    assert_eq!((output.status, output.stdout.as_str()), (0, "alice\n"), "{script}\n{output:?}");
+}
+
+/// What is typed in the examples of a page.
+fn examples(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
     let (_, examples) = text.split_once(".Sh EXAMPLES\n").unwrap();
     let (examples, _) = examples.split_once(".Sh ").unwrap();
     let mut typed: Vec<String> = Vec::new();
@@ -294,5 +317,5 @@ fn runs_the_pipelines_of_the_manual_as_they_stand() {
             None => {}
         }
     }
-    runs_as_it_stands(&typed);
+    typed
 }
