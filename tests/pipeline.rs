@@ -255,7 +255,8 @@ fn runs_as_it_stands(typed: &[String]) {
             true => block.replace("curl --fail-with-body -H @- https://api.example.com/me", "cat"),
         }
     });
-    let home = |directory: &TempDir| format!("cd '{0}'; export PKCE_HOME='{0}/store'", directory.path().display());
+    let home =
+        |directory: &TempDir| format!("cd '{0}' || exit; export PKCE_HOME='{0}/store'", directory.path().display());
     let script = format!("{}; set -e; {}", home(&directory), others.collect::<Vec<_>>().join("\n"));
     let output = inside("bash", &script);
     assert_eq!(output.status, 0, "{script}\n{output:?}");
@@ -263,7 +264,8 @@ fn runs_as_it_stands(typed: &[String]) {
         if block.contains("curl ") && lacks(&["curl"]) {
             continue;
         }
-        let script = format!("{}; set -o pipefail; {block}", home(&new_directory()));
+        let directory = new_directory();
+        let script = format!("{}; set -o pipefail; {block}", home(&directory));
         let output = finish(command("bash").args(["-c", &script]), b"");
         assert_eq!(output.status, 0, "{block}\n{output:?}");
     }
