@@ -8,11 +8,11 @@ use std::time::Duration;
 use rustix::net::sockopt::set_socket_linger;
 use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::{Output, command, failure, finish, free_port, kill, lacks, lacks_root, new_directory};
-use crate::{Login, V4, document, request};
+use crate::{Login, V4, document, launcher, request};
 
 const RIGHT: &str = "code=abc&state=st-123";
 const EVIL: &str = "code=evil&state=st-123";
@@ -28,6 +28,9 @@ const ANOTHER_NOTE: &str =
     "pkce-callback: note: ignored a connection of another user of this machine; --any-user accepts it\n";
 const CLOSED_NOTE: &str = "pkce-callback: note: ignored a connection that was closed before the response, since its user \
                            is not known; --any-user accepts it\n";
+
+const ANOTHER_HINT: &str = "hint: use a browser that runs as this user, or pkce-callback --any-user";
+const CLOSED_HINT: &str = "hint: use a browser that waits for the response, or pkce-callback --any-user";
 
 /// The hosts of a redirect URI, and the address to which a browser connects, the last one mapped to IPv4.
 const STACKS: [(&str, &str); 3] = [("127.0.0.1", "127.0.0.1"), ("[::1]", "::1"), ("127.0.0.1", "::ffff:127.0.0.1")];
@@ -233,9 +236,11 @@ fn says_at_the_end_of_the_wait_that_another_user_was_ignored() {
     if lacks_root() {
         return;
     }
-    for (after, note, why) in
-        [(After::Held, ANOTHER_NOTE, ANOTHER), (After::Closed, CLOSED_NOTE, CLOSED), (After::Reset, "", CLOSED)]
-    {
+    for (after, note, why, hint) in [
+        (After::Held, ANOTHER_NOTE, ANOTHER, ANOTHER_HINT),
+        (After::Closed, CLOSED_NOTE, CLOSED, CLOSED_HINT),
+        (After::Reset, "", CLOSED, CLOSED_HINT),
+    ] {
         let login = Login::start(&document(V4), &["--timeout", "2"]);
         let said = login.said.clone();
         let evil = request("127.0.0.1", login.port, EVIL);
@@ -244,12 +249,61 @@ fn says_at_the_end_of_the_wait_that_another_user_was_ignored() {
             (after == After::Held).then_some(stream)
         });
         let output = login.end();
-        let message = format!(
-            "no redirect within 2 s; a redirect was received and ignored: {why}\nhint: wait longer with --timeout SECONDS"
-        );
+        let message = format!("no redirect within 2 s; a redirect was received and ignored: {why}\n{hint}");
         let expected = failure("pkce-callback", 3, &message);
         assert_eq!(output, Output { stderr: said + note + &expected.stderr, ..expected }, "{after:?}");
         drop(stream);
+    }
+}
+
+#[test]
+fn tells_another_user_in_the_page_what_to_do() {
+    if lacks_root() {
+        return;
+    }
+    let login = Login::start(&document(V4), &[]);
+    let ignored = page(send(ATTACKER, "127.0.0.1", &request("127.0.0.1", login.port, EVIL), After::Held));
+    let text = format!(
+        "<p>This response does not belong to the sign-in that the terminal is waiting for: {ANOTHER}. Nothing was changed, \
+         and the terminal is still waiting. Open the address in a browser of the user who runs pkce-callback, or start \
+         pkce-callback with --any-user.</p>"
+    );
+    assert!(ignored.contains(&text), "{ignored}");
+    let guessed = page(send(0, "127.0.0.1", &request("127.0.0.1", login.port, "state=guess"), After::Held));
+    assert!(guessed.contains("Use the address that it printed last.</p>"), "{guessed}");
+    assert!(login.get(RIGHT).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn says_how_a_browser_of_another_user_that_fails_can_be_used() {
+    if lacks_root() || lacks(&["setpriv"]) {
+        return;
+    }
+    let directory = new_directory();
+    let visit = "url=$(printf %s \"$1\" | sed 's/.*127.0.0.1%3A\\([0-9]*\\)%2F.*/\\1/')\n\
+                 url=\"http://127.0.0.1:$url/callback?code=abc&state=st-123\"";
+    let own = launcher(&directory, &format!("{visit}\nexec pkce-idp --visit \"$url\""));
+    let other_directory = new_directory();
+    let as_another = format!("exec setpriv --reuid {ATTACKER} --clear-groups");
+    let other = launcher(&other_directory, &format!("{visit}\n{as_another} pkce-idp --visit \"$url\""));
+    let run = |browser: &str, args: &[&str], errors: &str| {
+        let mut callback = command("pkce-callback");
+        callback.args(args).env("BROWSER", browser).env("PKCE_ERRORS", errors);
+        finish(&mut callback, document(V4).to_string().as_bytes())
+    };
+    let wrong =
+        format!("the BROWSER program failed, and there is no terminal; a redirect was received and ignored: {ANOTHER}");
+    let output = run(&other, &[], "");
+    let expected = failure("pkce-callback", 3, &format!("{wrong}\n{ANOTHER_HINT}"));
+    assert_eq!((output.status, &output.stdout), (3, &expected.stdout));
+    assert!(output.stderr.ends_with(&(ANOTHER_NOTE.to_owned() + &expected.stderr)), "{output:?}");
+    let output = run(&other, &[], "json");
+    let error: Value = serde_json::from_str(output.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((output.status, &error["message"]), (3, &json!(wrong)));
+    // Both halves of the hint cure.
+    for (browser, args) in [(&own, &[][..]), (&other, &["--any-user"])] {
+        let output = run(browser, args, "");
+        assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{output:?}");
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::page::Page;
 use super::peer::Peers;
-use super::redirect::{Expected, Outcome};
+use super::redirect::{Expected, Ignored, Outcome};
 use crate::error::Error;
 use crate::message;
 use crate::process::poll;
@@ -25,7 +25,7 @@ pub struct Listener {
     port: u16,
     /// Whose redirect is accepted; `None` for any user's, also where this system cannot tell.
     peers: Option<Peers>,
-    ignored: Option<&'static str>,
+    ignored: Option<Ignored>,
 }
 
 impl Listener {
@@ -70,7 +70,7 @@ impl Listener {
     }
 
     /// Why the last redirect was ignored, if one was.
-    pub fn ignored(&self) -> Option<&'static str> {
+    pub fn ignored(&self) -> Option<Ignored> {
         self.ignored
     }
 
@@ -109,8 +109,8 @@ impl Listener {
                     let connection = self.connections.swap_remove(at);
                     return Ok(Some((outcome, Reply(connection))));
                 }
-                Progress::Ignored(why) => {
-                    self.ignored = Some(why);
+                Progress::Ignored(ignored) => {
+                    self.ignored = Some(ignored);
                     true
                 }
                 Progress::Open => connection.deadline > now,
@@ -192,7 +192,7 @@ struct Connection {
 enum Progress {
     Open,
     Closed,
-    Ignored(&'static str),
+    Ignored(Ignored),
     Ended(Outcome),
 }
 
@@ -222,9 +222,9 @@ impl Connection {
                     match error_page(&request, length == self.octets.len(), authority, path) {
                         Some(page) => page,
                         None => match self.outcome(expected.outcome(&request.query), peers) {
-                            Outcome::Ignored(why) => {
-                                self.respond(&Page::ignored(why));
-                                return Progress::Ignored(why);
+                            Outcome::Ignored(ignored) => {
+                                self.respond(&Page::ignored(ignored));
+                                return Progress::Ignored(ignored);
                             }
                             ended => return Progress::Ended(ended),
                         },

@@ -1,5 +1,6 @@
 //! The pages that the browser shows: self-contained, and without text from the request.
 
+use super::redirect::Ignored;
 use crate::error::{Error, Kind};
 use crate::wire::page::Html;
 
@@ -39,10 +40,11 @@ impl Page {
     }
 
     /// A redirect that does not belong to this login.
-    pub fn ignored(why: &str) -> Page {
+    pub fn ignored(Ignored { why, cure }: Ignored) -> Page {
+        let advice = cure.map_or("Use the address that it printed last.", |cure| cure.page);
         let text = format!(
             "This response does not belong to the sign-in that the terminal is waiting for: {why}. \
-             Nothing was changed, and the terminal is still waiting. Use the address that it printed last."
+             Nothing was changed, and the terminal is still waiting. {advice}"
         );
         Page::new(400, "bad", "?", "Not this sign-in", &text)
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+use super::redirect::{Cure, Ignored};
 use crate::process::{environment, poll, user};
 
 /// The users that may deliver the redirect.
@@ -51,7 +52,7 @@ impl Peers {
     }
 
     /// Why the redirect on this connection is ignored, if it is. A browser keeps the connection until the response.
-    pub fn refusal(&mut self, stream: &TcpStream) -> Option<&'static str> {
+    pub fn refusal(&mut self, stream: &TcpStream) -> Option<Ignored> {
         let mut peer = self.peer(stream);
         if matches!(peer, Peer::Elsewhere) {
             // Or it was reset just now: its end leaves the table before the reset arrives at ours.
@@ -59,14 +60,14 @@ impl Peers {
             self.forget();
             peer = self.peer(stream);
         }
-        let (why, note) = match peer {
+        let (ignored, note) = match peer {
             Peer::Accepted | Peer::Elsewhere => return None,
             Peer::Another => (ANOTHER, Some(ANOTHER_NOTE)),
             Peer::Closed => (CLOSED, Some(CLOSED_NOTE)),
             Peer::Lost => (CLOSED, None),
         };
         self.note = self.note.or(note);
-        Some(why)
+        Some(ignored)
     }
 
     /// Forgets the tables: what was accepted since they were read is not in them.
@@ -162,9 +163,21 @@ fn tables() -> io::Result<Vec<File>> {
     }
 }
 
-const ANOTHER: &str = "it came from another user of this machine";
+const ANOTHER: Ignored = Ignored {
+    why: "it came from another user of this machine",
+    cure: Some(Cure {
+        hint: "use a browser that runs as this user, or pkce-callback --any-user",
+        page: "Open the address in a browser of the user who runs pkce-callback, or start pkce-callback with --any-user.",
+    }),
+};
 const ANOTHER_NOTE: &str = "ignored a connection of another user of this machine; --any-user accepts it";
-const CLOSED: &str = "its connection was closed before the response, so its user is not known";
+const CLOSED: Ignored = Ignored {
+    why: "its connection was closed before the response, so its user is not known",
+    cure: Some(Cure {
+        hint: "use a browser that waits for the response, or pkce-callback --any-user",
+        page: "Open the address in a browser that waits for the response, or start pkce-callback with --any-user.",
+    }),
+};
 const CLOSED_NOTE: &str =
     "ignored a connection that was closed before the response, since its user is not known; --any-user accepts it";
 

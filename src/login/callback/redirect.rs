@@ -25,12 +25,30 @@ pub struct Expected {
 
 /// The result of checking a redirect.
 pub enum Outcome {
-    /// It does not belong to this login, for this reason; the wait continues.
-    Ignored(&'static str),
+    /// It does not belong to this login; the wait continues.
+    Ignored(Ignored),
     /// The code, and the redirect's `iss`, if any.
     Code(String, Option<String>),
     /// It belongs to this login, and ends it with this error.
     Failed(Error),
+}
+
+/// Why a redirect is ignored.
+#[derive(Clone, Copy)]
+pub struct Ignored {
+    /// The reason.
+    pub why: &'static str,
+    /// What to do about it, if waiting for another redirect is not enough.
+    pub cure: Option<Cure>,
+}
+
+/// What to do about a redirect that is ignored for its sender.
+#[derive(Clone, Copy)]
+pub struct Cure {
+    /// For the user who runs the tool.
+    pub hint: &'static str,
+    /// For the user who sees the page.
+    pub page: &'static str,
 }
 
 impl Expected {
@@ -65,8 +83,8 @@ impl Expected {
         };
         match values("state").as_slice() {
             [Some(state)] if *state == self.state => {}
-            [] => return Outcome::Ignored("it has no state"),
-            _ => return Outcome::Ignored("its state does not match"),
+            [] => return ignored("it has no state"),
+            _ => return ignored("its state does not match"),
         }
         let iss = match values("iss").as_slice() {
             [] => None,
@@ -105,7 +123,7 @@ impl Expected {
         if let Some((before, after)) = text.split_once('?') {
             let same = before == self.redirect_uri || before.strip_suffix('/') == Some(&self.redirect_uri);
             if !before.is_empty() && !same {
-                return Outcome::Ignored("it is not this login's redirect URI");
+                return ignored("it is not this login's redirect URI");
             }
             return self.outcome(after.split('#').next().unwrap_or_default());
         }
@@ -116,13 +134,13 @@ impl Expected {
             return self.outcome(&form::encoded([("code", code), ("state", state)]));
         }
         if text.is_empty() || text.contains("://") || !text.bytes().all(|octet| octet.is_ascii_graphic()) {
-            return Outcome::Ignored("it has no code");
+            return ignored("it has no code");
         }
         if self.allow_bare_code {
             message::note("code accepted without its state: state and issuer were not checked");
             return Outcome::Code(text.to_owned(), None);
         }
-        Outcome::Ignored("it is a code without its state; paste the whole address (or use --allow-bare-code)")
+        ignored("it is a code without its state; paste the whole address (or use --allow-bare-code)")
     }
 
     /// `iss` must be exactly the document's issuer (RFC 9207 section 2.4).
@@ -146,6 +164,10 @@ fn asks_consent(authorization_url: &str) -> bool {
         Some("prompt") => form::decode(value).is_none_or(|prompt| prompt.split(' ').any(|word| word == "none")),
         _ => false,
     })
+}
+
+fn ignored(why: &'static str) -> Outcome {
+    Outcome::Ignored(Ignored { why, cure: None })
 }
 
 fn failed(wrong: &str) -> Outcome {

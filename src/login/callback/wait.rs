@@ -14,7 +14,7 @@ use signal_hook::low_level::emulate_default_handler;
 use super::browser::{Browser, Launch};
 use super::listener::{Listener, Reply};
 use super::page::Page;
-use super::redirect::{self, Expected, Outcome};
+use super::redirect::{self, Expected, Ignored, Outcome};
 use super::response_file::ResponseFile;
 use super::terminal::Terminal;
 use crate::error::Error;
@@ -130,7 +130,7 @@ impl Wait {
         }
         while let Some(line) = self.terminal.as_mut().and_then(Terminal::line) {
             match expected.pasted(&line) {
-                Outcome::Ignored(why) => {
+                Outcome::Ignored(Ignored { why, .. }) => {
                     self.note(&format!("the pasted text was ignored: {why}"));
                     self.ignored_paste = Some(why);
                 }
@@ -153,8 +153,8 @@ impl Wait {
             return Some(Err(error));
         }
         if self.deadline.has_passed() {
-            let error = self.no_redirect(&format!("no redirect within {} s", self.deadline.seconds()));
-            return Some(Err(error.hint("wait longer with --timeout SECONDS")));
+            let wrong = format!("no redirect within {} s", self.deadline.seconds());
+            return Some(Err(self.no_redirect(&wrong, "wait longer with --timeout SECONDS")));
         }
         None
     }
@@ -186,7 +186,7 @@ impl Wait {
         let (page, ended) = match outcome {
             Outcome::Code(code, iss) => (Page::received(), Ok((code, iss))),
             Outcome::Failed(error) => (Page::failed(&error), Err(error)),
-            Outcome::Ignored(why) => (Page::ignored(why), Err(redirect::untrusted(why))),
+            Outcome::Ignored(ignored) => (Page::ignored(ignored), Err(redirect::untrusted(ignored.why))),
         };
         if let Some(reply) = reply {
             reply.send(&page);
@@ -204,21 +204,25 @@ impl Wait {
         }
         // A script that drives the login knows why it failed: the server may have shown it an error page.
         if opened == Launch::Failed && environment::variable("BROWSER").is_some() {
-            let error = self.no_redirect("the BROWSER program failed, and there is no terminal");
-            return Err(error.hint("run it with the URL above to see why"));
+            let wrong = "the BROWSER program failed, and there is no terminal";
+            return Err(self.no_redirect(wrong, "run it with the URL above to see why"));
         }
-        let error = self.no_redirect("no browser could be opened, and there is no terminal");
-        Err(error.hint("set BROWSER to a program that drives the login, or use --no-browser"))
+        let hint = "set BROWSER to a program that drives the login, or use --no-browser";
+        Err(self.no_redirect("no browser could be opened, and there is no terminal", hint))
     }
 
-    /// The error of a wait without a redirect, with the reason why one, or else a pasted text, was ignored, if any. It
-    /// is never the ignored one's error, since anyone may send it.
-    fn no_redirect(&self, wrong: &str) -> Error {
-        match (self.listener.as_ref().and_then(Listener::ignored), self.ignored_paste) {
-            (Some(why), _) => Error::unavailable(format!("{wrong}; a redirect was received and ignored: {why}")),
+    /// The error of a wait without a redirect, with the reason why one, or else a pasted text, was ignored, if any, and
+    /// the hint that cures that. It is never the ignored one's error, since anyone may send it.
+    fn no_redirect(&self, wrong: &str, hint: &str) -> Error {
+        let error = match (self.listener.as_ref().and_then(Listener::ignored), self.ignored_paste) {
+            (Some(Ignored { why, cure }), _) => {
+                let error = Error::unavailable(format!("{wrong}; a redirect was received and ignored: {why}"));
+                return error.hint(cure.map_or(hint, |cure| cure.hint));
+            }
             (None, Some(why)) => Error::unavailable(format!("{wrong}; the pasted text was ignored: {why}")),
             (None, None) => Error::unavailable(wrong),
-        }
+        };
+        error.hint(hint)
     }
 
     fn show_prompt(&mut self) {
