@@ -22,8 +22,11 @@ use serde_json::{Value, json};
 /// What a failure to write loses in a pipe.
 const LOST: &str = "the tokens are lost unless a file has them";
 
-/// The hint for a directory of another user.
-const OWN_DIRECTORY: &str = "hint: set PKCE_HOME to a directory of your own, such as one below /tmp";
+/// The hint for a directory of another user, where the home directory is none of the user's own.
+const OWN_DIRECTORY: &str = "hint: set PKCE_HOME to a directory of your own, such as one that 'mktemp -d' makes";
+
+/// How Kubernetes makes one.
+const EMPTY_DIR: &str = "(a Kubernetes emptyDir: mount it with medium: Memory)";
 
 /// A failure of pkce-store: it prints nothing for a next tool.
 fn refused(status: i32, message: &str) -> Output {
@@ -238,10 +241,24 @@ fn does_not_advise_to_close_a_directory_that_is_not_its_own() {
     assert_eq!(at(&own, elsewhere), is(&shown, &close));
     // A home directory, and one with anything else in it.
     assert_eq!(at(&own, &own), is(&shown, &inside(&shown)));
-    for name in ["work.json", "work.lock", "work.pending", ".work.json.a1B2c3D4"] {
+    for name in ["work.lock", "work.json", "work.pending", ".work.json.a1B2c3D4"] {
         fs::write(own.join(name), DOCUMENT).unwrap();
         assert_eq!(at(&own, elsewhere), is(&shown, &close), "{name}");
     }
+    // What only looks like it, as in a project's directory.
+    for name in ["package.json", "work.json.old", "work.lock.json", ".work.json.a1B2", ".work.json", "-.lock", ".lock"]
+    {
+        fs::write(own.join(name), "").unwrap();
+        assert_eq!(at(&own, elsewhere), is(&shown, &inside(&shown)), "{name}");
+        fs::remove_file(own.join(name)).unwrap();
+    }
+    assert_eq!(at(&own, elsewhere), is(&shown, &close));
+    // A home directory by any name.
+    let mut here = command("pkce-load");
+    let here = here.arg("work").envs([("PKCE_HOME", "."), ("HOME", &shown)]).current_dir(&own);
+    let hint = "set PKCE_HOME to a directory in it, such as ./pkce, which pkce-store creates";
+    let message = format!(".: accessible to other users\nhint: {hint}");
+    assert_eq!(finish(here, b""), failure("pkce-load", 4, &message));
     fs::write(own.join("notes"), "").unwrap();
     assert_eq!(at(&own, elsewhere), is(&shown, &inside(&shown)));
     // As the hint says.
@@ -251,6 +268,35 @@ fn does_not_advise_to_close_a_directory_that_is_not_its_own() {
     if !lacks_root() {
         assert_eq!(at(Path::new("/"), elsewhere), is("/", &inside("")));
     }
+}
+
+#[test]
+fn says_in_one_hint_how_to_use_a_directory_that_everybody_may_change() {
+    let home = Home::new();
+    let script = "mkdir w4; touch w4/notes; chmod 777 w4; PKCE_HOME=w4 pkce-store work";
+    let message = "w4: accessible to other users\n\
+                   hint: run: chmod +t w4; then set PKCE_HOME to a directory in it, such as w4/pkce";
+    assert_eq!(home.bash(script), refused(4, message));
+    // As the hint says.
+    assert_eq!(home.bash("chmod +t w4; PKCE_HOME=w4/pkce pkce-store work"), success());
+}
+
+#[test]
+fn says_what_is_of_no_use_below_what_others_may_replace() {
+    if lacks_root() {
+        return;
+    }
+    let home = Home::new();
+    let script = "mkdir -p above/own; touch above/own/notes; chown 4321 above; PKCE_HOME=above/own pkce-load work";
+    let message = format!("above/own: accessible to other users\n{OWN_DIRECTORY}");
+    assert_eq!(home.bash(script), failure("pkce-load", 4, &message));
+    let script = "HOME=$PWD; PKCE_HOME=above/own pkce-load work";
+    let message = message.replace("one that 'mktemp -d' makes", "one below your home directory");
+    assert_eq!(home.bash(script), failure("pkce-load", 4, &message));
+    // As the hints say.
+    assert_eq!(home.bash("PKCE_HOME=$PWD/more/pkce pkce-store work"), success());
+    let output = home.bash("PKCE_HOME=$(mktemp -d); export PKCE_HOME; pkce-store work && rm -r \"$PKCE_HOME\"");
+    assert_eq!(output, success());
 }
 
 #[test]
@@ -266,14 +312,14 @@ fn refuses_links_and_what_is_no_file() {
     assert_eq!(fs::read_to_string(&aside).unwrap(), DOCUMENT);
     fs::remove_file(&path).unwrap();
     fs::hard_link(&aside, &path).unwrap();
-    stays(&home, |tool| is(tool, "not a regular file of your own"));
+    stays(&home, |tool| is(tool, "has more than one hard link"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     let none = |output: Output| Output { stdout: String::new(), ..output };
     let nothing_regular = || {
-        assert_eq!(home.load(), is("pkce-load", "not a regular file of your own"));
+        assert_eq!(home.load(), is("pkce-load", "not a regular file"));
         let output = unread(home.command("pkce-store").arg("work"));
-        assert_eq!(output, none(is("pkce-store", "not a regular file of your own")));
+        assert_eq!(output, none(is("pkce-store", "not a regular file")));
     };
     nothing_regular();
     fs::remove_dir(&path).unwrap();
@@ -293,14 +339,14 @@ fn refuses_links_and_what_is_no_file() {
     lock_is(4, "a symbolic link");
     fs::remove_file(&lock).unwrap();
     make_fifo(&lock);
-    lock_is(4, "not a regular file of your own");
+    lock_is(4, "not a regular file");
     fs::remove_file(&lock).unwrap();
     // Another file, whose mode stays what it is.
     fs::set_permissions(&aside, Permissions::from_mode(0o644)).unwrap();
     fs::hard_link(&aside, &lock).unwrap();
-    lock_is(4, "not a regular file of your own");
+    lock_is(4, "has more than one hard link");
     let output = finish(home.command("pkce-store").args(["--remove", "work"]), b"");
-    assert_eq!(output, refused(4, &format!("{}: not a regular file of your own", lock.display())));
+    assert_eq!(output, refused(4, &format!("{}: has more than one hard link", lock.display())));
     assert_eq!(fs::metadata(&aside).unwrap().permissions().mode() & 0o7777, 0o644);
     fs::remove_file(&lock).unwrap();
     fs::create_dir(&lock).unwrap();
@@ -309,10 +355,13 @@ fn refuses_links_and_what_is_no_file() {
     fs::remove_dir_all(&whole).unwrap();
     fs::create_dir(home.root.path().join("elsewhere")).unwrap();
     symlink(home.root.path().join("elsewhere"), &whole).unwrap();
-    let message = format!("{}: not a directory", whole.display());
+    let message = format!("{}: {LINK}", whole.display());
     assert_eq!(unread(home.command("pkce-store").arg("work")), refused(4, &message));
     assert_eq!(home.load(), failure("pkce-load", 4, &message));
 }
+
+/// What is wrong with a link.
+const LINK: &str = "a symbolic link\nhint: set PKCE_HOME to the directory that it leads to";
 
 /// A directory `above` the store, in the home's own directory, with this mode.
 fn below(home: &Home, mode: u32) -> Below {
@@ -354,11 +403,16 @@ impl Below {
     }
 }
 
-/// What is wrong with a directory that all users can write to.
+/// What is wrong with a directory of the user's own that all users can write to.
 fn without_sticky_bit(directory: &str) -> String {
+    format!("writable by all users, without the sticky bit\nhint: run: chmod +t {directory} {EMPTY_DIR}")
+}
+
+/// What is wrong with another user's.
+fn another_s_without_sticky_bit(directory: &str) -> String {
     format!(
         "writable by all users, without the sticky bit\n\
-         hint: run: chmod +t {directory} (a Kubernetes emptyDir: mount it with medium: Memory)"
+         hint: its owner must run: chmod +t {directory}; or set PKCE_HOME to a directory of your own {EMPTY_DIR}"
     )
 }
 
@@ -472,7 +526,7 @@ fn refuses_a_link_whatever_follows_its_name() {
     home.store(DOCUMENT);
     let link = home.root.path().join("link");
     symlink(home.directory(), &link).unwrap();
-    let message = format!("{}: not a directory", link.display());
+    let message = format!("{}: {LINK}", link.display());
     for end in ["", "/", "//", "/.", "/./", "/.//."] {
         let at = |tool: &str| {
             let mut command = command(tool);
@@ -489,6 +543,17 @@ fn refuses_a_link_whatever_follows_its_name() {
     let mut store = command("pkce-store");
     assert_eq!(unread(store.arg("work").env("PKCE_HOME", format!("{}/", link.display()))), refused(4, &message));
     assert!(!home.directory().exists());
+    // One that leads to no directory cannot be used at all.
+    let no_use = refused(4, &format!("{}: a symbolic link", link.display()));
+    for target in [Path::new("/dev/null"), &link] {
+        fs::remove_file(&link).unwrap();
+        symlink(target, &link).unwrap();
+        assert_eq!(unread(command("pkce-store").arg("work").env("PKCE_HOME", &link)), no_use);
+    }
+    let file = home.root.path().join("file");
+    fs::write(&file, "").unwrap();
+    let message = format!("{}: not a directory", file.display());
+    assert_eq!(unread(command("pkce-store").arg("work").env("PKCE_HOME", &file)), refused(4, &message));
     // A directory may have a slash at its end.
     let mut store = command("pkce-store");
     let store = store.arg("work").env("PKCE_HOME", format!("{}/", home.directory().display()));
@@ -533,7 +598,8 @@ fn stores_below_a_working_directory_that_only_another_user_can_reach() {
     }
     // An absolute path leads nowhere.
     let absolute = inside.join("store").display().to_string();
-    assert_eq!(any(&absolute, "pkce-store work"), refused(3, &format!("{absolute}: permission denied")));
+    let message = format!("{absolute}: permission denied\n{OWN_DIRECTORY}");
+    assert_eq!(any(&absolute, "pkce-store work"), refused(3, &message));
     // What can be looked at is checked.
     let is_refused = |wrong: &str| assert_eq!(any("store", "pkce-store work"), refused(4, wrong));
     fs::set_permissions(&inside, Permissions::from_mode(0o777)).unwrap();
@@ -624,7 +690,7 @@ fn stores_in_a_volume_in_memory_and_not_in_one_that_everybody_may_change() {
         "pkce-load: {data}: {}\n\
          pkce-load: work: nothing is stored under this name\n\
          pkce-load: {data}: accessible to other users\n\
-         hint: set PKCE_HOME to a directory in it, such as {data}/pkce, which pkce-store creates\n",
+         hint: run: chmod +t {data}; then set PKCE_HOME to a directory in it, such as {data}/pkce\n",
         without_sticky_bit(&data)
     );
     let refused = "!4 untrusted pkce-load\n4\n";
@@ -651,7 +717,12 @@ fn stores_below_a_volume_of_root_and_says_so_where_it_is_the_volume_itself() {
             any.args(["--reuid", "4321", "--regid", "4321", "--clear-groups", tool, "work"]);
             finish(any.env("PKCE_HOME", directory), DOCUMENT.as_bytes())
         };
-        let hint = format!("hint: set PKCE_HOME to a directory in it, such as {volume}/pkce, which pkce-store creates");
+        let inside = format!("set PKCE_HOME to a directory in it, such as {volume}/pkce");
+        let hint = if safe {
+            format!("hint: {inside}, which pkce-store creates")
+        } else {
+            format!("hint: its owner must run: chmod +t {volume}; then {inside} {EMPTY_DIR}")
+        };
         let message = format!("{volume}: owned by another user\n{hint}");
         assert_eq!(store(&volume, "pkce-store"), refused(4, &message), "{mode:o}");
         assert_eq!(store(&volume, "pkce-load"), failure("pkce-load", 4, &message), "{mode:o}");
@@ -663,9 +734,12 @@ fn stores_below_a_volume_of_root_and_says_so_where_it_is_the_volume_itself() {
             assert_eq!(store(&inside, "pkce-store"), Output { stderr: note, ..success() }, "{mode:o}");
             assert_eq!(store(&inside, "pkce-load"), Output { stdout: DOCUMENT.to_owned(), ..success() }, "{mode:o}");
         } else {
-            let message = format!("{volume}: {}", without_sticky_bit(&volume));
+            let message = format!("{volume}: {}", another_s_without_sticky_bit(&volume));
             assert_eq!(store(&inside, "pkce-store"), refused(4, &message), "{mode:o}");
             assert!(!Path::new(&inside).exists(), "{mode:o}");
+            // As the hint says.
+            fs::set_permissions(&volume, Permissions::from_mode(mode | 0o1000)).unwrap();
+            assert_eq!(store(&inside, "pkce-store"), success(), "{mode:o}");
         }
     }
 }
@@ -706,6 +780,46 @@ fn says_what_to_do_where_the_home_directory_belongs_to_another_user() {
 }
 
 #[test]
+fn says_what_to_do_where_its_directory_cannot_be_made_or_used() {
+    if lacks_root() || lacks(&["setpriv"]) {
+        return;
+    }
+    let home = Home::new();
+    fs::set_permissions(home.root.path(), Permissions::from_mode(0o755)).unwrap();
+    let closed = home.root.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    let any = |variable: &str, value: &Path| {
+        let mut any = command("setpriv");
+        any.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "pkce-store", "work"]).env(variable, value);
+        finish(&mut any, DOCUMENT.as_bytes())
+    };
+    let hint = "hint: set HOME or PKCE_HOME to a directory of your own";
+    let denied = |path: &Path, hint: &str| refused(3, &format!("{}: permission denied\n{hint}", path.display()));
+    assert_eq!(any("HOME", &closed), denied(&closed.join(".local/state/pkce"), hint));
+    // The one that cannot be made is named.
+    let missing = home.root.path().join("missing");
+    assert_eq!(any("HOME", &missing), denied(&missing, hint));
+    for (variable, place) in [("XDG_STATE_HOME", &closed), ("PKCE_HOME", &closed.join("pkce"))] {
+        assert_eq!(any(variable, place), denied(&closed.join("pkce"), OWN_DIRECTORY));
+    }
+    assert_eq!(any("PKCE_HOME", &missing.join("pkce")), denied(&missing, OWN_DIRECTORY));
+    // As the hint says; a directory that its own mode closes.
+    let own = home.root.path().join("own");
+    fs::create_dir(&own).unwrap();
+    chown(&own, Some(65534), None).unwrap();
+    assert_eq!([any("HOME", &own), any("PKCE_HOME", &own.join("pkce"))], [success(), success()]);
+    let shown = own.join("pkce").display().to_string();
+    let message = format!("{shown}: permission denied\nhint: run: chmod 700 {shown}");
+    for mode in [0o000, 0o600] {
+        fs::set_permissions(own.join("pkce"), Permissions::from_mode(mode)).unwrap();
+        assert_eq!(any("PKCE_HOME", &own.join("pkce")), refused(3, &message), "{mode:o}");
+    }
+    fs::set_permissions(own.join("pkce"), Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(any("PKCE_HOME", &own.join("pkce")), success());
+}
+
+#[test]
 fn refuses_what_another_user_owns() {
     if lacks_root() {
         return;
@@ -723,7 +837,7 @@ fn refuses_what_another_user_owns() {
     chown(home.path("work.lock"), Some(65534), None).unwrap();
     let lock = home.path("work.lock").display().to_string();
     let output = unread(home.command("pkce-store").arg("work"));
-    assert_eq!(output, refused(4, &format!("{lock}: not a regular file of your own")));
+    assert_eq!(output, refused(4, &format!("{lock}: owned by another user")));
 }
 
 #[test]
@@ -913,7 +1027,7 @@ fn runs_no_command_and_takes_no_lock_before_the_document_is_there() {
     make_fifo(&fifo);
     let mut both = File::options().read(true).write(true).open(&fifo).unwrap();
     std::io::Write::write_all(&mut both, b"{}").unwrap();
-    let message = format!("{}: not a regular file of your own", fifo.display());
+    let message = format!("{}: not a regular file", fifo.display());
     assert_eq!(unread(home.command("pkce-store").arg("other")), refused(4, &message));
     let mut content = [0; 2];
     std::io::Read::read_exact(&mut both, &mut content).unwrap();

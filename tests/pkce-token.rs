@@ -802,12 +802,13 @@ fn sends_nothing_where_the_stored_login_cannot_be_used() {
     session.store_expired();
     let pending = session.path("work.pending");
     make_fifo(&pending);
-    let message = format!("{}: not a regular file of your own", pending.display());
+    let message = format!("{}: not a regular file", pending.display());
     assert_eq!((session.token(&[]), session.refreshes()), (failure("pkce-token", 4, &message), 0));
     fs::remove_file(&pending).unwrap();
     // Another file keeps its content.
     fs::write(session.path("elsewhere"), "notes\n").unwrap();
     fs::hard_link(session.path("elsewhere"), &pending).unwrap();
+    let message = format!("{}: has more than one hard link", pending.display());
     assert_eq!((session.token(&[]), session.refreshes()), (failure("pkce-token", 4, &message), 0));
     assert_eq!(fs::read_to_string(session.path("elsewhere")).unwrap(), "notes\n");
     fs::remove_file(&pending).unwrap();
@@ -815,7 +816,7 @@ fn sends_nothing_where_the_stored_login_cannot_be_used() {
     let lock = session.path("work.lock");
     fs::remove_file(&lock).unwrap();
     fs::hard_link(session.path("elsewhere"), &lock).unwrap();
-    let other = format!("{}: not a regular file of your own", lock.display());
+    let other = format!("{}: has more than one hard link", lock.display());
     assert_eq!((session.token(&[]), session.refreshes()), (failure("pkce-token", 4, &other), 0));
     fs::remove_file(&lock).unwrap();
     std::os::unix::fs::symlink(session.path("elsewhere"), &pending).unwrap();

@@ -7,7 +7,8 @@ use clap::Parser;
 use pkce_tools::Error;
 use pkce_tools::frame::{self, Output};
 use pkce_tools::process::{Deadline, arguments};
-use pkce_tools::stored::store::{Name, Store, not_stored};
+use pkce_tools::stored::name::Name;
+use pkce_tools::stored::store::{Store, not_stored};
 
 /// Print a stored login, or the names of all.
 #[derive(Parser)]

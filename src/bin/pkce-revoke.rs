@@ -8,7 +8,8 @@ use pkce_tools::frame::{self, Input};
 use pkce_tools::login::revocation;
 use pkce_tools::process::signals;
 use pkce_tools::stored::lock::Lock;
-use pkce_tools::stored::store::{Name, Store, not_stored};
+use pkce_tools::stored::name::Name;
+use pkce_tools::stored::store::{Store, not_stored};
 use pkce_tools::{Document, Error};
 
 /// Revoke the tokens of a document or of a stored login.

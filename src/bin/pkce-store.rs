@@ -8,8 +8,9 @@ use pkce_tools::client::endpoint::Endpoint;
 use pkce_tools::frame::{self, Input};
 use pkce_tools::process::{Deadline, arguments, signals};
 use pkce_tools::stored::lock::Lock;
+use pkce_tools::stored::name::Name;
 use pkce_tools::stored::seal;
-use pkce_tools::stored::store::{Name, Store, not_stored};
+use pkce_tools::stored::store::{Store, not_stored};
 use pkce_tools::{Document, Error, message};
 
 /// Store a login under a name.

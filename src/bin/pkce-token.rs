@@ -11,7 +11,7 @@ use pkce_tools::process::arguments;
 use pkce_tools::process::descriptor::MAX_CHOSEN;
 use pkce_tools::stored::access_token::{self, Freshness};
 use pkce_tools::stored::bearer;
-use pkce_tools::stored::store::Name;
+use pkce_tools::stored::name::Name;
 
 /// Print a valid access token for a stored login, or pass it to a command.
 #[derive(Parser)]

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
 use super::lock::Lock;
+use super::name::Name;
 use super::seal;
-use super::store::{Name, Store, Stored, not_stored};
+use super::store::{Store, Stored, not_stored};
 use crate::client::authentication::{Authentication, Caller};
 use crate::document::Document;
 use crate::document::members::NO_REFRESH_TOKEN;

@@ -2,7 +2,7 @@
 //! whoever renames or replaces the directory, or one above it, changes nothing.
 
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use rustix::fs::{
 use rustix::fs::{StatxAttributes, StatxFlags, statx};
 use rustix::io::Errno;
 
+use super::name::Name;
 use crate::error::Error;
 use crate::message;
 use crate::process::{environment, user};
@@ -43,7 +44,7 @@ impl Directory {
             Err(Errno::NOENT) => return Ok(None),
             opened => File::from(opened.map_err(|error| not_opened(path, error))?),
         };
-        check_itself(path, &file.metadata().map_err(|error| io_error(path, &error))?)?;
+        check_itself(path, &file.metadata().map_err(|error| io_error(path, &error))?, Some(&file))?;
         check_levels(path, &levels(path, &file)?, 1)?;
         Ok(Some(Directory { path: path.to_owned(), file }))
     }
@@ -208,42 +209,109 @@ pub fn printable_path(path: &Path) -> String {
     message::printable(&path.to_string_lossy())
 }
 
-/// Fails if other users own or can access the directory itself.
-fn check_itself(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+/// Fails if other users own or can access the directory itself; `opened` is the directory, if it can be opened.
+fn check_itself(path: &Path, metadata: &Metadata, opened: Option<&File>) -> Result<(), Error> {
     check(path, metadata, "700").map_err(|error| {
-        if is_own(metadata) && is_for_logins(path) {
-            error
-        } else if is_trusted(metadata.uid()) && is_writable(path) {
-            let inside = printable_path(&path.join("pkce"));
-            error.hint(format!("set PKCE_HOME to a directory in it, such as {inside}, which pkce-store creates"))
-        } else {
-            error.hint(OWN_DIRECTORY)
+        if is_own(metadata) && is_for_logins(path, metadata) {
+            return error;
         }
+        let inside = opened.and_then(|directory| use_inside(path, directory));
+        error.hint(inside.unwrap_or_else(use_own))
     })
 }
 
 /// Whether the directory has nothing but stored logins: another one, such as `/` or a home directory, may have to be
 /// accessible to other users.
-fn is_for_logins(path: &Path) -> bool {
-    let is_stored = |name: String| STORED.into_iter().any(|part| name.contains(part));
-    let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
-    let is_home = environment::os_variable("HOME").is_some_and(|home| Path::new(&home) == path);
-    !is_home && entries.all(|entry| entry.file_name().into_string().is_ok_and(is_stored))
+fn is_for_logins(path: &Path, metadata: &Metadata) -> bool {
+    let home = environment::os_variable("HOME").and_then(|home| fs::metadata(home).ok());
+    if home.is_some_and(|home| (home.dev(), home.ino()) == (metadata.dev(), metadata.ino())) {
+        return false;
+    }
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let files: Option<Vec<String>> = entries.map(|entry| entry.file_name().into_string().ok()).collect();
+    files.is_some_and(|files| files.iter().all(|file| is_tools_own(file, &files)))
+}
+
+/// Whether a file, beside these, is one that the tools make: other programs have locks and JSON, too.
+fn is_tools_own(file: &str, beside: &[String]) -> bool {
+    let is_name = |name: &&str| Name::parse(name).is_ok();
+    if let Some(name) = file.strip_suffix(".json").filter(is_name) {
+        return beside.contains(&format!("{name}.lock"));
+    }
+    let new = file.strip_prefix('.').and_then(|file| file.rsplit_once(".json."));
+    let new = new.filter(|(_, random)| random.len() == RANDOM_CHARACTERS).map(|(name, _)| name);
+    [file.strip_suffix(".lock"), file.strip_suffix(".pending"), new].into_iter().flatten().any(|name| is_name(&name))
+}
+
+/// The hint to use a directory in this one, if that can be safe.
+fn use_inside(path: &Path, directory: &File) -> Option<String> {
+    let levels = levels(path, directory).ok()?;
+    let (this, above) = levels.split_first()?;
+    if !is_trusted(this.st_uid) || !is_writable(path) || !above.iter().all(is_safe) {
+        return None;
+    }
+    let inside = format!("set PKCE_HOME to a directory in it, such as {}", printable_path(&path.join("pkce")));
+    Some(if !is_open_to_all(this) {
+        format!("{inside}, which pkce-store creates")
+    } else if is_users(this.st_uid) {
+        format!("run: chmod +t {}; then {inside}", printable_path(path))
+    } else {
+        format!("its owner must run: chmod +t {}; then {inside} {EMPTY_DIR}", printable_path(path))
+    })
+}
+
+/// The hint to use another directory, such as for a container whose `HOME` belongs to another user.
+fn use_own() -> String {
+    let home = environment::os_variable("HOME").map(PathBuf::from);
+    let place = if home.is_some_and(|home| is_usable_home(&home)) {
+        "one below your home directory"
+    } else {
+        "one that 'mktemp -d' makes"
+    };
+    format!("set PKCE_HOME to a directory of your own, such as {place}")
+}
+
+/// Whether the directory belongs to the user, who can make one in it that nobody can replace.
+fn is_usable_home(home: &Path) -> bool {
+    let opened = openat(CWD, home, DIRECTORY, Mode::empty()).ok();
+    let levels = opened.and_then(|opened| levels(home, &opened).ok()).unwrap_or_default();
+    levels.first().is_some_and(|home| is_users(home.st_uid)) && levels.iter().all(is_safe) && is_writable(home)
 }
 
 /// The error for a directory that cannot be opened.
 fn not_opened(path: &Path, error: Errno) -> Error {
-    let failed = io_error(path, &error.into());
+    let failed = unusable(path, error);
     match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => {
+            let link = unsafe_file(path, "a symbolic link");
+            let leads_to = fs::metadata(path);
+            // One that is missing is created.
+            let can_be_used =
+                leads_to.map_or_else(|error| error.kind() == ErrorKind::NotFound, |target| target.is_dir());
+            if can_be_used { link.hint("set PKCE_HOME to the directory that it leads to") } else { link }
+        }
         Ok(metadata) if !metadata.is_dir() => unsafe_file(path, "not a directory"),
-        Ok(metadata) => check_itself(path, &metadata).err().unwrap_or(failed),
+        Ok(metadata) => check_itself(path, &metadata, None).err().unwrap_or(failed),
         Err(_) => failed,
     }
 }
 
+/// The error for a directory that cannot be used or made: status 3.
+fn unusable(path: &Path, error: Errno) -> Error {
+    let failed = io_error(path, &error.into());
+    if !matches!(error, Errno::ACCESS | Errno::PERM | Errno::ROFS) {
+        return failed;
+    }
+    if fs::symlink_metadata(path).is_ok_and(|metadata| is_own(&metadata)) {
+        return failed.hint(format!("run: chmod 700 {}", printable_path(path)));
+    }
+    let is_named = ["PKCE_HOME", "XDG_STATE_HOME"].into_iter().any(|name| environment::os_variable(name).is_some());
+    failed.hint(if is_named { use_own() } else { "set HOME or PKCE_HOME to a directory of your own".to_owned() })
+}
+
 /// Makes the directory, and those above it that are missing, in directories that other users cannot replace.
 fn make(path: &Path) -> Result<(), Error> {
-    let failed = |error: Errno| io_error(path, &error.into());
+    let failed = |error: Errno| unusable(path, error);
     let Some(parent) = path.parent() else { return Err(failed(Errno::NOENT)) };
     // Where it ends in `..`, there is no more to make than what is before that.
     let Some(name) = path.file_name() else { return make(parent) };
@@ -275,7 +343,7 @@ fn levels(path: &Path, directory: &impl AsFd) -> Result<Vec<Stat>, Error> {
             // Only a path from a directory that is held, such as the working directory, leads past one that we may not
             // search: whoever renames what is above does not change where it leads.
             Err(Errno::ACCESS) if !levels.is_empty() => return Ok(levels),
-            level => level.map_err(|error| io_error(&above(path, levels.len()), &error.into()))?,
+            level => level.map_err(|error| unusable(&above(path, levels.len()), error))?,
         };
         // Above the root is the root.
         if levels.last().is_some_and(|below| (below.st_dev, below.st_ino) == (level.st_dev, level.st_ino)) {
@@ -291,15 +359,17 @@ fn check_levels(path: &Path, levels: &[Stat], first: usize) -> Result<(), Error>
     for (depth, level) in levels.iter().enumerate().skip(first) {
         if !is_trusted(level.st_uid) {
             let error = unsafe_file(&above(path, depth), "owned by another user");
-            return Err(error.hint(OWN_DIRECTORY));
+            return Err(error.hint(use_own()));
         }
-        if mode(level).contains(Mode::WOTH) && !is_sticky(level) {
+        if is_open_to_all(level) {
             let directory = above(path, depth);
             let error = unsafe_file(&directory, "writable by all users, without the sticky bit");
-            return Err(error.hint(format!(
-                "run: chmod +t {} (a Kubernetes emptyDir: mount it with medium: Memory)",
-                printable_path(&directory)
-            )));
+            let run = format!("run: chmod +t {}", printable_path(&directory));
+            return Err(error.hint(if is_users(level.st_uid) {
+                format!("{run} {EMPTY_DIR}")
+            } else {
+                format!("its owner must {run}; or set PKCE_HOME to a directory of your own {EMPTY_DIR}")
+            }));
         }
     }
     Ok(())
@@ -312,8 +382,13 @@ fn above(path: &Path, depth: usize) -> PathBuf {
     above.map_or_else(|| (0..depth).fold(path.to_owned(), |path, _| path.join("..")), Path::to_owned)
 }
 
-fn is_own(metadata: &Metadata) -> bool {
-    metadata.uid() == rustix::process::geteuid().as_raw()
+/// Whether the file belongs to this user.
+pub fn is_own(metadata: &Metadata) -> bool {
+    is_users(metadata.uid())
+}
+
+fn is_users(owner: u32) -> bool {
+    owner == rustix::process::geteuid().as_raw()
 }
 
 /// Whether this user can create files in the directory.
@@ -323,7 +398,7 @@ fn is_writable(path: &Path) -> bool {
 
 /// Whether this user could read the stored logins anyway. In a user namespace, root is among those without an ID.
 fn is_trusted(owner: u32) -> bool {
-    owner == rustix::process::geteuid().as_raw() || owner == 0 || user::overflow() == Some(owner)
+    is_users(owner) || owner == 0 || user::overflow() == Some(owner)
 }
 
 fn mode(status: &Stat) -> Mode {
@@ -335,14 +410,21 @@ fn is_sticky(status: &Stat) -> bool {
     mode(status).contains(Mode::SVTX)
 }
 
+/// Whether all users can rename what is in this directory.
+fn is_open_to_all(status: &Stat) -> bool {
+    mode(status).contains(Mode::WOTH) && !is_sticky(status)
+}
+
+/// Whether no other user can rename what is in this directory and belongs to this user.
+fn is_safe(status: &Stat) -> bool {
+    is_trusted(status.st_uid) && !is_open_to_all(status)
+}
+
 /// The number of random characters in the name of a new file, before it is renamed.
 pub const RANDOM_CHARACTERS: usize = 8;
 
-/// What to do about a directory of another user, as in a container whose `HOME` belongs to one.
-const OWN_DIRECTORY: &str = "set PKCE_HOME to a directory of your own, such as one below /tmp";
-
-/// What the names of the tools' own files have.
-const STORED: [&str; 3] = [".json", ".lock", ".pending"];
+/// How Kubernetes sets the sticky bit.
+const EMPTY_DIR: &str = "(a Kubernetes emptyDir: mount it with medium: Memory)";
 
 /// How a directory is opened.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

@@ -11,8 +11,9 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::directory::{RANDOM_CHARACTERS, Temporary, printable_path};
+use super::name::Name;
 use super::seal;
-use super::store::{GROWTH, Name, Store};
+use super::store::{GROWTH, Store};
 use crate::client::pkce;
 use crate::document::Document;
 use crate::error::Error;

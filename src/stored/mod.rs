@@ -4,5 +4,6 @@ pub mod access_token;
 pub mod bearer;
 mod directory;
 pub mod lock;
+pub mod name;
 pub mod seal;
 pub mod store;

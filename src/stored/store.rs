@@ -1,7 +1,7 @@
 //! The stored documents: one file per name, in a directory that only the user can access, and that not all users can
 //! replace.
 
-use std::fs::{File, Permissions};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::directory::{Directory, check, printable_path, unsafe_file};
+use super::directory::{Directory, check, is_own, printable_path, unsafe_file};
+use super::name::Name;
 use super::seal::{self, MAX_SIZE};
 use crate::document::Document;
 use crate::error::Error;
@@ -22,30 +23,6 @@ use crate::process::{Deadline, environment};
 pub struct Store {
     pub(super) directory: Directory,
     last: Mutex<Option<(Octets, Document)>>,
-}
-
-/// The name of a stored login; it is part of a file name, so it has no `/` and no leading dot.
-#[derive(Clone)]
-pub struct Name(String);
-
-impl Name {
-    /// Parses a name: `[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}`.
-    pub fn parse(text: &str) -> Result<Name, String> {
-        let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"._@+-".contains(&octet);
-        let is_name =
-            text.len() <= 64 && text.bytes().all(plain) && text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if !is_name {
-            return Err(
-                "must be a letter or digit, then up to 63 letters, digits, dots, hyphens, underscores, @ or +".into()
-            );
-        }
-        Ok(Name(text.to_owned()))
-    }
-
-    /// The name of its file with this extension.
-    pub(super) fn file(&self, extension: &str) -> String {
-        format!("{}.{extension}", self.0)
-    }
 }
 
 /// A stored document.
@@ -147,9 +124,10 @@ impl Store {
         let opened = self.directory.file(name, OFlags::RDWR | OFlags::CREATE);
         let file = opened.map_err(|error| self.directory.open_error(name, &error))?;
         let metadata = file.metadata().map_err(|error| self.directory.error(name, &error))?;
-        let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
-        if !metadata.is_file() || !is_own || metadata.nlink() > 1 {
-            return Err(unsafe_file(&self.directory.path_of(name), NOT_REGULAR));
+        let path = self.directory.path_of(name);
+        check_regular(&path, &metadata)?;
+        if !is_own(&metadata) {
+            return Err(unsafe_file(&path, "owned by another user"));
         }
         // The umask may have removed permissions.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(|error| self.directory.error(name, &error))?;
@@ -165,9 +143,7 @@ impl Store {
         };
         let metadata = file.metadata().map_err(failed)?;
         let path = self.directory.path_of(name);
-        if !metadata.is_file() || metadata.nlink() > 1 {
-            return Err(unsafe_file(&path, NOT_REGULAR));
-        }
+        check_regular(&path, &metadata)?;
         check(&path, &metadata, "600")?;
         let mut octets = Zeroizing::new(Vec::new());
         file.take(MAX_SIZE).read_to_end(&mut octets).map_err(failed)?;
@@ -192,7 +168,18 @@ impl Store {
 
 /// The error for a name without a stored login: status 5.
 pub fn not_stored(name: &Name) -> Error {
-    Error::login_required(format!("{}: nothing is stored under this name", name.0))
+    Error::login_required(format!("{}: nothing is stored under this name", name.as_str()))
+}
+
+/// Fails for a directory, a FIFO or the like, and for a file that has another name too, through which others may use it.
+fn check_regular(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+    if !metadata.is_file() {
+        return Err(unsafe_file(path, "not a regular file"));
+    }
+    if metadata.nlink() > 1 {
+        return Err(unsafe_file(path, "has more than one hard link"));
+    }
+    Ok(())
 }
 
 /// The store's directory: `$PKCE_HOME`, else in the state directory of the XDG Base Directory Specification.
@@ -217,6 +204,3 @@ type Octets = Zeroizing<Vec<u8>>;
 
 /// Octets by which a stored document may grow, and those of a first one.
 pub(super) const GROWTH: usize = 64 * 1024;
-
-/// What is wrong with a directory, a FIFO, or a file with another name.
-const NOT_REGULAR: &str = "not a regular file of your own";
