@@ -184,13 +184,21 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
         (document(), vec!["--scope", "a\\b"], format!("scope: {scope}")),
         (document(), vec!["--scope", "é"], format!("scope: {scope}")),
         (document(), vec!["--scope", "a\nb"], format!("scope: {scope}")),
-        (document(), vec!["--param", "state=x"], format!("state: {added}")),
-        (document(), vec!["--param", "client_id=x"], format!("client_id: {added}")),
-        (document(), vec!["--param", "request_uri=x"], format!("request_uri: {added}")),
-        (document(), vec!["--param", "a=1", "--param", "a=2"], format!("a: {added}")),
-        (document(), vec!["--prompt", "none", "--param", "prompt=login"], format!("prompt: {added}")),
-        (document(), vec!["--param", "a="], "a: must not be empty".into()),
-        (document(), vec!["--param", "response_mode=fragment"], "response_mode: must be query".into()),
+        (document(), vec!["--param", "state=x"], format!("--param: state: {added}")),
+        (
+            document(),
+            vec!["--param", "client_id=x"],
+            format!("--param: client_id: {added}\nhint: set it with --client-id"),
+        ),
+        (document(), vec!["--param", "request_uri=x"], format!("--param: request_uri: {added}")),
+        (document(), vec!["--param", "a=1", "--param", "a=2"], format!("--param: a: {added}")),
+        (
+            document(),
+            vec!["--prompt", "none", "--param", "prompt=login"],
+            format!("--param: prompt: {added}\nhint: set it with --prompt"),
+        ),
+        (document(), vec!["--param", "a="], "--param: a: must not be empty".into()),
+        (document(), vec!["--param", "response_mode=fragment"], "--param: response_mode: must be query".into()),
         (document(), vec!["--param", "a"], format!("--param: must be KEY=VALUE{help}")),
         (document(), vec!["--param", "a=\u{1b}"], format!("--param: a: must not have control characters{help}")),
         (document(), vec!["--max-age", "-1"], format!("-1: no such option{help}")),
@@ -454,6 +462,7 @@ fn says_what_is_wrong_with_a_parameters_name() {
 
 #[test]
 fn takes_no_secret_as_a_parameter() {
+    let mut clients = 0;
     for name in [
         "access_token",
         "actor_token",
@@ -502,9 +511,13 @@ fn takes_no_secret_as_a_parameter() {
     ] {
         let output = run("pkce-url", &["--param", &format!("{name}=s3cret")], &document().to_string());
         let wrong = "a secret must not be an argument, which other programs can read";
-        let message = format!("--param: {name}: {wrong}\nhint: see 'pkce-url --help'");
+        let is_client_s = name.to_lowercase().replace(|letter: char| !letter.is_alphabetic(), "") == "clientsecret";
+        let hint = "\nhint: pass a client secret with pkce-exchange --client-secret-file FILE";
+        let message = format!("--param: {name}: {wrong}{}", if is_client_s { hint } else { "" });
         assert_eq!(output, failure("pkce-url", 2, &message));
+        clients += usize::from(is_client_s);
     }
+    assert_eq!(clients, 10);
     for name in [
         "id_token_hint",
         "login_hint",
@@ -543,16 +556,35 @@ fn adds_any_other_parameter_but_none_that_is_reserved() {
         "request_uri",
     ] {
         let output = run("pkce-url", &["--param", &format!("{name}=x")], &document().to_string());
-        let message = format!("{name}: reserved, or already in the request");
+        let hint = match name {
+            "client_id" | "redirect_uri" | "resource" | "scope" => {
+                format!("\nhint: set it with --{}", name.replace('_', "-"))
+            }
+            _ => String::new(),
+        };
+        let message = format!("--param: {name}: reserved, or already in the request{hint}");
         assert_eq!(output, failure("pkce-url", 2, &message));
     }
-    for (option, name) in
-        [("--max-age=5", "max_age"), ("--acr-values=a", "acr_values"), ("--login-hint=a", "login_hint")]
-    {
+    for (option, name) in [
+        ("--max-age=5", "max_age"),
+        ("--acr-values=a", "acr_values"),
+        ("--login-hint=a", "login_hint"),
+        ("--prompt=login", "prompt"),
+    ] {
         let output = run("pkce-url", &[option, "--param", &format!("{name}=x")], &document().to_string());
-        let message = format!("{name}: reserved, or already in the request");
+        let hint = option.split('=').next().unwrap();
+        let message = format!("--param: {name}: reserved, or already in the request\nhint: set it with {hint}");
         assert_eq!(output, failure("pkce-url", 2, &message));
+        // Not what --param has, but its own option, or the endpoint's.
+        let endpoint = format!("--authorization-endpoint=https://id.example/a?{name}=x");
+        let output = run("pkce-url", &[option, &endpoint], &document().to_string());
+        assert_eq!((output.status, output.stderr.contains("--param")), (2, false), "{output:?}");
     }
+    let output = run("pkce-url", &["--param", "a=1", "--param", "a=2"], &document().to_string());
+    assert_eq!(output, failure("pkce-url", 2, "--param: a: reserved, or already in the request"));
+    // As the hint says.
+    let output = run("pkce-url", &["--scope", "x"], &document().to_string());
+    assert_eq!(value(&url(&output), "scope").as_deref(), Some("x"));
     for option in ["--prompt=", "--login-hint="] {
         let name = option.trim_matches(['-', '=']).replace('-', "_");
         let output = run("pkce-url", &[option], &document().to_string());

@@ -49,17 +49,18 @@ fn main() -> ExitCode {
 }
 
 fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {
-    let mut added = args.param.clone();
-    for (name, value) in [("login_hint", &args.login_hint), ("prompt", &args.prompt)] {
+    parameter::check(&args.param)?;
+    let mut set_by_option = Vec::new();
+    for (name, value) in [("prompt", &args.prompt), ("login_hint", &args.login_hint)] {
         if let Some(value) = value {
-            added.insert(0, parameter::parse(&format!("{name}={value}")).map_err(Error::usage)?);
+            set_by_option.push(parameter::parse(&format!("{name}={value}")).map_err(Error::usage)?);
         }
     }
     let (set, defaults) = (set_by_options(&args)?, defaults());
     Ok(move |mut document: Document| {
         document.merge(set.clone());
         document.add_missing(defaults.clone());
-        authorize::add_url(document, &added)
+        authorize::add_url(document, &set_by_option, &args.param)
     })
 }
 

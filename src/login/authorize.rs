@@ -11,18 +11,22 @@ use crate::message;
 use crate::wire::form;
 use crate::wire::url::Url;
 
-/// Adds the authorization URL, with the additional parameters `added`; removes a nonce that it does not send.
-pub fn add_url(mut document: Document, added: &[(String, String)]) -> Result<Document, Error> {
+/// A parameter's name and value.
+type Parameter = (String, String);
+
+/// Adds the authorization URL, with the parameters that options of their own set, and those of `--param`; removes a nonce
+/// that it does not send.
+pub fn add_url(mut document: Document, set: &[Parameter], added: &[Parameter]) -> Result<Document, Error> {
     if !scope::contains(&document.text("scope")?.unwrap_or_default(), "openid") {
         document.remove(&["nonce"]);
     }
-    let url = url(&document, added)?;
+    let url = url(&document, set, added)?;
     document.set("authorization_url", &url);
     Ok(document)
 }
 
-/// The document's authorization URL, with the additional parameters `added`.
-fn url(document: &Document, added: &[(String, String)]) -> Result<String, Error> {
+/// The document's authorization URL.
+fn url(document: &Document, set: &[Parameter], added: &[Parameter]) -> Result<String, Error> {
     let endpoint = Endpoint::from_document(document, "authorization_endpoint")?;
     let endpoint = endpoint.url();
     let request = request(document)?;
@@ -32,17 +36,13 @@ fn url(document: &Document, added: &[(String, String)]) -> Result<String, Error>
         check(&name, &value, &used)?;
         used.push(name);
     }
-    for (name, value) in added {
-        if OPTIONS.contains(&name.as_str()) {
-            return Err(duplicate_parameter(name));
-        }
-        if value.is_empty() {
-            return Err(Error::usage(format!("{name}: must not be empty")));
-        }
-        check(name, value, &used)?;
-        used.push(name.clone());
+    for parameter in set {
+        check_added(parameter, &mut used)?;
     }
-    let pairs = request.iter().chain(added);
+    for parameter in added {
+        check_added(parameter, &mut used).map_err(|error| error.within("--param"))?;
+    }
+    let pairs = request.iter().chain(set).chain(added);
     let query = form::encoded(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
     let url = with_query(endpoint, &query);
     if url.len() > LONG_URL {
@@ -62,7 +62,7 @@ pub fn with_query(endpoint: &Url, query: &str) -> String {
 }
 
 /// The parameters from the document, in the order of the specifications.
-fn request(document: &Document) -> Result<Vec<(String, String)>, Error> {
+fn request(document: &Document) -> Result<Vec<Parameter>, Error> {
     let mut pairs = vec![
         ("response_type".to_owned(), "code".to_owned()),
         ("client_id".to_owned(), document.need_visible("client_id")?.to_string()),
@@ -109,6 +109,21 @@ fn challenge(document: &Document) -> Result<String, Error> {
     Ok(challenge)
 }
 
+/// Refuses a parameter that cannot be added to those used, to which it then belongs.
+fn check_added((name, value): &Parameter, used: &mut Vec<String>) -> Result<(), Error> {
+    if value.is_empty() {
+        return Err(Error::usage(format!("{name}: must not be empty")));
+    }
+    let is_document_s = DOCUMENT_ONLY.contains(&name.as_str());
+    let checked = if is_document_s { Err(duplicate_parameter(name)) } else { check(name, value, used) };
+    checked.map_err(|error| {
+        let has_option = OPTIONS.contains(&name.as_str());
+        if has_option { error.hint(format!("set it with --{}", name.replace('_', "-"))) } else { error }
+    })?;
+    used.push(name.clone());
+    Ok(())
+}
+
 /// Refuses a parameter that is reserved or a duplicate, and a response mode other than query.
 fn check(name: &str, value: &str, used: &[String]) -> Result<(), Error> {
     if RESERVED.contains(&name) || used.iter().any(|other| other == name) {
@@ -127,8 +142,12 @@ fn duplicate_parameter(name: &str) -> Error {
 /// Parameters that would replace the request, or must not be exposed to the browser.
 const RESERVED: [&str; 4] = ["request", "request_uri", "client_secret", "code_verifier"];
 
-/// Parameters with an option of their own, or from the document only.
-const OPTIONS: [&str; 3] = ["nonce", "scope", "resource"];
+/// Parameters that only the document may set, even if it does not.
+const DOCUMENT_ONLY: [&str; 3] = ["nonce", "scope", "resource"];
+
+/// Parameters with an option of their own.
+const OPTIONS: [&str; 8] =
+    ["acr_values", "client_id", "login_hint", "max_age", "prompt", "redirect_uri", "resource", "scope"];
 
 /// The length in characters from which some servers and browsers truncate a URL.
 const LONG_URL: usize = 8000;
