@@ -113,8 +113,8 @@ fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
     let server = Server::start(|_| pushed());
     let unlisted = json!({ "client_secret": "s3cret", "token_endpoint_auth_methods_supported": ["private_key_jwt"] });
     let document = common::changed(document(&server, "/authorize", &[]), &unlisted);
-    let wrong = "token_endpoint_auth_methods_supported: lists neither client_secret_basic nor client_secret_post, \
-                 but private_key_jwt, so the client secret is not sent\n\
+    let wrong = "token_endpoint_auth_methods_supported: lists only private_key_jwt, \
+                 so the client secret is not sent\n\
                  hint: choose how to send it with --auth-method, or send no secret with --auth-method none";
     assert_eq!(run("pkce-push", &[], &document.to_string()), failure("pkce-push", 2, wrong));
     assert_eq!(server.requests().len(), 0);

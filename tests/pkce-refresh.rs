@@ -456,8 +456,8 @@ fn shows_who_the_client_is_as_the_exchange_does() {
 fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
     let server = Server::start(|_| json_response(&tokens()));
     let unlisted = json!({ "client_secret": "s3cret", "token_endpoint_auth_methods_supported": ["private_key_jwt"] });
-    let wrong = "token_endpoint_auth_methods_supported: lists neither client_secret_basic nor client_secret_post, \
-                 but private_key_jwt, so the client secret is not sent\n\
+    let wrong = "token_endpoint_auth_methods_supported: lists only private_key_jwt, \
+                 so the client secret is not sent\n\
                  hint: choose how to send it with --auth-method, or send no secret with --auth-method none";
     let output = run("pkce-refresh", &[], &with(&server, unlisted).to_string());
     assert_eq!((output, server.requests().len()), (failure("pkce-refresh", 2, wrong), 0));

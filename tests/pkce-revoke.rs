@@ -411,8 +411,8 @@ fn takes_the_secret_of_both_requests_from_a_pipe() {
 fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
     let server = Server::start(|_| response(200, "", ""));
     let unlisted = json!({ "client_secret": "s3cret", "token_endpoint_auth_methods_supported": ["private_key_jwt"] });
-    let wrong = "token_endpoint_auth_methods_supported: lists neither client_secret_basic nor client_secret_post, \
-                 but private_key_jwt, so the client secret is not sent\n\
+    let wrong = "token_endpoint_auth_methods_supported: lists only private_key_jwt, \
+                 so the client secret is not sent\n\
                  hint: choose how to send it with --auth-method, or send no secret with --auth-method none";
     let output = run("pkce-revoke", &[], &common::changed(document(&server), &unlisted).to_string());
     assert_eq!((output, server.requests().len()), (failure("pkce-revoke", 2, wrong), 0));

@@ -541,8 +541,8 @@ fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
     let session = Session::new(Duration::ZERO);
     let unlisted = json!({ "client_secret": "s3cret", "token_endpoint_auth_methods_supported": ["private_key_jwt"] });
     session.store(&common::changed(session.document(0, 5), &unlisted));
-    let wrong = "token_endpoint_auth_methods_supported: lists neither client_secret_basic nor client_secret_post, \
-                 but private_key_jwt, so the client secret is not sent\n\
+    let wrong = "token_endpoint_auth_methods_supported: lists only private_key_jwt, \
+                 so the client secret is not sent\n\
                  hint: choose how to send it with --auth-method, or send no secret with --auth-method none";
     assert_eq!(session.token(&[]), failure("pkce-token", 2, wrong));
     // Nothing was sent: without the secret, the same token is still good for a refresh.

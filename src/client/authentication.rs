@@ -155,9 +155,8 @@ fn listed_method(document: &Document) -> Result<AuthMethod, Error> {
     let listed = |method: &AuthMethod| methods.iter().any(|name| AuthMethod::from_name(name) == Some(*method));
     [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost].into_iter().find(listed).ok_or_else(|| {
         let names = shortened(&methods.join(", "));
-        let but = if names.is_empty() { String::new() } else { format!(", but {names}") };
-        let wrong =
-            format!("lists neither client_secret_basic nor client_secret_post{but}, so the client secret is not sent");
+        let lists = if names.is_empty() { "no method".to_owned() } else { format!("only {names}") };
+        let wrong = format!("lists {lists}, so the client secret is not sent");
         document
             .wrong(METHODS, &wrong)
             .hint("choose how to send it with --auth-method, or send no secret with --auth-method none")

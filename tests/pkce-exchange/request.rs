@@ -218,25 +218,20 @@ fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
     std::fs::write(&file, "s3cret").unwrap();
     let hint = "hint: choose how to send it with --auth-method, or send no secret with --auth-method none";
     let long = "m".repeat(300);
-    for (listed, but) in [
-        (json!(["private_key_jwt"]), ", but private_key_jwt".to_owned()),
-        (json!(["private_key_jwt", "tls_client_auth"]), ", but private_key_jwt, tls_client_auth".to_owned()),
-        (json!(["none"]), ", but none".to_owned()),
-        (
-            json!(["client_secret_jwt", "CLIENT_SECRET_BASIC"]),
-            ", but client_secret_jwt, CLIENT_SECRET_BASIC".to_owned(),
-        ),
-        (json!("private_key_jwt"), ", but private_key_jwt".to_owned()),
-        (json!(["a\n\u{1b}[31m"]), ", but a ?[31m".to_owned()),
-        (json!([long]), format!(", but {}", "m".repeat(200))),
-        (json!([]), String::new()),
+    for (listed, lists) in [
+        (json!(["private_key_jwt"]), "only private_key_jwt".to_owned()),
+        (json!(["private_key_jwt", "tls_client_auth"]), "only private_key_jwt, tls_client_auth".to_owned()),
+        (json!(["none"]), "only none".to_owned()),
+        (json!(["client_secret_jwt", "CLIENT_SECRET_BASIC"]), "only client_secret_jwt, CLIENT_SECRET_BASIC".to_owned()),
+        (json!("private_key_jwt"), "only private_key_jwt".to_owned()),
+        (json!(["a\n\u{1b}[31m"]), "only a ?[31m".to_owned()),
+        (json!([long]), format!("only {}", "m".repeat(200))),
+        (json!([]), "no method".to_owned()),
     ] {
         let server = Server::start(|_| json_response(&tokens()));
         let document = with(&server, json!({ "token_endpoint_auth_methods_supported": listed }));
-        let wrong = format!(
-            "token_endpoint_auth_methods_supported: lists neither client_secret_basic nor client_secret_post{but}, \
-             so the client secret is not sent\n{hint}"
-        );
+        let wrong =
+            format!("token_endpoint_auth_methods_supported: lists {lists}, so the client secret is not sent\n{hint}");
         let refused = failure("pkce-exchange", 2, &wrong);
         let output = run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document.to_string());
         assert_eq!(output, refused);
