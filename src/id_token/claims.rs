@@ -25,8 +25,7 @@ pub struct Policy {
 pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Result<Document, Error> {
     let earlier = document.object("id_token_claims")?.map(Document::without_nulls);
     let Some(token) = document.text("id_token")? else {
-        let is_verified = earlier.as_ref().map_or(Ok(false), |claims| is_login(claims, &document))?;
-        return without_id_token(document, is_verified);
+        return without_id_token(document, earlier.as_ref());
     };
     let jws = Jws::parse(&token)?;
     check_header(&document, &jws)?;
@@ -38,18 +37,26 @@ pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Resul
     Ok(document)
 }
 
-/// A document without an ID token: allowed after a refresh; else status 4 if `openid` was requested, or 2.
-fn without_id_token(document: Document, refreshed: bool) -> Result<Document, Error> {
-    if refreshed {
+/// A document without an ID token: allowed after a refresh of a verified login; else status 4 if `openid` was requested, or
+/// 2.
+fn without_id_token(document: Document, earlier: Option<&Document>) -> Result<Document, Error> {
+    let wrong = earlier.map(|claims| wrong_login(claims, &document)).transpose()?;
+    if wrong == Some(None) {
         return Ok(document);
     }
+    let wrong = wrong.flatten();
     let scope = document.text("scope")?.unwrap_or_default();
     // A nonce is sent only with `openid`, and remains when the granted scope replaces the requested one.
     let openid_requested = scope::contains(&scope, "openid") || document.has("nonce");
     if document.has("access_token") && openid_requested {
-        return Err(untrusted("missing, although openid was requested"));
+        let why =
+            wrong.map_or("although openid was requested".to_owned(), |wrong| format!("and id_token_claims {wrong}"));
+        return Err(untrusted(&format!("missing, {why}")));
     }
-    document.need("id_token").map(|_| document)
+    match wrong {
+        Some(wrong) => Err(document.wrong("id_token", &format!("missing, and id_token_claims {wrong}"))),
+        None => document.need("id_token").map(|_| document),
+    }
 }
 
 /// Checks the token's type (RFC 8725 section 3.11), and that the server signs with its algorithm.
@@ -73,14 +80,20 @@ fn short_type(typ: &str) -> String {
     typ.strip_prefix("APPLICATION/").map(str::to_owned).unwrap_or(typ)
 }
 
-/// Whether these are the claims of a verified login of the document's client at its issuer; without those two, no login can
-/// have been verified.
-fn is_login(claims: &Document, document: &Document) -> Result<bool, Error> {
+/// Why these are not the claims of a verified login of the document's client at its issuer, if they are not; without those
+/// two, no login can have been verified.
+fn wrong_login(claims: &Document, document: &Document) -> Result<Option<&'static str>, Error> {
     let text = |of: &Document, name| Ok::<_, Error>(of.text(name)?.filter(|text| !text.is_empty()));
     let (issuer, subject, audience) = (text(claims, "iss")?, text(claims, "sub")?, claims.texts("aud")?);
     let is_audience = |client: String| audience.is_some_and(|audience| audience.contains(&client));
     let is_own = issuer.is_some() && issuer == document.text("issuer")?;
-    Ok(is_own && subject.is_some() && text(document, "client_id")?.is_some_and(is_audience))
+    Ok(match () {
+        () if !is_own || !text(document, "client_id")?.is_some_and(is_audience) => {
+            Some("are not of this issuer and client")
+        }
+        () if subject.is_none() => Some("have no sub"),
+        () => None,
+    })
 }
 
 /// The claims, and everything that they are checked against.

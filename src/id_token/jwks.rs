@@ -47,9 +47,9 @@ impl Keys {
     /// Verifies the token's signature with the keys of the document's server: fetched once, and once more if the token
     /// names an unknown key, since servers rotate their keys.
     pub fn verify(&mut self, document: &Document, jws: &Jws, deadline: &Deadline) -> Result<(), Error> {
-        let wrong = |wrong: VerifyError| wrong.error(document, jws);
         if let Some(file) = &mut self.file {
-            return file.keys(deadline)?.verify(jws).map_err(wrong);
+            let keys = file.keys(deadline)?;
+            return keys.verify(jws).map_err(|wrong| wrong.error(document, jws, Source::File));
         }
         let endpoint = Endpoint::from_document(document, "jwks_uri")?;
         let url = endpoint.url();
@@ -61,13 +61,17 @@ impl Keys {
             Entry::Occupied(fetched) => fetched.into_mut(),
             Entry::Vacant(place) => place.insert(Fetched { set: fetch(&client, url)?, refetched: false }),
         };
-        match fetched.set.verify(jws) {
+        let verified = match fetched.set.verify(jws) {
             Err(VerifyError::UnknownKid) if !fetched.refetched => {
                 *fetched = Fetched { set: fetch(&client, url)?, refetched: true };
-                fetched.set.verify(jws).map_err(wrong)
+                fetched.set.verify(jws)
             }
-            verified => verified.map_err(wrong),
-        }
+            verified => verified,
+        };
+        verified.map_err(|wrong| match wrong {
+            VerifyError::UnknownKid | VerifyError::NoKey if fetched.set.is_empty => no_set(EMPTY),
+            wrong => wrong.error(document, jws, Source::Server),
+        })
     }
 }
 
@@ -79,9 +83,9 @@ impl KeyFile {
                 let wrong = |wrong: &str| Error::usage(format!("{JWKS_OPTION}: {wrong}"));
                 let octets = self.file.read(document::MAX_SIZE, deadline)?;
                 let document = Document::parse(&octets).map_err(|reason| wrong(&reason))?;
-                let set = KeySet::parse(&document).map_err(wrong)?;
-                if document.json("keys") == Some("[]") {
-                    return Err(wrong("keys: empty"));
+                let set = KeySet::parse(&document, JWKS_OPTION).map_err(wrong)?;
+                if set.is_empty {
+                    return Err(wrong(EMPTY));
                 }
                 set
             }
@@ -97,7 +101,36 @@ struct Fetched {
 }
 
 /// The keys of one server.
-struct KeySet(Vec<Key>);
+struct KeySet {
+    keys: Vec<Key>,
+    /// Whether nothing is there, not even what is no key.
+    is_empty: bool,
+}
+
+/// Where keys come from, in the words of the messages.
+#[derive(Clone, Copy)]
+enum Source {
+    File,
+    Server,
+}
+
+impl Source {
+    fn set(self) -> &'static str {
+        match self {
+            Source::File => JWKS_OPTION,
+            Source::Server => "the server's JWKS",
+        }
+    }
+
+    /// A key, by its ID if it has one.
+    fn key(self, kid: &str) -> String {
+        let kid = if kid.is_empty() { String::new() } else { format!(" {kid}") };
+        match self {
+            Source::File => format!("the key{kid} of {JWKS_OPTION}"),
+            Source::Server => format!("the server's key{kid}"),
+        }
+    }
+}
 
 /// Why no key verifies a token.
 enum VerifyError {
@@ -109,45 +142,43 @@ enum VerifyError {
 
 impl VerifyError {
     /// The error: it names the key and what is wrong with it in the server's words, without the document's secrets.
-    fn error(&self, document: &Document, jws: &Jws) -> Error {
+    fn error(&self, document: &Document, jws: &Jws, source: Source) -> Error {
         let (kid, wrong) = match self {
-            VerifyError::UnknownKid => return untrusted("kid: no such signing key in the server's JWKS"),
-            VerifyError::NoKey => return untrusted("alg: no key for it in the server's JWKS"),
+            VerifyError::UnknownKid => return untrusted(&format!("kid: no such signing key in {}", source.set())),
+            VerifyError::NoKey => return untrusted(&format!("alg: no key for it in {}", source.set())),
             VerifyError::Key(kid, wrong) => (kid, wrong),
         };
         let said = |text: &str| message::shortened(&without_secrets(text, document));
-        let key = match kid.as_deref() {
-            Some(kid) if !kid.is_empty() => format!("the server's key {}", said(kid)),
-            _ => "the server's key".to_owned(),
-        };
+        let key = source.key(&said(kid.as_deref().unwrap_or_default()));
         let alg = jws.algorithm.name;
         untrusted(&match wrong {
             Wrong::Malformed(wrong) | Wrong::Invalid(wrong) => format!("{key} is not valid: {wrong}"),
             Wrong::NotForSignatures => format!("{key}: not for signatures (use, key_ops)"),
             Wrong::OtherKind(kind) => format!("{key}: its kind {} is not for {alg}", said(kind)),
             Wrong::OtherAlgorithm(other) => format!("{key}: its alg {} differs from the token's, {alg}", said(other)),
-            Wrong::BadSignature => "signature: does not verify with the server's key".to_owned(),
+            Wrong::BadSignature => format!("signature: does not verify with {}", source.key("")),
             Wrong::NotSupported(kind) => format!("{key}: its kind {} is not supported", said(kind)),
         })
     }
 }
 
 impl KeySet {
-    /// The keys in a JWK set. What is no key at all is ignored (RFC 7517 section 5).
-    fn parse(set: &Document) -> Result<KeySet, &'static str> {
+    /// The keys in a JWK set; `subject` begins a note. What is no key at all is ignored (RFC 7517 section 5).
+    fn parse(set: &Document, subject: &str) -> Result<KeySet, &'static str> {
         let keys = set.json("keys").ok_or("keys: missing")?;
         let keys: Vec<&RawValue> = serde_json::from_str(keys).map_err(|_| "keys: must be an array")?;
+        let is_empty = keys.is_empty();
         let keys = keys.into_iter().filter_map(|key| Document::parse(key.get().as_bytes()).ok());
         let keys: Vec<Key> = keys.map(Key::new).collect();
         if keys.iter().any(Key::is_private) {
-            message::note("JWKS: contains a private key, so anyone can sign tokens");
+            message::note(&format!("{subject}: contains a private key, so anyone can sign tokens"));
         }
-        Ok(KeySet(keys))
+        Ok(KeySet { keys, is_empty })
     }
 
     /// Verifies the token with the keys that it names, or with all; one that cannot be used stops no other.
     fn verify(&self, jws: &Jws) -> Result<(), VerifyError> {
-        let candidates = self.0.iter().filter(|key| jws.kid.is_none() || key.kid == jws.kid);
+        let candidates = self.keys.iter().filter(|key| jws.kid.is_none() || key.kid == jws.kid);
         let mut wrong = Vec::new();
         for key in candidates {
             match key.verify(jws) {
@@ -168,13 +199,18 @@ impl KeySet {
 /// Fetches the keys. Tokens are at stake, so a server that does not give them is asked again until the deadline.
 fn fetch(client: &Client, url: &Url) -> Result<KeySet, Error> {
     let set = fetched(client, url).map_err(Error::losing_input)?;
-    KeySet::parse(&set).map_err(|wrong| Error::untrusted(format!("JWKS: {wrong}")).losing_input())
+    KeySet::parse(&set, JWKS).map_err(no_set)
+}
+
+/// The error about a response that is no set of keys.
+fn no_set(wrong: &str) -> Error {
+    Error::untrusted(format!("{JWKS}: {wrong}")).losing_input()
 }
 
 fn fetched(client: &Client, url: &Url) -> Result<Document, Error> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match client.get(url).and_then(|response| metadata::read("JWKS", &response)) {
+        let error = match client.get(url).and_then(|response| metadata::read(JWKS, &response)) {
             Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Refused) => error.as_unavailable(),
             read => return read,
         };
@@ -188,7 +224,12 @@ fn fetched(client: &Client, url: &Url) -> Result<Document, Error> {
     }
 }
 
+/// The subjects of messages.
+const JWKS: &str = "JWKS";
 const JWKS_OPTION: &str = "--jwks";
+
+/// What is wrong with a set in which there is nothing.
+const EMPTY: &str = "keys: empty";
 
 /// Maximum number of servers with cached keys in one run; beyond it, the cache is cleared.
 const MAX_SERVERS: usize = 16;

@@ -90,6 +90,10 @@ impl Key {
         }
         let scheme = &jws.algorithm.scheme;
         if kind != scheme.kind() {
+            // Otherwise the message would be about a kind that the key does not name.
+            if !jwk.has("crv") && scheme.kind().split_once(' ').is_some_and(|(other, _)| other == kty) {
+                return Err(Wrong::Invalid("crv: missing".to_owned()));
+            }
             // EdDSA is the name of two algorithms (RFC 8037 section 3.1).
             let is_eddsa = kty == "OKP" && matches!(scheme, Scheme::Ed25519);
             return Err(if is_eddsa { Wrong::NotSupported(kind) } else { Wrong::OtherKind(kind) });

@@ -14,7 +14,8 @@ use crate::common::{
 use crate::signer::Signer;
 use crate::terminal::Terminal;
 use crate::{
-    NOW, Offline, UNNAMED, accepted, after, claims, document, lines, online, own, refused, rotating, verify, with,
+    NOW, Offline, UNNAMED, UNNAMED_IN_FILE, accepted, after, claims, document, lines, online, own, refused, rotating,
+    verify, with,
 };
 
 /// What a failure to fetch the keys loses in a pipe.
@@ -137,13 +138,17 @@ fn says_what_is_wrong_with_the_response_of_the_server() {
         (json(r#"{"keys":null}"#), 4, "JWKS: keys: must be an array"),
         (json(&" ".repeat(2 << 20)), 4, "JWKS: the response is larger than 1 MiB"),
         (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the response is not valid HTTP"),
-        (json(r#"{"keys":[]}"#), 4, ""),
+        // Fetched again, since the token's key may be a new one.
+        (json(r#"{"keys":[]}"#), 4, "JWKS: keys: empty"),
+        (json(r#"{"keys":[ ]}"#), 4, "JWKS: keys: empty"),
+        (json(r#"{"keys":[1]}"#), 4, ""),
     ];
     for (octets, status, message) in cases {
         let server = Server::start(move |_| octets.clone());
         let output = verify(&[], &online(&server, &Signer::new("k1").sign(&own(&server))).to_string());
         let (message, asked) = match message {
             "" => (format!("id_token: {UNNAMED}"), 2),
+            "JWKS: keys: empty" => (format!("{message}; {LOST}"), 2),
             message => (format!("{message}; {LOST}"), 1),
         };
         assert_eq!(output, failure("pkce-verify", status, &message));
@@ -278,6 +283,8 @@ fn says_what_is_wrong_with_the_file_of_keys() {
         ("{}", "keys: missing"),
         (r#"{"keys":"k1"}"#, "keys: must be an array"),
         (r#"{"keys":[],"keys":[]}"#, "keys: duplicate"),
+        (r#"{"keys":[]}"#, "keys: empty"),
+        (r#"{"keys":[ ]}"#, "keys: empty"),
     ] {
         std::fs::write(&file, text).unwrap();
         let output = verify(&["--jwks", file.to_str().unwrap()], &input);
@@ -296,7 +303,7 @@ fn fetches_nothing_where_the_keys_are_in_a_file() {
     let document = online(&server, &signer.sign(&own(&server)));
     accepted(&offline.run(&[], &document), &document, &own(&server));
     let document = online(&server, &unknown.sign(&own(&server)));
-    assert_eq!(offline.run(&[], &document), refused(UNNAMED));
+    assert_eq!(offline.run(&[], &document), refused(UNNAMED_IN_FILE));
     assert_eq!(server.requests().len(), 0);
 }
 
@@ -308,7 +315,7 @@ fn notes_a_private_key_among_the_public_ones() {
     let offline = Offline::new(&jwks);
     let before = document(&signer.sign(&claims()));
     let output = offline.run(&[], &before);
-    assert_eq!((output.status, output.stderr.as_str()), (0, note));
+    assert_eq!((output.status, output.stderr.as_str()), (0, note.replace("JWKS", "--jwks").as_str()));
     assert_eq!(output.json(), with(before, json!({ "id_token_claims": claims() })));
     let server = rotating(vec![jwks]);
     let token = online(&server, &signer.sign(&own(&server)));

@@ -142,3 +142,6 @@ fn rotating(sets: Vec<Value>) -> Server {
 }
 
 const UNNAMED: &str = "kid: no such signing key in the server's JWKS";
+
+/// With `--jwks`.
+const UNNAMED_IN_FILE: &str = "kid: no such signing key in --jwks";

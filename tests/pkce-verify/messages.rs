@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Server, command, finish, response};
 use crate::signer::Signer;
-use crate::{HEADER, NOW, Offline, UNNAMED, claims, document, merged, online, own, with};
+use crate::{HEADER, NOW, Offline, UNNAMED_IN_FILE, claims, document, merged, online, own, with};
 
 /// Tokens that fail in each of the ways there are, all of whose values have `MARK` in them, and what is said of each.
 fn marked(signer: &Signer) -> Vec<(String, &'static str)> {
@@ -32,9 +32,9 @@ fn marked(signer: &Signer) -> Vec<(String, &'static str)> {
         (head(json!({ "typ": ["MARK"] })), "header: typ: must be a string"),
         (head(json!({ "crit": ["MARK"] })), "header: crit: not supported"),
         (head(json!({ "b64": "MARK" })), "header: b64: not supported"),
-        (head(json!({ "kid": "MARK" })), UNNAMED),
+        (head(json!({ "kid": "MARK" })), UNNAMED_IN_FILE),
         (head(json!({ "kid": ["MARK"] })), "header: kid: must be a string"),
-        (forger.sign(&json!({ "own": "MARK" })), "signature: does not verify with the server's key"),
+        (forger.sign(&json!({ "own": "MARK" })), "signature: does not verify with the key of --jwks"),
         (signer.sign_text(HEADER, "MARK"), "claims: not JSON at line 1, column 1"),
         (signer.sign_text(HEADER, r#"{"sub":"MARK","sub":"MARK"}"#), "claims: sub: duplicate"),
         (claim(json!({ "iss": "MARK" })), "iss: not the document's issuer"),

@@ -88,7 +88,7 @@ fn passes_on_what_a_refresh_without_an_id_token_left() {
 
 #[test]
 fn takes_no_claims_for_a_verified_login_that_lack_a_subject_or_are_not_of_this_issuer_and_client() {
-    let missing = "id_token: missing, although openid was requested";
+    let wrong = "id_token: missing, and id_token_claims";
     let before = |changes: Value| {
         let before = json!({
             "issuer": "https://op.example", "client_id": "cli", "scope": "openid", "access_token": "at-2",
@@ -103,6 +103,7 @@ fn takes_no_claims_for_a_verified_login_that_lack_a_subject_or_are_not_of_this_i
         let output = verify(&[], &document.to_string());
         assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, document, ""));
     }
+    let mut without_sub = 0;
     for changes in [
         json!({ "id_token_claims": {} }),
         claims(json!({ "iss": null })),
@@ -124,13 +125,18 @@ fn takes_no_claims_for_a_verified_login_that_lack_a_subject_or_are_not_of_this_i
         merged(&json!({ "client_id": "" }), &claims(json!({ "aud": "" }))),
     ] {
         let document = before(changes);
-        assert_eq!(verify(&[], &document.to_string()), failure("pkce-verify", 4, missing), "{document}");
-        let unasked = failure("pkce-verify", 2, "id_token: missing\nhint: pkce-exchange adds it");
+        let claims = &document["id_token_claims"];
+        let lacks = claims["iss"] == document["issuer"] && claims["sub"].as_str().is_none_or(str::is_empty);
+        let lacks = lacks && claims["aud"] == document["client_id"];
+        let message = format!("{wrong} {}", if lacks { "have no sub" } else { "are not of this issuer and client" });
+        without_sub += usize::from(lacks);
+        assert_eq!(verify(&[], &document.to_string()), failure("pkce-verify", 4, &message), "{document}");
         let document = with(document, json!({ "scope": "email" }));
-        assert_eq!(verify(&[], &document.to_string()), unasked, "{document}");
+        assert_eq!(verify(&[], &document.to_string()), failure("pkce-verify", 2, &message), "{document}");
     }
+    assert_eq!(without_sub, 2);
     let null = before(json!({})).to_string().replace("\"alice\"", "null");
-    assert_eq!(verify(&[], &null), failure("pkce-verify", 4, missing));
+    assert_eq!(verify(&[], &null), failure("pkce-verify", 4, &format!("{wrong} have no sub")));
     for (changes, wrong) in [
         (json!({ "iss": 1 }), "iss: must be a string"),
         (json!({ "sub": ["alice"] }), "sub: must be a string"),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Output, command, finish, vectors};
 use crate::signer::Signer;
-use crate::{NOW, Offline, UNNAMED, accepted, claims, document, online, own, refused, rotating, verify, with};
+use crate::{NOW, Offline, UNNAMED_IN_FILE, accepted, claims, document, online, own, refused, rotating, verify, with};
 
 fn encoded(octets: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(octets)
@@ -36,7 +36,7 @@ fn met(keys: &[Value], header: &Value) -> Output {
     Offline::new(&json!({ "keys": keys })).run(&[], &document)
 }
 
-const FORGED: &str = "signature: does not verify with the server's key";
+const FORGED: &str = "signature: does not verify with the key of --jwks";
 
 /// The key `k1` of this algorithm, after each of the changes; what is said of a token that names it.
 fn says_of_k1(key: &Value, alg: &str, cases: &[(Value, &str)]) {
@@ -73,8 +73,8 @@ fn from_hex(hex: &str) -> [u8; 32] {
     octets.map(Result::unwrap).collect::<Vec<u8>>().try_into().unwrap()
 }
 
-const SMALL_ORDER: &str = "the server's key k1 is not valid: x: a point of small order, with which anyone can sign";
-const NOT_CANONICAL: &str = "the server's key k1 is not valid: x: not the canonical form of a point";
+const SMALL_ORDER: &str = "the key k1 of --jwks is not valid: x: a point of small order, with which anyone can sign";
+const NOT_CANONICAL: &str = "the key k1 of --jwks is not valid: x: not the canonical form of a point";
 
 #[test]
 fn refuses_ed25519_keys_of_small_order_with_which_anyone_can_sign() {
@@ -131,7 +131,7 @@ fn takes_ed25519_keys_in_their_canonical_form_alone() {
     ] {
         assert_eq!(met(&[ed25519_jwk(&key)], &json!({ "alg": "EdDSA", "kid": "k1" })), refused(message), "{key:x?}");
     }
-    let size = "the server's key k1 is not valid: x: must be 32 octets";
+    let size = "the key k1 of --jwks is not valid: x: must be 32 octets";
     let x = |octets: &[u8]| json!({ "x": encoded(octets) });
     let public = pair.public_key().as_ref();
     let cases = [(x(&public[..31]), size), (x(&[public, &[0]].concat()), size), (x(&[]), size)];
@@ -145,8 +145,8 @@ fn takes_ec_coordinates_of_the_length_of_the_curve_alone() {
     let (x, y) = (octets("x"), octets("y"));
     let padded = |octets: &[u8]| encoded(&[&[0], octets].concat());
     let (wrong_x, wrong_y) = (
-        "the server's key k1 is not valid: x: must be 32 octets",
-        "the server's key k1 is not valid: y: must be 32 octets",
+        "the key k1 of --jwks is not valid: x: must be 32 octets",
+        "the key k1 of --jwks is not valid: y: must be 32 octets",
     );
     let cases = [
         (json!({}), FORGED),
@@ -159,9 +159,9 @@ fn takes_ec_coordinates_of_the_length_of_the_curve_alone() {
         (json!({ "x": encoded(&[x.as_slice(), &y[..1]].concat()), "y": encoded(&y[1..]) }), wrong_x),
         (
             json!({ "x": encoded(&y), "y": encoded(&x) }),
-            "the server's key k1 is not valid: x, y: not a point on the curve",
+            "the key k1 of --jwks is not valid: x, y: not a point on the curve",
         ),
-        (json!({ "x": encoded(&[0xff; 32]) }), "the server's key k1 is not valid: x, y: not a point on the curve"),
+        (json!({ "x": encoded(&[0xff; 32]) }), "the key k1 of --jwks is not valid: x, y: not a point on the curve"),
     ];
     says_of_k1(&signer.jwk(), "ES256", &cases);
     let (algorithm, random) = (&ECDSA_P384_SHA384_FIXED_SIGNING, SystemRandom::new());
@@ -175,11 +175,11 @@ fn takes_ec_coordinates_of_the_length_of_the_curve_alone() {
     accepted(&Offline::new(&json!({ "keys": [key] })).run(&[], &document), &document, &claims());
     let cases = [
         (json!({}), FORGED),
-        (json!({ "x": encoded(&x[1..]) }), "the server's key k1 is not valid: x: must be 48 octets"),
-        (json!({ "y": padded(y) }), "the server's key k1 is not valid: y: must be 48 octets"),
+        (json!({ "x": encoded(&x[1..]) }), "the key k1 of --jwks is not valid: x: must be 48 octets"),
+        (json!({ "y": padded(y) }), "the key k1 of --jwks is not valid: y: must be 48 octets"),
         (
             json!({ "x": encoded(y), "y": encoded(x) }),
-            "the server's key k1 is not valid: x, y: not a point on the curve",
+            "the key k1 of --jwks is not valid: x, y: not a point on the curve",
         ),
     ];
     says_of_k1(&key, "ES384", &cases);
@@ -215,8 +215,8 @@ fn takes_rsa_numbers_with_leading_zeros() {
 
 #[test]
 fn names_an_rsa_key_that_is_too_weak_or_too_large() {
-    let modulus = "the server's key k1 is not valid: n: must be an odd number of 2048 to 8192 bits";
-    let exponent = "the server's key k1 is not valid: e: must be an odd number from 3 to 2^33 - 1";
+    let modulus = "the key k1 of --jwks is not valid: n: must be an odd number of 2048 to 8192 bits";
+    let exponent = "the key k1 of --jwks is not valid: e: must be an odd number from 3 to 2^33 - 1";
     let number = |name: &str, octets: &[u8]| json!({ name: encoded(octets) });
     let n = |size: usize, last: u8| number("n", &[vec![0xff; size - 1], vec![last]].concat());
     let cases = [
@@ -260,7 +260,7 @@ fn refuses_an_rsa_key_of_2047_bits_although_its_signature_is_good() {
     let key = RsaPublicKeyComponents { n: &n, e: &e };
     key.verify(&RSA_PKCS1_2048_8192_SHA256, input.as_bytes(), &signature).expect("ring believes it");
     let output = Offline::new(&json!({ "keys": [vector["jwk"]] })).run(&[], &any_algorithm(token));
-    assert_eq!(output, refused("the server's key k1 is not valid: n: must be an odd number of 2048 to 8192 bits"));
+    assert_eq!(output, refused("the key k1 of --jwks is not valid: n: must be an odd number of 2048 to 8192 bits"));
 }
 
 #[test]
@@ -280,10 +280,10 @@ fn takes_a_null_in_a_key_for_a_missing_member() {
     let unnamed = with(document.clone(), json!({ "id_token": token }));
     accepted(&Offline::new(&json!({ "keys": [nulled("kid")] })).run(&[], &unnamed), &unnamed, &claims());
     for (name, wrong) in [
-        ("kid", UNNAMED),
-        ("kty", "the server's key k1 is not valid: kty: missing"),
-        ("crv", "the server's key k1: its kind EC is not for ES256"),
-        ("x", "the server's key k1 is not valid: x: missing"),
+        ("kid", UNNAMED_IN_FILE),
+        ("kty", "the key k1 of --jwks is not valid: kty: missing"),
+        ("crv", "the key k1 of --jwks is not valid: crv: missing"),
+        ("x", "the key k1 of --jwks is not valid: x: missing"),
     ] {
         assert_eq!(Offline::new(&json!({ "keys": [nulled(name)] })).run(&[], &document), refused(wrong), "{name}");
     }
@@ -291,7 +291,7 @@ fn takes_a_null_in_a_key_for_a_missing_member() {
 
 #[test]
 fn names_what_is_malformed_in_a_key() {
-    let is = |wrong: &str| format!("the server's key k1 is not valid: {wrong}");
+    let is = |wrong: &str| format!("the key k1 of --jwks is not valid: {wrong}");
     let key = Signer::new("k1").jwk();
     for (changes, wrong) in [
         (json!({ "kty": null }), "kty: missing"),
@@ -318,40 +318,40 @@ fn names_what_is_malformed_in_a_key() {
     let key = ed25519_jwk(&[7; 32]);
     says_of_k1(&key, "EdDSA", &[(json!({ "x": null }), &is("x: missing"))]);
     let malformed = with(Signer::new("k1").jwk(), json!({ "kid": 1 }));
-    let wrong = refused("the server's key is not valid: kid: must be a string");
+    let wrong = refused("the key of --jwks is not valid: kid: must be a string");
     assert_eq!(met(&[malformed], &json!({ "alg": "ES256" })), wrong);
 }
 
 #[test]
 fn names_the_purpose_kind_or_algorithm_of_a_key_that_is_not_for_the_token() {
     let key = Signer::new("k1").jwk();
-    let purpose = "the server's key k1: not for signatures (use, key_ops)";
+    let purpose = "the key k1 of --jwks: not for signatures (use, key_ops)";
     let cases = [
         (json!({ "use": "sig", "key_ops": ["sign", "verify"], "alg": "ES256" }), FORGED),
         (json!({ "use": "enc" }), purpose),
         (json!({ "key_ops": ["sign"] }), purpose),
         (json!({ "key_ops": [] }), purpose),
         (json!({ "use": "sig", "key_ops": "deriveKey" }), purpose),
-        (json!({ "alg": "ES384" }), "the server's key k1: its alg ES384 differs from the token's, ES256"),
-        (json!({ "crv": "P-521" }), "the server's key k1: its kind EC P-521 is not for ES256"),
-        (json!({ "crv": null }), "the server's key k1: its kind EC is not for ES256"),
-        (json!({ "kty": "OKP", "crv": "Ed448" }), "the server's key k1: its kind OKP Ed448 is not for ES256"),
-        (json!({ "kty": "oct", "crv": null }), "the server's key k1: its kind oct is not for ES256"),
+        (json!({ "alg": "ES384" }), "the key k1 of --jwks: its alg ES384 differs from the token's, ES256"),
+        (json!({ "crv": "P-521" }), "the key k1 of --jwks: its kind EC P-521 is not for ES256"),
+        (json!({ "crv": null }), "the key k1 of --jwks is not valid: crv: missing"),
+        (json!({ "kty": "OKP", "crv": "Ed448" }), "the key k1 of --jwks: its kind OKP Ed448 is not for ES256"),
+        (json!({ "kty": "oct", "crv": null }), "the key k1 of --jwks: its kind oct is not for ES256"),
     ];
     says_of_k1(&key, "ES256", &cases);
     let cases = [
-        (json!({ "crv": "Ed448" }), "the server's key k1: its kind OKP Ed448 is not supported"),
-        (json!({ "crv": "X25519" }), "the server's key k1: its kind OKP X25519 is not supported"),
-        (json!({ "crv": null }), "the server's key k1: its kind OKP is not supported"),
-        (json!({ "kty": "EC", "crv": "P-256" }), "the server's key k1: its kind EC P-256 is not for EdDSA"),
-        (json!({ "kty": "RSA" }), "the server's key k1: its kind RSA is not for EdDSA"),
+        (json!({ "crv": "Ed448" }), "the key k1 of --jwks: its kind OKP Ed448 is not supported"),
+        (json!({ "crv": "X25519" }), "the key k1 of --jwks: its kind OKP X25519 is not supported"),
+        (json!({ "crv": null }), "the key k1 of --jwks is not valid: crv: missing"),
+        (json!({ "kty": "EC", "crv": "P-256" }), "the key k1 of --jwks: its kind EC P-256 is not for EdDSA"),
+        (json!({ "kty": "RSA" }), "the key k1 of --jwks: its kind RSA is not for EdDSA"),
     ];
     says_of_k1(&ed25519_jwk(&[7; 32]), "EdDSA", &cases);
     let (_, key) = rs256();
     let cases = [
         // A curve means nothing in an RSA key.
         (json!({ "alg": null, "crv": "P-256" }), FORGED),
-        (json!({ "alg": "PS256" }), "the server's key k1: its alg PS256 differs from the token's, RS256"),
+        (json!({ "alg": "PS256" }), "the key k1 of --jwks: its alg PS256 differs from the token's, RS256"),
     ];
     says_of_k1(&key, "RS256", &cases);
 }
@@ -387,22 +387,23 @@ fn names_of_several_keys_the_one_that_fits_the_token_best() {
     let (one, two) = (Signer::new("one"), Signer::new("two"));
     let invalid = with(two.jwk(), json!({ "x": "AAAA" }));
     let ed448 = with(ed25519_jwk(&[7; 32]), json!({ "crv": "Ed448", "kid": "old" }));
-    let missing = "alg: no key for it in the server's JWKS";
-    let wrong = "the server's key two is not valid: x: must be 32 octets";
+    let missing = "alg: no key for it in --jwks";
+    let wrong = "the key two of --jwks is not valid: x: must be 32 octets";
     let es256 = json!({ "alg": "ES256" });
     let eddsa = json!({ "alg": "EdDSA" });
     for (keys, header, message) in [
         (vec![json!("no key")], &es256, missing),
-        (vec![ed448.clone()], &es256, "the server's key old: its kind OKP Ed448 is not for ES256"),
+        (vec![ed448.clone()], &es256, "the key old of --jwks: its kind OKP Ed448 is not for ES256"),
         (vec![ed448.clone(), json!({})], &es256, missing),
         (vec![ed448.clone(), with(one.jwk(), json!({ "use": "enc" }))], &es256, missing),
         (vec![ed448.clone(), with(one.jwk(), json!({ "alg": "ES384" }))], &es256, missing),
         (vec![ed448.clone(), one.jwk()], &es256, FORGED),
-        (vec![one.jwk(), ed448.clone()], &eddsa, "the server's key old: its kind OKP Ed448 is not supported"),
+        (vec![one.jwk(), ed448.clone()], &eddsa, "the key old of --jwks: its kind OKP Ed448 is not supported"),
         (vec![invalid.clone(), one.jwk()], &es256, wrong),
         (vec![one.jwk(), invalid.clone(), ed448], &es256, wrong),
-        (vec![json!({ "kty": "EC" })], &es256, "the server's key: its kind EC is not for ES256"),
-        (vec![with(invalid, json!({ "kid": "" }))], &es256, "the server's key is not valid: x: must be 32 octets"),
+        (vec![json!({ "kty": "EC" })], &es256, "the key of --jwks is not valid: crv: missing"),
+        (vec![json!({ "kty": "EC" })], &eddsa, "the key of --jwks: its kind EC is not for EdDSA"),
+        (vec![with(invalid, json!({ "kid": "" }))], &es256, "the key of --jwks is not valid: x: must be 32 octets"),
     ] {
         assert_eq!(met(&keys, header), refused(message), "{keys:?}");
     }
@@ -411,7 +412,7 @@ fn names_of_several_keys_the_one_that_fits_the_token_best() {
     let keys = [same(&one.jwk()), with(same(&two.jwk()), json!({ "use": "enc" }))];
     assert_eq!(met(&keys, &json!({ "alg": "ES256", "kid": "k1" })), refused(FORGED));
     let keys = [same(&with(one.jwk(), json!({ "use": "enc" }))), same(&with(two.jwk(), json!({ "alg": "ES384" })))];
-    let other = "the server's key k1: its alg ES384 differs from the token's, ES256";
+    let other = "the key k1 of --jwks: its alg ES384 differs from the token's, ES256";
     assert_eq!(met(&keys, &json!({ "alg": "ES256", "kid": "k1" })), refused(other));
 }
 
@@ -433,7 +434,7 @@ fn names_a_key_in_printable_characters_cut_and_without_a_secret() {
         let document = with(document, json!({ "access_token": "s3cret-s3cret", "refresh_token": "r".repeat(300) }));
         Offline::new(&json!({ "keys": keys })).run(&[], &document)
     };
-    let named = |name: &str| refused(&format!("the server's key {name}: its kind oct is not for ES256"));
+    let named = |name: &str| refused(&format!("the key {name} of --jwks: its kind oct is not for ES256"));
     assert_eq!(not_for("a\r\nb\u{1b}[31m\u{9b}"), named("a  b?[31m?"));
     assert_eq!(not_for(&"k".repeat(200)), named(&"k".repeat(200)));
     assert_eq!(not_for(&"k".repeat(201)), named(&"k".repeat(200)));
@@ -451,11 +452,11 @@ fn names_a_key_in_printable_characters_cut_and_without_a_secret() {
         let document = any_algorithm(&token(&json!({ "alg": "ES256", "kid": "k1" }), &claims(), |_| vec![0; 64]));
         let document = with(document, json!({ "access_token": "at-1-at-1" }));
         let output = Offline::new(&json!({ "keys": [with(key, json!({ "kid": "k1" }))] })).run(&[], &document);
-        assert_eq!(output, refused(&format!("the server's key k1: {message}")));
+        assert_eq!(output, refused(&format!("the key k1 of --jwks: {message}")));
     }
     let eddsa = json!({ "alg": "EdDSA", "kid": "k1" });
     let long = json!({ "kty": "OKP", "crv": "c".repeat(300), "kid": "k1" });
-    let expected = format!("the server's key k1: its kind OKP {} is not supported", "c".repeat(196));
+    let expected = format!("the key k1 of --jwks: its kind OKP {} is not supported", "c".repeat(196));
     assert_eq!(met(&[long], &eddsa), refused(&expected));
 }
 
@@ -468,7 +469,7 @@ fn tells_programs_of_a_key_that_cannot_be_used() {
     let output = finish(&mut tool, document(&signer.sign(&claims())).to_string().as_bytes());
     let expected = json!({
         "tool": "pkce-verify", "status": 4, "kind": "untrusted", "member": "id_token",
-        "message": "id_token: the server's key k1 is not valid: y: missing",
+        "message": "id_token: the key k1 of --jwks is not valid: y: missing",
     });
     assert_eq!((output.status, serde_json::from_str::<Value>(&output.stderr).unwrap()), (4, expected));
 }
