@@ -266,7 +266,9 @@ fn refuses_files_that_hold_no_document() {
     let large = format!("{{\"a\":\"{}\"}}", "a".repeat(1024 * 1024));
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(64), "]".repeat(64));
     for (text, wrong) in [
-        (b"".as_slice(), "not a JSON object: unexpected end"),
+        (b"".as_slice(), "empty (did the step before fail?)"),
+        (b" \n", "empty (did the step before fail?)"),
+        (b"{", "not a JSON object: unexpected end"),
         (b"[]", "not a JSON object"),
         (b"null", "not a JSON object"),
         (b"{}{}", "not JSON at line 1, column 3"),

@@ -47,7 +47,11 @@ impl Document {
         File::open(file)
             .and_then(|file| file.take(MAX_SIZE as u64 + 1).read_to_end(&mut octets))
             .map_err(|error| Error::usage(format!("{subject}: {}", message::reason(&error))))?;
-        Document::parse(&octets).map_err(|wrong| Error::usage(format!("{subject}: {wrong}")))
+        let wrong = |wrong: &str| Error::usage(format!("{subject}: {wrong}"));
+        if octets.iter().all(|octet| WHITE_SPACE.contains(octet)) {
+            return Err(wrong(EMPTY));
+        }
+        Document::parse(&octets).map_err(|reason| wrong(&reason))
     }
 
     /// The JSON object in a server's response. A fault, now or when a member is read, is status 4, and its message
@@ -311,6 +315,12 @@ impl Document {
         self.members.insert(name.to_owned(), Zeroizing::new(compact(json)));
     }
 }
+
+/// The message for an input without a document.
+pub const EMPTY: &str = "empty (did the step before fail?)";
+
+/// White space between JSON values (RFC 8259 section 2).
+pub const WHITE_SPACE: [u8; 4] = *b" \t\r\n";
 
 /// The message for octets over the limit.
 pub fn too_large() -> String {

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use zeroize::Zeroizing;
 
 use super::{failure, output};
-use crate::document::{self, Document};
+use crate::document::{self, Document, WHITE_SPACE};
 use crate::error::Error;
 use crate::message;
 use crate::process::{poll, reader};
@@ -165,12 +165,9 @@ impl Scan {
 
 /// The usage error for a required document that is missing.
 pub fn empty() -> Error {
-    unreadable("empty (did the step before fail?)")
+    unreadable(document::EMPTY)
 }
 
 fn unreadable(wrong: &str) -> Error {
     Error::usage(format!("standard input: {wrong}"))
 }
-
-/// White space between JSON values (RFC 8259 section 2).
-const WHITE_SPACE: [u8; 4] = *b" \t\r\n";
