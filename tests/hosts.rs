@@ -17,10 +17,11 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 const OTHER_SPELLING: &str = "the host must not be another spelling of an IP address or of localhost";
-const HINT: &str = "hint: for this machine, use 127.0.0.1, [::1] or localhost";
+const HINT: &str =
+    "hint: write an IPv4 address as four decimal numbers, and this machine as 127.0.0.1, [::1] or localhost";
 
 /// Each kind of other spelling.
-const SPELLINGS: [&str; 23] = [
+const SPELLINGS: [&str; 26] = [
     "0.0.0.0",
     "0.0.0.1",
     "[::]",
@@ -29,6 +30,9 @@ const SPELLINGS: [&str; 23] = [
     "[::ffff:7f00:1]",
     "[::FFFF:7F00:1]",
     "[::ffff:93.184.216.34]",
+    "[::ffff:10.0.0.1]",
+    "10.1",
+    "3232235777",
     "[::127.0.0.1]",
     "0x7f000001",
     "0X7f000001",
@@ -169,6 +173,22 @@ fn of_this_machine_are_refused_to_a_remote_server_whatever_their_letters() {
             assert_eq!(output, failure(tool, 4, &message), "{url}");
         }
     }
+}
+
+#[test]
+fn of_a_test_network_are_listed_without_a_scheme() {
+    let hint = "hint: for a test network, list its hosts in PKCE_HTTP_HOSTS without http://, such as keycloak:8080";
+    let message = format!("authorization_endpoint: plain http is only allowed to this machine; use https\n{hint}");
+    let at = |hosts: &str| {
+        let changes = json!({ "issuer": "http://kc:8080", "authorization_endpoint": "http://kc:8080/a" });
+        let document = changed(document(), &changes).to_string();
+        finish(command("pkce-url").env("PKCE_HTTP_HOSTS", hosts), document.as_bytes())
+    };
+    for hosts in ["http://kc:8080", "http://kc:8080/", "other http://kc"] {
+        assert_eq!(at(hosts), failure("pkce-url", 4, &message), "{hosts}");
+    }
+    // As the hint says.
+    assert_eq!(at("kc:8080").status, 0);
 }
 
 #[test]

@@ -326,7 +326,7 @@ fn responds_to_a_userinfo_request_by_post_too() {
 }
 
 #[test]
-fn registers_no_redirect_uri_that_would_split_a_response() {
+fn registers_no_redirect_uri_that_is_none_or_would_split_a_response() {
     let idp = Idp::start(&["--auto-approve"]);
     for uri in [
         "com.example.app:/callback\r\nSet-Cookie: a=b",
@@ -337,11 +337,17 @@ fn registers_no_redirect_uri_that_would_split_a_response() {
         "com.example.app:/callback#fragment",
         "https://app.example/callback\r\nX: y",
         "http://127.0.0.1/callback\r\nX: y",
+        "foo",
+        "/callback",
+        "1.a:/callback",
+        "com.example.app:",
+        "http://127.0.0.1/a%zz",
+        "com.example.app:/a%2",
     ] {
         let response = register(&idp, &json!({ "redirect_uris": [uri], "token_endpoint_auth_method": "none" }));
         assert!(response.starts_with("HTTP/1.1 400"), "{uri:?}: {response}");
         assert_eq!(body(&response)["error"], "invalid_redirect_uri", "{uri:?}");
-        let wrong = "--redirect-uri: must be a URI without spaces, control characters or a fragment (#)";
+        let wrong = "--redirect-uri: must be an absolute URI without a fragment";
         if !uri.contains('\0') {
             assert_eq!(run("pkce-idp", &["--redirect-uri", uri], ""), failure("pkce-idp", 2, wrong), "{uri:?}");
         }

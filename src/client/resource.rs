@@ -2,12 +2,12 @@
 
 use crate::document::Document;
 use crate::error::Error;
-use crate::wire::url::{InvalidUrl, Url};
+use crate::wire::url::{InvalidUrl, Url, is_absolute_uri};
 
 /// The document's resources: absolute URIs without a fragment; empty if missing.
 pub fn resources(document: &Document) -> Result<Vec<String>, Error> {
     let resources = document.texts("resource")?.unwrap_or_default();
-    if !resources.iter().all(|resource| is_resource(resource)) {
+    if !resources.iter().all(|resource| is_absolute_uri(resource)) {
         return Err(document.wrong("resource", "must be an absolute URI without a fragment"));
     }
     // A resource may be any URI, but not one with a host that not all programs read alike.
@@ -17,11 +17,4 @@ pub fn resources(document: &Document) -> Result<Vec<String>, Error> {
         }
     }
     Ok(resources)
-}
-
-fn is_resource(text: &str) -> bool {
-    let (scheme, rest) = text.split_once(':').unwrap_or_default();
-    let absolute = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet));
-    absolute && !rest.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic()) && !text.contains('#')
 }

@@ -29,9 +29,7 @@ impl Idp {
             return Err(Error::usage("--issuer-path: must be a path that begins with /"));
         }
         if !setup.redirect_uris.iter().all(|uri| is_uri(uri)) {
-            return Err(Error::usage(
-                "--redirect-uri: must be a URI without spaces, control characters or a fragment (#)",
-            ));
+            return Err(Error::usage("--redirect-uri: must be an absolute URI without a fragment"));
         }
         let listener = TcpListener::bind(("127.0.0.1", setup.port));
         let bound = listener.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));

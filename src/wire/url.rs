@@ -92,7 +92,8 @@ impl Url {
             return Err(InvalidUrl::new("not an absolute URL with a host"));
         };
         if is_other_spelling(host) {
-            let hint = "for this machine, use 127.0.0.1, [::1] or localhost";
+            let hint =
+                "write an IPv4 address as four decimal numbers, and this machine as 127.0.0.1, [::1] or localhost";
             return Err(InvalidUrl::untrusted(Reason::OtherSpelling, OTHER_SPELLING, hint));
         }
         let url = Url { text: text.to_owned(), uri, port };
@@ -100,8 +101,10 @@ impl Url {
             Some("https") => Ok(url),
             Some("http") if url.is_local() => Ok(url),
             Some("http") => {
-                let hint = "for a test network, list its hosts in PKCE_HTTP_HOSTS, such as keycloak:8080";
-                Err(InvalidUrl::untrusted(Reason::PlainHttp, PLAIN_HTTP, hint))
+                let hosts = environment::variable("PKCE_HTTP_HOSTS").unwrap_or_default();
+                let how = if hosts.contains("://") { " without http://" } else { "" };
+                let hint = format!("for a test network, list its hosts in PKCE_HTTP_HOSTS{how}, such as keycloak:8080");
+                Err(InvalidUrl::untrusted(Reason::PlainHttp, PLAIN_HTTP, &hint))
             }
             _ => Err(InvalidUrl::new("must begin with https://")),
         }
@@ -214,6 +217,14 @@ pub fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
         None => return None,
     };
     is_host(host).then_some((host, port))
+}
+
+/// Whether the text is an absolute URI without a fragment (RFC 3986 section 4.3), as far as its characters show.
+pub fn is_absolute_uri(text: &str) -> bool {
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let absolute = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet));
+    absolute && !rest.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic()) && !text.contains('#')
 }
 
 /// Whether it is an IPv6 address in brackets, or has the characters of a name or an IPv4 address.

@@ -9,7 +9,7 @@ use crate::document::Document;
 use crate::idp::clock::now;
 use crate::idp::members::without_nulls;
 use crate::idp::refusal::Refusal;
-use crate::wire::url::Url;
+use crate::wire::url::{Url, is_absolute_uri};
 
 /// All clients, by their `client_id`, with their redirect URIs.
 pub struct Clients(HashMap<String, Vec<String>>);
@@ -76,16 +76,17 @@ impl Clients {
     }
 }
 
-/// Whether this is a redirect URI at all: it becomes a header of a response, and has no fragment (RFC 6749 section
-/// 3.1.2).
+/// Whether this can be a redirect URI: it is absolute, has no fragment (RFC 6749 section 3.1.2), and becomes a header of a
+/// response.
 pub fn is_uri(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'#')
+    let is_encoded = |octets: &str| octets.len() == 2 && octets.bytes().all(|octet| octet.is_ascii_hexdigit());
+    is_absolute_uri(text) && text.split('%').skip(1).all(|rest| rest.get(..2).is_some_and(is_encoded))
 }
 
 /// Whether a native client may have this redirect URI (RFC 8252 section 7).
 fn is_native(uri: &str) -> bool {
     let own = uri.split_once(':').is_some_and(|(scheme, rest)| scheme.contains('.') && rest.starts_with('/'));
-    own && is_uri(uri) || Url::parse(uri).is_ok_and(|url| url.is_https() || url.is_loopback())
+    is_uri(uri) && (own || Url::parse(uri).is_ok_and(|url| url.is_https() || url.is_loopback()))
 }
 
 /// Whether the redirect URI is the registered one; a loopback one may have any port (RFC 8252 section 7.3).
