@@ -545,7 +545,7 @@ fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used_and_names_
             "token_endpoint_auth_methods_supported": ["none"],
         });
         let output = finish(command(tool).env("PKCE_CLIENT_SECRET_FILE", &file), document.to_string().as_bytes());
-        assert!(output.status == 2 && output.stderr.contains("--auth-method"), "{output:?}");
+        assert!(output.status == 2 && output.stderr.contains("so the client secret is not sent"), "{output:?}");
         output.stderr
     };
     let own = "check-provider: set PKCE_AUTH_METHOD and PKCE_CLIENT_SECRET_FILE as the client is registered\n";
