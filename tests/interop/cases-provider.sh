@@ -92,9 +92,9 @@ finds_that_what_the_CI_example_tries_is_refused() {
   export PKCE_SCOPE=openid
   typed 'pkce-discover "$0" >"$1"/idp.json; sh ../../examples/ci/refuses.sh "$1"/idp.json --prompt consent' "$case"
   is 'the status' "$status" 0
-  is 'what is refused' "$(cat "$case/out")" 'refused: a wrong verifier
-refused: a missing verifier
-refused: a code that was used before'
+  is 'what is refused' "$(cat "$case/out")" 'refused: a code that was used before
+refused: a wrong verifier
+refused: a missing verifier'
 }
 
 check finds_nothing_wrong_with plain
