@@ -129,6 +129,7 @@ mod tests {
             ("http://127.0.0.1:8080/callback", "http://127.0.0.1:8080/callback"),
             ("http://127.0.0.1/callback", "http://127.0.0.1/callback"),
             ("com.example.app:/callback", "com.example.app:/callback"),
+            ("com.my-example:/callback", "com.my-example:/callback"),
         ] {
             assert_eq!(parse(given).registered(), expected);
         }

@@ -28,11 +28,6 @@ impl Scope {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// Whether the scope has this name.
-    pub fn contains(&self, name: &str) -> bool {
-        contains(&self.0, name)
-    }
 }
 
 /// Whether a scope that may be malformed, such as one that a server granted, has this name.

@@ -68,12 +68,11 @@ fn request(document: &Document) -> Result<Vec<Parameter>, Error> {
         ("client_id".to_owned(), document.need_visible("client_id")?.to_string()),
         ("redirect_uri".to_owned(), RedirectUri::from_document(document)?.as_str().to_owned()),
     ];
-    let scope = Scope::from_document(document)?;
-    if let Some(scope) = &scope {
+    if let Some(scope) = Scope::from_document(document)? {
         pairs.push(("scope".to_owned(), scope.as_str().to_owned()));
     }
     pairs.push(("state".to_owned(), document.need_visible("state")?.to_string()));
-    if scope.is_some_and(|scope| scope.contains("openid")) && document.has("nonce") {
+    if document.has("nonce") {
         pairs.push(("nonce".to_owned(), document.need_visible("nonce")?.to_string()));
     }
     pairs.push(("code_challenge".to_owned(), challenge(document)?));

@@ -350,10 +350,22 @@ fn sends_no_part_of_a_file_that_is_too_long_for_a_secret() {
     let directory = new_directory();
     let file = directory.path().join("secret");
     let server = Server::start(|_| json_response(&tokens()));
-    std::fs::write(&file, "a".repeat(64 * 1024 + 1)).unwrap();
-    let output =
-        run("pkce-exchange", &["--client-secret-file", file.to_str().unwrap()], &document(&server).to_string());
-    assert_eq!((output.status, server.requests().len()), (2, 0), "{}", output.stderr);
+    let args = ["--client-secret-file", file.to_str().unwrap()];
+    for length in [64 * 1024, 64 * 1024 + 1] {
+        std::fs::write(&file, "a".repeat(length)).unwrap();
+        let output = run("pkce-exchange", &args, &document(&server).to_string());
+        let message = "--client-secret-file: must contain one line of text";
+        assert_eq!((output, server.requests().len()), (failure("pkce-exchange", 2, message), 0));
+    }
+    let longest = "a".repeat(64 * 1024 - 1);
+    std::fs::write(&file, format!("{longest}\n")).unwrap();
+    let output = run(
+        "pkce-exchange",
+        &[&args[..], &["--auth-method", "client_secret_post"]].concat(),
+        &document(&server).to_string(),
+    );
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    assert!(server.requests()[0].form().contains(&("client_secret".to_owned(), longest)));
 }
 
 #[test]
