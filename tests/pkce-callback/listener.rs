@@ -183,6 +183,24 @@ fn says_that_a_form_is_not_taken_and_goes_on() {
 }
 
 #[test]
+fn takes_no_redirect_from_a_request_that_is_more_than_a_head() {
+    let login = Login::start(&document(V4), &[]);
+    let head = format!("GET /callback?code=evil&state=st-123 HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", login.port);
+    for more in [
+        "Content-Length: 4\r\n\r\n",
+        "Content-Length: 4\r\n\r\nbody",
+        "Transfer-Encoding: chunked\r\n\r\n",
+        "\r\nGET / HTTP/1.1\r\n\r\n",
+    ] {
+        let page = talk(login.port, format!("{head}{more}").as_bytes());
+        assert!(page.starts_with("HTTP/1.1 400 "), "{more}: {page}");
+    }
+    login.get("code=abc&state=st-123");
+    let output = login.end();
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
+}
+
+#[test]
 fn names_the_port_that_is_in_use() {
     let (_taken, port) = listen();
     for host in ["127.0.0.1", "localhost"] {

@@ -61,6 +61,19 @@ fn takes_a_paste_for_https_on_this_machine() {
 }
 
 #[test]
+fn lets_a_person_correct_what_they_type() {
+    let directory = at_terminal("https://127.0.0.1/cb");
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser --paste <doc >out"), directory.path());
+    terminal.until("paste the address");
+    // Ctrl-U clears the line, Backspace and Delete the last character.
+    terminal.write("https://127.0.0.1/cb?code=wrong&state=\x15https://127.0.0.1/cb?code=abcdx\x7fe\x08&state=st-123\r");
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
+    let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
+    assert_eq!(out["code"], "abcd");
+}
+
+#[test]
 fn goes_on_after_a_paste_that_is_not_this_redirect() {
     let directory = at_terminal(V4);
     let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());

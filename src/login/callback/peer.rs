@@ -100,7 +100,7 @@ impl Peers {
     /// The tables, read once until they are forgotten, so that many connections do not delay the login; `None` if they
     /// cannot be read.
     fn text(&mut self) -> Option<&str> {
-        if self.text.is_none() && !self.tables.is_empty() {
+        if self.text.is_none() {
             let read = |table: &mut File, text: &mut String| table.rewind().and_then(|()| table.read_to_string(text));
             let mut text = String::new();
             self.tables.iter_mut().try_for_each(|table| read(table, &mut text).map(drop)).ok()?;
