@@ -65,6 +65,23 @@ fn has_room_for_the_redirect_when_all_places_are_taken() {
     assert!(login.get("code=abc&state=st-123").starts_with("HTTP/1.1 200"));
     assert_eq!(login.end().status, 0);
     drop(silent);
+    // A request that has begun keeps its place, while others come and go and while all places are taken.
+    let login = Login::start(&document(V4), &[]);
+    let text = request("127.0.0.1", login.port, "code=abc&state=st-123");
+    let (first, rest) = text.split_at(20);
+    let mut slow = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
+    slow.write_all(first.as_bytes()).unwrap();
+    for _ in 0..3 {
+        assert!(login.get("code=forged&state=guess").starts_with("HTTP/1.1 400"));
+    }
+    let silent: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(("127.0.0.1", login.port)).unwrap()).collect();
+    assert!(login.get("code=forged&state=guess").starts_with("HTTP/1.1 400"));
+    slow.write_all(rest.as_bytes()).unwrap();
+    let mut page = String::new();
+    slow.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    assert_eq!(login.end().status, 0);
+    drop(silent);
 }
 
 #[test]
