@@ -361,12 +361,14 @@ fn refreshes_where_no_thread_can_be_created() {
     }
     let session = Session::new(Duration::ZERO);
     session.store_expired();
-    let own = finish(session.command("chown").args(["-R", "65534"]).arg(session.home()), b"");
+    // Nobody's: a second process of the user would be one too many.
+    let uid = (1_000_000_000 + std::process::id()).to_string();
+    let own = finish(session.command("chown").args(["-R", &uid]).arg(session.home()), b"");
     assert_eq!(own.status, 0, "{own:?}");
     let opened = finish(session.command("chmod").arg("755").arg(session.home().parent().unwrap()), b"");
     assert_eq!(opened.status, 0, "{opened:?}");
-    let script = "ulimit -u 0; exec setpriv --reuid 65534 --clear-groups pkce-token work";
-    let output = finish(session.command("bash").args(["-c", script]), b"");
+    let script = "ulimit -u 0; exec setpriv --reuid \"$0\" --clear-groups pkce-token work";
+    let output = finish(session.command("bash").args(["-c", script, &uid]), b"");
     let message = "token endpoint: 127.0.0.1: threads: resource temporarily unavailable";
     assert_eq!(output, failure("pkce-token", 3, message));
     assert_eq!((session.refreshes(), session.path("work.pending").exists()), (0, false));

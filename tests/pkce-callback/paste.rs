@@ -169,7 +169,7 @@ fn prompts_at_the_terminal_where_the_redirect_leads_elsewhere() {
         terminal.until("paste the address that the browser was redirected to, and press Enter");
         terminal.write(&format!("  {paste}\r"));
         let (_, seen) = terminal.end();
-        assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
+        assert!(seen.contains("status=0") && seen.contains("settings=same") && !seen.contains("; or paste"), "{seen}");
         let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
         assert_eq!(out["code"], json!(code));
         let opened = std::fs::read_to_string(directory.path().join("opened")).unwrap();
@@ -211,6 +211,12 @@ fn shows_a_spinner_only_where_somebody_waits() {
     talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
     let (_, seen) = terminal.end();
     assert!(!seen.contains('\u{1b}'), "{seen:?}");
+    let run = "mkfifo fifo; TERM=xterm pkce-callback --response-file fifo <doc >out; echo \"status=$?\"";
+    let directory = at_terminal("http://127.0.0.1:7/callback");
+    let mut terminal = Terminal::bash(run, directory.path());
+    terminal.until("waiting for the response file");
+    std::fs::write(directory.path().join("fifo"), "http://127.0.0.1:7/callback?code=abc&state=st-123\n").unwrap();
+    assert!(terminal.end().1.contains("status=0"));
 }
 
 #[test]
