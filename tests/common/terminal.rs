@@ -4,9 +4,11 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Child;
+use std::time::{Duration, Instant};
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use super::common::command;
 
@@ -45,6 +47,15 @@ impl Terminal {
     pub fn until(&mut self, text: &str) {
         while !self.printed().contains(text) {
             assert!(self.read(), "ended without {text:?}: {}", self.printed());
+        }
+    }
+
+    /// Waits until the program has taken the terminal over: what is typed is not kept until the end of its line.
+    pub fn until_taken_over(&self) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while tcgetattr(&self.pty).unwrap().local_modes.contains(LocalModes::ICANON) {
+            assert!(Instant::now() < end, "{}", self.printed());
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

@@ -148,7 +148,7 @@ fn gives_the_terminal_back_while_it_is_stopped_and_takes_it_again() {
     terminal.write("\u{1a}");
     terminal.until("status=147");
     terminal.until("settings=same");
-    thread::sleep(Duration::from_millis(200));
+    terminal.until_taken_over();
     terminal.write(&format!("http://127.0.0.1:{port}/callback?code=abc&state=st-123\r"));
     let (_, seen) = terminal.end();
     assert!(seen.contains("then=0") && seen.contains("settings=still"), "{seen}");
