@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::common::{self, command, done, failure, free_port, listen, run, talk};
-use crate::{Login, V4, document, request};
+use crate::common::{self, command, done, failure, finish, free_port, listen, new_directory, run, talk};
+use crate::{Login, V4, document, launcher, request};
 
 /// Whether this machine has the second stack.
 fn has_ipv6() -> bool {
@@ -150,6 +150,30 @@ fn listens_on_both_stacks_for_localhost() {
             "{redirect_uri}"
         );
     }
+}
+
+#[test]
+fn leaves_out_a_family_of_addresses_that_the_machine_lacks() {
+    let without_ipv6 = "ip link set lo up && echo 1 >/proc/sys/net/ipv6/conf/lo/disable_ipv6";
+    let inside = |run: &str| {
+        let mut unshare = command("unshare");
+        unshare.args(["-Urn", "sh", "-c", &format!("{{ {without_ipv6}; }} 2>/dev/null && {run}")]);
+        unshare
+    };
+    if !inside("true").output().is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let directory = new_directory();
+    let visit = "port=${1##*localhost%3A}; exec bash -c 'exec 3<>\"/dev/tcp/127.0.0.1/$0\"; \
+                 printf \"GET /callback?code=abc&state=st-123 HTTP/1.1\\r\\nHost: localhost:$0\\r\\n\\r\\n\" >&3; \
+                 cat <&3' \"${port%%\\%*}\"";
+    let mut tool = inside("exec pkce-callback --timeout 20");
+    tool.env("BROWSER", launcher(&directory, visit));
+    let output = finish(&mut tool, document("http://localhost:0/callback").to_string().as_bytes());
+    assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{output:?}");
+    let output = finish(&mut inside("exec pkce-callback"), document("http://[::1]:0/callback").to_string().as_bytes());
+    let message = "[::1]:0: cannot assign requested address\nhint: use port 0 in the redirect URI for any free port";
+    assert_eq!(output, failure("pkce-callback", 3, message));
 }
 
 #[test]
