@@ -50,17 +50,17 @@ fn main() -> ExitCode {
 
 fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {
     parameter::check(&args.param)?;
-    let mut set_by_option = Vec::new();
+    let mut parameters = Vec::new();
     for (name, value) in [("prompt", &args.prompt), ("login_hint", &args.login_hint)] {
         if let Some(value) = value {
-            set_by_option.push(parameter::parse(&format!("{name}={value}")).map_err(Error::usage)?);
+            parameters.push(parameter::parse(&format!("{name}={value}")).map_err(Error::usage)?);
         }
     }
     let (set, defaults) = (set_by_options(&args)?, defaults());
     Ok(move |mut document: Document| {
         document.merge(set.clone());
         document.add_missing(defaults.clone());
-        authorize::add_url(document, &set_by_option, &args.param)
+        authorize::add_url(document, &parameters, &args.param)
     })
 }
 

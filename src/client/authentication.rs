@@ -144,8 +144,8 @@ pub fn unsupported_methods(document: &Document) -> Option<String> {
 /// Whether the server lists methods that send a secret, but not `none`.
 pub fn requires_secret(document: &Document) -> bool {
     let methods = document.texts(METHODS).ok().flatten().unwrap_or_default();
-    let lists = |method| methods.iter().any(|name| AuthMethod::from_name(name) == Some(method));
-    !lists(AuthMethod::None) && (lists(AuthMethod::ClientSecretBasic) || lists(AuthMethod::ClientSecretPost))
+    let supported: Vec<AuthMethod> = methods.iter().filter_map(|name| AuthMethod::from_name(name)).collect();
+    !supported.is_empty() && !supported.contains(&AuthMethod::None)
 }
 
 /// The listed method that sends a secret; without a list it is client_secret_basic (RFC 8414 section 2). A secret must

@@ -20,8 +20,8 @@ pub fn check(parameters: &[(String, String)]) -> Result<(), Error> {
     let Some((name, _)) = parameters.iter().find(|(name, _)| is_secret(name)) else { return Ok(()) };
     let wrong = "a secret must not be an argument, which other programs can read";
     let error = Error::usage(format!("--param: {name}: {wrong}"));
-    let is_client_s = plain(name).starts_with("clientsecret");
-    Err(if is_client_s {
+    let is_client_secret = plain(name).starts_with("clientsecret");
+    Err(if is_client_secret {
         error.hint("pass a client secret with pkce-exchange --client-secret-file FILE")
     } else {
         error

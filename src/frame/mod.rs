@@ -100,7 +100,7 @@ pub fn service<A: Parser>(
     run(Form::Document, bare, |args: A, output| step(&args, output))
 }
 
-/// Runs a tool as [`service`] does, whose command may be a pipeline of the tools: they inherit the descriptor of the client
+/// Like [`service`], for a tool whose command may be a pipeline of the tools: these inherit the descriptor of the client
 /// secret.
 pub fn host<A: Parser>(
     bare: impl FnOnce(&A) -> bool,

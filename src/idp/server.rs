@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::endpoints::metadata;
 use super::service::Service;
 use super::setup::Setup;
-use super::state::clients::{CLIENT_ID, is_uri};
+use super::state::clients::{CLIENT_ID, is_redirect_uri};
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
@@ -28,7 +28,7 @@ impl Idp {
         if !whole || path.contains(['?', '#']) {
             return Err(Error::usage("--issuer-path: must be a path that begins with /"));
         }
-        if !setup.redirect_uris.iter().all(|uri| is_uri(uri)) {
+        if !setup.redirect_uris.iter().all(|uri| is_redirect_uri(uri)) {
             return Err(Error::usage("--redirect-uri: must be an absolute URI without a fragment"));
         }
         let listener = TcpListener::bind(("127.0.0.1", setup.port));

@@ -72,8 +72,8 @@ fn request(document: &Document) -> Result<Vec<Parameter>, Error> {
         pairs.push(("scope".to_owned(), scope.as_str().to_owned()));
     }
     pairs.push(("state".to_owned(), document.need_visible("state")?.to_string()));
-    if document.has("nonce") {
-        pairs.push(("nonce".to_owned(), document.need_visible("nonce")?.to_string()));
+    if let Some(nonce) = document.visible("nonce")? {
+        pairs.push(("nonce".to_owned(), nonce.to_string()));
     }
     pairs.push(("code_challenge".to_owned(), challenge(document)?));
     pairs.push(("code_challenge_method".to_owned(), pkce::METHOD.to_owned()));
@@ -83,8 +83,8 @@ fn request(document: &Document) -> Result<Vec<Parameter>, Error> {
     if let Some(age) = document.seconds("max_age")? {
         pairs.push(("max_age".to_owned(), age.to_string()));
     }
-    if document.has("acr_values") {
-        pairs.push(("acr_values".to_owned(), document.need_visible("acr_values")?.to_string()));
+    if let Some(acr_values) = document.visible("acr_values")? {
+        pairs.push(("acr_values".to_owned(), acr_values.to_string()));
     }
     Ok(pairs)
 }
@@ -108,13 +108,13 @@ fn challenge(document: &Document) -> Result<String, Error> {
     Ok(challenge)
 }
 
-/// Refuses a parameter that cannot be added to those used, to which it then belongs.
+/// Refuses a parameter that cannot be added to those used; adds the name of any other to them.
 fn check_added((name, value): &Parameter, used: &mut Vec<String>) -> Result<(), Error> {
     if value.is_empty() {
         return Err(Error::usage(format!("{name}: must not be empty")));
     }
-    let is_document_s = DOCUMENT_ONLY.contains(&name.as_str());
-    let checked = if is_document_s { Err(duplicate_parameter(name)) } else { check(name, value, used) };
+    let is_document_only = DOCUMENT_ONLY.contains(&name.as_str());
+    let checked = if is_document_only { Err(duplicate_parameter(name)) } else { check(name, value, used) };
     checked.map_err(|error| {
         let has_option = OPTIONS.contains(&name.as_str());
         if has_option { error.hint(format!("set it with --{}", name.replace('_', "-"))) } else { error }

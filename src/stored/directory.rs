@@ -253,7 +253,7 @@ fn use_inside(path: &Path, directory: &File) -> Option<String> {
     let inside = format!("set PKCE_HOME to a directory in it, such as {}", printable_path(&path.join("pkce")));
     Some(if !is_open_to_all(this) {
         format!("{inside}, which pkce-store creates")
-    } else if is_users(this.st_uid) {
+    } else if is_this_user(this.st_uid) {
         format!("run: chmod +t {}; then {inside}", printable_path(path))
     } else {
         format!("its owner must run: chmod +t {}; then {inside} {EMPTY_DIR}", printable_path(path))
@@ -275,7 +275,7 @@ fn use_own() -> String {
 fn is_usable_home(home: &Path) -> bool {
     let opened = openat(CWD, home, DIRECTORY, Mode::empty()).ok();
     let levels = opened.and_then(|opened| levels(home, &opened).ok()).unwrap_or_default();
-    levels.first().is_some_and(|home| is_users(home.st_uid)) && levels.iter().all(is_safe) && is_writable(home)
+    levels.first().is_some_and(|home| is_this_user(home.st_uid)) && levels.iter().all(is_safe) && is_writable(home)
 }
 
 /// The error for a directory that cannot be opened.
@@ -365,7 +365,7 @@ fn check_levels(path: &Path, levels: &[Stat], first: usize) -> Result<(), Error>
             let directory = above(path, depth);
             let error = unsafe_file(&directory, "writable by all users, without the sticky bit");
             let run = format!("run: chmod +t {}", printable_path(&directory));
-            return Err(error.hint(if is_users(level.st_uid) {
+            return Err(error.hint(if is_this_user(level.st_uid) {
                 format!("{run} {EMPTY_DIR}")
             } else {
                 format!("its owner must {run}; or set PKCE_HOME to a directory of your own {EMPTY_DIR}")
@@ -384,10 +384,10 @@ fn above(path: &Path, depth: usize) -> PathBuf {
 
 /// Whether the file belongs to this user.
 pub fn is_own(metadata: &Metadata) -> bool {
-    is_users(metadata.uid())
+    is_this_user(metadata.uid())
 }
 
-fn is_users(owner: u32) -> bool {
+fn is_this_user(owner: u32) -> bool {
     owner == rustix::process::geteuid().as_raw()
 }
 
@@ -398,7 +398,7 @@ fn is_writable(path: &Path) -> bool {
 
 /// Whether this user could read the stored logins anyway. In a user namespace, root is among those without an ID.
 fn is_trusted(owner: u32) -> bool {
-    is_users(owner) || owner == 0 || user::overflow() == Some(owner)
+    is_this_user(owner) || owner == 0 || user::overflow() == Some(owner)
 }
 
 fn mode(status: &Stat) -> Mode {

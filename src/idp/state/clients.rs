@@ -78,15 +78,15 @@ impl Clients {
 
 /// Whether this can be a redirect URI: it is absolute, has no fragment (RFC 6749 section 3.1.2), and becomes a header of a
 /// response.
-pub fn is_uri(text: &str) -> bool {
-    let is_encoded = |octets: &str| octets.len() == 2 && octets.bytes().all(|octet| octet.is_ascii_hexdigit());
+pub fn is_redirect_uri(text: &str) -> bool {
+    let is_encoded = |octets: &str| octets.bytes().all(|octet| octet.is_ascii_hexdigit());
     is_absolute_uri(text) && text.split('%').skip(1).all(|rest| rest.get(..2).is_some_and(is_encoded))
 }
 
 /// Whether a native client may have this redirect URI (RFC 8252 section 7).
 fn is_native(uri: &str) -> bool {
     let own = uri.split_once(':').is_some_and(|(scheme, rest)| scheme.contains('.') && rest.starts_with('/'));
-    is_uri(uri) && (own || Url::parse(uri).is_ok_and(|url| url.is_https() || url.is_loopback()))
+    is_redirect_uri(uri) && (own || Url::parse(uri).is_ok_and(|url| url.is_https() || url.is_loopback()))
 }
 
 /// Whether the redirect URI is the registered one; a loopback one may have any port (RFC 8252 section 7.3).

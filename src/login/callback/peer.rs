@@ -97,8 +97,8 @@ impl Peers {
         }
     }
 
-    /// The tables, read once until they are forgotten, so that many connections do not delay the login; `None` if they
-    /// cannot be read.
+    /// The tables, read once until they are forgotten, so that many connections do not delay the login; `None` if one
+    /// cannot be read. Where none could be opened, the text is empty, and no socket is in it.
     fn text(&mut self) -> Option<&str> {
         if self.text.is_none() {
             let read = |table: &mut File, text: &mut String| table.rewind().and_then(|()| table.read_to_string(text));

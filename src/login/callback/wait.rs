@@ -214,15 +214,14 @@ impl Wait {
     /// The error of a wait without a redirect, with the reason why one, or else a pasted text, was ignored, if any, and
     /// the hint that cures that. It is never the ignored one's error, since anyone may send it.
     fn no_redirect(&self, wrong: &str, hint: &str) -> Error {
-        let error = match (self.listener.as_ref().and_then(Listener::ignored), self.ignored_paste) {
-            (Some(Ignored { why, cure }), _) => {
-                let error = Error::unavailable(format!("{wrong}; a redirect was received and ignored: {why}"));
-                return error.hint(cure.map_or(hint, |cure| cure.hint));
-            }
-            (None, Some(why)) => Error::unavailable(format!("{wrong}; the pasted text was ignored: {why}")),
-            (None, None) => Error::unavailable(wrong),
+        let ignored = self.listener.as_ref().and_then(Listener::ignored);
+        let wrong = match (ignored, self.ignored_paste) {
+            (Some(Ignored { why, .. }), _) => format!("{wrong}; a redirect was received and ignored: {why}"),
+            (None, Some(why)) => format!("{wrong}; the pasted text was ignored: {why}"),
+            (None, None) => wrong.to_owned(),
         };
-        error.hint(hint)
+        let cure = ignored.and_then(|ignored| ignored.cure);
+        Error::unavailable(wrong).hint(cure.map_or(hint, |cure| cure.hint))
     }
 
     fn show_prompt(&mut self) {
