@@ -236,6 +236,19 @@ fn takes_no_redirect_from_a_request_that_is_more_than_a_head() {
         let page = talk(login.port, format!("{head}{more}").as_bytes());
         assert!(page.starts_with("HTTP/1.1 400 "), "{more}: {page}");
     }
+    for (twice, status) in [
+        ("Content-Length: 4\r\n", 400),
+        ("Content-Length: 0\r\n", 400),
+        ("Transfer-Encoding: chunked\r\n", 400),
+        ("Sec-Fetch-Mode: cors\r\n", 403),
+        ("Purpose: prefetch\r\n", 425),
+        ("Sec-Purpose: prefetch\r\n", 425),
+        ("Host: 127.0.0.1\r\n", 421),
+    ] {
+        let page = talk(login.port, format!("{head}{twice}{twice}\r\n").as_bytes());
+        assert!(page.starts_with(&format!("HTTP/1.1 {status} ")), "{twice}: {page}");
+    }
+    assert!(talk(login.port, format!("{head}Purpose: Prefetch\r\n\r\n").as_bytes()).starts_with("HTTP/1.1 425 "));
     login.get("code=abc&state=st-123");
     let output = login.end();
     assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));

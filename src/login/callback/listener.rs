@@ -286,10 +286,13 @@ impl Connection {
 
 /// The error page for a request that cannot be the redirect of this login, whatever its query.
 fn error_page(request: &Request, alone: bool, authority: &str, path: &str) -> Option<Page> {
-    let navigates = request.header("Sec-Fetch-Mode").is_none_or(|mode| mode == "navigate");
-    let early = request.has("Sec-Purpose") || request.header("Purpose") == Some("prefetch");
-    let length = request.header("Content-Length").unwrap_or("0");
-    let plain = alone && length == "0" && !request.has("Transfer-Encoding");
+    // A repeated header has no value, and is never the expected one.
+    let is_only = |name, expected| !request.has(name) || request.header(name) == Some(expected);
+    let navigates = is_only("Sec-Fetch-Mode", "navigate");
+    let purpose = request.header("Purpose");
+    let prefetches = request.has("Purpose") && purpose.is_none_or(|purpose| purpose.eq_ignore_ascii_case("prefetch"));
+    let early = request.has("Sec-Purpose") || prefetches;
+    let plain = alone && is_only("Content-Length", "0") && !request.has("Transfer-Encoding");
     match () {
         () if !request.header("Host").is_some_and(|host| host.eq_ignore_ascii_case(authority)) => Some(Page::bad(421)),
         () if request.path != path => Some(Page::bad(404)),
