@@ -1,5 +1,7 @@
 //! The error type of all tools: its kinds are the exit statuses.
 
+use crate::message;
+
 /// The kind of a failure; scripts distinguish the kinds by exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -47,7 +49,7 @@ impl Kind {
     }
 }
 
-/// A failure: its kind, one message, and details. It never holds a value of the document.
+/// A failure: its kind, one message, and details. It never holds a secret or a personal value of the document.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -62,12 +64,23 @@ struct Report {
     member: Option<String>,
     is_missing: bool,
     oauth: OauthError,
+    mismatch: Option<Mismatch>,
+    attempts: Vec<(String, String)>,
     http_status: Option<u16>,
     is_spent: bool,
     loses_input: bool,
     is_silent: bool,
     tool: Option<String>,
     exit_status: Option<u8>,
+}
+
+/// What was expected, and what came instead; both are public.
+#[derive(Debug)]
+pub struct Mismatch {
+    /// The expected value.
+    pub expected: String,
+    /// The value that came, at most 200 characters of it.
+    pub received: String,
 }
 
 /// The members of an OAuth error response or redirect (RFC 6749 sections 4.1.2.1 and 5.2).
@@ -154,6 +167,12 @@ impl Error {
     pub fn with_texts(mut self, change: impl Fn(&str) -> String) -> Error {
         let report = &mut *self.report;
         report.message = change(&report.message);
+        if let Some(values) = &mut report.mismatch {
+            values.received = change(&values.received);
+        }
+        for (url, outcome) in &mut report.attempts {
+            (*url, *outcome) = (change(url), change(outcome));
+        }
         let oauth = &mut report.oauth;
         for text in [&mut report.hint, &mut report.member, &mut oauth.error, &mut oauth.description, &mut oauth.uri] {
             *text = text.as_deref().map(&change);
@@ -164,6 +183,20 @@ impl Error {
     /// Prefixes the message with this subject.
     pub fn within(mut self, subject: &str) -> Error {
         self.report.message = format!("{subject}: {}", self.report.message);
+        self
+    }
+
+    /// Adds to the message that `received` came instead of what was expected. Neither may be a secret or about a person.
+    pub fn mismatch(mut self, expected: &str, received: &str) -> Error {
+        let received = message::shortened(received);
+        self.report.message = format!("{}: {received} instead of {expected}", self.report.message);
+        self.report.mismatch = Some(Mismatch { expected: expected.to_owned(), received });
+        self
+    }
+
+    /// Adds the URLs that were tried, each with its outcome.
+    pub fn attempts(mut self, attempts: Vec<(String, String)>) -> Error {
+        self.report.attempts = attempts;
         self
     }
 
@@ -256,6 +289,16 @@ impl Error {
     /// The member that is missing from the user's document, if that is the error.
     pub fn missing_member(&self) -> Option<&str> {
         self.member().filter(|_| self.report.is_missing)
+    }
+
+    /// What was expected and what came, if the error is about that.
+    pub fn mismatched(&self) -> Option<&Mismatch> {
+        self.report.mismatch.as_ref()
+    }
+
+    /// The URLs that were tried, each with its outcome.
+    pub fn attempted(&self) -> &[(String, String)] {
+        &self.report.attempts
     }
 
     /// The server's OAuth error.

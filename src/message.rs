@@ -20,6 +20,13 @@ pub fn note(text: &str) {
     }
 }
 
+/// Writes one line about a request, if `PKCE_TRACE=1` is set; the text contains no secret.
+pub fn trace(text: &str) {
+    if std::env::var("PKCE_TRACE").is_ok_and(|on| on == "1") {
+        say(&format!("{}: trace: {}", name(), printable(text)));
+    }
+}
+
 /// Writes lines to standard error, each of them [`harmless`]; a failure to write is ignored. Nothing else writes there.
 pub fn say(lines: &str) {
     let lines: Vec<String> = lines.split('\n').map(harmless).collect();
@@ -39,6 +46,12 @@ pub fn printable(text: &str) -> String {
 /// Words of a server, cut to what a message may repeat of them: 200 characters.
 pub fn shortened(text: &str) -> String {
     text.chars().take(MAX_SHORTENED).collect()
+}
+
+/// The text as one word of a shell, for a command in a hint: a URL that a server names may be pasted with it.
+pub fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%+=,@[]".contains(c);
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The line sanitized for a terminal, with a space in each text that a CI runner would take for a command.

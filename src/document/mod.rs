@@ -183,7 +183,7 @@ impl Document {
     pub fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
         match self.json(name) {
             Some(json) if json.starts_with('[') => self.read(name, "must be an array of strings"),
-            _ => Ok(self.text(name)?.map(|text| vec![text])),
+            _ => Ok(self.read(name, "must be a string or an array of strings")?.map(|text| vec![text])),
         }
     }
 
@@ -248,6 +248,12 @@ impl Document {
         }
         self.put(name, &object.line());
         Ok(())
+    }
+
+    /// Sets the member to an array of objects.
+    pub fn set_objects(&mut self, name: &str, objects: &[Document]) {
+        let list: Vec<String> = objects.iter().map(|object| object.line().to_string()).collect();
+        self.put(name, &format!("[{}]", list.join(",")));
     }
 
     /// Removes the members of these names.

@@ -66,6 +66,8 @@ fn json(error: &Error) -> String {
     let oauth = error.oauth_error();
     for (name, text) in [
         ("member", error.member()),
+        ("expected", error.mismatched().map(|values| values.expected.as_str())),
+        ("received", error.mismatched().map(|values| values.received.as_str())),
         ("error", oauth.error.as_deref()),
         ("error_description", oauth.description.as_deref()),
         ("error_uri", oauth.uri.as_deref()),
@@ -74,6 +76,16 @@ fn json(error: &Error) -> String {
     }
     if let Some(status) = error.response_status() {
         line.set_number("http_status", status.into());
+    }
+    let attempts = error.attempted().iter().map(|(url, outcome)| {
+        let mut attempt = Document::default();
+        attempt.set("url", &message::printable(url));
+        attempt.set("outcome", &message::printable(outcome));
+        attempt
+    });
+    let attempts: Vec<Document> = attempts.collect();
+    if !attempts.is_empty() {
+        line.set_objects("attempts", &attempts);
     }
     line.line().trim_end().to_owned()
 }

@@ -15,6 +15,11 @@ impl Deadline {
         Deadline { end: Instant::now() + timeout, timeout }
     }
 
+    /// A deadline after half of the time that remains, for a wait without which the step can go on.
+    pub fn half(&self) -> Deadline {
+        Deadline::after(self.remaining() / 2)
+    }
+
     /// The time of the deadline.
     pub fn end(&self) -> Instant {
         self.end

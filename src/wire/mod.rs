@@ -3,5 +3,7 @@
 pub mod form;
 pub mod http;
 pub mod page;
+pub mod reference;
 pub mod request;
 pub mod url;
+pub mod www_authenticate;

@@ -41,6 +41,11 @@ impl InvalidUrl {
         InvalidUrl { wrong, hint: Some(hint.to_owned()), reason }
     }
 
+    /// The reason, without a subject.
+    pub fn reason(&self) -> &'static str {
+        self.wrong
+    }
+
     /// Whether the host is the reason: another spelling of an address.
     pub fn is_about_host(&self) -> bool {
         self.reason == Reason::OtherSpelling
@@ -165,6 +170,18 @@ impl Url {
         self.port
     }
 
+    /// The port, or that of the scheme.
+    fn effective_port(&self) -> u16 {
+        self.port.unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    /// Whether both have the same scheme, host and port (RFC 6454 section 5).
+    pub fn is_same_origin(&self, other: &Url) -> bool {
+        self.is_https() == other.is_https()
+            && self.host().eq_ignore_ascii_case(other.host())
+            && self.effective_port() == other.effective_port()
+    }
+
     /// Whether the scheme is https.
     pub fn is_https(&self) -> bool {
         self.uri.scheme_str() == Some("https")
@@ -193,7 +210,7 @@ impl Url {
 
     /// Whether `PKCE_HTTP_HOSTS` has this host: alone, or with this URL's port.
     fn is_test_host(&self, host: &str) -> bool {
-        let port = self.port.unwrap_or(if self.is_https() { 443 } else { 80 });
+        let port = self.effective_port();
         let named = environment::variable("PKCE_HTTP_HOSTS").unwrap_or_default();
         named.split([',', ' ']).filter_map(host_and_port).any(|(name, only)| {
             let same = name.eq_ignore_ascii_case(host) || v6(name).is_some_and(|address| v6(host) == Some(address));
@@ -375,6 +392,31 @@ mod tests {
         assert_eq!(parts("https://a.b"), ("https://a.b".into(), "".into(), None));
         assert_eq!(parts("https://a.b?x/y"), ("https://a.b".into(), "".into(), some("x/y")));
         assert_eq!(parts("https://a.b:1/c//d?e?f"), ("https://a.b:1".into(), "/c//d".into(), some("e?f")));
+    }
+
+    #[test]
+    fn tells_one_origin_from_another() {
+        let same = |one: &str, other: &str| {
+            let parse = |text: &str| Url::parse(text).ok().unwrap();
+            parse(one).is_same_origin(&parse(other))
+        };
+        for (one, other) in [
+            ("https://a.b", "https://A.B:443/c"),
+            ("http://127.0.0.1", "http://127.0.0.1:80"),
+            ("HTTPS://a.b:8443/", "https://a.b:8443"),
+        ] {
+            assert!(same(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("https://a.b", "https://a.b:80"),
+            ("https://localhost", "http://localhost"),
+            ("https://localhost:80", "http://localhost:80"),
+            ("https://a.b", "https://www.a.b"),
+            ("https://a.b", "https://a.b."),
+            ("http://127.0.0.1", "http://localhost"),
+        ] {
+            assert!(!same(one, other), "{one} {other}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The only place that opens an outbound connection: one HTTP request, never repeated, and its whole response.
+//! The only place that opens an outbound connection: one HTTP request, never repeated, and its response.
 
 mod certificates;
 mod coding;
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
-use crate::process::{Deadline, environment, threads};
+use crate::process::{Deadline, threads};
 use crate::wire::url::Url;
 use proxy::Choice;
 
@@ -49,6 +49,11 @@ impl Response {
         self.body.as_ref().map(|body| body.as_slice()).map_err(wrong)
     }
 
+    /// The reference that a redirect leads to, if the response is one.
+    pub fn redirect_target(&self) -> Option<&str> {
+        self.location.as_deref().filter(|_| matches!(self.status, 301 | 302 | 303 | 307 | 308))
+    }
+
     /// The JSON object in the body; a fault is status 4, and its message begins with `subject`.
     pub fn object(&self, subject: &str) -> Result<Document, Error> {
         let body = self.body(subject)?;
@@ -56,6 +61,34 @@ impl Response {
         let parsed = Document::parse_response(subject, body);
         parsed.map_err(|error| if is_page { Error::untrusted(format!("{subject}: {HTML_NOT_JSON}")) } else { error })
     }
+
+    /// The JSON object in the body, like [`Response::object`]; a response with another status than 200 is an error.
+    pub fn required_object(&self, subject: &str) -> Result<Document, Error> {
+        let status = self.status;
+        let error = match status {
+            200 => return self.object(subject),
+            429 | 500..=599 => Error::unavailable(format!("{subject}: the server responded with {status}")),
+            // Metadata and keys require status 200 (RFC 8414 section 3.2), so another success is an error.
+            201..=299 => Error::untrusted(format!("{subject}: the server responded with {status}")),
+            300..=399 => {
+                // A query may have a secret.
+                let target = self.location.as_deref().and_then(|target| target.split(['?', '#']).next());
+                let target = target.map(|target| format!(" to {}", message::shortened(target)));
+                Error::untrusted(format!("{subject}: redirect ({status}){} not followed", target.unwrap_or_default()))
+            }
+            404 => Error::refused(format!("{subject}: not found (404)")),
+            _ => Error::refused(format!("{subject}: the server responded with {status}")),
+        };
+        Err(error.http_status(status))
+    }
+}
+
+/// The head of a response.
+pub struct Head {
+    /// The status code.
+    pub status: u16,
+    /// The values of `WWW-Authenticate`, as they come.
+    pub www_authenticate: Vec<String>,
 }
 
 /// Why a request has no response.
@@ -87,12 +120,33 @@ impl Client {
         Client { deadline }
     }
 
+    /// A client that has half of the time that remains.
+    pub fn for_half(&self) -> Client {
+        Client { deadline: self.deadline.half() }
+    }
+
+    /// Whether its time has passed.
+    pub fn has_timed_out(&self) -> bool {
+        self.deadline.has_passed()
+    }
+
     /// The response to a GET.
     pub fn get(&self, url: &Url) -> Result<Response, Error> {
         let sent = Cell::new(false);
-        let request = ureq::http::Request::get(url.as_str()).header("Accept", ACCEPT);
-        let request = request.header("Accept-Encoding", ACCEPT_ENCODING);
-        self.send(url, "GET", request.body(SendBody::none()), &sent).map_err(|failure| failure.error)
+        self.send(url, "GET", get(url, ACCEPT), &sent).map_err(|failure| failure.error)
+    }
+
+    /// The head of the response to a GET. The body is not read: it may be a stream without end (text/event-stream).
+    pub fn get_head(&self, url: &Url) -> Result<Head, Error> {
+        let started = Instant::now();
+        let head = self.run(url, get(url, ACCEPT_STREAM)).map(|response| {
+            let lines = response.headers().get_all("www-authenticate").iter();
+            // Octets beyond ASCII are allowed (RFC 9110 section 5.5), and no parameter that is used has them.
+            let lines = lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
+            Head { status: response.status().as_u16(), www_authenticate: lines.collect() }
+        });
+        trace("GET", url, started, head.as_ref().ok().map(|head| format!("{}, body not read", head.status)));
+        head.map_err(|error| error.within(url.host()))
     }
 
     /// The response to a POST, which is never repeated.
@@ -128,7 +182,8 @@ impl Client {
     ) -> Result<Response, Failure> {
         let started = Instant::now();
         let response = self.response(url, request);
-        trace(method, url, started, &response);
+        let got = response.as_ref().ok().map(|response| format!("{}, {} bytes", response.status, response.received));
+        trace(method, url, started, got);
         response.map_err(|error| Failure { error: error.within(url.host()), sent: sent.get() })
     }
 
@@ -137,6 +192,25 @@ impl Client {
         url: &Url,
         request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
     ) -> Result<Response, Error> {
+        let response = self.run(url, request)?;
+        let header = |name: &str| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        let media_type = header("content-type").unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let coding = header("content-encoding").unwrap_or_default();
+        let (status, location) = (response.status().as_u16(), header("location").filter(|target| !target.is_empty()));
+        let octets = self.octets(response.into_body())?;
+        Ok(Response { status, media_type, location, received: octets.len(), body: coding::decoded(&coding, octets) })
+    }
+
+    /// The response, of which only the head is read so far.
+    fn run(
+        &self,
+        url: &Url,
+        request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
+    ) -> Result<ureq::http::Response<Body>, Error> {
         let request = request.map_err(|_| Error::usage("invalid request"))?;
         // The name of a host is looked up in a thread.
         threads::check()?;
@@ -146,21 +220,11 @@ impl Client {
         let response = agent.run(request);
         // A body has its own timeout, and must not be cut off as if it ended there.
         drop(watch);
-        let response = response.map_err(|error| match &proxy {
+        response.map_err(|error| match &proxy {
             Some(proxy) if self.deadline.has_passed() => proxy.explain(self.timeout_error()),
             Some(proxy) => proxy.explain(self.failure(&error)),
             None => self.failure(&error),
-        })?;
-        let header = |name: &str| {
-            let value = response.headers().get(name)?.to_str().ok()?;
-            Some(value.to_owned())
-        };
-        let media_type = header("content-type").unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let coding = header("content-encoding").unwrap_or_default();
-        let (status, location) = (response.status().as_u16(), header("location"));
-        let octets = self.octets(response.into_body())?;
-        Ok(Response { status, media_type, location, received: octets.len(), body: coding::decoded(&coding, octets) })
+        })
     }
 
     /// The octets of the body as received; of one that is too large, so many that it is seen.
@@ -247,21 +311,23 @@ fn tls_error(error: &rustls::Error) -> Error {
     Error::untrusted(format!("TLS: {error}")).hint("set SSL_CERT_FILE to a file with the certificates to trust")
 }
 
+/// A GET that accepts these media types.
+fn get(url: &Url, accept: &str) -> Result<ureq::http::Request<SendBody<'static>>, ureq::http::Error> {
+    let request = ureq::http::Request::get(url.as_str()).header("Accept", accept);
+    request.header("Accept-Encoding", ACCEPT_ENCODING).body(SendBody::none())
+}
+
 /// Writes one line per request if `PKCE_TRACE=1` is set; it contains no secret.
-fn trace(method: &str, url: &Url, started: Instant, response: &Result<Response, Error>) {
-    if environment::variable("PKCE_TRACE").is_none_or(|on| on != "1") {
-        return;
-    }
+fn trace(method: &str, url: &Url, started: Instant, outcome: Option<String>) {
+    let outcome = outcome.unwrap_or_else(|| "no response".to_owned());
     let took = started.elapsed().as_millis();
-    let url = message::printable(url.without_query());
-    let got = match response {
-        Ok(response) => format!("{}, {} bytes", response.status, response.received),
-        Err(_) => "no response".to_owned(),
-    };
-    message::say(&format!("{}: trace: {method} {url}: {got}, {took} ms", message::name()));
+    message::trace(&format!("{method} {}: {outcome}, {took} ms", url.without_query()));
 }
 
 const ACCEPT: &str = "application/json";
+
+/// What an MCP server requires of a GET (Streamable HTTP transport).
+const ACCEPT_STREAM: &str = "application/json, text/event-stream";
 
 /// No content coding, so that no response depends on one.
 const ACCEPT_ENCODING: &str = "identity";
