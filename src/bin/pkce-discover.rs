@@ -1,10 +1,13 @@
 //! Fetch an authorization server's metadata.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pkce_tools::client::metadata::{self, Identifier};
+use pkce_tools::client::challenge::Challenge;
+use pkce_tools::client::metadata::{self, Issuer, Resource, Start};
+use pkce_tools::client::scope::Scope;
 use pkce_tools::process::{Deadline, arguments, environment};
 use pkce_tools::wire::http::{self, Client};
 use pkce_tools::{Document, Error, frame};
@@ -16,9 +19,21 @@ struct Args {
     /// The issuer's URL (default: $PKCE_ISSUER)
     #[arg(value_name = "ISSUER", conflicts_with = "resource")]
     issuer: Option<String>,
+    /// The URL of the issuer's metadata, if it is in none of the usual places
+    #[arg(long, value_name = "URL", conflicts_with = "resource")]
+    metadata_url: Option<String>,
     /// Start from the URL of a protected resource, such as an API or an MCP server
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
+    /// Read the resource's response from this file, as curl -D writes it, instead of requesting it
+    #[arg(long, value_name = "FILE", requires = "resource", conflicts_with = "issuer")]
+    challenge: Option<PathBuf>,
+    /// Use this one of the resource's authorization servers
+    #[arg(long = "issuer", value_name = "URL", requires = "resource", conflicts_with = "issuer")]
+    server: Option<String>,
+    /// The scope to request for the resource; what a challenge says is missing is added to it
+    #[arg(long, value_name = "SCOPE", requires = "resource", conflicts_with = "issuer")]
+    scope: Option<String>,
     /// Print the whole metadata, not only the members that the tools use
     #[arg(long)]
     all: bool,
@@ -33,14 +48,25 @@ fn main() -> ExitCode {
 
 fn step(args: &Args) -> Result<Document, Error> {
     http::check_environment()?;
-    let client = Client::new(Deadline::after(args.timeout));
-    let identifier = |name: &str, text: &str| Identifier::parse(text).map_err(|wrong| wrong.for_argument(name));
+    let deadline = Deadline::after(args.timeout);
     let metadata = match &args.resource {
-        Some(resource) => metadata::for_resource(&client, &identifier("resource", resource)?)?,
+        Some(resource) => {
+            let resource = Resource::parse(resource).map_err(|wrong| wrong.for_argument("resource"))?;
+            let challenge = args.challenge.as_deref().map(|file| Challenge::from_file(file, &deadline)).transpose()?;
+            let issuer = args.server.as_deref().map(|url| metadata::chosen_server(url, &resource)).transpose()?;
+            let scope = args.scope.as_deref().map(Scope::parse).transpose()?;
+            let start = Start { challenge, issuer, scope };
+            metadata::for_resource(&Client::new(deadline), &resource, start)?
+        }
         None => {
             let issuer = args.issuer.clone().or_else(|| environment::variable("PKCE_ISSUER"));
             let missing = || Error::usage("issuer: missing").hint("give it as an argument, or set PKCE_ISSUER");
-            metadata::for_issuer(&client, &identifier("issuer", &issuer.ok_or_else(missing)?)?)?
+            let issuer = Issuer::parse(&issuer.ok_or_else(missing)?).map_err(|wrong| wrong.for_argument("issuer"))?;
+            let issuer = match &args.metadata_url {
+                Some(url) => issuer.with_metadata_url(url)?,
+                None => issuer,
+            };
+            metadata::for_issuer(&Client::new(deadline), &issuer)?
         }
     };
     Ok(if args.all { metadata } else { metadata::known_members(metadata) })

@@ -1,9 +1,11 @@
 //! What all steps of a client share: metadata, client authentication, one POST, and the values of its requests.
 
 pub mod authentication;
+pub mod challenge;
 pub mod endpoint;
 pub mod metadata;
 pub mod oauth_error;
+pub mod object_file;
 pub mod options;
 pub mod parameter;
 pub mod pkce;

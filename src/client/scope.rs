@@ -28,6 +28,12 @@ impl Scope {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The scope with those names of `other` that it lacks, at its end.
+    pub fn with(&self, other: &Scope) -> Scope {
+        let missing = other.0.split(' ').filter(|name| !contains(&self.0, name));
+        Scope([self.as_str()].into_iter().chain(missing).collect::<Vec<_>>().join(" "))
+    }
 }
 
 /// Whether a scope that may be malformed, such as one that a server granted, has this name.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use crate::client::endpoint::Endpoint;
-use crate::client::metadata;
 use crate::client::redaction::without_secrets;
 use crate::document::{self, Document};
 use crate::error::{Error, Kind};
@@ -210,7 +209,7 @@ fn no_set(wrong: &str) -> Error {
 fn fetched(client: &Client, url: &Url) -> Result<Document, Error> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match client.get(url).and_then(|response| metadata::read(JWKS, &response)) {
+        let error = match client.get(url).and_then(|response| response.required_object(JWKS)) {
             Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Refused) => error.as_unavailable(),
             read => return read,
         };
