@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Output, Request, Server, command, failure, finish, json_response, new_directory, response, run};
+use common::{Output, Request, Server, command, failure, finish, json_response, lacks, new_directory, response, run};
 use serde_json::{Value, json};
 
 /// A document of a server that registers at this URL.
@@ -32,26 +32,207 @@ fn body(seen: &Request) -> Value {
     serde_json::from_str(&seen.body).unwrap()
 }
 
+/// The two redirect URIs that a request without one of its own registers: the second has a port that is random.
+fn registered(seen: &Request) -> Vec<String> {
+    let uris: Vec<String> = serde_json::from_value(body(seen)["redirect_uris"].clone()).unwrap();
+    let [any_port, with_port] = uris.as_slice() else { panic!("{uris:?}") };
+    assert_eq!(any_port, "http://127.0.0.1/callback");
+    let port = with_port.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.strip_suffix("/callback")).unwrap();
+    assert!((20000..=32767).contains(&port.parse().unwrap()), "{uris:?}");
+    uris
+}
+
 #[test]
 fn registers_a_public_native_client() {
     let (output, seen, document) = with_response(created(&json!({ "client_id": "c-1" })), &[]);
-    let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
+    let uris = registered(&seen[0]);
+    let expected = json!({ "client_id": "c-1", "redirect_uris": uris });
     assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", with(document, &expected)));
     assert_eq!((seen.len(), seen[0].method.as_str(), seen[0].target.as_str()), (1, "POST", "/register"));
     assert_eq!((seen[0].header("Content-Type"), seen[0].header("Authorization")), (Some("application/json"), None));
     let asked = json!({
-        "redirect_uris": ["http://127.0.0.1/callback"], "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": uris, "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"], "token_endpoint_auth_method": "none", "application_type": "native",
     });
     assert_eq!(body(&seen[0]), asked);
     let args = ["--client-name", "deploy \"ü\"", "--redirect-uri", "http://localhost:0/cb", "--scope", "openid read"];
     let (output, seen, document) = with_response(json_response(&json!({ "client_id": "c-2" })), &args);
-    let expected = json!({ "client_id": "c-2", "redirect_uri": "http://localhost:0/cb", "scope": "openid read" });
+    let expected = json!({
+        "client_id": "c-2", "redirect_uri": "http://localhost:0/cb", "redirect_uris": ["http://localhost/cb"],
+        "scope": "openid read",
+    });
     assert_eq!((output.status, output.json()), (0, with(document, &expected)), "200 is a success too");
     let named = json!({
         "client_name": "deploy \"ü\"", "redirect_uris": ["http://localhost/cb"], "scope": "openid read",
     });
     assert_eq!(body(&seen[0]), with(asked, &named));
+}
+
+#[test]
+fn registers_another_port_each_time() {
+    let ports: std::collections::HashSet<String> = (0..5)
+        .map(|_| registered(&with_response(created(&json!({ "client_id": "c" })), &[]).1[0]).pop().unwrap())
+        .collect();
+    assert!(ports.len() > 1, "{ports:?}");
+}
+
+#[test]
+fn stores_the_redirect_uris_that_the_server_has_registered() {
+    let other = "pkce-register: note: the server registered none of the requested redirect URIs\n";
+    for (uris, note) in [
+        (json!(["http://127.0.0.1/callback"]), ""),
+        (json!(["http://127.0.0.1:5/x", "http://127.0.0.1/callback"]), ""),
+        (json!("http://127.0.0.1/callback"), ""),
+        (json!(["http://127.0.0.1/other"]), other),
+        (json!([]), other),
+    ] {
+        let (output, ..) = with_response(created(&json!({ "client_id": "c", "redirect_uris": uris })), &[]);
+        let stored = if uris.is_array() { uris } else { json!([uris]) };
+        assert_eq!((output.status, &output.json()["redirect_uris"], output.stderr.as_str()), (0, &stored, note));
+    }
+}
+
+#[test]
+fn loses_no_client_to_what_says_nothing_in_the_response() {
+    for said in [
+        json!({ "client_secret": null, "token_endpoint_auth_method": null, "redirect_uris": null }),
+        json!({ "client_secret": null, "token_endpoint_auth_method": "none", "grant_types": null }),
+        json!({ "grant_types": 5, "response_types": {} }),
+    ] {
+        let (output, ..) = with_response(created(&with(json!({ "client_id": "c" }), &said)), &[]);
+        let registered = output.json();
+        assert_eq!((output.status, &registered["client_id"], output.stderr.as_str()), (0, &json!("c"), ""), "{said}");
+        assert!(registered.get("client_secret").is_none() && registered["redirect_uris"].is_array(), "{output:?}");
+    }
+}
+
+#[test]
+fn repeats_no_secret_of_the_client_s_metadata() {
+    let directory = new_directory();
+    let file = directory.path().join("metadata.json");
+    std::fs::write(&file, r#"{"software_statement":"eyJ.s3cr3t.x","client_secret":"0wn s3cr3t"}"#).unwrap();
+    let said = json!({ "error": "invalid_software_statement", "error_description": "bad eyJ.s3cr3t.x and 0wn+s3cr3t" });
+    let server = Server::start(move |_| response(400, "application/json", &said.to_string()));
+    let output = run("pkce-register", &["--metadata", file.to_str().unwrap()], &document(&server).to_string());
+    let message = "registration endpoint: invalid_software_statement: bad [...] and [...]";
+    assert_eq!(output, failure("pkce-register", 1, message));
+}
+
+#[test]
+fn requests_a_way_to_authenticate_that_the_server_lists() {
+    for (listed, args, method) in [
+        (json!(null), &[][..], "none"),
+        (json!(["none", "client_secret_basic"]), &[], "none"),
+        (json!(["client_secret_post", "none"]), &[], "none"),
+        (json!(["client_secret_basic"]), &[], "client_secret_basic"),
+        (json!(["client_secret_post", "client_secret_basic"]), &[], "client_secret_post"),
+        (json!(["client_secret_basic", "client_secret_post"]), &[], "client_secret_basic"),
+        (json!(["private_key_jwt", "client_secret_post"]), &[], "client_secret_post"),
+        (json!(["private_key_jwt"]), &[], "none"),
+        (json!([]), &[], "none"),
+        (json!(["client_secret_basic"]), &["--auth-method", "none"], "none"),
+        (json!(["none"]), &["--auth-method", "client_secret_post"], "client_secret_post"),
+    ] {
+        let issued = json!({ "client_id": "c", "client_secret": "s", "token_endpoint_auth_method": method });
+        let server = Server::start(move |_| created(&issued));
+        let mut document = with(document(&server), &json!({ "token_endpoint_auth_methods_supported": listed }));
+        document.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let output = run("pkce-register", args, &document.to_string());
+        assert_eq!((output.status, &body(&server.requests()[0])["token_endpoint_auth_method"]), (0, &json!(method)));
+        let secret = if method == "none" { Value::Null } else { json!("s") };
+        assert_eq!(output.json()["client_secret"], secret, "{listed}");
+    }
+}
+
+#[test]
+fn adds_the_metadata_of_a_file_and_lets_it_replace_nothing() {
+    let directory = new_directory();
+    let file = directory.path().join("metadata.json");
+    let register = |metadata: &str, args: &[&str]| {
+        std::fs::write(&file, metadata).unwrap();
+        with_response(created(&json!({ "client_id": "c" })), &[&["--metadata", file.to_str().unwrap()], args].concat())
+    };
+    let more = json!({
+        "contacts": ["a@id.example"], "logo_uri": "https://a.b/c.png", "software_statement": "e30.e30.", "client_name": "x",
+        "redirect_uris": ["https://evil.example"], "grant_types": ["password"], "response_types": ["token"],
+        "token_endpoint_auth_method": "client_secret_jwt", "application_type": "web", "scope": "a",
+    });
+    let (output, seen, _) = register(&more.to_string(), &[]);
+    let sent = body(&seen[0]);
+    let expected = json!({
+        "redirect_uris": registered(&seen[0]), "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"], "token_endpoint_auth_method": "none", "application_type": "native",
+    });
+    assert_eq!((output.status, &sent), (0, &with(more.clone(), &expected)));
+    let (_, seen, _) = register(&more.to_string(), &["--client-name", "y", "--scope", "b"]);
+    assert_eq!((&body(&seen[0])["client_name"], &body(&seen[0])["scope"]), (&json!("y"), &json!("b")));
+    for (metadata, wrong) in [
+        ("", "not a JSON object: unexpected end".to_owned()),
+        ("[]", "not a JSON object".to_owned()),
+        ("{\"a\":1,\"a\":2}", "a: duplicate".to_owned()),
+        (&format!("{{\"a\":\"{}\"}}", "a".repeat(64 * 1024)), "larger than 64 KiB".to_owned()),
+    ] {
+        let (output, seen, _) = register(metadata, &[]);
+        assert_eq!((output, seen.len()), (failure("pkce-register", 2, &format!("--metadata: {wrong}")), 0));
+    }
+}
+
+#[test]
+fn notes_what_was_not_registered() {
+    for (registered, note) in [
+        (json!({ "grant_types": ["authorization_code", "refresh_token", "x"], "response_types": ["code"] }), ""),
+        (json!({ "grant_types": ["authorization_code"] }), "grant_types refresh_token"),
+        (json!({ "grant_types": [] }), "grant_types authorization_code, refresh_token"),
+        (json!({ "response_types": ["token"] }), "response_types code"),
+    ] {
+        let (output, ..) = with_response(created(&with(registered, &json!({ "client_id": "c" }))), &[]);
+        let note = if note.is_empty() {
+            String::new()
+        } else {
+            format!("pkce-register: note: the server did not register {note}\n")
+        };
+        assert_eq!((output.status, output.stderr), (0, note));
+    }
+}
+
+#[test]
+fn names_the_option_for_an_initial_access_token_where_the_server_may_require_one() {
+    let hint = "hint: the server may require an initial access token: use --access-token-file";
+    let error = |code: &str| json!({ "error": code }).to_string();
+    for (octets, wrong) in [
+        (response(401, "", ""), "the server responded with 401"),
+        (response(403, "text/html", "<html>"), "the server responded with 403 without an OAuth error"),
+        (response(403, "application/json", &error("insufficient_scope")), "insufficient_scope"),
+        (response(400, "application/json", &error("insufficient_scope")), "insufficient_scope"),
+        (response(400, "application/json", &error("invalid_token")), "invalid_token"),
+    ] {
+        let (output, ..) = with_response(octets, &[]);
+        assert_eq!(output, failure("pkce-register", 1, &format!("registration endpoint: {wrong}\n{hint}")));
+    }
+}
+
+#[test]
+fn says_what_may_work_where_the_server_names_no_registration_endpoint() {
+    let missing = "registration_endpoint: missing\nhint: ";
+    let documents = "register none: the server accepts the URL of a client ID metadata document: \
+                     pkce-url --client-id URL";
+    for (document, hint) in [
+        (json!({}), "pkce-discover adds it if the server names one"),
+        (json!({ "client_id_metadata_document_supported": true, "issuer": "https://id.example" }), documents),
+        (
+            json!({ "client_id_metadata_document_supported": false, "issuer": "https://id.example/t" }),
+            "some servers name it in other metadata only: pkce-discover https://id.example/t --metadata-url \
+             https://id.example/.well-known/oauth-authorization-server/t",
+        ),
+        (
+            json!({ "issuer": "https://id.example/$(id)" }),
+            "some servers name it in other metadata only: pkce-discover 'https://id.example/$(id)' --metadata-url \
+             'https://id.example/.well-known/oauth-authorization-server/$(id)'",
+        ),
+    ] {
+        let output = run("pkce-register", &[], &document.to_string());
+        assert_eq!(output, failure("pkce-register", 2, &format!("{missing}{hint}")));
+    }
 }
 
 #[test]
@@ -71,14 +252,37 @@ fn registers_a_redirect_uri_with_port_0_without_its_port() {
 fn registers_what_the_document_says_and_the_options_first() {
     let server = Server::start(|_| created(&json!({ "client_id": "c-1" })));
     let own = with(document(&server), &json!({ "redirect_uri": "http://127.0.0.1:8080/own", "scope": "a" }));
-    assert_eq!(run("pkce-register", &[], &own.to_string()).json(), with(own.clone(), &json!({ "client_id": "c-1" })));
+    let expected = json!({ "client_id": "c-1", "redirect_uris": ["http://127.0.0.1:8080/own"] });
+    assert_eq!(run("pkce-register", &[], &own.to_string()).json(), with(own.clone(), &expected));
     let args = ["--redirect-uri", "com.example.app:/cb", "--scope", "b"];
     let output = run("pkce-register", &args, &own.to_string());
-    let expected = json!({ "client_id": "c-1", "redirect_uri": "com.example.app:/cb", "scope": "b" });
+    let expected = json!({
+        "client_id": "c-1", "redirect_uri": "com.example.app:/cb", "redirect_uris": ["com.example.app:/cb"], "scope": "b",
+    });
     assert_eq!(output.json(), with(own, &expected));
     let asked: Vec<Value> = server.requests().iter().map(body).collect();
     assert_eq!((&asked[0]["redirect_uris"], &asked[0]["scope"]), (&json!(["http://127.0.0.1:8080/own"]), &json!("a")));
     assert_eq!((&asked[1]["redirect_uris"], &asked[1]["scope"]), (&json!(["com.example.app:/cb"]), &json!("b")));
+}
+
+#[test]
+fn registers_the_scope_of_an_option_else_of_the_document_else_of_the_environment() {
+    let server = Server::start(|_| created(&json!({ "client_id": "c-1" })));
+    let own = with(document(&server), &json!({ "scope": "document" }));
+    for (args, document, scope) in [
+        (&["--scope", "option"][..], &own, "option"),
+        (&[], &own, "document"),
+        (&[], &document(&server), "environment"),
+    ] {
+        let mut tool = command("pkce-register");
+        let output = finish(tool.args(args).env("PKCE_SCOPE", "environment"), document.to_string().as_bytes());
+        assert_eq!((output.status, output.json()["scope"].as_str(), output.stderr.as_str()), (0, Some(scope), ""));
+        assert_eq!(body(server.requests().last().unwrap())["scope"], scope);
+    }
+    let mut tool = command("pkce-register");
+    let output = finish(tool.env("PKCE_SCOPE", "a  b"), document(&server).to_string().as_bytes());
+    let wrong = "scope: must be names separated by single spaces, without \" and \\";
+    assert_eq!(output, failure("pkce-register", 2, wrong));
 }
 
 #[test]
@@ -87,6 +291,7 @@ fn adds_a_secret_only_where_the_server_requires_it() {
     for (response, added) in [
         (insists(json!({ "token_endpoint_auth_method": "none" })), json!({})),
         (insists(json!({})), json!({ "client_secret": "s3cr3t" })),
+        (insists(json!({ "token_endpoint_auth_method": "" })), json!({ "client_secret": "s3cr3t" })),
         (insists(json!({ "token_endpoint_auth_method": "client_secret_post", "client_secret_expires_at": 0 })), {
             json!({ "client_secret": "s3cr3t", "token_endpoint_auth_method": "client_secret_post" })
         }),
@@ -100,7 +305,7 @@ fn adds_a_secret_only_where_the_server_requires_it() {
             json!({ "client_id": "old", "client_secret": "old", "token_endpoint_auth_method": "client_secret_post" });
         let document = document(&server);
         let output = run("pkce-register", &[], &with(document.clone(), &old).to_string());
-        let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
+        let expected = json!({ "client_id": "c-1", "redirect_uris": registered(&server.requests()[0]) });
         assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
         assert_eq!(output.json(), with(with(document, &expected), &added));
     }
@@ -127,12 +332,8 @@ fn takes_nothing_else_from_the_response() {
         "redirect_uris": ["http://127.0.0.1/callback"],
     });
     let (output, _, document) = with_response(created(&response), &[]);
-    let expected = json!({ "client_id": "c-1", "redirect_uri": "http://127.0.0.1:0/callback" });
+    let expected = json!({ "client_id": "c-1", "redirect_uris": ["http://127.0.0.1/callback"] });
     assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", with(document, &expected)));
-    let other = json!({ "client_id": "c-1", "redirect_uris": ["http://127.0.0.1/other"] });
-    let note = "pkce-register: note: the server registered a redirect URI other than the requested one\n";
-    let (output, ..) = with_response(created(&other), &[]);
-    assert_eq!((output.status, output.stderr.as_str()), (0, note));
 }
 
 #[test]
@@ -175,8 +376,7 @@ fn says_why_there_is_no_client() {
     let json = "application/json";
     for (octets, status, wrong) in [
         (response(400, json, &error("invalid_redirect_uri")), 1, "invalid_redirect_uri: no?[31m"),
-        (response(403, json, &error("access_denied")), 1, "access_denied: no?[31m"),
-        (response(401, "", ""), 1, "the server responded with 401"),
+        (response(400, json, &error("access_denied")), 1, "access_denied: no?[31m"),
         (response(404, "text/html", "<h1>none"), 1, "the server responded with 404 without an OAuth error"),
         (response(429, "", ""), 3, "the server responded with 429"),
         (response(500, "", ""), 3, "the server responded with 500"),
@@ -189,7 +389,17 @@ fn says_why_there_is_no_client() {
         (created(&json!({ "client_id": "" })), 4, "client_id: must be one or more visible ASCII characters"),
         (created(&json!({ "client_id": "a\nb" })), 4, "client_id: must be one or more visible ASCII characters"),
         (created(&json!({ "client_id": "c", "client_secret": 5 })), 4, "client_secret: must be a string"),
-        (created(&json!({ "client_id": "c", "redirect_uris": 5 })), 4, "redirect_uris: must be a string"),
+        (
+            created(&json!({ "client_id": "c", "redirect_uris": 5 })),
+            4,
+            "redirect_uris: must be a string or an array of strings",
+        ),
+        (created(&json!({ "client_id": "c", "redirect_uris": [5] })), 4, "redirect_uris: must be an array of strings"),
+        (
+            created(&json!({ "client_id": "c", "token_endpoint_auth_method": 5 })),
+            4,
+            "token_endpoint_auth_method: must be a string",
+        ),
     ] {
         let (output, seen, _) = with_response(octets, &[]);
         assert_eq!(output, failure("pkce-register", status, &format!("registration endpoint: {wrong}")));
@@ -209,8 +419,6 @@ fn says_why_there_is_no_client() {
 
 #[test]
 fn registers_only_where_it_may() {
-    let missing = "registration_endpoint: missing\nhint: pkce-discover adds it if the server names one";
-    assert_eq!(run("pkce-register", &[], "{}"), failure("pkce-register", 2, missing));
     for (document, status, wrong) in [
         (
             json!({ "registration_endpoint": "http://id.example/register" }),
@@ -241,10 +449,19 @@ fn registers_only_where_it_may() {
     ] {
         assert_eq!(run("pkce-register", &[], &document.to_string()), failure("pkce-register", status, wrong));
     }
-    let hint = "hint: see 'pkce-register --help'";
-    let output = run("pkce-register", &["--client-name", "a\nb"], "{}");
-    let message = format!("--client-name: must be one line of text\n{hint}");
-    assert_eq!(output, failure("pkce-register", 2, &message));
+    let hint = "\nhint: see 'pkce-register --help'";
+    for (args, wrong) in [
+        (["--client-name", "a\nb"], format!("--client-name: must be one line of text{hint}")),
+        (
+            ["--auth-method", "private_key_jwt"],
+            format!("--auth-method: must be one of none, client_secret_basic, client_secret_post{hint}"),
+        ),
+        (["--metadata", "/no/such/file"], "--metadata: no such file or directory".to_owned()),
+        (["--metadata", "/"], "--metadata: is a directory".to_owned()),
+        (["--scope", "a  b"], "scope: must be names separated by single spaces, without \" and \\".to_owned()),
+    ] {
+        assert_eq!(run("pkce-register", &args, "{}"), failure("pkce-register", 2, &wrong));
+    }
 }
 
 #[test]
@@ -257,4 +474,26 @@ fn traces_its_request_and_prints_the_client_alone_where_asked() {
     assert!(
         output.stderr.starts_with(&format!("pkce-register: trace: POST {}: 201, 19 bytes, ", server.url("/register")))
     );
+}
+
+#[test]
+fn adds_redirect_uris_that_a_login_uses_and_that_exchange_and_store_preserve() {
+    let home = new_directory();
+    let script = "unset PKCE_CLIENT_ID
+        pkce-discover | pkce-register --scope openid > client.json
+        pkce-gen client.json | pkce-url | pkce-callback | pkce-exchange | pkce-store work
+        for file in client.json store/work.json; do jq -c .redirect_uris \"$file\"; done
+        pkce-load work | pkce-gen - | pkce-url -r redirect_uri
+        pkce-load work | pkce-register -r redirect_uris";
+    if lacks(&["jq"]) {
+        return;
+    }
+    let mut idp = command("pkce-idp");
+    idp.args(["--auto-approve", "--", "sh", "-c", script]).current_dir(home.path());
+    let output = finish(idp.env("PKCE_HOME", home.path().join("store")), b"");
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    let [registered, stored, used, again] = lines.as_slice() else { panic!("{output:?}") };
+    let uris: Vec<String> = serde_json::from_str(registered).unwrap();
+    assert_eq!((output.status, stored, used), (0, registered, &uris[1].as_str()));
+    assert!(uris[0] == "http://127.0.0.1/callback" && again != registered, "{output:?}");
 }

@@ -1125,3 +1125,15 @@ fn refuses_options_that_do_not_go_together() {
     assert_eq!(session.token(&["-r", "access_token", "--", "true"]).status, 112);
     assert_eq!(session.refreshes(), 0);
 }
+
+#[test]
+fn says_what_to_do_where_the_server_has_forgotten_a_registered_client() {
+    let session = Session::responding(|_, _| {
+        response(401, "application/json", r#"{"error":"invalid_client","error_description":"Client not found"}"#)
+    });
+    let registered = json!({ "redirect_uris": ["http://127.0.0.1/callback"] });
+    session.store(&common::changed(session.document(0, 5), &registered));
+    let hint = "hint: the server may not know the client any more: run pkce-register again, then sign in";
+    let message = format!("token endpoint: invalid_client: Client not found\n{hint}");
+    assert_eq!(session.token(&[]), failure("pkce-token", 1, &message));
+}

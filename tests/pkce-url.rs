@@ -176,7 +176,7 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
             "code_challenge_methods_supported: the server does not support S256".into(),
         ),
         (member("max_age", json!("x")), vec![], "max_age: must be a whole number of seconds".into()),
-        (member("resource", json!(5)), vec![], "resource: must be a string".into()),
+        (member("resource", json!(5)), vec![], "resource: must be a string or an array of strings".into()),
         (document(), vec!["--resource", "https://a#f"], "resource: must be an absolute URI without a fragment".into()),
         (document(), vec!["--resource", "a/b"], "resource: must be an absolute URI without a fragment".into()),
         (document(), vec!["--scope", "a  b"], format!("scope: {scope}")),
@@ -678,4 +678,51 @@ fn says_what_is_wrong_to_a_program_too() {
     });
     let said: Value = serde_json::from_str(&output.stderr).unwrap();
     assert_eq!((output.status, output.stderr.lines().count(), said), (2, 1, expected));
+}
+
+#[test]
+fn redirects_to_a_registered_uri_with_a_port_if_it_is_not_told_where() {
+    let any_port = "http://127.0.0.1/callback";
+    for (uris, expected) in [
+        (json!([any_port, "http://127.0.0.1:23456/callback"]), "http://127.0.0.1:23456/callback"),
+        (json!(["http://localhost:5/a", "http://127.0.0.1:6/b"]), "http://localhost:5/a"),
+        (json!([any_port]), "http://127.0.0.1:0/callback"),
+        (json!("http://[::1]/cb?a=b"), "http://[::1]:0/cb?a=b"),
+        (json!(["https://id.example/cb", "http://localhost"]), "http://localhost:0"),
+        (json!(["https://127.0.0.1/cb", "com.example.app:/cb"]), "https://127.0.0.1/cb"),
+        (json!(["com.example.app:/cb"]), "com.example.app:/cb"),
+        // What no tool could redirect to, such as the URI of a web client.
+        (json!(["http://id.example/cb", "a b"]), "http://127.0.0.1:0/callback"),
+        (json!([]), "http://127.0.0.1:0/callback"),
+    ] {
+        let output = run("pkce-url", &[], &with(json!({ "redirect_uris": uris })).to_string());
+        assert_eq!(value(&url(&output), "redirect_uri").as_deref(), Some(expected), "{uris}");
+        assert_eq!((&output.json()["redirect_uri"], &output.json()["redirect_uris"]), (&json!(expected), &uris));
+    }
+    let both = with(json!({ "redirect_uris": [any_port], "redirect_uri": "http://127.0.0.1:7/own" })).to_string();
+    assert_eq!(run("pkce-url", &[], &both).json()["redirect_uri"], "http://127.0.0.1:7/own");
+    let args = ["--redirect-uri", "http://127.0.0.1:8/option"];
+    assert_eq!(run("pkce-url", &args, &both).json()["redirect_uri"], "http://127.0.0.1:8/option");
+    let wrong = with(json!({ "redirect_uris": [5] })).to_string();
+    assert_eq!(run("pkce-url", &[], &wrong), failure("pkce-url", 2, "redirect_uris: must be an array of strings"));
+}
+
+#[test]
+fn names_no_resource_where_it_is_told_so() {
+    let document = with(json!({ "resource": ["https://a.example", "urn:b"] })).to_string();
+    let output = run("pkce-url", &["--no-resource"], &document);
+    assert_eq!((value(&url(&output), "resource"), output.json().get("resource")), (None, None));
+    let output = run("pkce-url", &["--no-resource", "--resource", "https://a.example"], &document);
+    let hint = "hint: see 'pkce-url --help'";
+    let message = format!("--no-resource: repeated, or conflicts with another argument\n{hint}");
+    assert_eq!(output, failure("pkce-url", 2, &message));
+}
+
+#[test]
+fn names_a_client_by_the_url_of_its_metadata_document() {
+    let document = with(json!({})).to_string();
+    let output = run("pkce-url", &["--client-id", "https://c.example/client.json"], &document);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+    assert_eq!(output.json()["client_id"], "https://c.example/client.json");
+    assert!(url(&output).contains("client_id=https%3A%2F%2Fc.example%2Fclient.json&"), "{output:?}");
 }

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use pkce_tools::client::authentication::AuthMethod;
+use pkce_tools::client::object_file::ObjectFile;
+use pkce_tools::client::options;
 use pkce_tools::client::secret_file::SecretFile;
-use pkce_tools::client::{options, redirect_uri};
 use pkce_tools::frame::{self, Input};
-use pkce_tools::login::registration;
-use pkce_tools::process::{Deadline, arguments};
+use pkce_tools::login::registration::{self, Registration};
+use pkce_tools::process::{Deadline, arguments, environment};
 use pkce_tools::wire::http;
 use pkce_tools::{Document, Error};
 
@@ -20,12 +22,18 @@ struct Args {
     /// The client's name, as the server shows it to the user
     #[arg(long, value_name = "NAME", value_parser = arguments::line)]
     client_name: Option<String>,
-    /// The redirect URI; port 0 is any free port
+    /// The redirect URI; port 0 is any free port (default: two on this machine)
     #[arg(long, value_name = "URI")]
     redirect_uri: Option<String>,
-    /// The scopes that the client may request, separated by spaces
+    /// The scopes that the client may request, separated by spaces (default: the document's, else $PKCE_SCOPE)
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
+    /// Client authentication: none, client_secret_basic or client_secret_post (default: as the server's metadata allows)
+    #[arg(long, value_name = "METHOD", hide_possible_values = true)]
+    auth_method: Option<AuthMethod>,
+    /// Add the members of this JSON object to the client's metadata
+    #[arg(long, value_name = "FILE")]
+    metadata: Option<PathBuf>,
     /// Read the initial access token from this file
     #[arg(long, value_name = "FILE")]
     access_token_file: Option<PathBuf>,
@@ -41,11 +49,19 @@ fn main() -> ExitCode {
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
     http::check_environment()?;
     let set = options::members(&[("redirect_uri", args.redirect_uri.as_deref()), ("scope", args.scope.as_deref())])?;
-    let deadline = || Deadline::after(args.timeout);
-    let open = |file| SecretFile::open("--access-token-file", file, &deadline());
+    let deadline = Deadline::after(args.timeout);
+    let open = |file| SecretFile::open("--access-token-file", file, &deadline);
     let access_token = args.access_token_file.as_deref().map(open).transpose()?;
+    let open = |file| ObjectFile::open("--metadata", file, &deadline);
+    let metadata = args.metadata.as_deref().map(open).transpose()?;
     let mut document = input.document()?;
     document.merge(set);
-    redirect_uri::set_default(&mut document);
-    registration::register(document, args.client_name.as_deref(), access_token, &deadline())
+    let mut default = Document::default();
+    default.set_given("scope", environment::variable("PKCE_SCOPE").as_deref());
+    document.add_missing(default);
+    let deadline = Deadline::after(args.timeout);
+    let metadata = metadata.map(|file| file.object(&deadline)).transpose()?.unwrap_or_default();
+    let client_name = args.client_name.clone();
+    let registration = Registration { client_name, auth_method: args.auth_method, metadata, access_token };
+    registration::register(document, registration, &deadline)
 }

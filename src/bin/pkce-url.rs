@@ -27,6 +27,9 @@ struct Args {
     /// The resource that the token is for, such as an API's URL; may be repeated
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
+    /// Name no resource, not even the document's
+    #[arg(long, conflicts_with = "resource")]
+    no_resource: bool,
     /// What the server shows to the user, such as none, login, consent or select_account
     #[arg(long, value_name = "PROMPT")]
     prompt: Option<String>,
@@ -59,7 +62,11 @@ fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, E
     let (set, defaults) = (set_by_options(&args)?, defaults());
     Ok(move |mut document: Document| {
         document.merge(set.clone());
+        if args.no_resource {
+            document.remove(&["resource"]);
+        }
         document.add_missing(defaults.clone());
+        redirect_uri::set_default(&mut document)?;
         authorize::add_url(document, &parameters, &args.param)
     })
 }
@@ -87,6 +94,5 @@ fn defaults() -> Document {
     for (name, variable) in [("client_id", "PKCE_CLIENT_ID"), ("scope", "PKCE_SCOPE")] {
         defaults.set_given(name, environment::variable(variable).as_deref());
     }
-    redirect_uri::set_default(&mut defaults);
     defaults
 }

@@ -78,19 +78,22 @@ pub fn hide_secret() {
 
 /// A client authentication method, by its name in the IANA registry.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub enum AuthMethod {
     /// A public client.
-    #[value(name = "none")]
     None,
     /// HTTP Basic.
-    #[value(name = "client_secret_basic")]
     ClientSecretBasic,
     /// Parameters in the body.
-    #[value(name = "client_secret_post")]
     ClientSecretPost,
 }
 
 impl AuthMethod {
+    /// Its name.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
     /// The method of this name, if supported.
     pub fn from_name(name: &str) -> Option<AuthMethod> {
         AuthMethod::from_str(name, false).ok()
@@ -131,30 +134,32 @@ impl Authentication {
     }
 }
 
+/// The server's authentication methods that are supported, in the order of its list; `None` if it lists none at all.
+pub fn listed_methods(document: &Document) -> Result<Option<Vec<AuthMethod>>, Error> {
+    let names = document.texts(METHODS)?;
+    Ok(names.map(|names| names.iter().filter_map(|name| AuthMethod::from_name(name)).collect()))
+}
+
 /// The names of the server's authentication methods, if none of them is supported.
 pub fn unsupported_methods(document: &Document) -> Option<String> {
-    let methods = document.texts(METHODS).ok().flatten()?;
-    if methods.iter().any(|name| AuthMethod::from_name(name).is_some()) {
-        None
-    } else {
-        Some(shortened(&methods.join(", ")))
-    }
+    let names = document.texts(METHODS).ok().flatten()?;
+    let is_supported = names.iter().any(|name| AuthMethod::from_name(name).is_some());
+    (!is_supported).then(|| shortened(&names.join(", ")))
 }
 
 /// Whether the server lists methods that send a secret, but not `none`.
 pub fn requires_secret(document: &Document) -> bool {
-    let methods = document.texts(METHODS).ok().flatten().unwrap_or_default();
-    let supported: Vec<AuthMethod> = methods.iter().filter_map(|name| AuthMethod::from_name(name)).collect();
-    !supported.is_empty() && !supported.contains(&AuthMethod::None)
+    let listed = listed_methods(document).ok().flatten().unwrap_or_default();
+    !listed.is_empty() && !listed.contains(&AuthMethod::None)
 }
 
 /// The listed method that sends a secret; without a list it is client_secret_basic (RFC 8414 section 2). A secret must
 /// not go to a server in a way that it does not expect, such as into a body that it logs.
 fn listed_method(document: &Document) -> Result<AuthMethod, Error> {
-    let Some(methods) = document.texts(METHODS)? else { return Ok(AuthMethod::ClientSecretBasic) };
-    let listed = |method: &AuthMethod| methods.iter().any(|name| AuthMethod::from_name(name) == Some(*method));
-    [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost].into_iter().find(listed).ok_or_else(|| {
-        let names = shortened(&methods.join(", "));
+    let Some(listed) = listed_methods(document)? else { return Ok(AuthMethod::ClientSecretBasic) };
+    let preferred = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+    preferred.into_iter().find(|method| listed.contains(method)).ok_or_else(|| {
+        let names = shortened(&document.texts(METHODS).ok().flatten().unwrap_or_default().join(", "));
         let lists = if names.is_empty() { "no method".to_owned() } else { format!("only {names}") };
         let wrong = format!("lists {lists}, so the client secret is not sent");
         document

@@ -44,10 +44,20 @@ pub fn challenge(verifier: &str) -> String {
 /// Random octets from the operating system's generator, never another one, in base64url without padding.
 pub fn random(octets: usize) -> Result<Zeroizing<String>, Error> {
     let mut entropy = Zeroizing::new(vec![0; octets]);
-    SysRng
-        .try_fill_bytes(&mut entropy)
-        .map_err(|_| Error::unavailable("random numbers: not available from the operating system"))?;
+    fill(&mut entropy)?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&entropy)))
+}
+
+/// A random number.
+pub fn random_number() -> Result<u16, Error> {
+    let mut octets = [0; 2];
+    fill(&mut octets)?;
+    Ok(u16::from_ne_bytes(octets))
+}
+
+fn fill(octets: &mut [u8]) -> Result<(), Error> {
+    let failed = |_| Error::unavailable("random numbers: not available from the operating system");
+    SysRng.try_fill_bytes(octets).map_err(failed)
 }
 
 /// The only challenge method: `plain` would expose the verifier to anyone who sees the request (RFC 7636 section 7.2).

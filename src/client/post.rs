@@ -118,8 +118,18 @@ impl Call<'_> {
         };
         let is_public = matches!(authentication, Authentication::None);
         send(&post, self.endpoint.url(), deadline).map_err(|error| {
-            let is_unknown = error.response_status() == Some(401) || error.oauth_code() == Some("invalid_client");
-            if is_public && is_unknown { error.hint(public_client_hint(document)) } else { error }
+            let code = error.oauth_code();
+            let is_unknown = error.response_status() == Some(401) || code == Some("invalid_client");
+            // A secret that is not the document's own may be wrong instead.
+            let is_own = is_public || document.has("client_secret");
+            let is_registered = is_own && document.has("redirect_uris");
+            if is_registered && is_unknown && code.is_none_or(|code| code == "invalid_client") {
+                error.hint(REGISTER_AGAIN)
+            } else if is_unknown && is_public {
+                error.hint(public_client_hint(document))
+            } else {
+                error
+            }
         })
     }
 }
@@ -296,6 +306,8 @@ const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "c
 const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";
 
 const NO_METHOD: &str = "none of the server's client authentication methods is supported";
+
+const REGISTER_AGAIN: &str = "the server may not know the client any more: run pkce-register again, then sign in";
 
 const SECRET_REQUIRED: &str = "the server requires a client secret: use --client-secret-file";
 

@@ -1,5 +1,8 @@
 //! The redirect URI: RFC 6749 section 3.1.2, RFC 8252 section 7.
 
+use std::ops::RangeInclusive;
+
+use crate::client::pkce;
 use crate::document::Document;
 use crate::error::Error;
 use crate::wire::form;
@@ -57,7 +60,12 @@ impl RedirectUri {
         self.loopback().is_some_and(|url| url.port() == Some(0))
     }
 
-    /// The URI with this port in place of port 0.
+    /// Whether it leads to any port of this machine (RFC 8252 section 7.3).
+    fn has_any_port(&self) -> bool {
+        self.loopback().is_some_and(|url| !url.is_https() && url.port().is_none())
+    }
+
+    /// The URI with this port in place of its own.
     pub fn with_port(&self, port: u16) -> String {
         self.with_port_suffix(&format!(":{port}"))
     }
@@ -76,11 +84,43 @@ impl RedirectUri {
     }
 }
 
-/// Sets the redirect URI if the document has none: this machine, any free port.
-pub fn set_default(document: &mut Document) {
-    if !document.has("redirect_uri") {
-        document.set("redirect_uri", "http://127.0.0.1:0/callback");
+/// Sets the redirect URI if the document has none: a registered one, or this machine with any free port.
+pub fn set_default(document: &mut Document) -> Result<(), Error> {
+    if document.has("redirect_uri") {
+        return Ok(());
     }
+    let uris = registered(document)?;
+    let on_this_machine = |uri: &&RedirectUri| uri.loopback().is_some_and(|url| !url.is_https());
+    // Some servers compare the port, so one with a port comes first.
+    let with_port = uris.iter().filter(on_this_machine).find(|uri| !uri.has_any_port());
+    let uri = match with_port.or(uris.iter().find(on_this_machine)).or(uris.first()) {
+        Some(uri) if uri.has_any_port() => uri.with_port(0),
+        Some(uri) => uri.text.clone(),
+        None => format!("{ANY_PORT}:0{PATH}"),
+    };
+    document.set("redirect_uri", &uri);
+    Ok(())
+}
+
+/// Whether it may have another port: port 0 is any, and so is each one if the client has registered the same without a
+/// port.
+pub fn may_change_port(redirect_uri: &RedirectUri, document: &Document) -> Result<bool, Error> {
+    let without = redirect_uri.with_port_suffix("");
+    let is_registered = registered(document)?.iter().any(|uri| uri.has_any_port() && uri.text == without);
+    Ok(is_registered || redirect_uri.has_port_0())
+}
+
+/// The redirect URIs that the document's client has registered.
+fn registered(document: &Document) -> Result<Vec<RedirectUri>, Error> {
+    let uris = document.texts("redirect_uris")?.unwrap_or_default();
+    Ok(uris.iter().filter_map(|uri| RedirectUri::parse(uri, document).ok()).collect())
+}
+
+/// The redirect URIs to register where none is given: one with any port, and one with a port for servers that compare
+/// it.
+pub fn to_register() -> Result<[String; 2], Error> {
+    let port = PORTS.start() + pkce::random_number()? % (PORTS.end() - PORTS.start() + 1);
+    Ok([format!("{ANY_PORT}{PATH}"), format!("{ANY_PORT}:{port}{PATH}")])
 }
 
 /// Whether the URI has a private-use scheme, in reverse domain name order (RFC 8252 section 7.1).
@@ -91,6 +131,13 @@ fn is_private_use(uri: &str) -> bool {
         && scheme.bytes().all(|octet| octet == b'.' || octet == b'-' || octet.is_ascii_alphanumeric());
     named && rest.starts_with('/') && !uri.contains('#') && uri.bytes().all(|octet| octet.is_ascii_graphic())
 }
+
+const ANY_PORT: &str = "http://127.0.0.1";
+
+const PATH: &str = "/callback";
+
+/// The ports to register: above those of well-known services, below those that systems give to other programs.
+const PORTS: RangeInclusive<u16> = 20000..=32767;
 
 /// The parameters that a redirect adds to the URI's query (RFC 6749 section 4.1.2, RFC 9207).
 const RESPONSE_PARAMETERS: [&str; 4] = ["code", "state", "iss", "error"];

@@ -1,9 +1,10 @@
 //! RFC 7591: dynamic registration of a public native client (RFC 8252 section 8.4).
 
-use crate::client::authentication::AuthMethod;
+use crate::client::authentication::{AuthMethod, listed_methods};
 use crate::client::endpoint::Endpoint;
+use crate::client::metadata::Issuer;
 use crate::client::post::{JSON, Post};
-use crate::client::redirect_uri::RedirectUri;
+use crate::client::redirect_uri::{self, RedirectUri};
 use crate::client::scope::Scope;
 use crate::client::secret_file::SecretFile;
 use crate::document::{Document, is_visible};
@@ -12,60 +13,126 @@ use crate::message;
 use crate::process::Deadline;
 use crate::wire::http::Content;
 
-/// Registers a client with the document's redirect URI and scope, and adds its `client_id` and any `client_secret`.
-pub fn register(
-    mut document: Document,
-    client_name: Option<&str>,
-    access_token_file: Option<SecretFile>,
-    deadline: &Deadline,
-) -> Result<Document, Error> {
+/// What to register beside the document's redirect URI and scope.
+pub struct Registration {
+    /// The client's name, as the server shows it to the user.
+    pub client_name: Option<String>,
+    /// How the client is to authenticate; else as the server's metadata allows.
+    pub auth_method: Option<AuthMethod>,
+    /// More client metadata (RFC 7591 section 2), which ours overrides.
+    pub metadata: Document,
+    /// The initial access token.
+    pub access_token: Option<SecretFile>,
+}
+
+/// Registers a client, and adds its `client_id`, `redirect_uris` and any `client_secret`.
+pub fn register(mut document: Document, registration: Registration, deadline: &Deadline) -> Result<Document, Error> {
     document.check_room()?;
-    let endpoint = Endpoint::from_document(&document, "registration_endpoint")?;
-    let redirect_uri = RedirectUri::from_document(&document)?.registered();
-    let body = request(&document, client_name, &redirect_uri)?.line();
-    let token = access_token_file.map(|mut file| file.line(deadline)).transpose()?;
+    let endpoint = endpoint(&document)?;
+    let redirect_uris = if document.has("redirect_uri") {
+        vec![RedirectUri::from_document(&document)?.registered()]
+    } else {
+        redirect_uri::to_register()?.to_vec()
+    };
+    let Registration { client_name, auth_method, metadata, access_token } = registration;
+    let auth_method = auth_method.map_or_else(|| method_for(&document), Ok)?;
+    let mut request = metadata;
+    request.set_given("client_name", client_name.as_deref());
+    request.set_list("redirect_uris", &redirect_uris);
+    request.set_list("grant_types", &GRANT_TYPES);
+    request.set_list("response_types", &["code"]);
+    request.set("token_endpoint_auth_method", &auth_method.name());
+    request.set("application_type", "native");
+    request.set_given("scope", Scope::from_document(&document)?.as_ref().map(Scope::as_str));
+    let token = access_token.map(|mut file| file.line(deadline)).transpose()?;
     if token.as_ref().is_some_and(|token| !is_visible(token)) {
         return Err(Error::usage("--access-token-file: must contain visible ASCII characters only"));
     }
     let authorization = token.as_ref().map(|token| format!("Bearer {}", **token));
+    let held: Vec<_> =
+        ["software_statement", "client_secret"].iter().flat_map(|name| request.text(name)).flatten().collect();
+    let secrets: Vec<&str> = token.iter().map(|token| token.as_str()).chain(held.iter().map(String::as_str)).collect();
     let post = Post {
         subject: &endpoint.subject(),
-        content: Content { media_type: JSON, body: &body, authorization: authorization.as_deref() },
-        secrets: &token.as_ref().map_or(Vec::new(), |token| vec![token.as_str()]),
+        content: Content { media_type: JSON, body: &request.checked_line()?, authorization: authorization.as_deref() },
+        secrets: &secrets,
         spends: None,
     };
-    let response = post.send(endpoint.url(), deadline)?;
+    let response = post.send(endpoint.url(), deadline).map_err(|error| {
+        let needs_token = matches!(error.response_status(), Some(401 | 403))
+            || matches!(error.oauth_code(), Some("insufficient_scope" | "invalid_token"));
+        if needs_token && token.is_none() { error.hint(ACCESS_TOKEN) } else { error }
+    })?;
+    let response = response.without_nulls();
     let client_id = response.need_visible("client_id")?;
-    let redirect_uris = response.texts("redirect_uris")?;
-    if redirect_uris.is_some_and(|uris| !uris.contains(&redirect_uri)) {
-        message::note("the server registered a redirect URI other than the requested one");
+    let registered = response.texts("redirect_uris")?.unwrap_or_else(|| redirect_uris.clone());
+    if !redirect_uris.iter().any(|uri| registered.contains(uri)) {
+        message::note("the server registered none of the requested redirect URIs");
     }
+    note_missing(&response, "grant_types", &GRANT_TYPES);
+    note_missing(&response, "response_types", &["code"]);
     // Credentials of an earlier client must not be sent as those of the new one.
     document.remove(&["client_id", "client_secret", "token_endpoint_auth_method"]);
     document.set("client_id", &client_id);
+    document.set_list("redirect_uris", &registered);
     add_secret(&mut document, &response, &endpoint)?;
     Ok(document)
 }
 
-/// The client's metadata (RFC 7591 section 2).
-fn request(document: &Document, client_name: Option<&str>, redirect_uri: &str) -> Result<Document, Error> {
-    let mut request = Document::default();
-    request.set_given("client_name", client_name);
-    request.set_list("redirect_uris", &[redirect_uri]);
-    request.set_list("grant_types", &["authorization_code", "refresh_token"]);
-    request.set_list("response_types", &["code"]);
-    request.set("token_endpoint_auth_method", "none");
-    request.set("application_type", "native");
-    request.set_given("scope", Scope::from_document(document)?.as_ref().map(Scope::as_str));
-    Ok(request)
+/// The registration endpoint. Where there is none, the hint says what else may work.
+fn endpoint(document: &Document) -> Result<Endpoint, Error> {
+    let error = match Endpoint::from_document(document, "registration_endpoint") {
+        Err(error) if error.missing_member().is_some() => error,
+        result => return result,
+    };
+    if document.flag("client_id_metadata_document_supported")? {
+        return Err(error.hint(CLIENT_ID_METADATA_DOCUMENT));
+    }
+    let issuer = document.text("issuer")?.and_then(|issuer| Issuer::parse(&issuer).ok());
+    Err(match issuer {
+        Some(issuer) => {
+            let [place, issuer] = [issuer.oauth_place(), issuer.url()].map(|url| message::word(url.as_str()));
+            error.hint(format!(
+                "some servers name it in other metadata only: pkce-discover {issuer} --metadata-url {place}"
+            ))
+        }
+        None => error,
+    })
+}
+
+/// How the client is to authenticate: as a public client, unless the server lists only methods with a secret; then with
+/// the first of them, since some servers accept only that (the Python SDK of MCP, no client_secret_basic).
+fn method_for(document: &Document) -> Result<AuthMethod, Error> {
+    let listed = listed_methods(document)?.unwrap_or_default();
+    let is_public = listed.contains(&AuthMethod::None);
+    Ok(listed.into_iter().next().filter(|_| !is_public).unwrap_or(AuthMethod::None))
+}
+
+/// Whether the server's metadata lists a way to send a secret, or lists none at all.
+fn takes_secret(document: &Document) -> Result<bool, Error> {
+    let listed = listed_methods(document)?;
+    Ok(listed.is_none_or(|methods| methods.iter().any(|method| *method != AuthMethod::None)))
+}
+
+/// Notes which of these values the server did not register, if it says what it did.
+fn note_missing(response: &Document, name: &str, requested: &[&str]) {
+    // A malformed list says nothing, and the client is registered.
+    let Some(registered) = response.texts(name).ok().flatten() else { return };
+    let is_missing = |value: &&str| !registered.iter().any(|other| other == value);
+    let missing: Vec<&str> = requested.iter().copied().filter(is_missing).collect();
+    if !missing.is_empty() {
+        message::note(&format!("the server did not register {name} {}", missing.join(", ")));
+    }
 }
 
 /// Adds the secret and its authentication method, if the server issues one although none was requested.
 fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint) -> Result<(), Error> {
-    let method = response.text("token_endpoint_auth_method")?;
+    let method = response.text("token_endpoint_auth_method")?.filter(|method| !method.is_empty());
     let secret = response.text("client_secret")?.filter(|secret| !secret.is_empty());
     match (method.as_deref().map(AuthMethod::from_name), secret) {
         (Some(Some(AuthMethod::None)), _) | (None, None) => return Ok(()),
+        // Some servers issue one and list no way to send it.
+        (None, Some(_)) if !takes_secret(document)? => return Ok(()),
         (Some(None), _) => {
             let wrong = "the server requires a client authentication method that is not supported";
             return Err(Error::refused(wrong).within(&endpoint.subject()));
@@ -81,3 +148,10 @@ fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint)
     }
     Ok(())
 }
+
+const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
+
+const ACCESS_TOKEN: &str = "the server may require an initial access token: use --access-token-file";
+
+const CLIENT_ID_METADATA_DOCUMENT: &str =
+    "register none: the server accepts the URL of a client ID metadata document: pkce-url --client-id URL";

@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::common::{self, command, done, failure, finish, free_port, listen, new_directory, run, talk};
+use crate::common::{self, changed, command, done, failure, finish, free_port, listen, new_directory, run, talk};
 use crate::{Login, V4, document, launcher, request};
 
 /// Whether this machine has the second stack.
@@ -270,6 +270,44 @@ fn names_the_port_that_is_in_use() {
     let port = taken.local_addr().unwrap().port();
     let document = document(&format!("http://localhost:{port}/callback")).to_string();
     assert_eq!(run("pkce-callback", &["--no-browser"], &document).status, 3);
+}
+
+#[test]
+fn takes_a_free_port_where_the_one_is_in_use_and_any_is_registered() {
+    let (_taken, port) = listen();
+    for host in ["127.0.0.1", "localhost"] {
+        let with_port = format!("http://{host}:{port}/callback");
+        let any_port = format!("http://{host}/callback");
+        let registered = |uris: &Value| changed(document(&with_port), &json!({ "redirect_uris": uris }));
+        let login = Login::start(&registered(&json!([any_port, with_port])), &[]);
+        let free = login.port;
+        talk(free, request(host, free, "code=abc&state=st-123").as_bytes());
+        let output = login.end();
+        let bound = format!("http://{host}:{free}/callback");
+        let note = format!("pkce-callback: note: {host}:{port}: address already in use; using port {free}\n");
+        assert!(free != port && output.stderr.starts_with(&note), "{output:?}");
+        assert_eq!((output.status, &output.json()["redirect_uri"]), (0, &json!(bound)));
+        assert_eq!(output.json()["authorization_url"], document(&bound)["authorization_url"]);
+        let message =
+            format!("{host}:{port}: address already in use\nhint: use port 0 in the redirect URI for any free port");
+        for uris in [
+            json!([with_port]),
+            json!([]),
+            json!(["http://127.0.0.1/other"]),
+            json!([format!("{any_port}?a")]),
+            json!([format!("https://{host}/callback")]),
+        ] {
+            let output = run("pkce-callback", &["--no-browser"], &registered(&uris).to_string());
+            assert_eq!(output, failure("pkce-callback", 3, &message), "{uris}");
+        }
+        // The server has the redirect URI of a pushed request already.
+        let pushed = changed(
+            registered(&json!([any_port])),
+            &json!({ "authorization_url": "https://op.example.com/a?client_id=c&request_uri=urn:a" }),
+        );
+        let output = run("pkce-callback", &["--no-browser"], &pushed.to_string());
+        assert_eq!(output, failure("pkce-callback", 3, &message));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::common::{Server, command, done, failure, finish, free_port, json_response, response, run, start};
+use crate::common::{Server, changed, command, done, failure, finish, free_port, json_response, response, run, start};
 use crate::{VERIFIER, document, tokens, with, with_response};
 
 #[test]
@@ -313,5 +313,26 @@ fn takes_server_errors_for_what_they_are_whatever_the_body_says() {
     ] {
         let (output, seen) = with_response(response(status, "application/json", body));
         assert_eq!((output, seen.len()), (failure("pkce-exchange", expected, &message), 1));
+    }
+}
+
+#[test]
+fn says_what_to_do_where_the_server_has_forgotten_a_registered_client() {
+    let hint = "hint: the server may not know the client any more: run pkce-register again, then sign in";
+    for (octets, wrong) in [
+        (
+            response(401, "application/json", r#"{"error":"invalid_client","error_description":"Client not found"}"#),
+            "invalid_client: Client not found",
+        ),
+        (response(400, "application/json", r#"{"error":"invalid_client"}"#), "invalid_client"),
+        (response(401, "", ""), "the server responded with 401"),
+    ] {
+        for secret in [json!({}), json!({ "client_secret": "s3cr3t" })] {
+            let octets = octets.clone();
+            let server = Server::start(move |_| octets.clone());
+            let registered = changed(with(&server, json!({ "redirect_uris": ["http://127.0.0.1/callback"] })), &secret);
+            let output = run("pkce-exchange", &[], &registered.to_string());
+            assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: {wrong}\n{hint}")));
+        }
     }
 }

@@ -262,7 +262,7 @@ fn leaves_out_what_is_malformed_beside_the_access_token() {
         ("id_token", json!(1), "must be a string"),
         ("scope", json!("a\u{1b}[31m"), visible),
         ("scope", json!(["a", "b\n"]), visible),
-        ("scope", json!(5), "must be a string"),
+        ("scope", json!(5), "must be a string or an array of strings"),
         ("scope", json!([5]), "must be an array of strings"),
     ] {
         let mut body = tokens();

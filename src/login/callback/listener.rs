@@ -29,9 +29,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens at the redirect URI; port 0 is any free port, the same for IPv4 and IPv6. The redirect of another user
-    /// of this machine is accepted only for `any_user`.
-    pub fn bind(redirect: &Url, any_user: bool) -> Result<Listener, Error> {
+    /// Listens at the redirect URI; port 0 is any free port, the same for IPv4 and IPv6. Where its port is in use and
+    /// `may_change`, it is any free port too, with a note. The redirect of another user of this machine is accepted only
+    /// for `any_user`.
+    pub fn bind(redirect: &Url, may_change: bool, any_user: bool) -> Result<Listener, Error> {
         let host = redirect.host();
         let addresses: Vec<IpAddr> = match host.trim_matches(['[', ']']).parse() {
             Ok(address) => vec![address],
@@ -40,25 +41,22 @@ impl Listener {
         // Before a socket takes the last descriptor: without the tables, any user would be accepted.
         let peers = (!any_user).then(Peers::new);
         let requested_port = redirect.port().unwrap_or(80);
-        let mut tries = if requested_port == 0 { PORT_ATTEMPTS } else { 1 };
-        let sockets = loop {
-            tries -= 1;
-            match bind_all(&addresses, requested_port) {
-                Ok(sockets) => break sockets,
-                Err(error) if tries == 0 => {
-                    let error = Error::unavailable(format!("{host}:{requested_port}: {}", message::reason(&error)));
-                    return Err(error.hint("use port 0 in the redirect URI for any free port"));
-                }
-                Err(_) => {}
-            }
-        };
+        let bound = bind_any(&addresses, requested_port);
+        let in_use = bound.as_ref().err().filter(|error| may_change && error.kind() == ErrorKind::AddrInUse);
+        let in_use = in_use.map(message::reason);
+        let bound = if in_use.is_some() { bind_any(&addresses, 0) } else { bound };
+        let sockets = bound.map_err(|error| {
+            let error = Error::unavailable(format!("{host}:{requested_port}: {}", message::reason(&error)));
+            error.hint("use port 0 in the redirect URI for any free port")
+        })?;
         let peers = peers.and_then(|mut peers| peers.know(&sockets).then_some(peers));
         let port =
             sockets.iter().find_map(|socket| socket.local_addr().ok()).map_or(requested_port, |address| address.port());
-        let authority = match redirect.port() {
-            Some(_) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
+        if let Some(reason) = in_use {
+            message::note(&format!("{host}:{requested_port}: {reason}; using port {port}"));
+        }
+        let has_usual_port = redirect.port().is_none() && port == requested_port;
+        let authority = if has_usual_port { host.to_owned() } else { format!("{host}:{port}") };
         let path = if redirect.path().is_empty() { "/" } else { redirect.path() };
         let (path, connections) = (path.to_owned(), Vec::new());
         Ok(Listener { sockets, connections, authority, path, port, peers, ignored: None })
@@ -304,7 +302,19 @@ fn error_page(request: &Request, alone: bool, authority: &str, path: &str) -> Op
     }
 }
 
-/// Binds all addresses to one port; an address family that this machine lacks is skipped.
+/// Sockets at all addresses of the same port, with several attempts where that is any free one.
+fn bind_any(addresses: &[IpAddr], requested_port: u16) -> io::Result<Vec<TcpListener>> {
+    let mut tries = if requested_port == 0 { PORT_ATTEMPTS } else { 1 };
+    loop {
+        tries -= 1;
+        match bind_all(addresses, requested_port) {
+            Err(_) if tries > 0 => {}
+            bound => return bound,
+        }
+    }
+}
+
+/// Sockets at all addresses of one port; an address family that this machine lacks is left out.
 fn bind_all(addresses: &[IpAddr], requested_port: u16) -> io::Result<Vec<TcpListener>> {
     let mut sockets = Vec::new();
     let mut port = requested_port;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::client::endpoint::Endpoint;
-use crate::client::redirect_uri::RedirectUri;
+use crate::client::redirect_uri::{self, RedirectUri};
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
@@ -85,10 +85,17 @@ impl Receiver {
                 let error = document.wrong("redirect_uri", "https, so pkce-callback cannot listen there");
                 return Err(error.hint(paste));
             }
-            let port = wait.listen(url, options.any_user)?;
-            if redirect_uri.has_port_0() {
-                let bound = redirect_uri.with_port(port);
-                let opened = with_redirect_uri(&document, request.as_str(), redirect_uri.as_str(), &bound)?;
+            let with_port = |port| with_redirect_uri(request.as_str(), &redirect_uri, port);
+            let may_change = redirect_uri::may_change_port(&redirect_uri, &document)? && with_port(0).is_some();
+            let port = wait.listen(url, may_change, options.any_user)?;
+            if url.port().unwrap_or(80) != port {
+                let Some((bound, opened)) = with_port(port) else {
+                    let wrong = "does not contain the document's redirect_uri with port 0";
+                    let error = document.wrong("authorization_url", wrong);
+                    let hint =
+                        "a pushed request requires a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback";
+                    return Err(error.hint(hint));
+                };
                 document.set("redirect_uri", &bound);
                 document.set("authorization_url", &opened);
                 expected.redirect_uri = bound;
@@ -120,26 +127,22 @@ fn authorization_url(document: &Document) -> Result<Url, Error> {
     Ok(url.clone())
 }
 
-/// The authorization URL with the redirect URI `new` in place of `old`.
-fn with_redirect_uri(document: &Document, url: &str, old: &str, new: &str) -> Result<String, Error> {
-    let (endpoint, query) = url.split_once('?').unwrap_or((url, ""));
+/// The redirect URI with this port, and the authorization URL with that; `None` if that does not have the redirect URI.
+fn with_redirect_uri(url: &str, redirect_uri: &RedirectUri, port: u16) -> Option<(String, String)> {
+    let (old, new) = (redirect_uri.as_str(), redirect_uri.with_port(port));
+    let (endpoint, query) = url.split_once('?')?;
     let mut found = false;
     let pairs: Vec<String> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
             Some(("redirect_uri", value)) if form::decode(value).as_deref() == Some(old) => {
                 found = true;
-                format!("redirect_uri={}", form::encode(new))
+                format!("redirect_uri={}", form::encode(&new))
             }
             _ => pair.to_owned(),
         })
         .collect();
-    if !found {
-        let error = document.wrong("authorization_url", "does not contain the document's redirect_uri with port 0");
-        let hint = "a pushed request requires a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback";
-        return Err(error.hint(hint));
-    }
-    Ok(format!("{endpoint}?{}", pairs.join("&")))
+    found.then(|| (new, format!("{endpoint}?{}", pairs.join("&"))))
 }
 
 /// The time from the start of this tool to the browser: with less, the steps after it are late on a busy machine
@@ -152,11 +155,12 @@ mod tests {
 
     #[test]
     fn puts_the_port_it_found_into_the_url() {
-        let document = Document::default();
         let (old, new) = ("http://[::1]:0/a:0", "http://[::1]:4711/a:0");
+        let redirect_uri = RedirectUri::parse(old, &Document::default()).ok().unwrap();
         let url = format!("https://a.b/c?x=1&redirect_uri={}&y", form::encode(old));
         let expected = format!("https://a.b/c?x=1&redirect_uri={}&y", form::encode(new));
-        assert_eq!(with_redirect_uri(&document, &url, old, new).ok(), Some(expected));
-        assert!(with_redirect_uri(&document, "https://a.b/c", old, new).is_err());
+        assert_eq!(with_redirect_uri(&url, &redirect_uri, 4711), Some((new.to_owned(), expected)));
+        assert!(with_redirect_uri("https://a.b/c", &redirect_uri, 4711).is_none());
+        assert!(with_redirect_uri("https://a.b/c?redirect_uri=x", &redirect_uri, 4711).is_none());
     }
 }

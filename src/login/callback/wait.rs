@@ -62,10 +62,10 @@ impl Wait {
         })
     }
 
-    /// Listens at the redirect URI, and returns the port; the redirect URL may then be pasted too, if there is a
-    /// terminal.
-    pub fn listen(&mut self, redirect: &Url, any_user: bool) -> Result<u16, Error> {
-        let listener = Listener::bind(redirect, any_user)?;
+    /// Listens at the redirect URI, and returns the port, another one if that may be and its own is in use; the redirect
+    /// URL may then be pasted too, if there is a terminal.
+    pub fn listen(&mut self, redirect: &Url, may_change: bool, any_user: bool) -> Result<u16, Error> {
+        let listener = Listener::bind(redirect, may_change, any_user)?;
         let port = listener.port();
         self.listener = Some(listener);
         self.terminal = Terminal::open().filter(|_| io::stderr().is_terminal());
