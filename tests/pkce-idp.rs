@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Output, command, done, failure, finish, has, kill, new_directory, run, talk};
+use common::{
+    Output, Server, changed, command, done, failure, finish, free_port, has, json_response, kill, new_directory,
+    response, run, talk,
+};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
@@ -505,10 +508,12 @@ fn registers_no_more_clients_than_it_has_room_for() {
     let client = body(&first.unwrap());
     let changes = [("client_id", text(&client, "client_id")), ("redirect_uri", "http://127.0.0.1:7/own")];
     assert!(parameter(&idp.authorize(&changes, ""), "code").is_some());
+    let server = documents(&[]);
+    assert!(parameter(&idp.authorize(&[("client_id", &server.url("/client"))], ""), "code").is_some());
     let refused = run("pkce-register", &[], &idp.document.to_string());
-    let message =
-        "registration endpoint: access_denied: 1,000 clients are registered; restart the server to remove them";
-    assert_eq!((refused.status, refused.stderr.lines().next()), (1, Some(&*format!("pkce-register: {message}"))));
+    let message = "registration endpoint: access_denied: 1,000 clients are registered; restart the server to remove \
+                   them\nhint: the server may require an initial access token: use --access-token-file";
+    assert_eq!(refused, failure("pkce-register", 1, message));
 }
 
 #[test]
@@ -808,6 +813,102 @@ fn takes_a_pushed_request_once_and_from_its_client_alone() {
         assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{change:?}: {response}");
         assert_eq!(body(&response)["error"], error, "{change:?}");
     }
+}
+
+/// A server of client ID metadata documents: /client is one, and the others are one with these changes, null for a
+/// member that is missing.
+fn documents(changes: &'static [(&'static str, &'static str)]) -> Server {
+    Server::start(move |request| {
+        let client_id = format!("http://{}{}", request.header("Host").unwrap(), request.target);
+        let client =
+            json!({ "client_id": client_id, "client_name": "a", "redirect_uris": ["http://127.0.0.1/callback"] });
+        match (request.target.as_str(), changes.iter().find(|(path, _)| *path == request.target)) {
+            ("/redirect", _) => b"HTTP/1.1 302 Found\r\nLocation: /client\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            ("/missing", _) => response(404, "application/json", &client.to_string()),
+            ("/large", _) => json_response(&changed(client, &json!({ "a": "a".repeat(5 * 1024) }))),
+            ("/text", _) => response(200, "text/html", "<p>client</p>"),
+            (_, Some((_, change))) => json_response(&changed(client, &serde_json::from_str(change).unwrap())),
+            _ => json_response(&client),
+        }
+    })
+}
+
+#[test]
+fn lets_a_client_in_whose_id_is_the_url_of_its_metadata() {
+    let (idp, server) = (Idp::start(&["--auto-approve"]), documents(&[]));
+    assert_eq!(idp.document["client_id_metadata_document_supported"], true);
+    let client_id = server.url("/client");
+    let client: [(&str, &str); 1] = [("client_id", &client_id)];
+    let code = parameter(&idp.authorize(&client, ""), "code").unwrap();
+    let tokens = idp.exchange(&code, &client);
+    assert!(idp.userinfo(text(&tokens, "access_token")).starts_with("HTTP/1.1 200"));
+    let pushed = body(&idp.post(
+        "/par",
+        "",
+        &[
+            ("response_type", "code"),
+            ("client_id", &server.url("/pushed")),
+            ("redirect_uri", REDIRECT),
+            ("state", "st"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ],
+    ));
+    assert_eq!(pushed["expires_in"], 60);
+    let targets: Vec<String> = server.requests().into_iter().map(|request| request.target).collect();
+    assert_eq!(targets, ["/client", "/pushed"]);
+}
+
+#[test]
+fn lets_no_client_in_whose_metadata_is_of_another_or_not_for_a_native_client() {
+    let server = documents(&[
+        ("/other", r#"{"client_id":"https://client.example/client"}"#),
+        ("/unnamed", r#"{"client_id":null}"#),
+        ("/number", r#"{"client_id":5}"#),
+        ("/nowhere", r#"{"redirect_uris":null}"#),
+        ("/none", r#"{"redirect_uris":[]}"#),
+        ("/web", r#"{"redirect_uris":["https://client.example/callback","http://client.example/callback"]}"#),
+        ("/secret", r#"{"token_endpoint_auth_method":"client_secret_basic"}"#),
+        ("/elsewhere", r#"{"redirect_uris":["http://127.0.0.1/other"]}"#),
+    ]);
+    let closed = format!("http://127.0.0.1:{}/client", free_port());
+    let idp = Idp::start(&["--auto-approve"]);
+    let none = "The client_id is a URL where there is no client ID metadata document.";
+    let (other, redirect_uris) = (
+        "The client ID metadata document is of another client_id.",
+        "The client ID metadata document has no redirect_uris of a native client.",
+    );
+    let url = |path: &str| server.url(path);
+    for (client_id, expected, is_fetched) in [
+        (url("/redirect"), none, true),
+        (url("/missing"), none, true),
+        (url("/text"), none, true),
+        (url("/large"), none, true),
+        (url("/other"), other, true),
+        (url("/unnamed"), other, true),
+        (url("/number"), other, true),
+        (url("/nowhere"), redirect_uris, true),
+        (url("/none"), redirect_uris, true),
+        (url("/web"), redirect_uris, true),
+        (url("/secret"), "The client ID metadata document has a token_endpoint_auth_method other than none.", true),
+        (url("/elsewhere"), "The redirect_uri is not registered for this client.", true),
+        (closed, none, false),
+        (url(""), "The client_id is not registered.", false),
+        (url("/"), "The client_id is not registered.", false),
+        (url("/client?a=b"), "The client_id is not registered.", false),
+        (url("/a/../client"), "The client_id is not registered.", false),
+        (url("/client#a"), "The client_id is not registered.", false),
+        (url("/client").replace("//", "//user@"), "The client_id is not registered.", false),
+        ("http://client.example/client".to_owned(), "The client_id is not registered.", false),
+    ] {
+        let before = server.requests().len();
+        let response = idp.authorize(&[("client_id", &client_id)], "");
+        assert!(response.starts_with("HTTP/1.1 400") && response.contains(expected), "{client_id}: {response}");
+        assert_eq!(server.requests().len() - before, usize::from(is_fetched), "{client_id}");
+    }
+    let refused = idp.post("/par", "", &[("client_id", &url("/other"))]);
+    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    assert_eq!(body(&refused), json!({ "error": "invalid_client", "error_description": other }));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::process::Deadline;
 use crate::wire::http::Client;
+use crate::wire::reference;
 use crate::wire::url::Url;
 
 /// Requests a URL as a browser would, and follows redirects on this machine until a page.
@@ -16,17 +17,14 @@ pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
             return Err(Error::untrusted("--visit: leads to another machine"));
         }
         let response = client.get(&url)?;
-        let next = match (response.status, response.location) {
-            (200, _) => return Ok(()),
-            (301 | 302 | 303 | 307 | 308, Some(location)) => location,
-            (status, _) => {
-                return Err(Error::new(Kind::Refused, format!("--visit: the server responded with {status}")));
+        let Some(location) = response.redirect_target() else {
+            if response.status == 200 {
+                return Ok(());
             }
+            let status = response.status;
+            return Err(Error::refused(format!("--visit: the server responded with {status}")));
         };
-        // A fragment is for the page; it is never sent.
-        let next = next.split('#').next().unwrap_or_default();
-        let absolute = if next.starts_with('/') { format!("{}{next}", url.origin()) } else { next.to_owned() };
-        url = Url::parse(&absolute).map_err(|wrong| wrong.for_argument("--visit"))?;
+        url = reference::resolved(&url, location).map_err(|wrong| wrong.for_argument("--visit"))?;
     }
     Err(Error::untrusted("--visit: too many redirects"))
 }

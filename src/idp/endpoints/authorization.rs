@@ -1,6 +1,7 @@
 //! The authorization endpoint: RFC 6749 section 3.1, OpenID Connect Core section 3.1.2.
 
 use super::authorization_response;
+use super::client_metadata;
 use super::login;
 use crate::idp::clock::now;
 use crate::idp::pages;
@@ -41,8 +42,9 @@ pub fn authorize(service: &Service, parameters: Result<Parameters, &'static str>
 
 /// The parameters, pushed or sent, of a request whose errors may be redirected to the client.
 fn redirectable(service: &Service, parameters: Parameters) -> Result<Parameters, &'static str> {
-    let mut state = service.state();
     let client_id = parameters.one("client_id").unwrap_or_default();
+    client_metadata::load_if_url(service, client_id)?;
+    let mut state = service.state();
     if !state.clients.knows(client_id) {
         return Err("The client_id is not registered.");
     }

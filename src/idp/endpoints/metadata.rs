@@ -29,6 +29,7 @@ pub fn metadata(service: &Service) -> Value {
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],
         "code_challenge_methods_supported": [pkce::METHOD],
+        "client_id_metadata_document_supported": true,
         "authorization_response_iss_parameter_supported": !service.laxities.have(Laxity::NoIss),
     })
 }

@@ -2,6 +2,7 @@
 
 pub mod authorization;
 mod authorization_response;
+mod client_metadata;
 mod id_token;
 pub mod login;
 pub mod metadata;

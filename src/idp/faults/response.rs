@@ -18,6 +18,8 @@ pub fn kinds() -> Vec<Kind> {
         let status = match (place, *shape.statuses.get(*column)?) {
             // pkce-verify stands in a pipe: without the keys, the tokens are lost.
             (Place::Keys, 1 | 3) => 5,
+            // A resource without metadata: its origin's authorization server is used, with a note.
+            (Place::Resource, 1) => 0,
             (_, status) => status,
         };
         let name = Cow::Owned(format!("{prefix}-{}", shape.name));
@@ -135,8 +137,8 @@ static SHAPES: &[Shape] = &[
     shape(
         "redirect",
         [4, 4, 4, 4, 3],
-        "responds with a redirect to another path",
-        Effect::Instead(|| Response::empty(307).with_headers("Location: /elsewhere\r\n")),
+        "responds with a redirect to another server",
+        Effect::Instead(|| Response::empty(307).with_headers("Location: http://127.0.0.1:1/elsewhere\r\n")),
     ),
     shape(
         "html",

@@ -1,6 +1,8 @@
-//! The clients, all of them public: one from the start, others by dynamic registration (RFC 7591).
+//! The clients, all of them public: one from the start, others by dynamic registration (RFC 7591) or by the URL of their
+//! metadata.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -9,26 +11,53 @@ use crate::document::Document;
 use crate::idp::clock::now;
 use crate::idp::members::without_nulls;
 use crate::idp::refusal::Refusal;
+use crate::idp::state::bounded::Bounded;
 use crate::wire::url::{Url, is_absolute_uri};
 
-/// All clients, by their `client_id`, with their redirect URIs.
-pub struct Clients(HashMap<String, Vec<String>>);
+/// All clients, with their redirect URIs.
+pub struct Clients {
+    /// The registered ones, by their `client_id`.
+    registered: HashMap<String, Vec<String>>,
+    /// Those of a client ID metadata document, which each authorization request fetches.
+    documents: Bounded<Vec<String>>,
+}
 
 impl Clients {
     /// One client, with these redirect URIs in addition to those on this machine.
     pub fn new(redirect_uris: Vec<String>) -> Clients {
         let loopback = LOOPBACK.map(str::to_owned);
-        Clients(HashMap::from([(CLIENT_ID.to_owned(), loopback.into_iter().chain(redirect_uris).collect())]))
+        let redirect_uris = loopback.into_iter().chain(redirect_uris).collect();
+        let registered = HashMap::from([(CLIENT_ID.to_owned(), redirect_uris)]);
+        Clients { registered, documents: Bounded::new(LIFETIME) }
     }
 
-    /// Whether this client is registered.
+    /// Whether this client is known.
     pub fn knows(&self, client_id: &str) -> bool {
-        self.0.contains_key(client_id)
+        self.redirect_uris(client_id).is_some()
+    }
+
+    fn redirect_uris(&self, client_id: &str) -> Option<&Vec<String>> {
+        self.registered.get(client_id).or_else(|| self.documents.get(client_id.into()))
     }
 
     /// Whether this redirect URI is registered for the client.
     pub fn allows(&self, client_id: &str, redirect_uri: &str) -> bool {
-        self.0.get(client_id).is_some_and(|known| known.iter().any(|known| is_registered(known, redirect_uri)))
+        self.redirect_uris(client_id).is_some_and(|known| known.iter().any(|known| is_registered(known, redirect_uri)))
+    }
+
+    /// Adds a client whose metadata is at the URL that is its ID, in place of what was there before.
+    pub fn add(&mut self, client_id: &str, metadata: &Document) -> Result<(), &'static str> {
+        let redirect_uris = metadata.texts("redirect_uris").ok().flatten().unwrap_or_default();
+        let method = metadata.text("token_endpoint_auth_method").ok().flatten();
+        if redirect_uris.is_empty() || !redirect_uris.iter().all(|uri| is_native(uri)) {
+            return Err("The client ID metadata document has no redirect_uris of a native client.");
+        }
+        if method.is_some_and(|method| method != "none") {
+            return Err("The client ID metadata document has a token_endpoint_auth_method other than none.");
+        }
+        self.documents.take(client_id.into());
+        self.documents.add(client_id.into(), redirect_uris);
+        Ok(())
     }
 
     /// Registers a client with this metadata (RFC 7591 section 2), and gives its registration (section 3.2.1).
@@ -57,12 +86,12 @@ impl Clients {
         if response_types != ["code"] {
             return Err((INVALID, "response_types must be code"));
         }
-        if self.0.len() >= MAX_CLIENTS {
+        if self.registered.len() >= MAX_CLIENTS {
             return Err(("access_denied", "1,000 clients are registered; restart the server to remove them"));
         }
         let random = pkce::random(16).map_err(|_| ("server_error", "random numbers are not available"))?;
         let client_id = random.to_string();
-        self.0.insert(client_id.clone(), redirect_uris.clone());
+        self.registered.insert(client_id.clone(), redirect_uris.clone());
         Ok(without_nulls(json!({
             "client_id": client_id,
             "client_id_issued_at": now(),
@@ -111,6 +140,9 @@ const LOOPBACK: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback
 
 /// Maximum number of clients. More are refused, since a forgotten client could not sign in.
 const MAX_CLIENTS: usize = 1000;
+
+/// How long a client ID metadata document is remembered: as long as a refresh token.
+const LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 
 /// Maximum size of a client's redirect URIs in octets.
 const MAX_SIZE: usize = 8 * 1024;
