@@ -146,7 +146,8 @@ finish() {
     def count($result): map(select(.result == $result)) | length;
     def padded($width): (. + " " * $width)[:$width];
     # Some servers explain an error in 300 characters. The hint at the end is kept.
-    def cut: . / "; set PKCE_" | .[0] |= if length > 100 then .[:97] + "..." else . end | join("; set PKCE_");
+    def cut: (capture("(?<hint>; (set PKCE_|use ISSUER |use your ).*)$").hint // "") as $hint |
+      .[:length - ($hint | length)] | (if length > 100 then .[:97] + "..." else . end) + $hint;
     [inputs / " " | { check: .[0], result: .[1], detail: .[2:] | join(" ") }] |
     if $format == "json" then
       { issuer: $issuer, passed: count("pass"), failed: count("fail"), not_offered: count("not_offered"),

@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::{
     Output, Request, Server, changed, command, finish, json_response, lacks, new_directory, response, root, run,
-    write_program,
+    without_ports, write_program,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -95,6 +95,7 @@ fn others(output: &Output) -> Vec<String> {
     let others = lines.filter(|(result, _)| *result != "pass");
     others
         .map(|(result, check)| format!("{result}: {}", check.split_whitespace().collect::<Vec<_>>().join(" ")))
+        .map(|line| without_ports(&line))
         .collect()
 }
 
@@ -351,13 +352,14 @@ fn says_what_could_not_be_checked_where_nothing_can() {
         (
             "metadata-issuer-other",
             1,
-            "fail: discovery metadata: issuer: not the requested issuer",
+            "fail: discovery metadata: issuer: https://other.example instead of http://127.0.0.1:PORT",
             without(&before[..1], metadata),
         ),
         (
             "metadata-issuer-template",
             1,
-            "fail: discovery metadata: issuer: not the requested issuer; use your tenant's own issuer",
+            "fail: discovery metadata: issuer: http://127.0.0.1:PORT/{tenantid} instead of http://127.0.0.1:PORT; \
+             use your tenant's own issuer",
             without(&before[..1], metadata),
         ),
         (
@@ -422,7 +424,9 @@ fn says_how_to_write_the_issuer_where_only_its_final_slash_differs() {
     if lacks(&["curl", "dash", "jq"]) {
         return;
     }
-    for (path, issuer, cure) in [("", "$PKCE_ISSUER/", "without the"), ("/", "${PKCE_ISSUER%/}", "with a")] {
+    for (path, issuer, named, requested, cure) in
+        [("", "$PKCE_ISSUER/", "", "/", "without the"), ("/", "${PKCE_ISSUER%/}", "/", "", "with a")]
+    {
         let mut idp = command("pkce-idp");
         let line = format!("dash '{}' \"{issuer}\"; echo \"status=$?\"", script());
         idp.args(["--auto-approve", "--issuer-path", path, "--", "sh", "-c", &line]);
@@ -430,10 +434,11 @@ fn says_how_to_write_the_issuer_where_only_its_final_slash_differs() {
         let rest: String =
             CHECKS[1..].iter().map(|check| format!("not checked  {check:<26} no metadata was found\n")).collect();
         let expected = format!(
-            "fail         discovery                  metadata: issuer: not the requested issuer; \
-             use ISSUER {cure} final slash\n{rest}status=1\n"
+            "fail         discovery                  metadata: issuer: http://127.0.0.1:PORT{named} instead of \
+             http://127.0.0.1:PORT{requested}; use ISSUER {cure} final slash\n{rest}status=1\n"
         );
-        assert_eq!(output, Output { status: 0, stdout: expected, stderr: String::new() }, "{issuer}");
+        let shown = Output { stdout: without_ports(&output.stdout), ..output };
+        assert_eq!(shown, Output { status: 0, stdout: expected, stderr: String::new() }, "{issuer}");
     }
 }
 
@@ -487,7 +492,7 @@ fn registers_a_client_where_none_is_named() {
         said,
         [
             "pkce-register: registration_endpoint: missing",
-            "hint: pkce-discover adds it if the server names one",
+            "hint: register none: the server accepts the URL of a client ID metadata document: pkce-url --client-id URL",
             "check-provider: PKCE_CLIENT_ID: set it to the client_id of a client that the server knows",
         ]
     );

@@ -2,12 +2,19 @@
 #![cfg(test)]
 
 mod common;
+#[path = "common/mcp.rs"]
+mod mcp;
 #[path = "common/terminal.rs"]
 mod terminal;
 
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{Output, Server, command, finish, free_port, json_response, lacks, new_directory, response, root, talk};
+use common::{
+    Output, Server, command, done, finish, free_port, json_response, kill, lacks, new_directory, response, root, start,
+    talk,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -60,27 +67,169 @@ fn shows_a_newcomer_each_step_and_no_whole_secret() {
 
 #[test]
 fn logs_in_to_an_mcp_server_and_registers_once() {
+    if lacks(&["jq"]) {
+        return;
+    }
+    for shell in ["sh", "bash"] {
+        let directory = new_directory();
+        let login = format!("{shell} mcp-login.sh \"$PKCE_ISSUER/mcp\"");
+        let output = with_home(
+            &directory,
+            &format!(
+                "{login}; echo first=$?; {login}; echo second=$?; pkce-load; pkce-load \"$(pkce-load)\"
+                {shell} mcp-login.sh http://127.0.0.1:1/mcp; echo elsewhere=$?; {shell} mcp-login.sh; echo usage=$?; pkce-load"
+            ),
+        );
+        let lines: Vec<&str> = output.stdout.lines().collect();
+        let [first, "first=0", second, "second=0", name, client, "elsewhere=3", "usage=2", still] = lines.as_slice()
+        else {
+            panic!("{output:?}")
+        };
+        assert_eq!(name, still);
+        let [first, second, client] = [first, second, client].map(|line| serde_json::from_str::<Value>(line).unwrap());
+        assert!(name.starts_with("client.127.0.0.1_"), "{name}");
+        assert_eq!([&first["client_id"], &second["client_id"]], [&client["client_id"]; 2]);
+        assert_ne!(first["access_token"], second["access_token"]);
+        assert!(first["resource"].as_str().unwrap().ends_with("/mcp") && client.get("access_token").is_none());
+        let said = quiet(&output);
+        assert_eq!(
+            said,
+            ["pkce-discover: 127.0.0.1: connection refused", "usage: mcp-login.sh URL"],
+            "{shell}: {output:?}"
+        );
+    }
+}
+
+#[test]
+fn logs_in_to_an_mcp_server_that_has_forgotten_the_client_or_requires_another_scope() {
+    if lacks(&["jq"]) {
+        return;
+    }
+    let server = mcp::start();
     let directory = new_directory();
-    let login = format!("sh '{}' \"$PKCE_ISSUER/mcp\"", example("mcp-login.sh"));
-    let script = format!("cd '{}'; {login} > first && {login} > second", directory.path().display());
-    let output = finish(command("pkce-idp").args(["--auto-approve", "--", "sh", "-c", &script]), b"");
-    assert_eq!(output.status, 0, "{output:?}");
-    let document = |name: &str| -> Value {
-        serde_json::from_str(&std::fs::read_to_string(directory.path().join(name)).unwrap()).unwrap()
+    let login = |path: &str| {
+        // To a pipe: what a failed attempt leaves there, the next step would read.
+        let script = format!("sh '{}' '{}' | pkce-store work", example("mcp-login.sh"), server.url(path));
+        let mut shell = command("bash");
+        shell.args(["-o", "pipefail", "-c", &script]).env("PKCE_HOME", directory.path().join("store"));
+        shell.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
+        let output = finish(&mut shell, b"");
+        let stored = std::fs::read_to_string(directory.path().join("store/work.json")).unwrap();
+        let document: Value = serde_json::from_str(&stored).unwrap();
+        (output.status, document["client_id"].as_str().unwrap().to_owned(), quiet(&output).join("\n"))
     };
-    let files =
-        std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
-    let client = files.into_iter().find(|name| name.ends_with("_mcp.client.json")).unwrap();
-    let (first, second, client) = (document("first"), document("second"), document(&client));
-    assert_eq!((&first["client_id"], &second["client_id"]), (&client["client_id"], &client["client_id"]));
-    assert_ne!(first["access_token"], second["access_token"]);
-    assert!(first["resource"].as_str().unwrap().ends_with("/mcp") && client.get("code_verifier").is_none());
-    // A server that is not there leaves no client behind, and its status is the script's.
-    let elsewhere =
-        format!("cd '{}'; sh '{}' http://127.0.0.1:1/mcp other", directory.path().display(), example("mcp-login.sh"));
-    assert_eq!(finish(command("sh").args(["-c", &elsewhere]), b"").status, 3);
-    assert!(!directory.path().join("other").exists());
-    assert_eq!(finish(command("sh").arg(example("mcp-login.sh")), b"").status, 2);
+    let forget = |target: &str| talk(server.port, format!("POST {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+    let message = "pkce-exchange: token endpoint: invalid_client\n\
+                   hint: the server may not know the client any more: run pkce-register again, then sign in";
+    assert_eq!(login("/mcp"), (0, "c1".to_owned(), String::new()));
+    forget("/forget");
+    assert_eq!(login("/mcp"), (0, "c2".to_owned(), message.to_owned()));
+    // That client was registered for another scope only.
+    assert_eq!(login("/writing"), (0, "c3".to_owned(), String::new()));
+    forget("/forget?all");
+    let empty = "pkce-store: standard input: empty (did the step before fail?)";
+    // The new client, c4, is forgotten too.
+    assert_eq!(login("/mcp"), (2, "c3".to_owned(), format!("{message}\n{message}\n{empty}")));
+    assert_eq!(server.requests().iter().filter(|seen| seen.target == "/register").count(), 5);
+}
+
+#[test]
+fn logs_in_to_each_mcp_server_with_nothing_of_another_login() {
+    if lacks(&["jq"]) {
+        return;
+    }
+    let server = mcp::start();
+    let directory = new_directory();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "s3cret-0f-client\n").unwrap();
+    let login = |path: &str| {
+        let mut shell = command("sh");
+        shell.arg(example("mcp-login.sh")).arg(server.url(path)).env("PKCE_HOME", directory.path().join("store"));
+        shell.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
+        shell.env("PKCE_CLIENT_ID", "other").env("PKCE_CLIENT_SECRET_FILE", &secret);
+        finish(&mut shell, b"")
+    };
+    for (path, required) in [("/strong", json!("silver")), ("/mcp", Value::Null)] {
+        let output = login(path);
+        assert_eq!((output.status, quiet(&output)), (0, vec![]), "{output:?}");
+        let document = output.json();
+        assert_eq!((&document["client_id"], &document["resource"]), (&json!("c1"), &json!(server.url(path))));
+        assert_eq!((&document["acr_values"], document["max_age"].is_null()), (&required, required.is_null()));
+    }
+    // A client of another issuer, whose URL has the same checksum.
+    let file = std::fs::read_dir(directory.path().join("store")).unwrap().map(|file| file.unwrap().path());
+    let file = file.into_iter().find(|file| file.extension().is_some_and(|end| end == "json")).unwrap();
+    let stored = std::fs::read_to_string(&file).unwrap().replace(&server.url(""), "https://id.example.com");
+    std::fs::write(&file, stored).unwrap();
+    let name = file.file_stem().unwrap().display();
+    let stderr = format!("mcp-login: {name}: stored with another issuer; to remove it: pkce-store --remove {name}\n");
+    assert_eq!(login("/mcp"), Output { status: 4, stdout: String::new(), stderr });
+    let requests = server.requests();
+    assert_eq!(requests.iter().filter(|seen| seen.target == "/register").count(), 1);
+    assert!(!requests.iter().any(|seen| format!("{seen:?}").contains("s3cret-0f")));
+}
+
+#[test]
+fn leaves_no_files_where_a_signal_ends_a_login_to_an_mcp_server() {
+    if lacks(&["jq", "dash"]) {
+        return;
+    }
+    let directory = new_directory();
+    let left = || std::fs::read_dir(directory.path()).unwrap().count();
+    for (signal, number) in [("HUP", 1), ("INT", 2), ("QUIT", 3), ("PIPE", 13), ("TERM", 15)] {
+        // The server says when it has the request, and responds once the signal is sent.
+        let (has_come, come) = mpsc::channel();
+        let (send_signal, signal_sent) = mpsc::channel::<()>();
+        let signal_sent = Mutex::new(signal_sent);
+        let server = Server::start(move |_| {
+            let _ = has_come.send(());
+            let _ = signal_sent.lock().unwrap().recv();
+            response(404, "", "")
+        });
+        let mut shell = command("dash");
+        shell.arg(example("mcp-login.sh")).arg(server.url("/mcp")).env("TMPDIR", directory.path());
+        let child = start(&mut shell);
+        come.recv().unwrap();
+        assert_eq!(left(), 1);
+        kill(child.id(), signal);
+        drop(send_signal);
+        let output = done(child);
+        assert_eq!((output.status, output.stdout.as_str(), left()), (128 + number, "", 0), "{output:?}");
+    }
+}
+
+#[test]
+fn describes_a_client_that_a_server_accepts_without_registration() {
+    let text = std::fs::read_to_string(example("client-metadata.json")).unwrap();
+    let mut metadata: Value = serde_json::from_str(&text).unwrap();
+    let url = metadata["client_id"].as_str().unwrap();
+    assert!(url.starts_with("https://") && url.matches('/').count() > 2 && !url.contains(['?', '#', '@']), "{url}");
+    // No secret can be agreed on with a server that has only this document.
+    assert_eq!((&metadata["token_endpoint_auth_method"], metadata.get("client_secret")), (&json!("none"), None));
+    assert!(metadata["redirect_uris"].as_array().unwrap().contains(&json!("http://127.0.0.1/callback")));
+    // As if it were hosted, under the client_id that the server fetches it from.
+    let hosted = Arc::new(OnceLock::<Value>::new());
+    let response = Arc::clone(&hosted);
+    let server = Server::start(move |_| json_response(response.get().unwrap()));
+    metadata["client_id"] = json!(server.url("/client.json"));
+    hosted.set(metadata.clone()).unwrap();
+    let directory = new_directory();
+    let file = directory.path().join("client.json");
+    std::fs::write(&file, metadata.to_string()).unwrap();
+    let id = server.url("/client.json");
+    // By its URL, and as a document of the pipeline.
+    for begin in
+        [format!("pkce-gen - | pkce-url --client-id {id}"), format!("pkce-gen - '{}' | pkce-url", file.display())]
+    {
+        let script = format!(
+            "unset PKCE_CLIENT_ID
+            pkce-discover | {begin} --scope openid | pkce-callback | pkce-exchange | pkce-verify"
+        );
+        let output = with_home(&directory, &script);
+        assert_eq!(output.status, 0, "{output:?}");
+        assert_eq!(output.json()["id_token_claims"]["aud"], id);
+    }
+    assert_eq!(server.requests().len(), 2);
 }
 
 /// Runs a script of shell lines inside pkce-idp, the examples' directory the current one, PKCE_HOME a new directory.
@@ -359,9 +508,16 @@ fn runs_in_a_plain_shell() {
     if lacks(&["dash"]) {
         return;
     }
-    for name in
-        ["demo.sh", "auth0-login.sh", "mcp-login.sh", "login-once.sh", "call-api.sh", "parallel.sh", "logout.sh"]
-    {
+    for name in [
+        "demo.sh",
+        "auth0-login.sh",
+        "mcp-call.sh",
+        "mcp-login.sh",
+        "login-once.sh",
+        "call-api.sh",
+        "parallel.sh",
+        "logout.sh",
+    ] {
         let output = finish(command("dash").arg("-n").arg(example(name)), b"");
         assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{name}");
     }

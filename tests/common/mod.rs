@@ -335,6 +335,17 @@ pub fn json_response(body: &Value) -> Vec<u8> {
     response(200, "application/json", &body.to_string())
 }
 
+/// The text with PORT in place of each port of this machine's servers.
+pub fn without_ports(text: &str) -> String {
+    let mut parts = text.split("127.0.0.1:");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let port = if rest.len() < part.len() { "PORT" } else { "" };
+        format!("{text}127.0.0.1:{port}{rest}")
+    })
+}
+
 /// Sends octets to 127.0.0.1, and returns all that is received until the other side closes.
 pub fn talk(port: u16, octets: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
