@@ -53,11 +53,6 @@ says_that_it_needs_a_client_where_it_cannot_register_one() {
   says 'check-provider: PKCE_CLIENT_ID: set it to the client_id of a client that the server knows'
 }
 
-with_the_browser_of_CI() {
-  printf '%s\n' alice x >"$case/account"
-  export TEST_ACCOUNT_FILE=$case/account BROWSER='timeout 30 sh ../../examples/ci/browser.sh'
-}
-
 logs_in_with_the_browser_of_the_CI_example() {
   with_the_browser_of_CI
   login

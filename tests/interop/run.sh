@@ -20,7 +20,7 @@ needs jq 'install the package jq'
 needs age 'install the package age'
 needs dash 'install the package dash'
 needs zsh 'install the package zsh'
-for tool in discover register gen url push callback exchange verify refresh revoke store load token; do
+for tool in discover register gen url push callback exchange verify refresh revoke store load token idp; do
   needs "pkce-$tool" 'run make interop, which builds it'
 done
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || needs 'node 20' 'install a later nodejs'
@@ -28,17 +28,30 @@ node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || needs 'n
 # shellcheck disable=SC2034
 pictures=${SCREENSHOT:+$(mkdir -p "$SCREENSHOT" && cd "$SCREENSHOT" && pwd)}
 cd "$(dirname "$0")" || exit
-if ! cmp -s package-lock.json node_modules/.of-lock.json; then
-  timeout 120 npm ci --silent --no-audit --no-fund --ignore-scripts || needs node_modules 'npm ci failed'
-  cp package-lock.json node_modules/.of-lock.json
-fi
+# Installs the packages of the lock file in a directory.
+install_packages() {
+  cmp -s "$1/package-lock.json" "$1/node_modules/.of-lock.json" && return
+  timeout 120 npm ci --prefix "$1" --silent --no-audit --no-fund --ignore-scripts || needs node_modules 'npm ci failed'
+  cp "$1/package-lock.json" "$1/node_modules/.of-lock.json"
+}
 
-if ! cmp -s requirements.txt venv/of-requirements.txt; then
+install_requirements() {
+  cmp -s requirements.txt venv/of-requirements.txt && return
   rm -rf venv
-  { python3 -m venv venv && timeout 120 venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt; } ||
+  { python3 -m venv venv &&
+    timeout 120 venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt; } ||
     needs venv 'install the packages python3 and python3-venv; or pip install failed'
   cp requirements.txt venv/of-requirements.txt
-fi
+}
+
+install_packages . &
+packages=$!
+install_packages mcp &
+mcp_packages=$!
+install_requirements || exit
+wait "$packages" && wait "$mcp_packages" || exit
+# What comes with the MCP packages requires Node 22.
+node22=(./mcp/node_modules/node-linux-*/bin/node)
 
 # Whatever the caller has set, for a login of their own or for npm, is no part of the tests.
 for name in "${!PKCE_@}"; do unset "$name"; done
@@ -73,14 +86,17 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# The issuers, and the URLs of the MCP servers.
 declare -A issuers
 coproc server {
   # What runs in the background would else have no standard input, by whose end it knows ours.
   exec 3<&0 2>"$work/server"
   ODD=$odd node ./server.mjs <&3 &
+  "${node22[0]}" ./mcp/server.mjs <&3 &
+  ./venv/bin/python -B ./mcp/server.py <&3 &
   exec ./venv/bin/python -B ./provider.py
 }
-for _ in node python; do
+for _ in {1..4}; do
   while read -r -t 60 -u "${server[0]:-}" name url && [ "$name" != ready ]; do issuers[$name]=$url; done
   [ "$name" = ready ] || {
     echo 'interop: the servers did not start:' >&2
@@ -126,11 +142,12 @@ says() {
   grep -qF -e "$1" "$case/err" || fail "standard error does not say: $1"
 }
 
-# Runs a line in a shell, with the issuer as $0; its standard output is a pipe, and ends in the file out.
+# Runs a line in a shell, with the issuer as $0, for a minute or $limit seconds at most; its standard output is a pipe,
+# and ends in the file out.
 typed() {
   # shellcheck disable=SC2016
   local before=': >"$RUNNING/$PPID"' after='ended=$?; rm -f "$RUNNING/$PPID"; exit "$ended"'
-  timeout 60 "${shell:-bash}" -c "$before; $1; $after" "$issuer" "${@:2}" 2>"$case/err" | cat >"$case/out"
+  timeout "${limit:-60}" "${shell:-bash}" -c "$before; $1; $after" "$issuer" "${@:2}" 2>"$case/err" | cat >"$case/out"
   status=${PIPESTATUS[0]}
 }
 
@@ -155,6 +172,12 @@ asked_for() {
 
 with_curl() {
   export BROWSER='timeout 30 bash ./visit.sh'
+}
+
+# On any server's HTML pages, as alice.
+with_the_browser_of_CI() {
+  printf '%s\n' alice x >"$case/account"
+  export TEST_ACCOUNT_FILE=$case/account BROWSER='timeout 30 sh ../../examples/ci/browser.sh'
 }
 
 # Where the server responds at once, without a prompt.
