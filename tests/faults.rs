@@ -77,13 +77,7 @@ fn is_message(line: &&str) -> bool {
 /// Name, status, and what is said: what stands in a line of the table.
 fn line(fault: &str, output: &Output) -> String {
     let noise = |line: &&str| line.contains(URL) || line.starts_with("http");
-    let said = output.stderr.lines().filter(|line| !noise(line)).map(|line| {
-        let port = |digit: char| digit.is_ascii_digit();
-        match line.split_once("127.0.0.1:").filter(|(_, rest)| rest.starts_with(port)) {
-            Some((before, rest)) => format!("{before}127.0.0.1:PORT{}", rest.trim_start_matches(port)),
-            None => line.to_owned(),
-        }
-    });
+    let said = output.stderr.lines().filter(|line| !noise(line)).map(common::without_ports);
     // The name of a key is random.
     let said = said.map(|line| match line.split_once("the server's key ") {
         Some((before, rest)) => {

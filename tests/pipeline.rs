@@ -115,7 +115,7 @@ fn logs_in_to_a_resource_whose_server_has_never_seen_the_client() {
         assert_ne!(document["client_id"], "pkce-tools");
         assert_eq!(document.get("id_token_claims").is_some(), !more.is_empty());
         let traced: Vec<&str> = output.stderr.lines().filter(|line| line.contains(": trace: ")).collect();
-        assert_eq!(traced.len(), if more.is_empty() { 4 } else { 5 }, "{output:?}");
+        assert_eq!(traced.len(), if more.is_empty() { 5 } else { 6 }, "{output:?}");
     }
     if lacks(&["curl"]) {
         return;
@@ -271,11 +271,32 @@ fn runs_as_it_stands(typed: &[String]) {
     }
 }
 
+/// What is typed in the README.
+fn readme() -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
 #[test]
 fn runs_the_pipelines_of_the_readme_as_they_stand() {
-    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned());
-    runs_as_it_stands(&blocks.filter(|block| block.starts_with("pkce-")).collect::<Vec<_>>());
+    let alone = readme().into_iter().filter(|block| block.starts_with("pkce-") && !block.contains("MCP"));
+    runs_as_it_stands(&alone.collect::<Vec<_>>());
+}
+
+#[test]
+fn logs_in_to_an_mcp_server_in_the_shell_that_the_readme_starts() {
+    let blocks: Vec<String> = readme().into_iter().filter(|block| block.contains("MCP")).collect();
+    let [shell, login] = blocks.as_slice() else { panic!("{blocks:?}") };
+    let directory = new_directory();
+    let mut command = command("bash");
+    command.args(["-c", shell]).env("PKCE_HOME", directory.path().join("store"));
+    let (typed, expected) = match lacks(&["curl"]) {
+        false => (login.clone(), "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}"),
+        true => (login.split("\n\n").next().unwrap().to_owned(), ""),
+    };
+    let output = finish(&mut command, typed.as_bytes());
+    assert_eq!((output.status, output.stdout.as_str(), messages(&output.stderr)), (0, expected, vec![]));
+    assert!(directory.path().join("store/mcp.json").is_file());
 }
 
 #[test]

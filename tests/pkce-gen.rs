@@ -145,7 +145,7 @@ fn removes_what_else_an_old_token_response_had() {
     let output = run("pkce-gen", &["-"], &old(json!(["token_endpoint", "client_id"])).to_string());
     assert_eq!((&output.json()["client_id"], &output.json()["session"]), (&json!("cli"), &json!("alice's")));
     let output = run("pkce-gen", &["-"], &old(json!(5)).to_string());
-    assert_eq!(output, failure("pkce-gen", 2, "token_answer_members: must be a string"));
+    assert_eq!(output, failure("pkce-gen", 2, "token_answer_members: must be a string or an array of strings"));
 }
 
 #[test]

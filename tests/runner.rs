@@ -90,14 +90,22 @@ fn does_not_obey_a_hint_or_a_trace() {
     let issuer = server.url("/::warning::a/");
     let output = finish(command("pkce-discover").arg(&issuer).env("PKCE_TRACE", "1"), b"");
     let shown = server.url("/: :warning::a");
-    let (trace, message) = output.stderr.split_once('\n').unwrap();
-    let path = ".well-known/openid-configuration";
-    assert!(trace.starts_with(&format!("pkce-discover: trace: GET {shown}/{path}: 200, ")), "{output:?}");
-    let expected = format!(
-        "pkce-discover: metadata: issuer: not the requested issuer\n\
-         hint: only the trailing slash differs; use: pkce-discover {shown}\n"
-    );
-    assert_eq!((output.status, message), (4, expected.as_str()));
+    // Where another :: follows in the line, the one before it is a command too.
+    let outcome = format!("metadata: issuer: {} instead of {shown}/", server.url("/: :warning: :a"));
+    let lines: Vec<&str> = output.stderr.lines().collect();
+    let [traced @ .., message, hint] = lines.as_slice() else { panic!("{output:?}") };
+    let places = [
+        format!("{shown}/.well-known/openid-configuration"),
+        server.url("/.well-known/oauth-authorization-server/: :warning::a"),
+        server.url("/.well-known/openid-configuration/: :warning::a"),
+    ];
+    assert_eq!(traced.len(), 2 * places.len(), "{output:?}");
+    for (lines, place) in traced.chunks(2).zip(places) {
+        assert!(lines[0].starts_with(&format!("pkce-discover: trace: GET {place}: 200, ")), "{output:?}");
+        assert_eq!(lines[1], format!("pkce-discover: trace: {place}: {outcome}"));
+    }
+    assert_eq!((output.status, *message), (4, format!("pkce-discover: {outcome}").as_str()));
+    assert_eq!(*hint, format!("hint: only the trailing slash differs; use: pkce-discover {shown}"));
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn says_what_is_wrong_with_the_response_of_the_server() {
     let redirect = b"HTTP/1.1 302 X\r\nLocation: /other\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let json = |body: &str| response(200, "application/json", body);
     let cases = [
-        (redirect.to_vec(), 4, "JWKS: redirect (302) not followed"),
+        (redirect.to_vec(), 4, "JWKS: redirect (302) to /other not followed"),
         (response(200, "text/html", "<!doctype html>"), 4, "JWKS: HTML, not JSON (proxy or captive portal?)"),
         (json(""), 4, "JWKS: not a JSON object: unexpected end"),
         (json("[]"), 4, "JWKS: not a JSON object"),

@@ -49,7 +49,10 @@ fn recognizes_a_claim_however_it_is_escaped() {
     let output = offline.run(&[], &before);
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
     for (claims, wrong) in [
-        (json!({ "iss": "https://op.example", "sub": "alice", "aud": 7 }), "aud: must be a string"),
+        (
+            json!({ "iss": "https://op.example", "sub": "alice", "aud": 7 }),
+            "aud: must be a string or an array of strings",
+        ),
         (json!({ "iss": 7 }), "iss: must be a string"),
     ] {
         let output = offline.run(&[], &with(before.clone(), json!({ "id_token_claims": claims })));
@@ -140,7 +143,7 @@ fn takes_no_claims_for_a_verified_login_that_lack_a_subject_or_are_not_of_this_i
     for (changes, wrong) in [
         (json!({ "iss": 1 }), "iss: must be a string"),
         (json!({ "sub": ["alice"] }), "sub: must be a string"),
-        (json!({ "aud": 1 }), "aud: must be a string"),
+        (json!({ "aud": 1 }), "aud: must be a string or an array of strings"),
         (json!({ "aud": [1] }), "aud: must be an array of strings"),
     ] {
         let output = verify(&[], &before(claims(changes)).to_string());

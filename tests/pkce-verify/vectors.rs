@@ -72,7 +72,7 @@ const REASONS: [(&str, &str); 87] = [
     ("aud-missing", "aud: missing"),
     ("aud-empty", "aud: does not include this client"),
     ("aud-arr-other", "aud: does not include this client"),
-    ("aud-object", "aud: must be a string"),
+    ("aud-object", "aud: must be a string or an array of strings"),
     ("aud-superstring", "aud: does not include this client"),
     ("aud-space", "aud: does not include this client"),
     ("aud-nested", "aud: must be an array of strings"),
