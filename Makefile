@@ -80,6 +80,6 @@ uninstall:
 
 clean:
 	$(CARGO) clean
-	rm -rf tests/interop/node_modules tests/interop/venv
+	rm -rf tests/interop/node_modules tests/interop/mcp/node_modules tests/interop/venv
 
 .PHONY: all toolchain test lint check demo interop bench fuzz audit install uninstall clean
