@@ -492,7 +492,7 @@ fn registers_a_client_where_none_is_named() {
         said,
         [
             "pkce-register: registration_endpoint: missing",
-            "hint: register none: the server accepts the URL of a client ID metadata document: pkce-url --client-id URL",
+            "hint: no registration is needed: publish a client ID metadata document, and pass its URL to pkce-url --client-id",
             "check-provider: PKCE_CLIENT_ID: set it to the client_id of a client that the server knows",
         ]
     );

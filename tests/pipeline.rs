@@ -286,13 +286,13 @@ fn runs_the_pipelines_of_the_readme_as_they_stand() {
 #[test]
 fn logs_in_to_an_mcp_server_in_the_shell_that_the_readme_starts() {
     let blocks: Vec<String> = readme().into_iter().filter(|block| block.contains("MCP")).collect();
-    let [shell, login] = blocks.as_slice() else { panic!("{blocks:?}") };
+    let [shell, login, call] = blocks.as_slice() else { panic!("{blocks:?}") };
     let directory = new_directory();
     let mut command = command("bash");
     command.args(["-c", shell]).env("PKCE_HOME", directory.path().join("store"));
     let (typed, expected) = match lacks(&["curl"]) {
-        false => (login.clone(), "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}"),
-        true => (login.split("\n\n").next().unwrap().to_owned(), ""),
+        false => (format!("{login}{call}"), "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}"),
+        true => (login.clone(), ""),
     };
     let output = finish(&mut command, typed.as_bytes());
     assert_eq!((output.status, output.stdout.as_str(), messages(&output.stderr)), (0, expected, vec![]));

@@ -214,8 +214,8 @@ fn names_the_option_for_an_initial_access_token_where_the_server_may_require_one
 #[test]
 fn says_what_may_work_where_the_server_names_no_registration_endpoint() {
     let missing = "registration_endpoint: missing\nhint: ";
-    let documents = "register none: the server accepts the URL of a client ID metadata document: \
-                     pkce-url --client-id URL";
+    let documents =
+        "no registration is needed: publish a client ID metadata document, and pass its URL to pkce-url --client-id";
     for (document, hint) in [
         (json!({}), "pkce-discover adds it if the server names one"),
         (json!({ "client_id_metadata_document_supported": true, "issuer": "https://id.example" }), documents),
@@ -223,6 +223,12 @@ fn says_what_may_work_where_the_server_names_no_registration_endpoint() {
             json!({ "client_id_metadata_document_supported": false, "issuer": "https://id.example/t" }),
             "some servers name it in other metadata only: pkce-discover https://id.example/t --metadata-url \
              https://id.example/.well-known/oauth-authorization-server/t",
+        ),
+        (
+            json!({ "issuer": "https://id.example", "resource": "https://api.example/a?b&c" }),
+            "some servers name it in other metadata only: pkce-discover https://id.example --metadata-url \
+             https://id.example/.well-known/oauth-authorization-server, and later pkce-url --resource \
+             'https://api.example/a?b&c'",
         ),
         (
             json!({ "issuer": "https://id.example/$(id)" }),

@@ -54,7 +54,8 @@ fn step(args: &Args) -> Result<Document, Error> {
             let resource = Resource::parse(resource).map_err(|wrong| wrong.for_argument("resource"))?;
             let challenge = args.challenge.as_deref().map(|file| Challenge::from_file(file, &deadline)).transpose()?;
             let issuer = args.server.as_deref().map(|url| metadata::chosen_server(url, &resource)).transpose()?;
-            let scope = args.scope.as_deref().map(Scope::parse).transpose()?;
+            // A stored login may have none.
+            let scope = args.scope.as_deref().filter(|scope| !scope.is_empty()).map(Scope::parse).transpose()?;
             let start = Start { challenge, issuer, scope };
             metadata::for_resource(&Client::new(deadline), &resource, start)?
         }

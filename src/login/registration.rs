@@ -89,15 +89,12 @@ fn endpoint(document: &Document) -> Result<Endpoint, Error> {
         return Err(error.hint(CLIENT_ID_METADATA_DOCUMENT));
     }
     let issuer = document.text("issuer")?.and_then(|issuer| Issuer::parse(&issuer).ok());
-    Err(match issuer {
-        Some(issuer) => {
-            let [place, issuer] = [issuer.oauth_place(), issuer.url()].map(|url| message::word(url.as_str()));
-            error.hint(format!(
-                "some servers name it in other metadata only: pkce-discover {issuer} --metadata-url {place}"
-            ))
-        }
-        None => error,
-    })
+    let Some(issuer) = issuer else { return Err(error) };
+    let [place, issuer] = [issuer.oauth_place(), issuer.url()].map(|url| message::word(url.as_str()));
+    let resource = document.text("resource").ok().flatten();
+    let resource = resource.map(|url| format!(", and later pkce-url --resource {}", message::word(&url)));
+    let hint = format!("some servers name it in other metadata only: pkce-discover {issuer} --metadata-url {place}");
+    Err(error.hint(hint + &resource.unwrap_or_default()))
 }
 
 /// How the client is to authenticate: as a public client, unless the server lists only methods with a secret; then with
@@ -154,4 +151,4 @@ const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
 const ACCESS_TOKEN: &str = "the server may require an initial access token: use --access-token-file";
 
 const CLIENT_ID_METADATA_DOCUMENT: &str =
-    "register none: the server accepts the URL of a client ID metadata document: pkce-url --client-id URL";
+    "no registration is needed: publish a client ID metadata document, and pass its URL to pkce-url --client-id";

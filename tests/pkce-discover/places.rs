@@ -125,10 +125,11 @@ fn says_what_tells_most_where_no_place_has_the_metadata() {
 }
 
 #[test]
-fn says_that_an_issuer_may_have_a_path_where_nothing_is_found() {
+fn says_where_else_to_look_where_nothing_is_found() {
     let server = Server::start(|_| response(404, "text/html", "<h1>none"));
     let hint = format!("\nhint: an issuer may have a path, such as {}/realms/NAME", server.url(""));
-    for (path, hint) in [("", hint.as_str()), ("/", &hint), ("/t", "")] {
+    let api = format!("\nhint: if this is an API or an MCP server: pkce-discover --resource {}", server.url("/t"));
+    for (path, hint) in [("", &hint), ("/", &hint), ("/t", &api)] {
         let output = run("pkce-discover", &[&server.url(path)], "");
         assert_eq!(output, failure("pkce-discover", 1, &format!("metadata: not found (404){hint}")));
     }
@@ -234,7 +235,7 @@ fn fetches_metadata_elsewhere_alone_where_it_is_told_to() {
 #[test]
 fn says_how_an_issuer_is_written() {
     let web_finger = "an account, not an issuer; WebFinger can find its issuer\n\
-                      hint: curl -sG https://id.example/.well-known/webfinger -d resource=acct:USER@id.example \
+                      hint: replace USER: curl -sSfG https://id.example/.well-known/webfinger -d resource=acct:USER@id.example \
                       -d rel=http://openid.net/specs/connect/1.0/issuer | jq -r '.links[] | select(.rel | endswith(\"/issuer\")).href'";
     for (issuer, wrong) in [
         ("id.example", "must begin with https://\nhint: try https://id.example"),

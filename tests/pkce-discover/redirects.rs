@@ -166,7 +166,7 @@ fn are_followed_for_metadata_that_is_elsewhere_or_of_a_resource_too() {
     let output = run("pkce-discover", &["--resource", &server.url("/away")], "");
     let message = format!(
         "resource metadata: redirect (308) to https://other.example/prm not followed\n\
-         hint: if you know its issuer: pkce-discover ISSUER, and later pkce-url --resource {}",
+         hint: if you know its authorization server: pkce-discover --resource {} --issuer ISSUER",
         server.url("/away")
     );
     assert_eq!(output, failure("pkce-discover", 4, &message));

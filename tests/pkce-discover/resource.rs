@@ -228,7 +228,7 @@ fn goes_on_to_the_next_place_from_whatever_is_not_its_metadata() {
                 assert_eq!((output.status, &output.json()["resource"]), (0, &json!(server.url(""))));
             } else {
                 let hint = format!(
-                    "\nhint: if you know its issuer: pkce-discover ISSUER, and later pkce-url --resource {}",
+                    "\nhint: if you know its authorization server: pkce-discover --resource {} --issuer ISSUER",
                     server.url("/a/mcp")
                 );
                 let hint = if status == 4 || status == 1 { hint.as_str() } else { "" };
@@ -278,8 +278,8 @@ fn names_servers_of_which_the_first_with_good_metadata_is_used() {
     ] {
         let server = server(servers);
         let is_none = wrong.ends_with("missing") || wrong.ends_with("strings");
-        let hint = "\nhint: if you know its issuer: pkce-discover ISSUER, and later pkce-url --resource ";
-        let hint = if is_none { format!("{hint}{}", server.url("/a/mcp")) } else { String::new() };
+        let hint = "\nhint: if you know its authorization server: pkce-discover --resource ";
+        let hint = if is_none { format!("{hint}{} --issuer ISSUER", server.url("/a/mcp")) } else { String::new() };
         assert_eq!(discover(&server, &[]), failure("pkce-discover", status, &(wrong + &hint)));
     }
 }
@@ -349,24 +349,27 @@ fn without_metadata_has_the_server_of_its_own_origin() {
             "/.well-known/oauth-authorization-server" => {
                 json_response(&metadata(&format!("{}{slash}", issuer_of(seen))))
             }
+            "/a/mcp" => response(401, "", ""),
             _ => response(404, "", ""),
         });
         let output = discover(&server, &[]);
         let issuer = server.url(slash);
-        let note =
-            format!("pkce-discover: note: the resource has no metadata; using the authorization server {issuer}\n");
+        let note = format!(
+            "pkce-discover: note: the resource has no usable metadata; using the authorization server {issuer}\n"
+        );
         let expected = changed(metadata(&issuer), &json!({ "resource": server.url("/a/mcp") }));
         assert_eq!((output.status, output.json(), output.stderr), (0, expected, note));
     }
     let none = Server::start(|_| response(404, "", ""));
-    let command = format!("pkce-discover ISSUER, and later pkce-url --resource {}", none.url("/a/mcp"));
-    let message = format!("resource metadata: not found (404)\nhint: if you know its issuer: {command}");
+    let command = format!("pkce-discover --resource {} --issuer ISSUER", none.url("/a/mcp"));
+    let message = format!("resource metadata: not found (404)\nhint: if you know its authorization server: {command}");
     assert_eq!(discover(&none, &[]), failure("pkce-discover", 1, &message));
     // One that names another issuer is used only if the user says so.
     let other = Server::start(|seen| match seen.target.as_str() {
         "/.well-known/oauth-authorization-server" | "/.well-known/oauth-authorization-server/as" => {
             json_response(&metadata(&format!("{}/as", issuer_of(seen))))
         }
+        "/a/mcp" => response(401, "", ""),
         _ => response(404, "", ""),
     });
     let (issuer, resource) = (other.url("/as"), other.url("/a/mcp"));
@@ -374,7 +377,8 @@ fn without_metadata_has_the_server_of_its_own_origin() {
     let message = format!("metadata: issuer: {issuer} instead of {}\n{hint}", other.url(""));
     assert_eq!(discover(&other, &[]), failure("pkce-discover", 4, &message));
     let output = discover(&other, &["--issuer", &issuer]);
-    let note = format!("pkce-discover: note: the resource has no metadata; using the authorization server {issuer}\n");
+    let note =
+        format!("pkce-discover: note: the resource has no usable metadata; using the authorization server {issuer}\n");
     let expected = changed(metadata(&issuer), &json!({ "resource": resource }));
     assert_eq!((output.status, output.json(), output.stderr), (0, expected, note));
 }
@@ -539,6 +543,45 @@ fn leads_to_its_server_over_tls() {
 }
 
 #[test]
+fn names_a_server_whose_metadata_differs_only_in_a_final_slash() {
+    let server = Server::start(|seen| {
+        let host = issuer_of(seen);
+        match seen.target.as_str() {
+            "/mcp" => response(401, "", ""),
+            target if target.starts_with("/.well-known/oauth-protected-resource") => {
+                json_response(&json!({ "resource": format!("{host}/mcp"), "authorization_servers": [host] }))
+            }
+            _ => json_response(&metadata(&format!("{host}/"))),
+        }
+    });
+    let (resource, issuer) = (server.url("/mcp"), server.url("/"));
+    let message = format!(
+        "metadata: issuer: {issuer} instead of {}\n\
+         hint: only the trailing slash differs; use: pkce-discover --resource {resource} --issuer {issuer}",
+        server.url("")
+    );
+    let output = run("pkce-discover", &["--resource", &resource], "");
+    assert_eq!(output, failure("pkce-discover", 4, &message));
+    let output = run("pkce-discover", &["--resource", &resource, "--issuer", &issuer], "");
+    let expected = changed(metadata(&issuer), &json!({ "resource": resource }));
+    assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, expected, ""));
+}
+
+#[test]
+fn says_in_its_note_that_it_was_not_found() {
+    let server = Server::start(|seen| match seen.target.as_str() {
+        "/.well-known/oauth-authorization-server" => json_response(&metadata(&issuer_of(seen))),
+        _ => response(404, "", ""),
+    });
+    let output = run("pkce-discover", &["--resource", &server.url("/mpc"), "-r", "resource"], "");
+    let note = format!(
+        "pkce-discover: note: the resource was not found (404); using the authorization server {}\n",
+        server.url("")
+    );
+    assert_eq!((output.status, output.stdout, output.stderr), (0, server.url("/mpc\n"), note));
+}
+
+#[test]
 fn has_its_url_and_what_a_server_says_quoted_in_a_command_to_paste() {
     let named: Arc<Mutex<String>> = Arc::default();
     let issuer = Arc::clone(&named);
@@ -547,7 +590,7 @@ fn has_its_url_and_what_a_server_says_quoted_in_a_command_to_paste() {
         _ => response(404, "", ""),
     });
     let (resource, quoted) = (server.url("/mcp?a=1&b=2"), format!("'{}'", server.url("/mcp?a=1&b=2")));
-    let if_known = format!("if you know its issuer: pkce-discover ISSUER, and later pkce-url --resource {quoted}");
+    let if_known = format!("if you know its authorization server: pkce-discover --resource {quoted} --issuer ISSUER");
     let if_trusted =
         |issuer: &str| format!("if you trust that issuer: pkce-discover --resource {quoted} --issuer {issuer}");
     for (issuer, hint) in [
@@ -575,7 +618,7 @@ fn has_each_url_listed_with_its_outcome_for_a_program_and_in_a_trace() {
     let of_server = "resource metadata: authorization_servers: must not have a query (?)";
     let outcomes = [
         (server.url(BY_PATH), "resource metadata: not found (404)"),
-        ("authorization_servers".to_owned(), of_server),
+        ("https://a.example?b".to_owned(), of_server),
         (server.url("/.well-known/oauth-authorization-server/x"), "metadata: not found (404)"),
         (server.url("/.well-known/openid-configuration/x"), "metadata: not found (404)"),
         (server.url("/x/.well-known/openid-configuration"), "metadata: not found (404)"),

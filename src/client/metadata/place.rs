@@ -122,11 +122,17 @@ impl Resource {
 
 fn parse(text: &str) -> Result<Url, InvalidUrl> {
     if !text.contains("://") {
-        let is_host = |rest: &str| Url::parse(&format!("https://{rest}")).is_ok();
+        let with_scheme = |rest: &str| {
+            let http = Url::parse(&format!("http://{rest}")).ok().filter(Url::is_loopback);
+            http.or_else(|| Url::parse(&format!("https://{rest}")).ok())
+        };
         return Err(match text.rsplit_once('@') {
-            Some((_, host)) if is_host(host) => InvalidUrl::new(ACCOUNT).hint(web_finger(host)),
-            None if is_host(text) => InvalidUrl::new("must begin with https://").hint(format!("try https://{text}")),
-            _ => InvalidUrl::new("must begin with https://"),
+            Some((_, host)) if with_scheme(host).is_some() => InvalidUrl::new(ACCOUNT).hint(web_finger(host)),
+            Some(_) => InvalidUrl::new("must begin with https://"),
+            None => match with_scheme(text) {
+                Some(url) => InvalidUrl::new("must begin with https://").hint(format!("try {}", url.as_str())),
+                None => InvalidUrl::new("must begin with https://"),
+            },
         });
     }
     let url = Url::parse(text)?;
@@ -142,7 +148,7 @@ fn parse(text: &str) -> Result<Url, InvalidUrl> {
 /// How to find the issuer of an account at this host (RFC 7033, OpenID Connect Discovery 1.0 section 2).
 fn web_finger(host: &str) -> String {
     format!(
-        "curl -sG https://{host}/.well-known/webfinger -d resource=acct:USER@{host} \
+        "replace USER: curl -sSfG https://{host}/.well-known/webfinger -d resource=acct:USER@{host} \
          -d rel=http://openid.net/specs/connect/1.0/issuer | jq -r '.links[] | select(.rel | endswith(\"/issuer\")).href'"
     )
 }

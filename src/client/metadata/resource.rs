@@ -2,7 +2,7 @@
 
 use super::attempts::Attempts;
 use super::place::{Issuer, Resource};
-use super::server::{METADATA, checked, noted};
+use super::server::{METADATA, checked, differ_in_slash, noted};
 use crate::client::challenge::Challenge;
 use crate::client::endpoint::REMOTE_TO_LOCAL;
 use crate::client::scope::Scope;
@@ -34,8 +34,8 @@ pub fn chosen_server(text: &str, resource: &Resource) -> Result<Issuer, Error> {
 /// The metadata of this resource's authorization server, with `resource`, and what the resource requires of a token:
 /// `scope`, `acr_values`, `max_age`.
 pub fn for_resource(client: &Client, resource: &Resource, start: Start) -> Result<Document, Error> {
-    let challenge = match start.challenge {
-        Some(challenge) => challenge,
+    let (challenge, status) = match start.challenge {
+        Some(challenge) => (challenge, None),
         None => requested(client, resource)?,
     };
     let named = challenge.resource_metadata.as_ref();
@@ -71,7 +71,8 @@ pub fn for_resource(client: &Client, resource: &Resource, start: Start) -> Resul
         let metadata = noted(found);
         if !is_described {
             let issuer = metadata.need("issuer")?;
-            message::note(&format!("the resource has no metadata; using the authorization server {issuer}"));
+            let what = if status == Some(404) { "was not found (404)" } else { "has no usable metadata" };
+            message::note(&format!("the resource {what}; using the authorization server {issuer}"));
         } else if protected.resource.trim_end_matches('/') != resource.url().as_str().trim_end_matches('/') {
             message::note(&format!("the token is for {}, which the resource is part of", protected.resource));
         }
@@ -79,29 +80,36 @@ pub fn for_resource(client: &Client, resource: &Resource, start: Start) -> Resul
     }
     // The hint of an issuer's error would lose the resource.
     let error = attempts.error(skipped).without_hint();
-    Err(if is_described || is_named { error } else { with_hint(error, resource) })
+    Err(match error.mismatched() {
+        Some(values) if is_described && differ_in_slash(&values.expected, &values.received) => {
+            let hint = command(resource, &values.received);
+            error.hint(format!("only the trailing slash differs; use: {hint}"))
+        }
+        _ if is_described || is_named => error,
+        _ => with_hint(error, resource),
+    })
 }
 
-/// The challenge in the response to a request without a token; a malformed one is only noted, since the resource may have
-/// metadata where it can be found without it.
-fn requested(client: &Client, resource: &Resource) -> Result<Challenge, Error> {
+/// The challenge in the response to a request without a token, and its status; a malformed one is only noted, since the
+/// resource may have metadata where it can be found without it.
+fn requested(client: &Client, resource: &Resource) -> Result<(Challenge, Option<u16>), Error> {
     let client = client.for_half();
     let head = match client.get_head(resource.url()) {
         // Some resources respond only once they have something to stream.
         Err(_) if client.has_timed_out() => {
             message::note("the resource has not responded; looking for its metadata");
-            return Ok(Challenge::default());
+            return Ok((Challenge::default(), None));
         }
         head => head?,
     };
     if !(400..500).contains(&head.status) {
-        return Ok(Challenge::default());
+        return Ok((Challenge::default(), Some(head.status)));
     }
     let challenge = Challenge::from_head(&head).unwrap_or_else(|error| {
         message::note(&format!("{}; ignored", error.message()));
         None
     });
-    Ok(challenge.unwrap_or_default())
+    Ok((challenge.unwrap_or_default(), Some(head.status)))
 }
 
 /// The authorization servers to try: those that the resource names, or the one that the user chose of them.
@@ -113,7 +121,8 @@ fn servers(
     attempts: &mut Attempts,
 ) -> Result<Vec<Issuer>, Error> {
     if let Some(chosen) = chosen {
-        if is_described && !protected.servers.iter().any(|server| chosen.is(server)) {
+        let is_it = |server: &String| chosen.is(server) || differ_in_slash(server, chosen.url().as_str());
+        if is_described && !protected.servers.iter().any(is_it) {
             let servers = message::shortened(&protected.servers.join(", "));
             let error = Error::usage("--issuer: not one of the resource's authorization servers");
             return Err(error.hint(format!("it names {servers}")));
@@ -128,7 +137,9 @@ fn servers(
         match server_of(resource, server) {
             Ok(issuer) if is_described => servers.push(issuer),
             Ok(issuer) => servers.push(issuer.or_with_slash()),
-            Err(error) => attempts.add("authorization_servers", error),
+            // A name before an @ may be a secret.
+            Err(error) if server.contains('@') => attempts.add("authorization_servers", error),
+            Err(error) => attempts.add(&message::shortened(server), error),
         }
     }
     Ok(servers)
@@ -197,18 +208,19 @@ fn with_resource(mut metadata: Document, protected: Protected, challenge: Challe
     metadata
 }
 
-/// The error about a resource without metadata whose authorization server was not found, with the commands that work.
+/// The error about a resource without metadata whose authorization server was not found, with the command that works.
 fn with_hint(error: Error, resource: &Resource) -> Error {
-    let url = message::word(resource.url().as_str());
-    let other = error.mismatched().map(|values| values.received.as_str());
-    let other = other.filter(|issuer| chosen_server(issuer, resource).is_ok());
-    let hint = match other {
-        Some(issuer) => {
-            format!("if you trust that issuer: pkce-discover --resource {url} --issuer {}", message::word(issuer))
-        }
-        None => format!("if you know its issuer: pkce-discover ISSUER, and later pkce-url --resource {url}"),
-    };
-    error.hint(hint)
+    let other = error.mismatched().map(|values| values.received.clone());
+    match other.filter(|issuer| chosen_server(issuer, resource).is_ok()) {
+        Some(issuer) => error.hint(format!("if you trust that issuer: {}", command(resource, &issuer))),
+        None => error.hint(format!("if you know its authorization server: {}", command(resource, "ISSUER"))),
+    }
+}
+
+/// The command for this issuer.
+fn command(resource: &Resource, issuer: &str) -> String {
+    let [url, issuer] = [resource.url().as_str(), issuer].map(message::word);
+    format!("pkce-discover --resource {url} --issuer {issuer}")
 }
 
 /// How many of a resource's authorization servers are tried: it must not have us send thousands of requests.

@@ -17,11 +17,15 @@ pub fn for_issuer(client: &Client, issuer: &Issuer) -> Result<Document, Error> {
         return Ok(noted(metadata));
     }
     let error = attempts.error(0);
-    let may_lack_path = error.response_status() == Some(404) && matches!(issuer.url().path(), "" | "/");
-    if !may_lack_path || issuer.metadata_url().is_some() {
+    if error.response_status() != Some(404) || issuer.metadata_url().is_some() {
         return Err(error);
     }
-    Err(error.hint(format!("an issuer may have a path, such as {}/realms/NAME", issuer.url().origin())))
+    Err(if matches!(issuer.url().path(), "" | "/") {
+        error.hint(format!("an issuer may have a path, such as {}/realms/NAME", issuer.url().origin()))
+    } else {
+        let url = message::word(issuer.url().as_str());
+        error.hint(format!("if this is an API or an MCP server: pkce-discover --resource {url}"))
+    })
 }
 
 /// Metadata and what should be known about it.
@@ -90,10 +94,15 @@ fn is_endpoint(name: &str) -> bool {
     name.ends_with("_endpoint") || name == "jwks_uri"
 }
 
+/// Whether one of the two ends in a slash, and nothing else differs.
+pub fn differ_in_slash(one: &str, other: &str) -> bool {
+    one.strip_suffix('/') == Some(other) || other.strip_suffix('/') == Some(one)
+}
+
 fn other_issuer(issuer: &Issuer, named: &str) -> Error {
     let requested = issuer.url().as_str();
     let error = Error::untrusted("metadata: issuer").mismatch(requested, named).about("issuer");
-    if requested.strip_suffix('/') == Some(named) || named.strip_suffix('/') == Some(requested) {
+    if differ_in_slash(requested, named) {
         let elsewhere = issuer.metadata_url().map(|url| format!(" --metadata-url {}", message::word(url.as_str())));
         let command = format!("{} {}{}", message::name(), message::word(named), elsewhere.unwrap_or_default());
         return error.hint(format!("only the trailing slash differs; use: {command}"));
