@@ -43,51 +43,48 @@ pub fn for_resource(client: &Client, resource: &Resource, start: Start) -> Resul
         return Err(Error::untrusted(format!("WWW-Authenticate: resource_metadata: {REMOTE_TO_LOCAL}")));
     }
     let mut attempts = Attempts::default();
-    let places = resource.places(named);
-    let protected = attempts.first(client, SUBJECT, &places, |metadata| Protected::checked(&metadata, resource))?;
-    let is_described = protected.is_some();
     let is_named = start.issuer.is_some();
-    if !is_described && !attempts.mean_none(is_named) {
-        let error = attempts.error(0);
-        let is_about_it = error.kind() == Kind::Unavailable || error.mismatched().is_some();
-        return Err(if is_about_it { error } else { with_hint(error, resource) });
-    }
-    let protected = protected.unwrap_or_else(|| Protected::without_metadata(resource));
+    let places = resource.places(named);
+    let protected =
+        match attempts.first(client, SUBJECT, &places, |metadata| Protected::checked(&metadata, resource))? {
+            Some(protected) => protected,
+            None if attempts.mean_none(is_named) => Protected::without_metadata(resource),
+            None => {
+                let error = attempts.error(0);
+                let is_about_it = error.kind() == Kind::Unavailable || error.mismatched().is_some();
+                return Err(if is_about_it { error } else { with_hint(error, resource) });
+            }
+        };
     // What the resource's own places said tells nothing about its servers.
-    let skipped = if is_described || is_named { attempts.count() } else { 0 };
-    let servers = servers(&protected, start.issuer, is_described, resource, &mut attempts)?;
+    let skipped = if protected.is_described || is_named { attempts.count() } else { 0 };
+    let servers = servers(&protected, start.issuer, resource, &mut attempts)?;
+    let Some(metadata) = of_first(client, &servers, &mut attempts)? else {
+        return Err(without_server(attempts.error(skipped), &protected, is_named, resource));
+    };
+    if !protected.is_described {
+        let what = if status == Some(404) { "was not found (404)" } else { "has no usable metadata" };
+        let issuer = metadata.need("issuer")?;
+        message::note(&format!("the resource {what}; using the authorization server {issuer}"));
+    } else if protected.resource.trim_end_matches('/') != resource.url().as_str().trim_end_matches('/') {
+        message::note(&format!("the token is for {}, which the resource is part of", protected.resource));
+    }
+    Ok(with_resource(metadata, protected, challenge, start.scope))
+}
+
+/// The metadata of the first of these authorization servers that has good metadata.
+fn of_first(client: &Client, servers: &[Issuer], attempts: &mut Attempts) -> Result<Option<Document>, Error> {
     for (at, issuer) in servers.iter().enumerate() {
         let (places, is_last) = (issuer.places_for_resource(), at + 1 == servers.len());
         let client = if is_last { client } else { &client.for_half() };
-        let found = match attempts.first(client, METADATA, &places, |metadata| checked(metadata, issuer)) {
+        match attempts.first(client, METADATA, &places, |metadata| checked(metadata, issuer)) {
+            Ok(Some(found)) => return Ok(Some(noted(found))),
+            Ok(None) => {}
             // Another server may be reachable.
-            Err(error) if servers.len() > 1 => {
-                attempts.add(issuer.url().as_str(), error);
-                continue;
-            }
-            found => found?,
-        };
-        let Some(found) = found else { continue };
-        let metadata = noted(found);
-        if !is_described {
-            let issuer = metadata.need("issuer")?;
-            let what = if status == Some(404) { "was not found (404)" } else { "has no usable metadata" };
-            message::note(&format!("the resource {what}; using the authorization server {issuer}"));
-        } else if protected.resource.trim_end_matches('/') != resource.url().as_str().trim_end_matches('/') {
-            message::note(&format!("the token is for {}, which the resource is part of", protected.resource));
+            Err(error) if servers.len() > 1 => attempts.add(issuer.url().as_str(), error),
+            Err(error) => return Err(error),
         }
-        return Ok(with_resource(metadata, protected, challenge, start.scope));
     }
-    // The hint of an issuer's error would lose the resource.
-    let error = attempts.error(skipped).without_hint();
-    Err(match error.mismatched() {
-        Some(values) if is_described && differ_in_slash(&values.expected, &values.received) => {
-            let hint = command(resource, &values.received);
-            error.hint(format!("only the trailing slash differs; use: {hint}"))
-        }
-        _ if is_described || is_named => error,
-        _ => with_hint(error, resource),
-    })
+    Ok(None)
 }
 
 /// The challenge in the response to a request without a token, and its status; a malformed one is only noted, since the
@@ -116,13 +113,12 @@ fn requested(client: &Client, resource: &Resource) -> Result<(Challenge, Option<
 fn servers(
     protected: &Protected,
     chosen: Option<Issuer>,
-    is_described: bool,
     resource: &Resource,
     attempts: &mut Attempts,
 ) -> Result<Vec<Issuer>, Error> {
     if let Some(chosen) = chosen {
         let is_it = |server: &String| chosen.is(server) || differ_in_slash(server, chosen.url().as_str());
-        if is_described && !protected.servers.iter().any(is_it) {
+        if protected.is_described && !protected.servers.iter().any(is_it) {
             let servers = message::shortened(&protected.servers.join(", "));
             let error = Error::usage("--issuer: not one of the resource's authorization servers");
             return Err(error.hint(format!("it names {servers}")));
@@ -135,7 +131,7 @@ fn servers(
     }
     for server in protected.servers.iter().take(MAX_SERVERS) {
         match server_of(resource, server) {
-            Ok(issuer) if is_described => servers.push(issuer),
+            Ok(issuer) if protected.is_described => servers.push(issuer),
             Ok(issuer) => servers.push(issuer.or_with_slash()),
             // A name before an @ may be a secret.
             Err(error) if server.contains('@') => attempts.add("authorization_servers", error),
@@ -147,6 +143,8 @@ fn servers(
 
 /// What the resource's metadata says.
 struct Protected {
+    /// Whether there is metadata.
+    is_described: bool,
     /// The resource that the metadata is of: the requested one, or one that it is part of.
     resource: String,
     servers: Vec<String>,
@@ -173,13 +171,13 @@ impl Protected {
             message::note(&format!("{}; left out", error.message()));
             None
         });
-        Ok(Protected { resource: named, servers, scope })
+        Ok(Protected { is_described: true, resource: named, servers, scope })
     }
 
     /// A resource whose authorization server has the same origin, as before RFC 9728.
     fn without_metadata(resource: &Resource) -> Protected {
         let servers = vec![resource.url().origin().to_owned()];
-        Protected { resource: resource.url().as_str().to_owned(), servers, scope: None }
+        Protected { is_described: false, resource: resource.url().as_str().to_owned(), servers, scope: None }
     }
 }
 
@@ -206,6 +204,20 @@ fn with_resource(mut metadata: Document, protected: Protected, challenge: Challe
         metadata.set_number("max_age", age);
     }
     metadata
+}
+
+/// The error about a resource whose authorization server was not found. The hint of an issuer's error would lose the
+/// resource.
+fn without_server(error: Error, protected: &Protected, is_named: bool, resource: &Resource) -> Error {
+    let error = error.without_hint();
+    match error.mismatched() {
+        Some(values) if protected.is_described && differ_in_slash(&values.expected, &values.received) => {
+            let hint = format!("only the trailing slash differs; use: {}", command(resource, &values.received));
+            error.hint(hint)
+        }
+        _ if protected.is_described || is_named => error,
+        _ => with_hint(error, resource),
+    }
 }
 
 /// The error about a resource without metadata whose authorization server was not found, with the command that works.
