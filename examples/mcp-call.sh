@@ -6,9 +6,10 @@
 #
 # ARGUMENTS is a JSON object. A client is registered once for each authorization server, and stored as well; one that
 # the server has forgotten, or that was registered for another scope, is registered again. If the server has no
-# registration, set PKCE_CLIENT_ID, and PKCE_ISSUER to the only authorization server to use it with (required if
-# PKCE_CLIENT_SECRET_FILE is set, too); the URL of a client ID metadata document in PKCE_CLIENT_ID is used where the
-# server supports these. The exit status is 1 if the tool reports an error.
+# registration, set PKCE_CLIENT_ID, and PKCE_ISSUER to the only authorization server to use it with (required with
+# PKCE_CLIENT_SECRET_FILE); the URL of a client ID metadata document in PKCE_CLIENT_ID is used where the
+# server supports these. MCP_VERSION=2025-11-25 begins with a session at once. The exit status is 1 if the tool reports
+# an error.
 set -eu
 umask 077
 
@@ -199,7 +200,8 @@ case $version in
     ;;
 esac
 case $version in
-  2025*)
+  2026*) ;;
+  *)
     message initialize \
       '{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"mcp-call","version":"1"}}'
     request

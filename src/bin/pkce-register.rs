@@ -11,7 +11,7 @@ use pkce_tools::client::options;
 use pkce_tools::client::secret_file::SecretFile;
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::registration::{self, Registration};
-use pkce_tools::process::{Deadline, arguments, environment};
+use pkce_tools::process::{Deadline, arguments};
 use pkce_tools::wire::http;
 use pkce_tools::{Document, Error};
 
@@ -56,9 +56,7 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
     let metadata = args.metadata.as_deref().map(open).transpose()?;
     let mut document = input.document()?;
     document.merge(set);
-    let mut default = Document::default();
-    default.set_given("scope", environment::variable("PKCE_SCOPE").as_deref());
-    document.add_missing(default);
+    document.add_missing(options::defaults(&[("scope", "PKCE_SCOPE")]));
     let deadline = Deadline::after(args.timeout);
     let metadata = metadata.map(|file| file.object(&deadline)).transpose()?.unwrap_or_default();
     let client_name = args.client_name.clone();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use pkce_tools::client::{options, parameter, redirect_uri, resource};
 use pkce_tools::login::authorize;
-use pkce_tools::process::{arguments, environment};
+use pkce_tools::process::arguments;
 use pkce_tools::{Document, Error, frame};
 
 /// Add the authorization URL to the document.
@@ -53,13 +53,11 @@ fn main() -> ExitCode {
 
 fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {
     parameter::check(&args.param)?;
-    let mut parameters = Vec::new();
-    for (name, value) in [("prompt", &args.prompt), ("login_hint", &args.login_hint)] {
-        if let Some(value) = value {
-            parameters.push(parameter::parse(&format!("{name}={value}")).map_err(Error::usage)?);
-        }
-    }
-    let (set, defaults) = (set_by_options(&args)?, defaults());
+    let given = [("prompt", &args.prompt), ("login_hint", &args.login_hint)];
+    let given = given.into_iter().filter_map(|(name, value)| Some(parameter::with_value(name, value.as_deref()?)));
+    let parameters = given.collect::<Result<Vec<_>, _>>().map_err(Error::usage)?;
+    let set = set_by_options(&args)?;
+    let defaults = options::defaults(&[("client_id", "PKCE_CLIENT_ID"), ("scope", "PKCE_SCOPE")]);
     Ok(move |mut document: Document| {
         document.merge(set.clone());
         if args.no_resource {
@@ -86,13 +84,4 @@ fn set_by_options(args: &Args) -> Result<Document, Error> {
         set.set_number("max_age", age);
     }
     Ok(set)
-}
-
-/// The members that the environment sets where neither an option nor the document does.
-fn defaults() -> Document {
-    let mut defaults = Document::default();
-    for (name, variable) in [("client_id", "PKCE_CLIENT_ID"), ("scope", "PKCE_SCOPE")] {
-        defaults.set_given(name, environment::variable(variable).as_deref());
-    }
-    defaults
 }

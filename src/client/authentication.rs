@@ -153,6 +153,12 @@ pub fn requires_secret(document: &Document) -> bool {
     !listed.is_empty() && !listed.contains(&AuthMethod::None)
 }
 
+/// Whether the server lists a method that sends a secret, or lists none at all.
+pub fn takes_secret(document: &Document) -> Result<bool, Error> {
+    let listed = listed_methods(document)?;
+    Ok(listed.is_none_or(|methods| methods.iter().any(|method| *method != AuthMethod::None)))
+}
+
 /// The listed method that sends a secret; without a list it is client_secret_basic (RFC 8414 section 2). A secret must
 /// not go to a server in a way that it does not expect, such as into a body that it logs.
 fn listed_method(document: &Document) -> Result<AuthMethod, Error> {

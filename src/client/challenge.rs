@@ -32,17 +32,13 @@ impl Challenge {
     /// that is no head, 4 for a malformed challenge; empty if it has none.
     pub fn from_file(path: &Path, deadline: &Deadline) -> Result<Challenge, Error> {
         let octets = NamedFile::open(OPTION, path)?.read(MAX_SIZE, deadline)?;
-        let text = String::from_utf8_lossy(&octets);
-        let head = Some(text)
-            .filter(|_| octets.len() <= MAX_SIZE)
-            .and_then(|text| head(&text))
-            .ok_or_else(|| Error::usage(format!("{OPTION}: not the head of a response")))?;
-        Ok(Challenge::from_head(&head)?.unwrap_or_default())
+        let head = head(&String::from_utf8_lossy(&octets)).filter(|_| octets.len() <= MAX_SIZE);
+        Challenge::from_head(&head.ok_or_else(|| Error::usage(format!("{OPTION}: not the head of a response")))?)
     }
 
-    /// The Bearer or DPoP challenge in the head of a response, if there is one. A line that is malformed is an error
+    /// The Bearer or DPoP challenge in the head of a response; empty if it has none. A line that is malformed is an error
     /// (status 4) only if no other has such a challenge; a parameter that is malformed is left out, with a note.
-    pub fn from_head(head: &Head) -> Result<Option<Challenge>, Error> {
+    pub fn from_head(head: &Head) -> Result<Challenge, Error> {
         let lines = head.www_authenticate.iter().map(|line| www_authenticate::challenges(line));
         let (read, malformed): (Vec<_>, Vec<_>) = lines.partition(Option::is_some);
         let found: Vec<_> = read.into_iter().flatten().flatten().filter(is_for_token).collect();
@@ -51,8 +47,10 @@ impl Challenge {
         }
         // A server may list a plain Bearer challenge beside the one that says what it requires.
         let having = |name| found.iter().find(|challenge| challenge.parameter(name).is_some());
-        let Some(chosen) = PARAMETERS.into_iter().find_map(having).or(found.first()) else { return Ok(None) };
-        Ok(Some(Challenge {
+        let Some(chosen) = PARAMETERS.into_iter().find_map(having).or(found.first()) else {
+            return Ok(Challenge::default());
+        };
+        Ok(Challenge {
             resource_metadata: parsed(chosen, "resource_metadata", |url| {
                 Url::parse(url).map_err(|wrong| wrong.reason())
             }),
@@ -64,7 +62,7 @@ impl Challenge {
                 is_visible(values).then(|| values.to_owned()).ok_or("must be visible ASCII characters")
             }),
             max_age: parsed(chosen, "max_age", |age| age.parse().map_err(|_| "must be a whole number of seconds")),
-        }))
+        })
     }
 }
 
@@ -94,7 +92,7 @@ fn is_for_token(challenge: &www_authenticate::Challenge) -> bool {
     ["Bearer", "DPoP"].into_iter().any(|scheme| challenge.scheme.eq_ignore_ascii_case(scheme))
 }
 
-/// The parameters that are used, those first that say most.
+/// The parameters that say what is required, the most telling first.
 const PARAMETERS: [&str; 4] = ["resource_metadata", "scope", "acr_values", "max_age"];
 
 /// The header, as messages name it.
@@ -113,7 +111,7 @@ mod tests {
     fn from_lines(lines: &[&str]) -> Result<Challenge, String> {
         let www_authenticate = lines.iter().map(|line| (*line).to_owned()).collect();
         let challenge = Challenge::from_head(&Head { status: 401, www_authenticate });
-        challenge.map(Option::unwrap_or_default).map_err(|error| error.message().to_owned())
+        challenge.map_err(|error| error.message().to_owned())
     }
 
     #[test]

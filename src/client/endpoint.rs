@@ -36,5 +36,10 @@ impl Endpoint {
     }
 }
 
+/// Whether a remote server or resource would lead to this machine.
+pub fn is_remote_to_local(from: &Url, to: &Url) -> bool {
+    to.may_be_local() && !from.may_be_local()
+}
+
 /// The message for a remote server that would make us send requests to this machine.
 pub const REMOTE_TO_LOCAL: &str = "a remote server must not point to this machine";

@@ -1,4 +1,4 @@
-//! Options that set members of the document: they are checked before a document is read.
+//! Options and variables that set members of the document; options are checked before a document is read.
 
 use crate::client::endpoint::Endpoint;
 use crate::client::redirect_uri::RedirectUri;
@@ -6,6 +6,7 @@ use crate::client::resource::resources;
 use crate::client::scope::Scope;
 use crate::document::Document;
 use crate::error::Error;
+use crate::process::environment;
 
 /// The members that these options set, checked as a step checks those of its document.
 pub fn members(given: &[(&str, Option<&str>)]) -> Result<Document, Error> {
@@ -27,4 +28,13 @@ pub fn members(given: &[(&str, Option<&str>)]) -> Result<Document, Error> {
     Scope::from_document(&members)?;
     resources(&members)?;
     Ok(members)
+}
+
+/// The members that these variables set where neither an option nor the document does: each name with its variable.
+pub fn defaults(variables: &[(&str, &str)]) -> Document {
+    let mut defaults = Document::default();
+    for (name, variable) in variables {
+        defaults.set_given(name, environment::variable(variable).as_deref());
+    }
+    defaults
 }

@@ -9,6 +9,11 @@ pub fn parse(text: &str) -> Result<(String, String), String> {
     if !is_visible(name) {
         return Err("KEY must be visible ASCII characters".to_owned());
     }
+    with_value(name, value)
+}
+
+/// The parameter of this name with a value that must not have control characters.
+pub fn with_value(name: &str, value: &str) -> Result<(String, String), String> {
     if value.chars().any(char::is_control) {
         return Err(format!("{name}: must not have control characters"));
     }

@@ -48,7 +48,7 @@ pub fn random(octets: usize) -> Result<Zeroizing<String>, Error> {
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&entropy)))
 }
 
-/// A random number.
+/// A random number of 16 bits, from the same generator.
 pub fn random_number() -> Result<u16, Error> {
     let mut octets = [0; 2];
     fill(&mut octets)?;

@@ -72,7 +72,7 @@ impl RedirectUri {
 
     /// The URI to register: a server must allow any port for a loopback URI (RFC 8252 section 7.3), so port 0 is
     /// omitted.
-    pub fn registered(&self) -> String {
+    pub fn without_port_0(&self) -> String {
         if self.has_port_0() { self.with_port_suffix("") } else { self.text.clone() }
     }
 
@@ -178,7 +178,7 @@ mod tests {
             ("com.example.app:/callback", "com.example.app:/callback"),
             ("com.my-example:/callback", "com.my-example:/callback"),
         ] {
-            assert_eq!(parse(given).registered(), expected);
+            assert_eq!(parse(given).without_port_0(), expected);
         }
     }
 }

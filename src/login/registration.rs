@@ -1,6 +1,6 @@
-//! RFC 7591: dynamic registration of a public native client (RFC 8252 section 8.4).
+//! RFC 7591: dynamic registration of a native client (RFC 8252 section 8.4).
 
-use crate::client::authentication::{AuthMethod, listed_methods};
+use crate::client::authentication::{AuthMethod, listed_methods, takes_secret};
 use crate::client::endpoint::Endpoint;
 use crate::client::metadata::Issuer;
 use crate::client::post::{JSON, Post};
@@ -30,13 +30,12 @@ pub fn register(mut document: Document, registration: Registration, deadline: &D
     document.check_room()?;
     let endpoint = endpoint(&document)?;
     let redirect_uris = if document.has("redirect_uri") {
-        vec![RedirectUri::from_document(&document)?.registered()]
+        vec![RedirectUri::from_document(&document)?.without_port_0()]
     } else {
         redirect_uri::to_register()?.to_vec()
     };
-    let Registration { client_name, auth_method, metadata, access_token } = registration;
+    let Registration { client_name, auth_method, metadata: mut request, access_token } = registration;
     let auth_method = auth_method.map_or_else(|| method_for(&document), Ok)?;
-    let mut request = metadata;
     request.set_given("client_name", client_name.as_deref());
     request.set_list("redirect_uris", &redirect_uris);
     request.set_list("grant_types", &GRANT_TYPES);
@@ -101,14 +100,8 @@ fn endpoint(document: &Document) -> Result<Endpoint, Error> {
 /// the first of them, since some servers accept only that (the Python SDK of MCP, no client_secret_basic).
 fn method_for(document: &Document) -> Result<AuthMethod, Error> {
     let listed = listed_methods(document)?.unwrap_or_default();
-    let is_public = listed.contains(&AuthMethod::None);
-    Ok(listed.into_iter().next().filter(|_| !is_public).unwrap_or(AuthMethod::None))
-}
-
-/// Whether the server's metadata lists a way to send a secret, or lists none at all.
-fn takes_secret(document: &Document) -> Result<bool, Error> {
-    let listed = listed_methods(document)?;
-    Ok(listed.is_none_or(|methods| methods.iter().any(|method| *method != AuthMethod::None)))
+    let is_public = listed.is_empty() || listed.contains(&AuthMethod::None);
+    Ok(listed.into_iter().find(|_| !is_public).unwrap_or(AuthMethod::None))
 }
 
 /// Notes which of these values the server did not register, if it says what it did.
@@ -140,7 +133,7 @@ fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint)
             document.set_given("token_endpoint_auth_method", method.as_deref());
         }
     }
-    if response.json("client_secret_expires_at").is_some_and(|time| time != "0" && time != "null") {
+    if response.json("client_secret_expires_at").is_some_and(|time| time != "0") {
         message::note("the client secret will expire; register a new client when it does");
     }
     Ok(())

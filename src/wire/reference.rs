@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn follows_a_reference_as_rfc_3986_says() {
-        // Section 5.4, with an absolute path in place of the query of RFC 3986's base, and https.
+        // Section 5.4, with https; its references with another scheme are refused below.
         let base = Url::parse("https://a/b/c/d;p?q").ok().unwrap();
         for (reference, expected) in [
             ("g", "https://a/b/c/g"),

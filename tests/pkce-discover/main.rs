@@ -31,11 +31,20 @@ fn issuer_of(seen: &Request) -> String {
     format!("http://{}", seen.header("Host").unwrap())
 }
 
+fn targets(server: &Server) -> Vec<String> {
+    server.requests().into_iter().map(|seen| seen.target).collect()
+}
+
+fn redirect(status: u16, location: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        .into_bytes()
+}
+
 /// Fetches from a server with the same response to every request.
 fn with_response(octets: Vec<u8>) -> (Output, Vec<String>) {
     let server = Server::start(move |_| octets.clone());
     let output = run("pkce-discover", &["--timeout", "5", &server.url("")], "");
-    (output, server.requests().into_iter().map(|seen| seen.target).collect())
+    (output, targets(&server))
 }
 
 #[test]

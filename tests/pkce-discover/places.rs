@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Output, Server, changed, command, failure, finish, json_response, response, run};
 use crate::tls::HttpsProxy;
-use crate::{issuer_of, metadata, with_response};
+use crate::{issuer_of, metadata, redirect, targets, with_response};
 
 /// The three places of the issuer `/t`, in their order.
 const PLACES: [&str; 3] = [
@@ -24,14 +24,6 @@ fn metadata_at(place: &'static str, elsewhere: Vec<u8>) -> Server {
         }
         elsewhere.clone()
     })
-}
-
-fn redirect(location: &str) -> Vec<u8> {
-    format!("HTTP/1.1 302 X\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
-}
-
-fn targets(server: &Server) -> Vec<String> {
-    server.requests().into_iter().map(|seen| seen.target).collect()
 }
 
 /// What a place may have instead of this issuer's metadata, and the status and the message if all have it.
@@ -58,8 +50,8 @@ fn others() -> Vec<(Vec<u8>, i32, String)> {
         (response(200, "application/json", &deep), "a: nested deeper than 64"),
         (response(200, "application/json", "{\"issuer\":[\"a\"]}"), "issuer: must be a string"),
         (response(200, "application/json", &large), "the response is larger than 1 MiB"),
-        (redirect("http://127.0.0.1:1/"), "redirect (302) to http://127.0.0.1:1/ not followed"),
-        (redirect("//other.example/a"), "redirect (302) to //other.example/a not followed"),
+        (redirect(302, "http://127.0.0.1:1/"), "redirect (302) to http://127.0.0.1:1/ not followed"),
+        (redirect(302, "//other.example/a"), "redirect (302) to //other.example/a not followed"),
         (response(304, "", ""), "redirect (304) not followed"),
     ];
     others.extend(invalid.map(|(octets, wrong)| (octets, 4, wrong.to_owned())));
@@ -109,7 +101,11 @@ fn says_what_tells_most_where_no_place_has_the_metadata() {
         ([busy(), response(429, "", ""), none()], 3, is_busy),
         ([page(), other("https://a.example"), none()], 4, "issuer: https://a.example instead of "),
         ([other("https://a.example"), other("https://b.example"), page()], 4, "issuer: https://a.example instead of "),
-        ([denied(), redirect("https://a.example/x"), page()], 4, "redirect (302) to https://a.example/x not followed"),
+        (
+            [denied(), redirect(302, "https://a.example/x"), page()],
+            4,
+            "redirect (302) to https://a.example/x not followed",
+        ),
         ([none(), denied(), page()], 4, is_page),
         ([none(), denied(), none()], 1, "the server responded with 401"),
         ([denied(), response(403, "", ""), none()], 1, "the server responded with 401"),

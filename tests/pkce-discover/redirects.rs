@@ -4,12 +4,7 @@ use serde_json::json;
 
 use crate::common::{Server, command, failure, finish, json_response, response, run};
 use crate::tls::HttpsProxy;
-use crate::{issuer_of, metadata};
-
-fn redirect(status: u16, location: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status} X\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        .into_bytes()
-}
+use crate::{issuer_of, metadata, redirect};
 
 const PLACE: &str = "/.well-known/openid-configuration";
 

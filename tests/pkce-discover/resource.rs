@@ -9,7 +9,7 @@ use crate::common::{
     Output, Request, Server, changed, command, failure, finish, free_port, json_response, new_directory, response, run,
 };
 use crate::tls::HttpsProxy;
-use crate::{issuer_of, metadata};
+use crate::{issuer_of, metadata, targets};
 
 /// The resource's own challenge.
 fn challenge(lines: &[&str]) -> Vec<u8> {
@@ -34,10 +34,6 @@ fn server(resource: Vec<u8>, place: &'static str, changes: Value) -> Server {
             _ => response(404, "", ""),
         }
     })
-}
-
-fn targets(server: &Server) -> Vec<String> {
-    server.requests().into_iter().map(|seen| seen.target).collect()
 }
 
 fn discover(server: &Server, args: &[&str]) -> Output {

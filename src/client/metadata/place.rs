@@ -1,5 +1,6 @@
 //! Where metadata is: OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3.1, RFC 9728 section 3.1.
 
+use crate::client::endpoint::is_remote_to_local;
 use crate::error::Error;
 use crate::wire::url::{InvalidUrl, Url};
 
@@ -38,7 +39,7 @@ impl Issuer {
     /// The issuer, with its metadata at this URL, and nowhere else: not on this machine for a server that is elsewhere.
     pub fn with_metadata_url(self, text: &str) -> Result<Issuer, Error> {
         let url = Url::parse(text).map_err(|wrong| wrong.for_argument(METADATA_URL))?;
-        if url.may_be_local() && !self.url.may_be_local() {
+        if is_remote_to_local(&self.url, &url) {
             return Err(Error::untrusted(format!("{METADATA_URL}: on this machine, but the issuer is not")));
         }
         Ok(Issuer { metadata_url: Some(url), ..self })
@@ -126,13 +127,12 @@ fn parse(text: &str) -> Result<Url, InvalidUrl> {
             let http = Url::parse(&format!("http://{rest}")).ok().filter(Url::is_loopback);
             http.or_else(|| Url::parse(&format!("https://{rest}")).ok())
         };
-        return Err(match text.rsplit_once('@') {
-            Some((_, host)) if with_scheme(host).is_some() => InvalidUrl::new(ACCOUNT).hint(web_finger(host)),
-            Some(_) => InvalidUrl::new("must begin with https://"),
-            None => match with_scheme(text) {
-                Some(url) => InvalidUrl::new("must begin with https://").hint(format!("try {}", url.as_str())),
-                None => InvalidUrl::new("must begin with https://"),
-            },
+        let invalid = InvalidUrl::new("must begin with https://");
+        let rest = text.rsplit('@').next().unwrap_or(text);
+        return Err(match with_scheme(rest) {
+            Some(url) if rest == text => invalid.hint(format!("try {}", url.as_str())),
+            Some(_) => InvalidUrl::new(ACCOUNT).hint(web_finger(rest)),
+            None => invalid,
         });
     }
     let url = Url::parse(text)?;

@@ -2,9 +2,9 @@
 
 use super::attempts::Attempts;
 use super::place::{Issuer, Resource};
-use super::server::{METADATA, checked, differ_in_slash, noted};
+use super::server::{METADATA, checked, differ_in_slash};
 use crate::client::challenge::Challenge;
-use crate::client::endpoint::REMOTE_TO_LOCAL;
+use crate::client::endpoint::{REMOTE_TO_LOCAL, is_remote_to_local};
 use crate::client::scope::Scope;
 use crate::document::Document;
 use crate::error::{Error, Kind};
@@ -25,7 +25,7 @@ pub struct Start {
 /// The authorization server that the user names for a resource: not on this machine for a resource that is elsewhere.
 pub fn chosen_server(text: &str, resource: &Resource) -> Result<Issuer, Error> {
     let issuer = Issuer::parse(text).map_err(|wrong| wrong.for_argument("--issuer"))?;
-    if issuer.url().may_be_local() && !resource.url().may_be_local() {
+    if is_remote_to_local(resource.url(), issuer.url()) {
         return Err(Error::untrusted("--issuer: on this machine, but the resource is not"));
     }
     Ok(issuer)
@@ -39,7 +39,7 @@ pub fn for_resource(client: &Client, resource: &Resource, start: Start) -> Resul
         None => requested(client, resource)?,
     };
     let named = challenge.resource_metadata.as_ref();
-    if named.is_some_and(|url| url.may_be_local()) && !resource.url().may_be_local() {
+    if named.is_some_and(|url| is_remote_to_local(resource.url(), url)) {
         return Err(Error::untrusted(format!("WWW-Authenticate: resource_metadata: {REMOTE_TO_LOCAL}")));
     }
     let mut attempts = Attempts::default();
@@ -77,11 +77,10 @@ fn of_first(client: &Client, servers: &[Issuer], attempts: &mut Attempts) -> Res
         let (places, is_last) = (issuer.places_for_resource(), at + 1 == servers.len());
         let client = if is_last { client } else { &client.for_half() };
         match attempts.first(client, METADATA, &places, |metadata| checked(metadata, issuer)) {
-            Ok(Some(found)) => return Ok(Some(noted(found))),
             Ok(None) => {}
             // Another server may be reachable.
             Err(error) if servers.len() > 1 => attempts.add(issuer.url().as_str(), error),
-            Err(error) => return Err(error),
+            found => return found,
         }
     }
     Ok(None)
@@ -104,9 +103,9 @@ fn requested(client: &Client, resource: &Resource) -> Result<(Challenge, Option<
     }
     let challenge = Challenge::from_head(&head).unwrap_or_else(|error| {
         message::note(&format!("{}; ignored", error.message()));
-        None
+        Challenge::default()
     });
-    Ok((challenge.unwrap_or_default(), Some(head.status)))
+    Ok((challenge, Some(head.status)))
 }
 
 /// The authorization servers to try: those that the resource names, or the one that the user chose of them.
@@ -185,7 +184,7 @@ impl Protected {
 fn server_of(resource: &Resource, server: &str) -> Result<Issuer, Error> {
     let metadata = Document::empty_response(SUBJECT);
     let issuer = Issuer::parse(server).map_err(|wrong| wrong.for_member(&metadata, "authorization_servers"))?;
-    if issuer.url().may_be_local() && !resource.url().may_be_local() {
+    if is_remote_to_local(resource.url(), issuer.url()) {
         return Err(metadata.wrong("authorization_servers", REMOTE_TO_LOCAL));
     }
     Ok(issuer)

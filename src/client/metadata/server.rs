@@ -14,7 +14,7 @@ use crate::wire::http::Client;
 pub fn for_issuer(client: &Client, issuer: &Issuer) -> Result<Document, Error> {
     let mut attempts = Attempts::default();
     if let Some(metadata) = attempts.first(client, METADATA, &issuer.places(), |metadata| checked(metadata, issuer))? {
-        return Ok(noted(metadata));
+        return Ok(metadata);
     }
     let error = attempts.error(0);
     if error.response_status() != Some(404) || issuer.metadata_url().is_some() {
@@ -28,14 +28,8 @@ pub fn for_issuer(client: &Client, issuer: &Issuer) -> Result<Document, Error> {
     })
 }
 
-/// Metadata and what should be known about it.
-pub struct Checked {
-    metadata: Document,
-    notes: Vec<String>,
-}
-
-/// The metadata, if it is this issuer's and a login can use it.
-pub fn checked(mut metadata: Document, issuer: &Issuer) -> Result<Checked, Error> {
+/// The metadata, if it is this issuer's and a login can use it; notes say what should be known about it.
+pub fn checked(mut metadata: Document, issuer: &Issuer) -> Result<Document, Error> {
     if !metadata.has("issuer") {
         return Err(metadata.wrong("issuer", "missing").hint(BY_HAND));
     }
@@ -69,13 +63,8 @@ pub fn checked(mut metadata: Document, issuer: &Issuer) -> Result<Checked, Error
         Some(methods) if methods.iter().any(|method| method == pkce::METHOD) => {}
         Some(_) => notes.push("according to its metadata, the server does not support PKCE with S256".to_owned()),
     }
-    Ok(Checked { metadata, notes })
-}
-
-/// The metadata, once its notes are written.
-pub fn noted(checked: Checked) -> Document {
-    checked.notes.iter().for_each(|note| message::note(note));
-    checked.metadata
+    notes.iter().for_each(|note| message::note(note));
+    Ok(metadata)
 }
 
 /// Only the members that the document's table names.

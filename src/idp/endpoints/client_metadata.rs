@@ -20,7 +20,7 @@ pub fn load_if_url(service: &Service, client_id: &str) -> Result<(), &'static st
     service.state().clients.add(client_id, &metadata)
 }
 
-/// The URL in a client ID: with a path, and without a query, a fragment or a user.
+/// The URL in a client ID: with a path, and without dot segments, a query, a fragment or a user.
 fn document_url(client_id: &str) -> Option<Url> {
     let url = Url::parse(client_id).ok()?;
     let has_dots = url.path().split('/').any(|segment| segment == "." || segment == "..");

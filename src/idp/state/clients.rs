@@ -138,7 +138,7 @@ pub const CLIENT_ID: &str = "pkce-tools";
 /// Its redirect URIs on this machine, with any port.
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"];
 
-/// Maximum number of clients. More are refused, since a forgotten client could not sign in.
+/// Maximum number of registered clients. More are refused, since a forgotten client could not sign in.
 const MAX_CLIENTS: usize = 1000;
 
 /// How long a client ID metadata document is remembered: as long as a refresh token.

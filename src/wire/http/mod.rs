@@ -34,8 +34,8 @@ pub struct Response {
     pub status: u16,
     /// The media type, without its parameters, in lower case; empty if missing.
     pub media_type: String,
-    /// The target of a redirect; it is never followed here.
-    pub location: Option<String>,
+    /// The reference in `Location`, of any status; an empty one counts as missing.
+    location: Option<String>,
     /// The decoded body, at most 1 MiB, or why it cannot be used: a status may be enough without it.
     body: Result<Zeroizing<Vec<u8>>, String>,
     /// Octets of the body as received, for the trace.
