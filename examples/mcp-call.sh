@@ -17,6 +17,12 @@ if [ $# -lt 1 ] || [ $# -gt 3 ]; then
   echo "usage: mcp-call.sh URL [TOOL [ARGUMENTS]]" >&2
   exit 2
 fi
+for needed in curl jq; do
+  command -v "$needed" >/dev/null || {
+    echo "mcp-call: $needed: not found" >&2
+    exit 2
+  }
+done
 url=$1 tool=${2:-} arguments=${3:-'{}'}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,6 +41,9 @@ jq -en --arg url "$url" '
   "https://[a-z0-9._:\\[\\]-]+" as $remote | "http://(127\\.0\\.0\\.1|\\[::1\\]|localhost)(:[0-9]+)?" as $local |
   $url | test("\\A(\($remote)|\($local))([/?][!-~]*)?\\z"; "i")' >/dev/null ||
   fail "URL: must begin with https://HOST, or with http:// and a loopback host" 2
+
+# It becomes a header.
+jq -en --arg tool "$tool" '$tool | test("\\A[ -~]*\\z")' >/dev/null || fail "TOOL: must be printable ASCII" 2
 
 # The MCP server names the authorization server, so a client secret must not go to any that is named.
 case ${PKCE_CLIENT_ID:-} in
@@ -69,7 +78,7 @@ post() {
   : >"$work/body"
   # No response of more than 16 MiB.
   trap '' XFSZ
-  ulimit -f 32768
+  ulimit -f 32768 2>/dev/null || :
   status=115
   if is_stored "$login" mcp_url "$url"; then
     [ -z "${PKCE_CLIENT_SECRET_FILE:-}" ] || [ "$(pkce-load --raw issuer "$login")" = "$PKCE_ISSUER" ] ||
@@ -113,7 +122,7 @@ request() {
 sign_in() {
   set -- --resource "$url" --challenge "$work/head" ${PKCE_ISSUER:+"--issuer=$PKCE_ISSUER"}
   if [ "$code" = 403 ] && is_stored "$login" mcp_url "$url"; then
-    granted=$(pkce-load "$login" | jq -r '.scope // empty')
+    granted=$(pkce-load "$login" | jq -r '[.scope // "" | strings | scan("[!#-\\[\\]-~]+")] | join(" ")')
     [ -z "$granted" ] || set -- "$@" "--scope=$granted"
   fi
   pkce-discover "$@" >"$work/server"
@@ -208,7 +217,7 @@ case $version in
     set --
     session=$(grep -i '^mcp-session-id:' "$work/head" | head -n 1 | cut -d : -f 2- | LC_ALL=C tr -cd '!-~')
     [ -z "$session" ] || set -- --header "Mcp-Session-Id: $session"
-    version=$(response | jq -r '.result.protocolVersion? | strings | match("\\A[!-~]+").string')
+    version=$(response | jq -r '.result.protocolVersion? | strings | match("\\A[!-~]{1,40}").string')
     [ -n "$version" ] || fail "no MCP server (the response to initialize has status $code)"
     echo '{"jsonrpc":"2.0","method":"notifications/initialized"}' >"$work/message"
     request "$@"
@@ -221,8 +230,8 @@ response >"$work/response"
 [ -s "$work/response" ] || fail "the server responded with $code, and with no result"
 # Text of the server's, which neither a terminal nor a CI runner must obey.
 harmless='def harmless: .[:1000] | gsub("[^ -~]"; "?") | gsub("(?<one>[#:])(?=\\k<one>)"; .one + " ");'
-error=$(jq -r "$harmless .error | values | .message? // . | tostring | harmless" "$work/response")
-[ -z "$error" ] || fail "$error"
+! jq -e '.error // false | . != false' "$work/response" >/dev/null ||
+  fail "$(jq -r "$harmless"' .error | (.message? | strings | select(. != "")) // . | tostring | harmless' "$work/response")"
 if [ -z "$tool" ]; then
   jq -r "$harmless [.result.tools[].name | harmless] | .[]" "$work/response" >"$work/names" 2>/dev/null ||
     fail "the result has no list of tools"

@@ -2,7 +2,7 @@
 # Logs in to an MCP server or another API whose metadata names its authorization server (RFC 9728), given only its URL,
 # and prints the document with the tokens. A client is registered once for each authorization server, and stored for
 # later logins; one that the server has forgotten, or that was registered for another scope, is registered again.
-# Requires jq.
+# Requires jq. PKCE_CLIENT_ID is not used; a server without registration needs mcp-call.sh or a pipeline.
 #
 #   (umask 077; sh mcp-login.sh https://mcp.example.com/mcp > tokens.json)
 set -eu
@@ -12,6 +12,10 @@ if [ $# -ne 1 ]; then
   echo "usage: mcp-login.sh URL" >&2
   exit 2
 fi
+command -v jq >/dev/null || {
+  echo "mcp-login: jq: not found" >&2
+  exit 2
+}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 129' HUP

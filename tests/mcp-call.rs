@@ -250,6 +250,7 @@ fn says_what_is_wrong_with_a_result() {
     for (body, message) in [
         ("{\"id\":1,\"error\":\"wrong\"}", "mcp-call: wrong"),
         ("{\"id\":1,\"error\":{\"code\":-1}}", "mcp-call: {\"code\":-1}"),
+        ("{\"id\":1,\"error\":{\"message\":\"\"},\"result\":{\"tools\":[]}}", "mcp-call: {\"message\":\"\"}"),
         ("{\"id\":1,\"result\":{}}", "mcp-call: the result has no list of tools"),
         (
             "{\"id\":1,\"result\":{\"tools\":[{\"name\":\"add\"},{\"name\":1}]}}",
@@ -526,6 +527,11 @@ fn says_how_it_is_used() {
         for arguments in ["{", "1", "[]", "{} {}", "{\"a\":1}]"] {
             let output = run.call("/mcp", &["add", arguments]);
             let message = "mcp-call: ARGUMENTS: must be a JSON object";
+            assert_eq!((output.status, output.stdout.as_str(), said(&output).as_str()), (2, "", message));
+        }
+        for tool in ["a\r\nX-Evil: 1", "a\nb", "\u{e9}"] {
+            let output = run.call("/mcp", &[tool]);
+            let message = "mcp-call: TOOL: must be printable ASCII";
             assert_eq!((output.status, output.stdout.as_str(), said(&output).as_str()), (2, "", message));
         }
         for url in [
