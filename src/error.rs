@@ -188,7 +188,7 @@ impl Error {
 
     /// Adds to the message that `received` came instead of what was expected. Neither may be a secret or about a person.
     pub fn mismatch(mut self, expected: &str, received: &str) -> Error {
-        let received = message::shortened(received);
+        let received = message::shortened(&message::without_userinfo(received));
         self.report.message = format!("{}: {received} instead of {expected}", self.report.message);
         self.report.mismatch = Some(Mismatch { expected: expected.to_owned(), received });
         self

@@ -48,6 +48,16 @@ pub fn shortened(text: &str) -> String {
     text.chars().take(MAX_SHORTENED).collect()
 }
 
+/// The URL with `...` in place of a user name and password, which may be a secret.
+pub fn without_userinfo(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest.split_at_checked(end).and_then(|(authority, path)| Some((authority.rsplit_once('@')?.1, path))) {
+        Some((host, path)) => format!("{scheme}//...@{host}{path}"),
+        None => url.to_owned(),
+    }
+}
+
 /// The text as one word of a shell, for a command in a hint: a URL that a server names may be pasted with it.
 pub fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%+=,@[]".contains(c);

@@ -226,9 +226,7 @@ fn says_what_may_work_where_the_server_names_no_registration_endpoint() {
         ),
         (
             json!({ "issuer": "https://id.example", "resource": "https://api.example/a?b&c" }),
-            "some servers name it in other metadata only: pkce-discover https://id.example --metadata-url \
-             https://id.example/.well-known/oauth-authorization-server, and later pkce-url --resource \
-             'https://api.example/a?b&c'",
+            "register a client at the server yourself, and pass its ID to pkce-url --client-id",
         ),
         (
             json!({ "issuer": "https://id.example/$(id)" }),
@@ -401,6 +399,16 @@ fn says_why_there_is_no_client() {
             "redirect_uris: must be a string or an array of strings",
         ),
         (created(&json!({ "client_id": "c", "redirect_uris": [5] })), 4, "redirect_uris: must be an array of strings"),
+        (
+            created(&json!({ "client_id": "c", "redirect_uris": ["https://id.example/cb", "com.example:/cb"] })),
+            4,
+            "redirect_uris: none of the requested ones, and none on this machine",
+        ),
+        (
+            created(&json!({ "client_id": "c", "client_secret": "a\nb" })),
+            4,
+            "client_secret: must contain one line of text",
+        ),
         (
             created(&json!({ "client_id": "c", "token_endpoint_auth_method": 5 })),
             4,

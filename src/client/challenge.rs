@@ -29,28 +29,29 @@ pub struct Challenge {
 
 impl Challenge {
     /// The challenge in the head of a response, as `curl -D` writes it; of several heads, in the last. Status 2 for a file
-    /// that is no head, 4 for a malformed challenge; empty if it has none.
+    /// that is no head.
     pub fn from_file(path: &Path, deadline: &Deadline) -> Result<Challenge, Error> {
         let octets = NamedFile::open(OPTION, path)?.read(MAX_SIZE, deadline)?;
         let head = head(&String::from_utf8_lossy(&octets)).filter(|_| octets.len() <= MAX_SIZE);
-        Challenge::from_head(&head.ok_or_else(|| Error::usage(format!("{OPTION}: not the head of a response")))?)
+        let head = head.ok_or_else(|| Error::usage(format!("{OPTION}: not the head of a response")))?;
+        Ok(Challenge::from_head(&head))
     }
 
-    /// The Bearer or DPoP challenge in the head of a response; empty if it has none. A line that is malformed is an error
-    /// (status 4) only if no other has such a challenge; a parameter that is malformed is left out, with a note.
-    pub fn from_head(head: &Head) -> Result<Challenge, Error> {
+    /// The Bearer or DPoP challenge in the head of a response; empty if it has none. What is malformed is left out, with a
+    /// note, since the resource may have metadata where it can be found without it.
+    pub fn from_head(head: &Head) -> Challenge {
         let lines = head.www_authenticate.iter().map(|line| www_authenticate::challenges(line));
         let (read, malformed): (Vec<_>, Vec<_>) = lines.partition(Option::is_some);
         let found: Vec<_> = read.into_iter().flatten().flatten().filter(is_for_token).collect();
         if found.is_empty() && !malformed.is_empty() {
-            return Err(Error::untrusted(format!("{HEADER}: malformed")));
+            message::note(&format!("{HEADER}: malformed; ignored"));
         }
         // A server may list a plain Bearer challenge beside the one that says what it requires.
         let having = |name| found.iter().find(|challenge| challenge.parameter(name).is_some());
         let Some(chosen) = PARAMETERS.into_iter().find_map(having).or(found.first()) else {
-            return Ok(Challenge::default());
+            return Challenge::default();
         };
-        Ok(Challenge {
+        Challenge {
             resource_metadata: parsed(chosen, "resource_metadata", |url| {
                 Url::parse(url).map_err(|wrong| wrong.reason())
             }),
@@ -61,8 +62,8 @@ impl Challenge {
             acr_values: parsed(chosen, "acr_values", |values| {
                 is_visible(values).then(|| values.to_owned()).ok_or("must be visible ASCII characters")
             }),
-            max_age: parsed(chosen, "max_age", |age| age.parse().map_err(|_| "must be a whole number of seconds")),
-        })
+            max_age: parsed(chosen, "max_age", |age| seconds(age).ok_or("must be a whole number of seconds")),
+        }
     }
 }
 
@@ -74,6 +75,12 @@ fn parsed<T>(
 ) -> Option<T> {
     let result = challenge.parameter(name).filter(|value| !value.is_empty()).map(parse)?;
     result.inspect_err(|wrong| message::note(&format!("{HEADER}: {name}: {wrong}; left out"))).ok()
+}
+
+/// The number of seconds, as `pkce-url` takes it.
+fn seconds(text: &str) -> Option<u64> {
+    let is_number = text.bytes().all(|octet| octet.is_ascii_digit());
+    text.parse::<u32>().ok().filter(|_| is_number).map(u64::from)
 }
 
 /// The last head in this text: a proxy's and a redirect's come before it.
@@ -108,51 +115,52 @@ const MAX_SIZE: usize = 64 * 1024;
 mod tests {
     use super::*;
 
-    fn from_lines(lines: &[&str]) -> Result<Challenge, String> {
+    fn from_lines(lines: &[&str]) -> Challenge {
         let www_authenticate = lines.iter().map(|line| (*line).to_owned()).collect();
-        let challenge = Challenge::from_head(&Head { status: 401, www_authenticate });
-        challenge.map_err(|error| error.message().to_owned())
+        Challenge::from_head(&Head { status: 401, www_authenticate })
     }
 
     #[test]
     fn takes_the_challenge_that_says_where_the_metadata_is() {
         let place = |challenge: Challenge| challenge.resource_metadata.map(|url| url.as_str().to_owned());
         let both = "Bearer realm=\"a\", DPoP Resource_Metadata=\"https://a.b/c\"";
-        let challenge = from_lines(&["Basic resource_metadata=\"https://x.y\"", both]).unwrap();
+        let challenge = from_lines(&["Basic resource_metadata=\"https://x.y\"", both]);
         assert_eq!(place(challenge).as_deref(), Some("https://a.b/c"));
         let lines = ["Negotiate", "Bearer realm", "bearer scope=\"a b\", error=insufficient_scope", "Bearer scope=c"];
-        let challenge = from_lines(&lines).unwrap();
+        let challenge = from_lines(&lines);
         assert_eq!(
             (challenge.scope.map(|scope| scope.as_str().to_owned()).as_deref(), challenge.lacks_scope),
             (Some("a b"), true)
         );
         let step_up =
-            from_lines(&["Bearer error=\"insufficient_user_authentication\", acr_values=\"a b\", max_age=\"5\""])
-                .unwrap();
+            from_lines(&["Bearer error=\"insufficient_user_authentication\", acr_values=\"a b\", max_age=\"5\""]);
         assert_eq!(
             (step_up.acr_values.as_deref(), step_up.max_age, step_up.lacks_scope),
             (Some("a b"), Some(5), false)
         );
         for lines in [["Bearer realm=a", "Bearer max_age=5"], ["Bearer max_age=5", "DPoP algs=ES256"]] {
-            assert_eq!(from_lines(&lines).unwrap().max_age, Some(5));
+            assert_eq!(from_lines(&lines).max_age, Some(5));
         }
         for none in [&[][..], &["Basic realm=a"], &["Bearer"], &["Bearer scope=\"\", resource_metadata=\"\""]] {
-            let challenge = from_lines(none).unwrap();
+            let challenge = from_lines(none);
             assert!(challenge.scope.is_none() && challenge.resource_metadata.is_none(), "{none:?}");
         }
-        assert!(from_lines(&["Bearer realm=\"", "Bearer scope=a"]).is_ok());
+        assert!(from_lines(&["Bearer realm=\"", "Bearer scope=a"]).scope.is_some());
     }
 
     #[test]
     fn leaves_out_a_parameter_that_is_malformed() {
         let lines = "Bearer resource_metadata=\"/a\", scope=\"a  b\", max_age=-1, acr_values=\"\u{e4}\", error=x";
-        let challenge = from_lines(&[lines]).unwrap();
+        let challenge = from_lines(&[lines]);
         assert!(challenge.resource_metadata.is_none() && challenge.scope.is_none() && challenge.max_age.is_none());
         assert!(challenge.acr_values.is_none() && !challenge.lacks_scope);
-        let challenge = from_lines(&["Bearer scope=\"a\\\"b\", resource_metadata=\"https://a.b/c\""]).unwrap();
+        let challenge = from_lines(&["Bearer scope=\"a\\\"b\", resource_metadata=\"https://a.b/c\""]);
         assert!(challenge.scope.is_none() && challenge.resource_metadata.is_some());
-        let malformed = from_lines(&["Basic realm=a", "Bearer realm=\""]);
-        assert_eq!(malformed.err().as_deref(), Some("WWW-Authenticate: malformed"));
+        assert!(from_lines(&["Basic realm=a", "Bearer scope=\""]).scope.is_none());
+        assert!(
+            from_lines(&["Bearer max_age=+5"]).max_age.is_none()
+                && from_lines(&["Bearer max_age=4294967296"]).max_age.is_none()
+        );
     }
 
     #[test]

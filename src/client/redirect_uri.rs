@@ -60,6 +60,11 @@ impl RedirectUri {
         self.loopback().is_some_and(|url| url.port() == Some(0))
     }
 
+    /// Whether a listener on this machine can receive the redirect.
+    fn is_received_here(&self) -> bool {
+        self.loopback().is_some_and(|url| !url.is_https())
+    }
+
     /// Whether it leads to any port of this machine (RFC 8252 section 7.3).
     fn has_any_port(&self) -> bool {
         self.loopback().is_some_and(|url| !url.is_https() && url.port().is_none())
@@ -90,10 +95,9 @@ pub fn set_default(document: &mut Document) -> Result<(), Error> {
         return Ok(());
     }
     let uris = registered(document)?;
-    let on_this_machine = |uri: &&RedirectUri| uri.loopback().is_some_and(|url| !url.is_https());
     // Some servers compare the port, so one with a port comes first.
-    let with_port = uris.iter().filter(on_this_machine).find(|uri| !uri.has_any_port());
-    let uri = match with_port.or(uris.iter().find(on_this_machine)).or(uris.first()) {
+    let with_port = uris.iter().filter(|uri| uri.is_received_here()).find(|uri| !uri.has_any_port());
+    let uri = match with_port.or(uris.iter().find(|uri| uri.is_received_here())).or(uris.first()) {
         Some(uri) if uri.has_any_port() => uri.with_port(0),
         Some(uri) => uri.text.clone(),
         None => format!("{ANY_PORT}:0{PATH}"),
@@ -108,6 +112,12 @@ pub fn may_change_port(redirect_uri: &RedirectUri, document: &Document) -> Resul
     let without = redirect_uri.with_port_suffix("");
     let is_registered = registered(document)?.iter().any(|uri| uri.has_any_port() && uri.text == without);
     Ok(is_registered || redirect_uri.has_port_0())
+}
+
+/// Whether a listener on this machine can receive the redirect to one of these.
+pub fn can_be_received(uris: &[String]) -> bool {
+    let document = Document::default();
+    uris.iter().filter_map(|uri| RedirectUri::parse(uri, &document).ok()).any(|uri| uri.is_received_here())
 }
 
 /// The redirect URIs that the document's client has registered.

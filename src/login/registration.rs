@@ -6,7 +6,7 @@ use crate::client::metadata::Issuer;
 use crate::client::post::{JSON, Post};
 use crate::client::redirect_uri::{self, RedirectUri};
 use crate::client::scope::Scope;
-use crate::client::secret_file::SecretFile;
+use crate::client::secret_file::{ONE_LINE, SecretFile, is_secret};
 use crate::document::{Document, is_visible};
 use crate::error::Error;
 use crate::message;
@@ -66,6 +66,9 @@ pub fn register(mut document: Document, registration: Registration, deadline: &D
     let client_id = response.need_visible("client_id")?;
     let registered = response.texts("redirect_uris")?.unwrap_or_else(|| redirect_uris.clone());
     if !redirect_uris.iter().any(|uri| registered.contains(uri)) {
+        if !registered.is_empty() && !document.has("redirect_uri") && !redirect_uri::can_be_received(&registered) {
+            return Err(response.wrong("redirect_uris", "none of the requested ones, and none on this machine"));
+        }
         message::note("the server registered none of the requested redirect URIs");
     }
     note_missing(&response, "grant_types", &GRANT_TYPES);
@@ -88,12 +91,17 @@ fn endpoint(document: &Document) -> Result<Endpoint, Error> {
         return Err(error.hint(CLIENT_ID_METADATA_DOCUMENT));
     }
     let issuer = document.text("issuer")?.and_then(|issuer| Issuer::parse(&issuer).ok());
-    let Some(issuer) = issuer else { return Err(error) };
-    let [place, issuer] = [issuer.oauth_place(), issuer.url()].map(|url| message::word(url.as_str()));
-    let resource = document.text("resource").ok().flatten();
-    let resource = resource.map(|url| format!(", and later pkce-url --resource {}", message::word(&url)));
-    let hint = format!("some servers name it in other metadata only: pkce-discover {issuer} --metadata-url {place}");
-    Err(error.hint(hint + &resource.unwrap_or_default()))
+    Err(match issuer {
+        // Of the servers that resources name, the other metadata was looked at first.
+        _ if document.has("resource") => error.hint(BY_HAND),
+        Some(issuer) => {
+            let [place, issuer] = [issuer.oauth_place(), issuer.url()].map(|url| message::word(url.as_str()));
+            error.hint(format!(
+                "some servers name it in other metadata only: pkce-discover {issuer} --metadata-url {place}"
+            ))
+        }
+        None => error,
+    })
 }
 
 /// How the client is to authenticate: as a public client, unless the server lists only methods with a secret; then with
@@ -128,6 +136,7 @@ fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint)
             return Err(Error::refused(wrong).within(&endpoint.subject()));
         }
         (Some(_), None) => return Err(response.wrong("client_secret", "missing")),
+        (_, Some(secret)) if !is_secret(&secret) => return Err(response.wrong("client_secret", ONE_LINE)),
         (_, Some(secret)) => {
             document.set("client_secret", &secret);
             document.set_given("token_endpoint_auth_method", method.as_deref());
@@ -142,6 +151,8 @@ fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint)
 const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
 
 const ACCESS_TOKEN: &str = "the server may require an initial access token: use --access-token-file";
+
+const BY_HAND: &str = "register a client at the server yourself, and pass its ID to pkce-url --client-id";
 
 const CLIENT_ID_METADATA_DOCUMENT: &str =
     "no registration is needed: publish a client ID metadata document, and pass its URL to pkce-url --client-id";

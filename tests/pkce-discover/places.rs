@@ -160,6 +160,17 @@ fn ends_at_once_where_the_server_cannot_be_reached() {
 }
 
 #[test]
+fn says_that_the_url_may_be_an_api_s_where_its_origin_is_the_issuer() {
+    let server = Server::start(|seen| json_response(&metadata(&issuer_of(seen))));
+    let (issuer, url) = (server.url(""), server.url("/mcp"));
+    let message = format!(
+        "metadata: issuer: {issuer} instead of {url}\n\
+         hint: if this is an API or an MCP server: pkce-discover --resource {url}"
+    );
+    assert_eq!(run("pkce-discover", &[&url], ""), failure("pkce-discover", 4, &message));
+}
+
+#[test]
 fn names_both_issuers_and_the_right_command_where_only_a_final_slash_differs() {
     let server = Server::start(|seen| {
         let path =

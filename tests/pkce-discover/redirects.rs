@@ -76,7 +76,8 @@ fn are_not_followed_to_another_origin_which_is_named() {
             let octets = redirect(status, location);
             let server = Server::start(move |_| octets.clone());
             let output = run("pkce-discover", &[&server.url("")], "");
-            let message = format!("metadata: redirect ({status}) to {location} not followed");
+            let shown = location.replace("user@", "...@");
+            let message = format!("metadata: redirect ({status}) to {shown} not followed");
             assert_eq!((output, server.requests().len()), (failure("pkce-discover", 4, &message), 2));
         }
     }
@@ -96,6 +97,7 @@ fn show_a_long_or_strange_target_only_as_far_as_it_is_harmless() {
         (long.as_str(), long.get(..200).unwrap()),
         ("https://id.example/::error::x", "https://id.example/: :error::x"),
         ("https://id.example/m?sig=s3cr3t#s3cr3t", "https://id.example/m"),
+        ("https://user:s3cr3t@id.example/m", "https://...@id.example/m"),
     ] {
         let octets = redirect(302, location);
         let server = Server::start(move |_| octets.clone());
@@ -128,7 +130,8 @@ fn are_followed_to_the_same_origin_in_another_letter_case_or_with_the_usual_port
         if is_followed {
             assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, metadata(issuer), ""), "{location}");
         } else {
-            let message = format!("metadata: redirect (301) to {location} not followed");
+            let shown = location.replace("id.example@", "...@");
+            let message = format!("metadata: redirect (301) to {shown} not followed");
             assert_eq!(output, failure("pkce-discover", 4, &message));
         }
         assert_eq!(proxy.requested().len(), 2, "{location}");

@@ -38,7 +38,8 @@ impl Attempts {
 
     /// Adds an attempt in vain.
     pub fn add(&mut self, place: &str, error: Error) {
-        message::trace(&format!("{place}: {}", error.message()));
+        let words: Vec<&str> = error.message().split(' ').map(without_query).collect();
+        message::trace(&format!("{}: {}", without_query(place), words.join(" ")));
         self.0.push((place.to_owned(), error));
     }
 
@@ -77,6 +78,14 @@ impl Attempts {
     /// Each URL and what it said.
     fn list(&self) -> Vec<(String, String)> {
         self.0.iter().map(|(place, error)| (place.clone(), error.message().to_owned())).collect()
+    }
+}
+
+/// The word, without the query of a URL, which a trace must not show.
+fn without_query(word: &str) -> &str {
+    match word.split_once('?') {
+        Some((before, _)) if before.contains("://") => before,
+        _ => word,
     }
 }
 

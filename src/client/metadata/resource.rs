@@ -86,8 +86,7 @@ fn of_first(client: &Client, servers: &[Issuer], attempts: &mut Attempts) -> Res
     Ok(None)
 }
 
-/// The challenge in the response to a request without a token, and its status; a malformed one is only noted, since the
-/// resource may have metadata where it can be found without it.
+/// The challenge in the response to a request without a token, and its status.
 fn requested(client: &Client, resource: &Resource) -> Result<(Challenge, Option<u16>), Error> {
     let client = client.for_half();
     let head = match client.get_head(resource.url()) {
@@ -101,11 +100,7 @@ fn requested(client: &Client, resource: &Resource) -> Result<(Challenge, Option<
     if !(400..500).contains(&head.status) {
         return Ok((Challenge::default(), Some(head.status)));
     }
-    let challenge = Challenge::from_head(&head).unwrap_or_else(|error| {
-        message::note(&format!("{}; ignored", error.message()));
-        Challenge::default()
-    });
-    Ok((challenge, Some(head.status)))
+    Ok((Challenge::from_head(&head), Some(head.status)))
 }
 
 /// The authorization servers to try: those that the resource names, or the one that the user chose of them.
@@ -118,7 +113,8 @@ fn servers(
     if let Some(chosen) = chosen {
         let is_it = |server: &String| chosen.is(server) || differ_in_slash(server, chosen.url().as_str());
         if protected.is_described && !protected.servers.iter().any(is_it) {
-            let servers = message::shortened(&protected.servers.join(", "));
+            let servers = protected.servers.iter().map(|server| message::without_userinfo(server));
+            let servers = message::shortened(&servers.collect::<Vec<_>>().join(", "));
             let error = Error::usage("--issuer: not one of the resource's authorization servers");
             return Err(error.hint(format!("it names {servers}")));
         }
@@ -210,7 +206,7 @@ fn with_resource(mut metadata: Document, protected: Protected, challenge: Challe
 fn without_server(error: Error, protected: &Protected, is_named: bool, resource: &Resource) -> Error {
     let error = error.without_hint();
     match error.mismatched() {
-        Some(values) if protected.is_described && differ_in_slash(&values.expected, &values.received) => {
+        Some(values) if differ_in_slash(&values.expected, &values.received) => {
             let hint = format!("only the trailing slash differs; use: {}", command(resource, &values.received));
             error.hint(hint)
         }

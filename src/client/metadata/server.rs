@@ -23,9 +23,13 @@ pub fn for_issuer(client: &Client, issuer: &Issuer) -> Result<Document, Error> {
     Err(if matches!(issuer.url().path(), "" | "/") {
         error.hint(format!("an issuer may have a path, such as {}/realms/NAME", issuer.url().origin()))
     } else {
-        let url = message::word(issuer.url().as_str());
-        error.hint(format!("if this is an API or an MCP server: pkce-discover --resource {url}"))
+        error.hint(for_api(issuer))
     })
+}
+
+/// The hint where the URL may not be an issuer's.
+fn for_api(issuer: &Issuer) -> String {
+    format!("if this is an API or an MCP server: pkce-discover --resource {}", message::word(issuer.url().as_str()))
 }
 
 /// The metadata, if it is this issuer's and a login can use it; notes say what should be known about it.
@@ -95,6 +99,9 @@ fn other_issuer(issuer: &Issuer, named: &str) -> Error {
         let elsewhere = issuer.metadata_url().map(|url| format!(" --metadata-url {}", message::word(url.as_str())));
         let command = format!("{} {}{}", message::name(), message::word(named), elsewhere.unwrap_or_default());
         return error.hint(format!("only the trailing slash differs; use: {command}"));
+    }
+    if requested.strip_prefix(named).is_some_and(|rest| rest.starts_with('/')) {
+        return error.hint(for_api(issuer));
     }
     if named.contains('{') {
         return error.hint("the metadata names a template for all tenants; use your tenant's own issuer");

@@ -72,8 +72,13 @@ impl Response {
             201..=299 => Error::untrusted(format!("{subject}: the server responded with {status}")),
             300..=399 => {
                 // A query may have a secret.
-                let target = self.location.as_deref().and_then(|target| target.split(['?', '#']).next());
-                let target = target.map(|target| format!(" to {}", message::shortened(target)));
+                let target = self
+                    .location
+                    .as_deref()
+                    .and_then(|target| target.split(['?', '#']).next())
+                    .filter(|target| !target.is_empty());
+                let target =
+                    target.map(|target| format!(" to {}", message::shortened(&message::without_userinfo(target))));
                 Error::untrusted(format!("{subject}: redirect ({status}){} not followed", target.unwrap_or_default()))
             }
             404 => Error::refused(format!("{subject}: not found (404)")),
