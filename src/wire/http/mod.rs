@@ -2,6 +2,7 @@
 
 mod certificates;
 mod coding;
+mod connection;
 mod proxy;
 
 use std::cell::Cell;
@@ -268,7 +269,7 @@ impl Client {
                 .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
             config = config.tls_config(tls.build());
         }
-        Ok(config.build().new_agent())
+        Ok(Agent::with_parts(config.build(), connection::connector(), connection::Addresses::default()))
     }
 
     fn timeout_error(&self) -> Error {
