@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pkce_tools::client::authentication::Caller;
-use pkce_tools::client::options;
 use pkce_tools::client::post::Format;
+use pkce_tools::client::token_request::TokenRequest;
+use pkce_tools::client::{options, parameter};
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::token;
 use pkce_tools::{Document, Error};
@@ -20,6 +21,9 @@ struct Args {
     /// Format of the request body: form or json
     #[arg(long, value_name = "FORMAT", default_value = "form", hide_possible_values = true)]
     format: Format,
+    /// Another parameter of the request; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parameter::parse)]
+    param: Vec<(String, String)>,
     #[command(flatten)]
     caller: Caller,
 }
@@ -30,8 +34,9 @@ fn main() -> ExitCode {
 
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
     let set = options::members(&[("token_endpoint", args.token_endpoint.as_deref())])?;
+    let request = TokenRequest::from_options(Some(args.format), None, &args.param, &args.caller)?;
     args.caller.prepare()?;
     let mut document = input.document()?;
     document.merge(set);
-    token::exchange(document, &args.caller, args.format)
+    token::exchange(document, &request, &args.caller)
 }

@@ -8,7 +8,7 @@ use clap::Parser;
 use pkce_tools::client::authentication::AuthMethod;
 use pkce_tools::client::object_file::ObjectFile;
 use pkce_tools::client::options;
-use pkce_tools::client::secret_file::SecretFile;
+use pkce_tools::client::secret::Secret;
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::registration::{self, Registration};
 use pkce_tools::process::{Deadline, arguments};
@@ -50,7 +50,7 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
     http::check_environment()?;
     let set = options::members(&[("redirect_uri", args.redirect_uri.as_deref()), ("scope", args.scope.as_deref())])?;
     let deadline = Deadline::after(args.timeout);
-    let open = |file| SecretFile::open("--access-token-file", file, &deadline);
+    let open = |file| Secret::token_in_file("--access-token-file", file, &deadline);
     let access_token = args.access_token_file.as_deref().map(open).transpose()?;
     let open = |file| ObjectFile::open("--metadata", file, &deadline);
     let metadata = args.metadata.as_deref().map(open).transpose()?;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pkce_tools::client::authentication::{Authentication, Caller};
+use pkce_tools::client::parameter;
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::revocation;
 use pkce_tools::process::signals;
@@ -19,6 +20,9 @@ struct Args {
     /// The name of a stored login to revoke and remove; read and print no document
     #[arg(value_name = "NAME", value_parser = Name::parse, conflicts_with = "raw")]
     name: Option<Name>,
+    /// Another parameter of the requests; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parameter::parse)]
+    param: Vec<(String, String)>,
     #[command(flatten)]
     caller: Caller,
 }
@@ -28,18 +32,19 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, input: Input) -> Result<Option<Document>, Error> {
+    parameter::check_added(&args.param)?;
     args.caller.prepare()?;
     match &args.name {
-        Some(name) => revoke_stored(name, &args.caller).map(|()| None),
+        Some(name) => revoke_stored(name, &args.param, &args.caller).map(|()| None),
         None => {
             let document = input.document()?;
-            revocation::revoke(document, &args.caller, &args.caller.deadline()).map(Some)
+            revocation::revoke(document, &args.param, &args.caller, &args.caller.deadline()).map(Some)
         }
     }
 }
 
 /// Revokes the tokens of the stored login, and then removes it; without tokens it is only removed.
-fn revoke_stored(name: &Name, caller: &Caller) -> Result<(), Error> {
+fn revoke_stored(name: &Name, parameters: &[(String, String)], caller: &Caller) -> Result<(), Error> {
     let deadline = caller.deadline();
     let store = Store::open()?.ok_or_else(|| not_stored(name))?;
     if let Some(stored) = store.read(name, &deadline)? {
@@ -55,7 +60,7 @@ fn revoke_stored(name: &Name, caller: &Caller) -> Result<(), Error> {
         if !revocation::has_token(&document) {
             return remove();
         }
-        revocation::revoke(document, caller, &deadline)?;
+        revocation::revoke(document, parameters, caller, &deadline)?;
         remove().map_err(|error| error.appending("the tokens are revoked"))
     })
 }

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use pkce_tools::Error;
 use pkce_tools::client::authentication::Caller;
+use pkce_tools::client::parameter;
+use pkce_tools::client::token_request::TokenRequest;
 use pkce_tools::frame::{self, Output};
 use pkce_tools::process::arguments;
 use pkce_tools::process::descriptor::MAX_CHOSEN;
@@ -32,6 +34,12 @@ struct Args {
     /// Pass the header to COMMAND on this descriptor instead of its standard input
     #[arg(long, value_name = "N", requires = "command", value_parser = |text: &str| arguments::number(text, 3, MAX_CHOSEN.into()))]
     fd: Option<u64>,
+    /// Request this scope if the token is refreshed, as names separated by spaces
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+    /// Another parameter of the refresh request; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parameter::parse)]
+    param: Vec<(String, String)>,
     #[command(flatten)]
     caller: Caller,
     /// The command to run with the header on its standard input
@@ -44,9 +52,10 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
+    let request = TokenRequest::from_options(None, args.scope.as_deref(), &args.param, &args.caller)?;
     args.caller.prepare()?;
     let freshness = Freshness { min_ttl: args.min_ttl, refresh: args.refresh };
-    let mut document = access_token::current(&args.name, &freshness, &args.caller)?;
+    let mut document = access_token::current(&args.name, &freshness, &request, &args.caller)?;
     if let Some((program, arguments)) = args.command.split_first() {
         // Its copy of standard output would occupy a descriptor that --fd may name.
         drop(output);

@@ -9,8 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use zeroize::Zeroizing;
 
-use crate::client::secret_file::{ONE_LINE, SecretFile, is_secret};
+use crate::client::secret::{ONE_LINE, Secret, is_secret};
 use crate::document::Document;
+use crate::document::members::TOKEN_REQUEST;
 use crate::error::Error;
 use crate::message::shortened;
 use crate::process::{Deadline, arguments, descriptor, environment};
@@ -22,15 +23,18 @@ pub struct Caller {
     /// Read the client secret from this file
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
+    /// Run this command if the client secret is needed, and read it from the first line of the output
+    #[arg(long, value_name = "COMMAND", conflicts_with = "client_secret_file")]
+    client_secret_command: Option<String>,
     /// Client authentication: none, client_secret_basic or client_secret_post
     #[arg(long, value_name = "METHOD", hide_possible_values = true)]
     auth_method: Option<AuthMethod>,
     /// Give up after this time
     #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "30")]
     timeout: Duration,
-    /// The file of the secret, once it is open: a pipe can be read only once, and a revocation sends two requests.
+    /// Where the secret comes from, once that is open: a pipe can be read only once, and a revocation sends two requests.
     #[arg(skip)]
-    secret_file: OnceLock<Mutex<SecretFile>>,
+    secret: OnceLock<Mutex<Secret>>,
 }
 
 impl Caller {
@@ -43,28 +47,32 @@ impl Caller {
     /// read unless it is a pipe.
     pub fn prepare(&self) -> Result<(), Error> {
         http::check_environment()?;
-        self.open_secret()
+        self.secret().map(drop)
     }
 
-    fn open_secret(&self) -> Result<(), Error> {
-        let variable = environment::variable(SECRET_FILE_VARIABLE);
-        let (subject, file) = match (&self.client_secret_file, &variable) {
-            (Some(file), _) => ("--client-secret-file", file.as_path()),
-            (None, Some(file)) => (SECRET_FILE_VARIABLE, Path::new(file)),
-            (None, None) => return Ok(()),
-        };
-        if self.secret_file.get().is_none() {
-            let opened = SecretFile::open(subject, file, &self.deadline())?;
-            self.secret_file.get_or_init(|| Mutex::new(opened));
+    /// The method that the option names, if any.
+    pub fn chosen_method(&self) -> Option<AuthMethod> {
+        self.auth_method
+    }
+
+    /// Whether an option names a secret, which then is used whatever the document has.
+    fn names_secret(&self) -> bool {
+        self.client_secret_file.is_some() || self.client_secret_command.is_some()
+    }
+
+    /// Where the secret comes from beside the document, if an option or the environment says so.
+    fn secret(&self) -> Result<Option<&Mutex<Secret>>, Error> {
+        if let Some(secret) = self.secret.get() {
+            return Ok(Some(secret));
         }
-        Ok(())
-    }
-
-    /// The secret in the file, if one is named.
-    fn secret(&self, deadline: &Deadline) -> Result<Option<Zeroizing<String>>, Error> {
-        self.open_secret()?;
-        let Some(file) = self.secret_file.get() else { return Ok(None) };
-        file.lock().unwrap_or_else(PoisonError::into_inner).line(deadline).map(Some)
+        let variable = environment::variable(SECRET_FILE_VARIABLE);
+        let opened = match (&self.client_secret_command, &self.client_secret_file, &variable) {
+            (Some(line), ..) => Secret::from_command("--client-secret-command", line),
+            (None, Some(file), _) => Secret::in_file("--client-secret-file", file, &self.deadline())?,
+            (None, None, Some(file)) => Secret::in_file(SECRET_FILE_VARIABLE, Path::new(file), &self.deadline())?,
+            (None, None, None) => return Ok(None),
+        };
+        Ok(Some(self.secret.get_or_init(|| Mutex::new(opened))))
     }
 }
 
@@ -113,23 +121,28 @@ pub enum Authentication {
 impl Authentication {
     /// The authentication of the document's client, by the caller's options, the document and the environment.
     pub fn for_client(document: &Document, caller: &Caller, deadline: &Deadline) -> Result<Authentication, Error> {
-        let secret = match document.text("client_secret")?.filter(|_| caller.client_secret_file.is_none()) {
-            Some(secret) if !is_secret(&secret) => return Err(document.wrong("client_secret", ONE_LINE)),
-            Some(secret) => Some(Zeroizing::new(secret)),
-            None => caller.secret(deadline)?,
+        let own = document.text("client_secret")?.map(Zeroizing::new).filter(|_| !caller.names_secret());
+        if own.as_ref().is_some_and(|secret| !is_secret(secret)) {
+            return Err(document.wrong("client_secret", ONE_LINE));
+        }
+        let other = if own.is_none() { caller.secret()? } else { None };
+        let method = match method(document, caller)? {
+            Some(method) => method,
+            None if own.is_some() || other.is_some() => listed_method(document)?,
+            None => AuthMethod::None,
         };
-        let method = method(document, caller)?;
-        let Some(secret) = secret else {
-            if method.is_none_or(|method| method == AuthMethod::None) {
-                return Ok(Authentication::None);
-            }
+        if method == AuthMethod::None {
+            return Ok(Authentication::None);
+        }
+        // Only now, since a command may prompt the user.
+        let other = other.map(|secret| secret.lock().unwrap_or_else(PoisonError::into_inner).text(deadline));
+        let Some(secret) = own.map(Ok).or(other).transpose()? else {
             let error = document.wrong("client_secret", "missing, but the client's authentication method requires it");
             return Err(error.hint("name its file with --client-secret-file"));
         };
-        Ok(match method.map_or_else(|| listed_method(document), Ok)? {
-            AuthMethod::None => Authentication::None,
-            AuthMethod::ClientSecretBasic => Authentication::ClientSecretBasic(secret),
+        Ok(match method {
             AuthMethod::ClientSecretPost => Authentication::ClientSecretPost(secret),
+            _ => Authentication::ClientSecretBasic(secret),
         })
     }
 }
@@ -174,16 +187,28 @@ fn listed_method(document: &Document) -> Result<AuthMethod, Error> {
     })
 }
 
-/// The method that the caller or the document names, if any.
+/// The method that the caller, an earlier one or the document names, if any.
 fn method(document: &Document, caller: &Caller) -> Result<Option<AuthMethod>, Error> {
     if caller.auth_method.is_some() {
         return Ok(caller.auth_method);
     }
-    let Some(name) = document.text("token_endpoint_auth_method")? else { return Ok(None) };
-    let wrong = || document.wrong("token_endpoint_auth_method", "not supported");
-    let method = AuthMethod::from_name(&name).ok_or_else(wrong)?;
-    // An explicit secret file must be used, even if the document's method is none.
-    Ok(Some(method).filter(|method| caller.client_secret_file.is_none() || *method != AuthMethod::None))
+    let named = match remembered_method(document)? {
+        None => named_method(document, "token_endpoint_auth_method")?,
+        remembered => remembered,
+    };
+    // An explicit secret must be used, even if the document's method is none.
+    Ok(named.filter(|method| !caller.names_secret() || *method != AuthMethod::None))
+}
+
+/// The method that the exchange or a later step was told to use, if any.
+pub fn remembered_method(document: &Document) -> Result<Option<AuthMethod>, Error> {
+    let request = document.object(TOKEN_REQUEST)?;
+    Ok(request.map(|request| named_method(&request, "auth_method")).transpose()?.flatten())
+}
+
+fn named_method(object: &Document, member: &str) -> Result<Option<AuthMethod>, Error> {
+    let Some(name) = object.text(member)? else { return Ok(None) };
+    AuthMethod::from_name(&name).map(Some).ok_or_else(|| object.wrong(member, "not supported"))
 }
 
 /// The `Authorization` header of client_secret_basic: both parts form-encoded first (RFC 6749 section 2.3.1).

@@ -14,4 +14,5 @@ pub mod redaction;
 pub mod redirect_uri;
 pub mod resource;
 pub mod scope;
-pub mod secret_file;
+pub mod secret;
+pub mod token_request;

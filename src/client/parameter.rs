@@ -1,6 +1,9 @@
 //! A parameter of a request that the user adds.
 
-use crate::document::is_visible;
+use std::collections::BTreeSet;
+
+use crate::client::scope::{SCOPE, Scope};
+use crate::document::{Document, is_visible};
 use crate::error::Error;
 
 /// Parses `KEY=VALUE`, for clap's `value_parser`: a key of visible ASCII characters, a value without control characters.
@@ -18,6 +21,45 @@ pub fn with_value(name: &str, value: &str) -> Result<(String, String), String> {
         return Err(format!("{name}: must not have control characters"));
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Fails for a parameter of `--param` that cannot be added to a request of the token or revocation endpoint: status 2.
+pub fn check_added(parameters: &[(String, String)]) -> Result<(), Error> {
+    check(parameters)?;
+    let mut names = BTreeSet::new();
+    let wrong = parameters.iter().find_map(|(name, value)| {
+        let is_new = names.insert(name);
+        fault(name, value).or_else(|| Some("duplicate").filter(|_| !is_new)).map(|wrong| (name, wrong))
+    });
+    wrong.map_or(Ok(()), |(name, wrong)| Err(Error::usage(format!("--param: {name}: {wrong}"))))
+}
+
+/// Fails for a parameter of `--param` that would name another client than the document's: status 2.
+pub fn check_client(parameters: &[(String, String)], document: &Document) -> Result<(), Error> {
+    for (name, value) in parameters {
+        if is_other_client(name, value, document)? {
+            return Err(Error::usage(format!("--param: {name}: {OTHER_CLIENT}")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the parameter names another client than the document's; a server that gets none beside Basic may require it.
+pub fn is_other_client(name: &str, value: &str, document: &Document) -> Result<bool, Error> {
+    Ok(name == "client_id" && document.text(name)?.as_deref() != Some(value))
+}
+
+/// Why this parameter cannot be added to a request of the token or revocation endpoint, if it cannot.
+pub fn fault(name: &str, value: &str) -> Option<&'static str> {
+    match () {
+        () if is_secret(name) => Some("a secret must not be a parameter"),
+        () if RESERVED.contains(&name) => Some("already in the request, or set by the document"),
+        () if name.is_empty() || !is_visible(name) => Some("a name must be visible ASCII characters"),
+        () if value.is_empty() => Some("must not be empty"),
+        () if value.chars().any(char::is_control) => Some("must not have control characters"),
+        () if name == "scope" && Scope::parse(value).is_err() => Some(SCOPE),
+        () => None,
+    }
 }
 
 /// Fails for a parameter of `--param` that names a secret, since other programs can read arguments: status 2.
@@ -46,6 +88,12 @@ fn is_secret(name: &str) -> bool {
 fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
+
+/// The message for a parameter that names another client.
+pub const OTHER_CLIENT: &str = "not the document's client_id";
+
+/// What the requests have already, or only the document may add to them.
+const RESERVED: [&str; 4] = ["grant_type", "redirect_uri", "resource", "token_type_hint"];
 
 /// The ends of most names of credentials. An `id_token_hint` is not one: it is made for the browser's URL.
 const SECRET_ENDS: [&str; 5] = ["assertion", "passwd", "password", "secret", "token"];

@@ -56,4 +56,5 @@ fn is_scope(text: &str) -> bool {
     text.split(' ').all(|name| !name.is_empty() && name.bytes().all(token))
 }
 
-const SCOPE: &str = "must be names separated by single spaces, without \" and \\";
+/// The message for a text that is no scope.
+pub const SCOPE: &str = "must be names separated by single spaces, without \" and \\";

@@ -26,7 +26,7 @@ pub fn is_added_by(tool: &str, name: &str) -> bool {
 
 /// Whether the member belongs to a token response; these replace those of an earlier response as a set.
 pub fn is_token(name: &str) -> bool {
-    name != TOKEN_ANSWER_MEMBERS && is_added_by("pkce-exchange", name)
+    ![TOKEN_ANSWER_MEMBERS, TOKEN_REQUEST].contains(&name) && is_added_by("pkce-exchange", name)
 }
 
 /// The names of the members that match.
@@ -54,6 +54,9 @@ impl Member {
 
 /// The names that a token response added beyond this table; a new login removes those members too.
 pub const TOKEN_ANSWER_MEMBERS: &str = "token_answer_members";
+
+/// What the exchange and later refreshes were told about their requests, so that the next refresh does the same.
+pub const TOKEN_REQUEST: &str = "token_request";
 
 /// The hint for a missing refresh token (OpenID Connect Core section 11).
 pub const NO_REFRESH_TOKEN: &str =
@@ -105,6 +108,7 @@ const MEMBERS: &[Member] = &[
     member("pkce-exchange", "id_token").of_login(),
     member("pkce-exchange", "refresh_token").of_login(),
     member("pkce-exchange", TOKEN_ANSWER_MEMBERS).of_login(),
+    member("pkce-exchange", TOKEN_REQUEST).of_login(),
     member("pkce-verify", "id_token_claims").of_login(),
 ];
 

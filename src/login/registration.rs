@@ -6,7 +6,7 @@ use crate::client::metadata::Issuer;
 use crate::client::post::{JSON, Post};
 use crate::client::redirect_uri::{self, RedirectUri};
 use crate::client::scope::Scope;
-use crate::client::secret_file::{ONE_LINE, SecretFile, is_secret};
+use crate::client::secret::{ONE_LINE, Secret, is_secret};
 use crate::document::{Document, is_visible};
 use crate::error::Error;
 use crate::message;
@@ -22,7 +22,7 @@ pub struct Registration {
     /// More client metadata (RFC 7591 section 2), which ours overrides.
     pub metadata: Document,
     /// The initial access token.
-    pub access_token: Option<SecretFile>,
+    pub access_token: Option<Secret>,
 }
 
 /// Registers a client, and adds its `client_id`, `redirect_uris` and any `client_secret`.
@@ -43,7 +43,7 @@ pub fn register(mut document: Document, registration: Registration, deadline: &D
     request.set("token_endpoint_auth_method", &auth_method.name());
     request.set("application_type", "native");
     request.set_given("scope", Scope::from_document(&document)?.as_ref().map(Scope::as_str));
-    let token = access_token.map(|mut file| file.line(deadline)).transpose()?;
+    let token = access_token.map(|mut secret| secret.text(deadline)).transpose()?;
     if token.as_ref().is_some_and(|token| !is_visible(token)) {
         return Err(Error::usage("--access-token-file: must contain visible ASCII characters only"));
     }

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::client::authentication::Caller;
 use crate::client::endpoint::Endpoint;
+use crate::client::parameter;
 use crate::client::post::{Call, Format};
 use crate::document::Document;
 use crate::error::{Error, Kind};
@@ -15,8 +16,15 @@ pub fn has_token(document: &Document) -> bool {
     TOKENS.iter().any(|name| document.has(name))
 }
 
-/// Revokes the document's tokens, and removes the revoked ones from it.
-pub fn revoke(mut document: Document, caller: &Caller, deadline: &Deadline) -> Result<Document, Error> {
+/// Revokes the document's tokens, and removes the revoked ones from it. These parameters are added to each request;
+/// those of the token request are not.
+pub fn revoke(
+    mut document: Document,
+    parameters: &[(String, String)],
+    caller: &Caller,
+    deadline: &Deadline,
+) -> Result<Document, Error> {
+    parameter::check_client(parameters, &document)?;
     // All that is wrong with the document is known before one of its tokens is revoked.
     let [refresh_token, access_token] = TOKENS.map(|name| document.visible(name));
     let (refresh_token, access_token) = (refresh_token?, access_token?);
@@ -25,11 +33,11 @@ pub fn revoke(mut document: Document, caller: &Caller, deadline: &Deadline) -> R
     }
     let endpoint = Endpoint::from_document(&document, "revocation_endpoint")?;
     if let Some(token) = &refresh_token {
-        send(&endpoint, "refresh_token", token, &document, caller, deadline)?;
+        send(&endpoint, ("refresh_token", token), parameters, &document, caller, deadline)?;
         document.remove(&["refresh_token"]);
     }
     let Some(token) = access_token else { return Ok(document) };
-    match send(&endpoint, "access_token", &token, &document, caller, deadline) {
+    match send(&endpoint, ("access_token", &token), parameters, &document, caller, deadline) {
         Ok(()) => document.remove(&["access_token", "token_type", "expires_in", "expires_at"]),
         Err(error) if refresh_token.is_none() => return Err(error),
         Err(error) if error.oauth_code() == Some("unsupported_token_type") => {
@@ -47,13 +55,14 @@ pub fn revoke(mut document: Document, caller: &Caller, deadline: &Deadline) -> R
 /// Sends one token to the revocation endpoint.
 fn send(
     endpoint: &Endpoint,
-    name: &str,
-    token: &Zeroizing<String>,
+    (name, token): (&str, &Zeroizing<String>),
+    parameters: &[(String, String)],
     document: &Document,
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<(), Error> {
-    let pairs = [("token", token.as_str()), ("token_type_hint", name)];
+    let mut pairs = vec![("token", token.as_str()), ("token_type_hint", name)];
+    pairs.extend(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let call = Call { endpoint, format: Format::Form, pairs: &pairs, spends: None };
     match call.send_ignoring_body(document, caller, deadline) {
         // Some servers send this where RFC 7009 section 2.2 requires 200: the token is already invalid.

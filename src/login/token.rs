@@ -8,15 +8,18 @@ use crate::client::endpoint::Endpoint;
 use crate::client::pkce;
 use crate::client::post::{Call, Format, Grant};
 use crate::client::resource::resources;
-use crate::client::scope::{self, Scope};
+use crate::client::scope;
+use crate::client::token_request::TokenRequest;
 use crate::document::members::{self, Member, TOKEN_ANSWER_MEMBERS, is_token};
 use crate::document::{self, Document, NOT_VISIBLE, is_visible};
 use crate::error::Error;
 use crate::message;
 use crate::process::Deadline;
 
-/// Exchanges the document's code for tokens: one POST, never repeated.
-pub fn exchange(document: Document, caller: &Caller, format: Format) -> Result<Document, Error> {
+/// Exchanges the document's code for tokens: one POST, never repeated. What it is told about the request is recorded for
+/// the refresh.
+pub fn exchange(mut document: Document, request: &TokenRequest, caller: &Caller) -> Result<Document, Error> {
+    request.record(&mut document)?;
     let mut document = with_room(document)?;
     check_iss(&document)?;
     let code = document.need_visible("code")?;
@@ -30,27 +33,29 @@ pub fn exchange(document: Document, caller: &Caller, format: Format) -> Result<D
         ("code_verifier", &*verifier),
     ];
     pairs.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
+    pairs.extend(request.parameters());
     let requested_scope = document.text("scope")?;
-    let tokens = token_response(&document, &pairs, format, Grant::Code, caller, &caller.deadline())?;
+    let tokens = token_response(&document, &pairs, request.format(), Grant::Code, caller, &caller.deadline())?;
     merge_response(&mut document, tokens, requested_scope.as_deref());
     document.remove(&members::names(|member: &Member| member.is_spent));
     fitting(document)
 }
 
-/// Exchanges the document's refresh token for new tokens (RFC 6749 section 6): one POST, never repeated.
+/// Exchanges the document's refresh token for new tokens (RFC 6749 section 6): one POST, never repeated. The request is
+/// sent as the document records it, unless the options say otherwise; with success, these are recorded too.
 pub fn refresh(
-    document: Document,
-    scope: Option<&str>,
+    mut document: Document,
+    options: &TokenRequest,
     resource: Option<&str>,
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
+    let request = TokenRequest::from_document(&document)?.with(options);
+    request.record(&mut document)?;
     let mut document = with_room(document)?;
     let token = document.need_visible("refresh_token")?;
-    let scope = scope.map(Scope::parse).transpose()?;
-    let scope = scope.as_ref().map(Scope::as_str);
     let granted = document.text("scope")?;
-    if let (Some(scope), Some(granted)) = (scope, &granted)
+    if let (Some(scope), Some(granted)) = (options.scope(), &granted)
         && !scope.split(' ').all(|name| scope::contains(granted, name))
     {
         message::note("--scope requests more than was granted");
@@ -63,10 +68,10 @@ pub fn refresh(
         resources = vec![resource.to_owned()];
     }
     let mut pairs = vec![("grant_type", "refresh_token"), ("refresh_token", &*token)];
-    pairs.extend(scope.map(|scope| ("scope", scope)));
     pairs.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
-    let tokens = token_response(&document, &pairs, Format::Form, Grant::RefreshToken, caller, deadline)?;
-    merge_response(&mut document, tokens, scope.or(granted.as_deref()));
+    pairs.extend(request.parameters());
+    let tokens = token_response(&document, &pairs, request.format(), Grant::RefreshToken, caller, deadline)?;
+    merge_response(&mut document, tokens, request.scope().or(granted.as_deref()));
     fitting(document)
 }
 

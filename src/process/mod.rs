@@ -1,4 +1,4 @@
-//! The process: environment, arguments, deadline, signals, threads, descriptors, users, the command that it runs, files
+//! The process: environment, arguments, deadline, signals, threads, descriptors, users, the commands that it runs, files
 //! that the user names, and the reader of its output.
 
 pub mod arguments;
@@ -9,6 +9,7 @@ pub mod environment;
 pub mod named_file;
 pub mod poll;
 pub mod reader;
+pub mod shell;
 pub mod signals;
 pub mod threads;
 pub mod user;

@@ -9,6 +9,7 @@ use super::name::Name;
 use super::seal;
 use super::store::{Store, Stored, not_stored};
 use crate::client::authentication::{Authentication, Caller};
+use crate::client::token_request::TokenRequest;
 use crate::document::Document;
 use crate::document::members::NO_REFRESH_TOKEN;
 use crate::error::{Error, Kind};
@@ -25,8 +26,9 @@ pub struct Freshness {
     pub refresh: bool,
 }
 
-/// The document stored under this name, with a valid access token; refreshed and stored again if necessary.
-pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Document, Error> {
+/// The document stored under this name, with a valid access token; refreshed as the options say and stored again if
+/// necessary.
+pub fn current(name: &Name, freshness: &Freshness, options: &TokenRequest, caller: &Caller) -> Result<Document, Error> {
     seal::check()?;
     let started = SystemTime::now();
     let deadline = caller.deadline();
@@ -42,7 +44,7 @@ pub fn current(name: &Name, freshness: &Freshness, caller: &Caller) -> Result<Do
     if is_new(&first) || !freshness.refresh && is_good(&first.document)? {
         return Ok(first.document);
     }
-    let error = match refreshed_once(&store, name, &first.document, is_new, caller, &deadline) {
+    let error = match refreshed_once(&store, name, &first.document, is_new, options, caller, &deadline) {
         Ok(document) => return Ok(document),
         Err(error) if !matches!(error.kind(), Kind::LoginRequired | Kind::Unavailable) => return Err(error),
         Err(error) => error,
@@ -65,6 +67,7 @@ fn refreshed_once(
     name: &Name,
     first: &Document,
     is_new: impl Fn(&Stored) -> bool,
+    options: &TokenRequest,
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
@@ -81,7 +84,7 @@ fn refreshed_once(
     let Some(refresh_token) = stored.document.text("refresh_token")? else {
         return Err(Error::login_required("there is no refresh token").hint(NO_REFRESH_TOKEN));
     };
-    refreshed(&lock, &stored.document, &refresh_token, caller, deadline)
+    refreshed(&lock, &stored.document, &refresh_token, options, caller, deadline)
 }
 
 /// Refreshes the document and stores it. What can fail is tried before the token is sent, and the refresh is recorded.
@@ -89,6 +92,7 @@ fn refreshed(
     lock: &Lock,
     document: &Document,
     refresh_token: &str,
+    options: &TokenRequest,
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
@@ -97,7 +101,7 @@ fn refreshed(
     let interrupted = lock.is_recorded(refresh_token);
     lock.record(refresh_token)?;
     signals::uninterrupted(|| {
-        let after = match token::refresh(document.clone(), None, None, caller, deadline) {
+        let after = match token::refresh(document.clone(), options, None, caller, deadline) {
             Ok(after) => after,
             // A token that may be spent stays recorded, so that the next process tries it once more.
             Err(error) if error.is_spent() => return Err(error),

@@ -13,10 +13,11 @@ use zeroize::Zeroizing;
 
 use super::directory::{Directory, check, is_own, printable_path, unsafe_file};
 use super::name::Name;
-use super::seal::{self, MAX_SIZE};
+use super::seal;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
+use crate::process::shell::MAX_SIZE;
 use crate::process::{Deadline, environment};
 
 /// The stored documents, in a directory checked to be inaccessible to other users.

@@ -5,7 +5,7 @@ use clap::Parser;
 use libfuzzer_sys::fuzz_target;
 use pkce_tools::Document;
 use pkce_tools::client::authentication::Caller;
-use pkce_tools::client::post::Format;
+use pkce_tools::client::token_request::TokenRequest;
 use pkce_tools::document::members;
 use pkce_tools::login::token;
 
@@ -43,7 +43,7 @@ fuzz_target!(|input: ([u8; 3], &[u8])| {
         .as_bytes(),
     )
     .expect("a document");
-    match token::exchange(before.clone(), &arguments.caller, Format::Form) {
+    match token::exchange(before.clone(), &TokenRequest::default(), &arguments.caller) {
         Ok(after) => {
             let line = after.line();
             assert!(Document::parse(line.as_bytes()).is_ok(), "a document that cannot be read");
