@@ -231,14 +231,16 @@ fn a_member_that_is_missing_from_a_verified_document_is_told_with_the_loss() {
 }
 
 #[test]
-fn a_file_of_no_keys_and_a_device_without_a_secret_are_told_before_standard_input_is_read() {
+fn a_file_of_no_keys_and_one_of_no_secret_are_told_before_standard_input_is_read() {
     let home = Home::new();
     let file = home.root.path().join("keys");
     fs::write(&file, "{\"keys\":[]}").unwrap();
     let keys = unfed(command("pkce-verify").arg("--jwks").arg(&file));
     assert_eq!(keys, failure("pkce-verify", 2, "--jwks: keys: empty"));
-    let secret = unfed(command("pkce-exchange").args(["--client-secret-file", "/dev/null"]));
-    assert_eq!(secret, failure("pkce-exchange", 2, "--client-secret-file: must contain one line of text"));
+    fs::write(&file, "a\tb").unwrap();
+    let secret = unfed(command("pkce-exchange").arg("--client-secret-file").arg(&file));
+    let wrong = "--client-secret-file: the first line must not have control characters";
+    assert_eq!(secret, failure("pkce-exchange", 2, wrong));
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn removes_what_else_an_old_token_response_had() {
     let old = |listed: Value| {
         json!({
             "client_id": "cli", "token_endpoint": "https://id.example/token", "own": 1, "session": "alice's",
-            "access_token": "a", "token_answer_members": listed,
+            "access_token": "a", "token_answer_members": listed, "token_request": { "format": "json" },
         })
     };
     let output = run("pkce-gen", &["-"], &old(json!(["session", "gone"])).to_string());

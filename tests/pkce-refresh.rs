@@ -453,6 +453,99 @@ fn shows_who_the_client_is_as_the_exchange_does() {
 }
 
 #[test]
+fn sends_the_request_as_the_exchange_was_told() {
+    let server = Server::start(|_| json_response(&tokens()));
+    let told = json!({
+        "client_secret": "s3cret",
+        "token_request": {
+            "format": "json", "auth_method": "client_secret_post",
+            "parameters": { "client_id": "cli", "action": "requesttoken", "scope": "openid" },
+        },
+    });
+    let output = run("pkce-refresh", &[], &with(&server, told.clone()).to_string());
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    let [seen] = &server.requests()[..] else { panic!("{:?}", server.requests()) };
+    assert_eq!((seen.header("Content-Type"), seen.header("Authorization")), (Some("application/json"), None));
+    let expected = json!({
+        "grant_type": "refresh_token", "refresh_token": TOKEN, "client_id": "cli", "client_secret": "s3cret",
+        "action": "requesttoken", "scope": "openid",
+    });
+    assert_eq!(serde_json::from_str::<Value>(&seen.body).unwrap(), expected);
+    assert_eq!(output.json()["token_request"], told["token_request"]);
+}
+
+#[test]
+fn remembers_what_it_was_told_itself_and_worked() {
+    let server = Server::start(|seen| match seen.body.contains("wrong") {
+        false => json_response(&tokens()),
+        true => response(400, "application/json", "{\"error\":\"invalid_scope\"}"),
+    });
+    let told = json!({ "client_secret": "s3cret", "token_request": { "parameters": { "a": "b", "scope": "openid" } } });
+    let before = with(&server, told);
+    let args = ["--scope", "offline_access", "--param", "c=d", "--auth-method", "client_secret_post"];
+    let output = run("pkce-refresh", &args, &before.to_string());
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    let sent = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", TOKEN),
+        ("a", "b"),
+        ("c", "d"),
+        ("scope", "offline_access"),
+        ("client_id", "cli"),
+        ("client_secret", "s3cret"),
+    ];
+    assert_eq!(server.requests()[0].form(), pairs(&sent));
+    let after = output.json();
+    let parameters = json!({ "a": "b", "c": "d", "scope": "offline_access" });
+    assert_eq!(after["token_request"], json!({ "auth_method": "client_secret_post", "parameters": parameters }));
+    // The next one needs no options.
+    assert_eq!(run("pkce-refresh", &[], &after.to_string()).status, 0);
+    assert_eq!(server.requests()[1].form(), pairs(&sent));
+    // Nor is anything printed that did not work.
+    let output = run("pkce-refresh", &["--scope", "wrong"], &before.to_string());
+    assert_eq!((output.status, output.stdout.as_str()), (1, "!1 refused pkce-refresh\n"));
+}
+
+#[test]
+fn sends_nothing_as_a_malformed_token_request_says() {
+    let server = Server::start(|_| json_response(&tokens()));
+    let reserved = "already in the request, or set by the document";
+    for (told, wrong) in [
+        (json!("json"), "not a JSON object"),
+        (json!([]), "not a JSON object"),
+        (json!({ "formats": "json" }), "formats: not supported"),
+        (json!({ "format": "xml" }), "format: must be form or json"),
+        (json!({ "format": 1 }), "format: must be a string"),
+        (json!({ "auth_method": "private_key_jwt" }), "auth_method: not supported"),
+        (json!({ "auth_method": [] }), "auth_method: must be a string"),
+        (json!({ "parameters": "a=b" }), "parameters: not a JSON object"),
+        (json!({ "parameters": { "a": 1 } }), "a: must be a string"),
+        (json!({ "parameters": { "a": null } }), "a: must be a string"),
+        (json!({ "parameters": { "a": "" } }), "a: must not be empty"),
+        (json!({ "parameters": { "a": "b\nc" } }), "a: must not have control characters"),
+        (json!({ "parameters": { "": "b" } }), ": a name must be visible ASCII characters"),
+        (json!({ "parameters": { "\u{e9}": "b" } }), "\u{e9}: a name must be visible ASCII characters"),
+        (json!({ "parameters": { "client_secret": "s3cret" } }), "client_secret: a secret must not be a parameter"),
+        (json!({ "parameters": { "grant_type": "password" } }), &format!("grant_type: {reserved}")),
+        (json!({ "parameters": { "resource": "https://a" } }), &format!("resource: {reserved}")),
+        (json!({ "parameters": { "client_id": "0ther" } }), "client_id: not the document's client_id"),
+        (json!({ "parameters": { "scope": "" } }), "scope: must not be empty"),
+        (
+            json!({ "parameters": { "scope": "a\"b" } }),
+            "scope: must be names separated by single spaces, without \" and \\",
+        ),
+    ] {
+        let output = run("pkce-refresh", &[], &with(&server, json!({ "token_request": told })).to_string());
+        assert_eq!(output, failure("pkce-refresh", 2, &format!("token_request: {wrong}")), "{told}");
+    }
+    let output = run("pkce-refresh", &["--param", "client_id=0ther"], &document(&server).to_string());
+    assert_eq!(output, failure("pkce-refresh", 2, "--param: client_id: not the document's client_id"));
+    let twice = run("pkce-refresh", &["--scope", "a", "--param", "scope=b"], "");
+    assert_eq!(twice, failure("pkce-refresh", 2, "--param: scope: duplicate\nhint: set it with --scope"));
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
 fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
     let server = Server::start(|_| json_response(&tokens()));
     let unlisted = json!({ "client_secret": "s3cret", "token_endpoint_auth_methods_supported": ["private_key_jwt"] });

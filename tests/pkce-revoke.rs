@@ -408,6 +408,76 @@ fn takes_the_secret_of_both_requests_from_a_pipe() {
 }
 
 #[test]
+fn adds_its_own_parameters_to_both_requests_and_those_of_the_exchange_to_none() {
+    let server = Server::start(|_| response(200, "", ""));
+    let told = json!({
+        "client_secret": "s3cret",
+        "token_request": {
+            "format": "json", "auth_method": "client_secret_post", "parameters": { "action": "requesttoken" },
+        },
+    });
+    let document = common::changed(document(&server), &told).to_string();
+    let output = run("pkce-revoke", &["--param", "action=revoke", "--param", "client_id=cli"], &document);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    assert_eq!(output.json()["token_request"], told["token_request"]);
+    let form = |token: &str, hint: &str| {
+        let sent = [
+            ("token", token),
+            ("token_type_hint", hint),
+            ("action", "revoke"),
+            ("client_id", "cli"),
+            ("client_secret", "s3cret"),
+        ];
+        sent.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let sent: Vec<_> = server.requests().iter().map(Request::form).collect();
+    assert_eq!(sent, [form("r3fresh-r3fresh", "refresh_token"), form("acc3ss-acc3ss", "access_token")]);
+    let before = server.requests().len();
+    assert_eq!(run("pkce-revoke", &[], &document).status, 0);
+    let names: Vec<String> = server.requests()[before].form().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["token", "token_type_hint", "client_id", "client_secret"]);
+}
+
+#[test]
+fn refuses_parameters_that_would_replace_the_request() {
+    let server = Server::start(|_| response(200, "", ""));
+    let secret = "a secret must not be an argument, which other programs can read";
+    for (param, wrong) in [
+        ("token=s3cret", format!("token: {secret}")),
+        ("token_type_hint=a", "token_type_hint: already in the request, or set by the document".to_owned()),
+        ("client_id=0ther", "client_id: not the document's client_id".to_owned()),
+    ] {
+        let output = run("pkce-revoke", &["--param", param], &document(&server).to_string());
+        assert_eq!(output, failure("pkce-revoke", 2, &format!("--param: {wrong}")), "{param}");
+    }
+    let told = json!({ "token_request": { "auth_method": 1 } });
+    let output = run("pkce-revoke", &[], &common::changed(document(&server), &told).to_string());
+    assert_eq!(output, failure("pkce-revoke", 2, "token_request: auth_method: must be a string"));
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn runs_the_command_of_the_secret_once_for_both_requests() {
+    let home = Home::new();
+    let server = Server::start(|_| response(200, "", ""));
+    for name in ["", "work"] {
+        home.store(&common::changed(document(&server), &json!({ "token_endpoint": server.url("/token") })).to_string());
+        let (before, runs) = (server.requests().len(), home.root.path().join("runs"));
+        let mut tool = home.command("pkce-revoke");
+        tool.args(["--client-secret-command", "echo run >> runs; echo s3cret"]).current_dir(home.root.path());
+        if !name.is_empty() {
+            tool.arg(name);
+        }
+        let output = finish(&mut tool, document(&server).to_string().as_bytes());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+        let sent = server.requests().split_off(before);
+        assert_eq!((sent.len(), fs::read_to_string(&runs).unwrap().as_str()), (2, "run\n"));
+        assert!(sent.iter().all(|seen| seen.header("Authorization") == Some("Basic Y2xpOnMzY3JldA==")), "{sent:?}");
+        fs::remove_file(runs).unwrap();
+    }
+}
+
+#[test]
 fn sends_no_secret_to_a_server_that_lists_no_way_to_send_it() {
     let server = Server::start(|_| response(200, "", ""));
     let unlisted = json!({ "client_secret": "s3cret", "token_endpoint_auth_methods_supported": ["private_key_jwt"] });

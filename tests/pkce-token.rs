@@ -1137,3 +1137,74 @@ fn says_what_to_do_where_the_server_has_forgotten_a_registered_client() {
     let message = format!("token endpoint: invalid_client: Client not found\n{hint}");
     assert_eq!(session.token(&[]), failure("pkce-token", 1, &message));
 }
+
+#[test]
+fn refreshes_as_the_exchange_was_told_and_remembers_its_own_options() {
+    let session = Session::new(Duration::ZERO);
+    let mut document = session.document(0, 5);
+    document["token_request"] = json!({ "parameters": { "action": "requesttoken" } });
+    session.store(&document);
+    let output = session.token(&["--scope", "openid", "--param", "client_key=cli"]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    assert_eq!(output.json().get("token_request"), None);
+    let sent = |place: usize| {
+        let own = ["action", "client_key", "scope"];
+        let form = session.server.requests()[place].form();
+        form.into_iter().filter(|(name, _)| own.contains(&name.as_str())).collect::<Vec<_>>()
+    };
+    let expected = [("action", "requesttoken"), ("client_key", "cli"), ("scope", "openid")];
+    assert_eq!(sent(0), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let parameters = json!({ "action": "requesttoken", "client_key": "cli", "scope": "openid" });
+    assert_eq!(session.stored()["token_request"], json!({ "parameters": parameters }));
+    // The next one needs no options; another scope takes the place of the remembered one.
+    assert_eq!(session.token(&["--refresh"]).status, 0);
+    assert_eq!(sent(1), sent(0));
+    assert_eq!(session.token(&["--refresh", "--scope", "other"]).status, 0);
+    assert_eq!(session.stored()["token_request"]["parameters"]["scope"], "other");
+}
+
+#[test]
+fn remembers_no_option_that_did_not_work() {
+    let session = Session::responding(|_, _| response(400, "application/json", "{\"error\":\"invalid_scope\"}"));
+    session.store_expired();
+    let before = fs::read(session.path("work.json")).unwrap();
+    let output = session.token(&["--scope", "wrong"]);
+    assert_eq!((output.status, fs::read(session.path("work.json")).unwrap()), (1, before), "{output:?}");
+    let mut document = session.document(0, 5);
+    document["token_request"] = json!({ "format": "xml" });
+    session.store(&document);
+    let requests = session.refreshes();
+    let wrong = "token_request: format: must be form or json";
+    assert_eq!((session.token(&[]), session.refreshes()), (failure("pkce-token", 2, wrong), requests));
+    for (args, wrong) in [
+        (["--scope", "a\"b"], "scope: must be names separated by single spaces, without \" and \\"),
+        (["--param", "grant_type=a"], "--param: grant_type: already in the request, or set by the document"),
+    ] {
+        assert_eq!(session.token(&args), failure("pkce-token", 2, wrong));
+    }
+}
+
+#[test]
+fn runs_the_command_of_the_secret_only_to_refresh_and_without_the_lock() {
+    let session = Session::new(Duration::ZERO);
+    session.store(&session.document(0, now() + 600));
+    // It fails if the lock is held.
+    let line = "flock --nonblock store/work.lock true && echo run >> runs && echo s3cret";
+    if lacks(&["flock"]) {
+        return;
+    }
+    let runs = session.directory.path().join("runs");
+    let token = |args: &[&str]| {
+        let mut tool = session.command("pkce-token");
+        let line = line.replace("store/work.lock", session.path("work.lock").to_str().unwrap());
+        tool.args(["work", "--client-secret-command", &line]).args(args).current_dir(session.directory.path());
+        finish(&mut tool, b"")
+    };
+    assert_eq!((token(&[]).status, runs.exists()), (0, false));
+    let output = token(&["--refresh"]);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    assert_eq!(fs::read_to_string(runs).unwrap(), "run\n");
+    let header = session.server.requests()[0].header("Authorization").map(str::to_owned);
+    assert_eq!(header.as_deref(), Some("Basic Y2xpOnMzY3JldA=="));
+    assert!(!fs::read_to_string(session.path("work.json")).unwrap().contains("s3cret"));
+}

@@ -9,7 +9,9 @@ mod tls;
 mod coding;
 mod errors;
 mod network;
+mod parameters;
 mod request;
+mod secret;
 mod tokens;
 
 use common::{Output, Request, Server, changed, run};

@@ -1,10 +1,14 @@
 //! The way to the server: TLS, proxies, redirects.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketType};
 use serde_json::{Value, json};
 
-use crate::common::{self, Server, command, failure, finish, json_response, response};
+use crate::common::{self, Server, command, failure, finish, json_response, response, run};
 use crate::tls::HttpsProxy;
 use crate::{document, tokens, with, with_response};
 
@@ -120,4 +124,91 @@ fn follows_no_redirect_to_another_server() {
         assert_eq!((output, seen.len()), (failure("pkce-exchange", 4, &message), 1));
     }
     assert_eq!(other.requests().len(), 0);
+}
+
+/// A socket of ::1 on this port that does not respond to a connection, since its queue is full, and those that fill it.
+fn silent(port: u16) -> Option<(OwnedFd, Vec<TcpStream>)> {
+    let address: SocketAddr = format!("[::1]:{port}").parse().unwrap();
+    let socket = rustix::net::socket(AddressFamily::INET6, SocketType::STREAM, None).ok()?;
+    rustix::net::bind(&socket, &address).ok()?;
+    rustix::net::listen(&socket, 0).ok()?;
+    let connected = std::iter::from_fn(|| TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok());
+    let queue: Vec<TcpStream> = connected.take(8).collect();
+    Some((socket, queue)).filter(|(_, queue)| queue.len() < 8)
+}
+
+#[test]
+fn does_not_wait_for_an_address_that_never_responds() {
+    let server = Server::start(|_| json_response(&tokens()));
+    let first = ("localhost", server.port).to_socket_addrs().unwrap().next().unwrap();
+    let Some(_silent) = silent(server.port).filter(|_| first.is_ipv6()) else {
+        println!("left out, since localhost is not ::1 first here, or its queue cannot be filled");
+        return;
+    };
+    let url = format!("http://localhost:{}/token", server.port);
+    let started = Instant::now();
+    let output = run("pkce-exchange", &["--token-endpoint", &url], &document(&server).to_string());
+    assert_eq!((output.status, output.stderr.as_str(), server.requests().len()), (0, "", 1), "{output:?}");
+    // Half of the default timeout and more, if the addresses were tried one after the other.
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+}
+
+#[test]
+fn does_not_wait_for_an_address_of_a_proxy_that_never_responds() {
+    let proxy = Server::speaking(|seen, stream| {
+        assert_eq!((seen.method.as_str(), seen.target.as_str()), ("CONNECT", "idp.test:8080"));
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        common::read_request(stream).unwrap();
+        stream.write_all(&json_response(&tokens())).unwrap();
+    });
+    let first = ("localhost", proxy.port).to_socket_addrs().unwrap().next().unwrap();
+    let Some(_silent) = silent(proxy.port).filter(|_| first.is_ipv6()) else {
+        println!("left out, since localhost is not ::1 first here, or its queue cannot be filled");
+        return;
+    };
+    let document = with(&proxy, json!({ "token_endpoint": "http://idp.test:8080/token" }));
+    let mut tool = command("pkce-exchange");
+    tool.env("HTTP_PROXY", format!("http://localhost:{}", proxy.port)).env("PKCE_HTTP_HOSTS", "idp.test");
+    let started = Instant::now();
+    let output = finish(&mut tool, document.to_string().as_bytes());
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+}
+
+#[test]
+fn does_not_wait_for_an_address_of_a_socks_proxy_that_never_responds() {
+    let (listener, port) = common::listen();
+    let first = ("localhost", port).to_socket_addrs().unwrap().next().unwrap();
+    let Some(_silent) = silent(port).filter(|_| first.is_ipv6()) else {
+        println!("left out, since localhost is not ::1 first here, or its queue cannot be filled");
+        return;
+    };
+    let served = std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The greeting of SOCKS5 (RFC 1928), then the name and port.
+            let mut greeting = [0; 3];
+            // The connection that shows which address responds has none.
+            if stream.read_exact(&mut greeting).is_err() {
+                continue;
+            }
+            stream.write_all(&[5, 0]).unwrap();
+            let mut request = [0; 15];
+            stream.read_exact(&mut request).unwrap();
+            stream.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0]).unwrap();
+            common::read_request(&mut stream).unwrap();
+            stream.write_all(&json_response(&tokens())).unwrap();
+            return request;
+        }
+        unreachable!()
+    });
+    let server = Server::start(|_| Vec::new());
+    let document = with(&server, json!({ "token_endpoint": "http://idp.test:8080/token" }));
+    let mut tool = command("pkce-exchange");
+    tool.env("HTTP_PROXY", format!("socks5h://localhost:{port}")).env("PKCE_HTTP_HOSTS", "idp.test");
+    let started = Instant::now();
+    let output = finish(&mut tool, document.to_string().as_bytes());
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    assert_eq!(&served.join().unwrap()[..5], [5, 1, 0, 3, 8]);
 }
