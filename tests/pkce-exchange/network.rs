@@ -1,14 +1,17 @@
 //! The way to the server: TLS, proxies, redirects.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
+use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::common::{self, Server, command, failure, finish, json_response, response, run};
+use crate::common::{self, Server, command, failure, finish, has, json_response, new_directory, response};
 use crate::tls::HttpsProxy;
 use crate::{document, tokens, with, with_response};
 
@@ -126,31 +129,63 @@ fn follows_no_redirect_to_another_server() {
     assert_eq!(other.requests().len(), 0);
 }
 
-/// A socket of ::1 on this port that does not respond to a connection, since its queue is full, and those that fill it.
+/// pkce-exchange where `two.test` is ::1 first and then 127.0.0.1, of which ::1 does not respond.
+struct TwoAddresses {
+    tool: Command,
+    /// The file of the host, a socket whose queue is full, and the connections in it.
+    _held: (TempDir, OwnedFd, Vec<TcpStream>),
+}
+
+impl TwoAddresses {
+    /// `None`, with a word, where the machine lacks the means.
+    fn new(port: u16) -> Option<TwoAddresses> {
+        let directory = new_directory();
+        let hosts = directory.path().join("hosts");
+        std::fs::write(&hosts, "::1 two.test\n127.0.0.1 two.test\n").unwrap();
+        let inside = |program: &[&str]| {
+            let script = "mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"";
+            let mut tool = command("unshare");
+            tool.args(["-rm", "sh", "-c", script, "sh"]).arg(&hosts).args(program);
+            tool
+        };
+        let listed = || finish(&mut inside(&["getent", "ahosts", "two.test"]), b"").stdout;
+        let held = silent(port).filter(|_| has("unshare") && listed().starts_with("::1 "));
+        let Some((socket, queue)) = held else {
+            println!("left out, since here no host can have an address that does not respond");
+            return None;
+        };
+        let mut tool = inside(&["pkce-exchange"]);
+        tool.env("PKCE_HTTP_HOSTS", "two.test idp.test");
+        Some(TwoAddresses { tool, _held: (directory, socket, queue) })
+    }
+
+    /// Exchanges the code at this endpoint, well before a second address would come if each were waited for.
+    fn exchange(mut self, endpoint: &str) {
+        let (unused, started) = (Server::start(|_| Vec::new()), Instant::now());
+        let document = with(&unused, json!({ "token_endpoint": endpoint }));
+        let output = finish(&mut self.tool, document.to_string().as_bytes());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+        assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    }
+}
+
+/// A socket of ::1 on this port whose queue is full, so that it does not respond, and the connections in it.
 fn silent(port: u16) -> Option<(OwnedFd, Vec<TcpStream>)> {
-    let address: SocketAddr = format!("[::1]:{port}").parse().unwrap();
+    let address = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
     let socket = rustix::net::socket(AddressFamily::INET6, SocketType::STREAM, None).ok()?;
     rustix::net::bind(&socket, &address).ok()?;
     rustix::net::listen(&socket, 0).ok()?;
-    let connected = std::iter::from_fn(|| TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok());
-    let queue: Vec<TcpStream> = connected.take(8).collect();
+    let connection = || TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok();
+    let queue: Vec<TcpStream> = std::iter::from_fn(connection).take(8).collect();
     Some((socket, queue)).filter(|(_, queue)| queue.len() < 8)
 }
 
 #[test]
 fn does_not_wait_for_an_address_that_never_responds() {
     let server = Server::start(|_| json_response(&tokens()));
-    let first = ("localhost", server.port).to_socket_addrs().unwrap().next().unwrap();
-    let Some(_silent) = silent(server.port).filter(|_| first.is_ipv6()) else {
-        println!("left out, since localhost is not ::1 first here, or its queue cannot be filled");
-        return;
-    };
-    let url = format!("http://localhost:{}/token", server.port);
-    let started = Instant::now();
-    let output = run("pkce-exchange", &["--token-endpoint", &url], &document(&server).to_string());
-    assert_eq!((output.status, output.stderr.as_str(), server.requests().len()), (0, "", 1), "{output:?}");
-    // Half of the default timeout and more, if the addresses were tried one after the other.
-    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    let Some(exchange) = TwoAddresses::new(server.port) else { return };
+    exchange.exchange(&format!("http://two.test:{}/token", server.port));
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[test]
@@ -161,54 +196,40 @@ fn does_not_wait_for_an_address_of_a_proxy_that_never_responds() {
         common::read_request(stream).unwrap();
         stream.write_all(&json_response(&tokens())).unwrap();
     });
-    let first = ("localhost", proxy.port).to_socket_addrs().unwrap().next().unwrap();
-    let Some(_silent) = silent(proxy.port).filter(|_| first.is_ipv6()) else {
-        println!("left out, since localhost is not ::1 first here, or its queue cannot be filled");
-        return;
-    };
-    let document = with(&proxy, json!({ "token_endpoint": "http://idp.test:8080/token" }));
-    let mut tool = command("pkce-exchange");
-    tool.env("HTTP_PROXY", format!("http://localhost:{}", proxy.port)).env("PKCE_HTTP_HOSTS", "idp.test");
-    let started = Instant::now();
-    let output = finish(&mut tool, document.to_string().as_bytes());
-    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
-    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    let Some(mut exchange) = TwoAddresses::new(proxy.port) else { return };
+    exchange.tool.env("HTTP_PROXY", format!("http://two.test:{}", proxy.port));
+    exchange.exchange("http://idp.test:8080/token");
 }
 
 #[test]
 fn does_not_wait_for_an_address_of_a_socks_proxy_that_never_responds() {
     let (listener, port) = common::listen();
-    let first = ("localhost", port).to_socket_addrs().unwrap().next().unwrap();
-    let Some(_silent) = silent(port).filter(|_| first.is_ipv6()) else {
-        println!("left out, since localhost is not ::1 first here, or its queue cannot be filled");
-        return;
-    };
-    let served = std::thread::spawn(move || {
+    thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            // The greeting of SOCKS5 (RFC 1928), then the name and port.
-            let mut greeting = [0; 3];
-            // The connection that shows which address responds has none.
-            if stream.read_exact(&mut greeting).is_err() {
-                continue;
+            // Nothing comes on the connection that shows which address responds.
+            let (mut greeting, mut target) = ([0; 3], [0; 15]);
+            if stream.read_exact(&mut greeting).is_ok() {
+                stream.write_all(&[5, 0]).unwrap();
+                stream.read_exact(&mut target).unwrap();
+                assert_eq!(&target[..13], b"\x05\x01\x00\x03\x08idp.test");
+                stream.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0]).unwrap();
+                common::read_request(&mut stream).unwrap();
+                stream.write_all(&json_response(&tokens())).unwrap();
             }
-            stream.write_all(&[5, 0]).unwrap();
-            let mut request = [0; 15];
-            stream.read_exact(&mut request).unwrap();
-            stream.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0]).unwrap();
-            common::read_request(&mut stream).unwrap();
-            stream.write_all(&json_response(&tokens())).unwrap();
-            return request;
         }
-        unreachable!()
     });
+    let Some(mut exchange) = TwoAddresses::new(port) else { return };
+    exchange.tool.env("HTTP_PROXY", format!("socks5h://two.test:{port}"));
+    exchange.exchange("http://idp.test:8080/token");
+}
+
+#[test]
+fn tells_of_several_addresses_the_one_that_refused() {
+    let port = common::free_port();
+    let Some(mut exchange) = TwoAddresses::new(port) else { return };
     let server = Server::start(|_| Vec::new());
-    let document = with(&server, json!({ "token_endpoint": "http://idp.test:8080/token" }));
-    let mut tool = command("pkce-exchange");
-    tool.env("HTTP_PROXY", format!("socks5h://localhost:{port}")).env("PKCE_HTTP_HOSTS", "idp.test");
-    let started = Instant::now();
-    let output = finish(&mut tool, document.to_string().as_bytes());
-    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
-    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
-    assert_eq!(&served.join().unwrap()[..5], [5, 1, 0, 3, 8]);
+    let document = with(&server, json!({ "token_endpoint": format!("http://two.test:{port}/token") }));
+    let output = finish(exchange.tool.args(["--timeout", "2"]), document.to_string().as_bytes());
+    assert_eq!(output, failure("pkce-exchange", 3, "token endpoint: two.test: connection refused"));
 }

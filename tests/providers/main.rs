@@ -284,7 +284,7 @@ fn granted(output: &Output) -> Value {
     let mut document = output.json();
     let members = document.as_object_mut().unwrap();
     assert_eq!(members.remove("expires_at").is_some(), members.contains_key("expires_in"), "{output:?}");
-    let known = ["issuer", "jwks_uri", "client_id", "nonce", "id_token", "token_answer_members"];
+    let known = ["issuer", "jwks_uri", "client_id", "nonce", "id_token", "token_answer_members", "token_request"];
     let parts = ["_endpoint", "_supported", "require_"];
     members.retain(|name, _| !known.contains(&name.as_str()) && !parts.iter().any(|part| name.contains(part)));
     if let Some(claims) = members.get_mut("id_token_claims") {
