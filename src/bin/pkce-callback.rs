@@ -1,5 +1,6 @@
 //! Open the browser and wait for the redirect with the authorization code.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,6 +18,9 @@ struct Args {
     /// Do not open a browser: print the URL and wait
     #[arg(long)]
     no_browser: bool,
+    /// Listen here instead, where the redirect URI is forwarded to
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = arguments::address, conflicts_with_all = ["paste", "response_file"])]
+    listen: Option<SocketAddr>,
     /// Read the redirect URL from the terminal, for a redirect URI that is https or not on this machine
     #[arg(long, conflicts_with = "response_file")]
     paste: bool,
@@ -46,6 +50,7 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
         no_browser: args.no_browser,
         allow_bare_code: args.allow_bare_code,
         any_user: args.any_user,
+        listen: args.listen,
     })?;
     receiver.receive(input.document()?)
 }

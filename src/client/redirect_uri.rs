@@ -50,6 +50,11 @@ impl RedirectUri {
         &self.text
     }
 
+    /// The URL; `None` for a private-use URI scheme.
+    pub fn url(&self) -> Option<&Url> {
+        self.url.as_ref()
+    }
+
     /// The URL, if the redirect leads to this machine.
     pub fn loopback(&self) -> Option<&Url> {
         self.url.as_ref().filter(|url| url.is_loopback())

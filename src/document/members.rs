@@ -101,6 +101,7 @@ const MEMBERS: &[Member] = &[
     member("pkce-url", "authorization_url").spent().of_login(),
     member("pkce-callback", "code").spent().of_login(),
     member("pkce-callback", "iss").spent().of_login(),
+    member("pkce-callback", "redirect_parameters").of_login(),
     member("pkce-exchange", "access_token").of_login(),
     member("pkce-exchange", "token_type").of_login(),
     member("pkce-exchange", "expires_in").of_login(),

@@ -51,6 +51,25 @@ fn url(document: &Document, set: &[Parameter], added: &[Parameter]) -> Result<St
     Ok(url)
 }
 
+/// The redirect URI with this port, and the authorization URL with that; `None` if that does not have the
+/// redirect URI.
+pub fn with_redirect_uri(url: &str, redirect_uri: &RedirectUri, port: u16) -> Option<(String, String)> {
+    let (old, new) = (redirect_uri.as_str(), redirect_uri.with_port(port));
+    let (endpoint, query) = url.split_once('?')?;
+    let mut found = false;
+    let pairs: Vec<String> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some(("redirect_uri", value)) if form::decode(value).as_deref() == Some(old) => {
+                found = true;
+                format!("redirect_uri={}", form::encode(&new))
+            }
+            _ => pair.to_owned(),
+        })
+        .collect();
+    found.then(|| (new, format!("{endpoint}?{}", pairs.join("&"))))
+}
+
 /// The endpoint with this query appended to its own (RFC 6749 section 3.1).
 pub fn with_query(endpoint: &Url, query: &str) -> String {
     let joint = match endpoint.query() {
@@ -150,3 +169,19 @@ const OPTIONS: [&str; 8] =
 
 /// The length in characters from which some servers and browsers truncate a URL.
 const LONG_URL: usize = 8000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn puts_the_port_it_found_into_the_url() {
+        let (old, new) = ("http://[::1]:0/a:0", "http://[::1]:4711/a:0");
+        let redirect_uri = RedirectUri::parse(old, &Document::default()).ok().unwrap();
+        let url = format!("https://a.b/c?x=1&redirect_uri={}&y", form::encode(old));
+        let expected = format!("https://a.b/c?x=1&redirect_uri={}&y", form::encode(new));
+        assert_eq!(with_redirect_uri(&url, &redirect_uri, 4711), Some((new.to_owned(), expected)));
+        assert!(with_redirect_uri("https://a.b/c", &redirect_uri, 4711).is_none());
+        assert!(with_redirect_uri("https://a.b/c?redirect_uri=x", &redirect_uri, 4711).is_none());
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod callback;
+pub mod loopback;
 pub mod push;
 pub mod registration;
 pub mod revocation;

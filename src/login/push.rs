@@ -6,7 +6,7 @@ use crate::client::post::{Call, Format};
 use crate::client::redirect_uri::RedirectUri;
 use crate::document::Document;
 use crate::error::Error;
-use crate::login::authorize;
+use crate::login::{authorize, loopback};
 use crate::wire::form;
 use crate::wire::url::Url;
 
@@ -28,18 +28,30 @@ pub fn push(mut document: Document, caller: &Caller) -> Result<Document, Error> 
         return Err(document.wrong("authorization_url", "has no code_challenge"));
     }
     let redirect_uri = value("redirect_uri").map(|uri| RedirectUri::parse(uri, &document)).transpose()?;
-    if redirect_uri.is_some_and(|uri| uri.has_port_0()) {
-        let error = document.wrong("redirect_uri", "port 0 cannot be pushed, since the port is not known yet");
-        return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));
-    }
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let endpoint = &Endpoint::from_document(&document, "pushed_authorization_request_endpoint")?;
+    let bound = redirect_uri.map(|uri| with_port(&document, &url, &uri)).transpose()?.flatten();
+    if let Some((redirect_uri, _)) = &bound {
+        document.set("redirect_uri", redirect_uri);
+    }
+    let url = bound.map_or(url, |(_, url)| url);
+    let pairs = request(&document, authorization.url(), &url)?;
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let call = Call { endpoint, format: Format::Form, pairs: &pairs, spends: None };
     let response = call.send(&document, caller, &caller.deadline())?;
     let request_uri = response.need_visible("request_uri")?;
     let short = form::encoded([("client_id", client_id.as_str()), ("request_uri", &request_uri)]);
     document.set("authorization_url", &authorize::with_query(authorization.url(), &short));
     Ok(document)
+}
+
+/// The redirect URI and the URL with a free port in place of port 0, since the request cannot be changed later; `None` for
+/// any other port.
+fn with_port(document: &Document, url: &str, redirect_uri: &RedirectUri) -> Result<Option<(String, String)>, Error> {
+    let Some(local) = redirect_uri.loopback().filter(|_| redirect_uri.has_port_0()) else { return Ok(None) };
+    if document.need("redirect_uri")? != redirect_uri.as_str() {
+        return Err(document.wrong("authorization_url", "its redirect_uri is not the document's"));
+    }
+    Ok(authorize::with_redirect_uri(url, redirect_uri, loopback::free_port(local)?))
 }
 
 /// The URL's parameters, without those of the endpoint itself.

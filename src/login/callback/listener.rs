@@ -1,7 +1,7 @@
 //! The loopback listener (RFC 8252 section 7.3): many connections, none of which can block another.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -10,6 +10,7 @@ use super::page::Page;
 use super::peer::Peers;
 use super::redirect::{Expected, Ignored, Outcome};
 use crate::error::Error;
+use crate::login::loopback;
 use crate::message;
 use crate::process::poll;
 use crate::wire::request::{Head, Request, SIZE};
@@ -19,47 +20,43 @@ use crate::wire::url::Url;
 pub struct Listener {
     sockets: Vec<TcpListener>,
     connections: Vec<Connection>,
-    /// The required `Host` header, `HOST:PORT`.
-    authority: String,
-    path: String,
+    target: Target,
     port: u16,
     /// Whose redirect is accepted; `None` for any user's, also where this system cannot tell.
     peers: Option<Peers>,
     ignored: Option<Ignored>,
+    /// Whether a TLS handshake was received.
+    spoke_tls: bool,
+}
+
+/// What the request of a redirect must name.
+struct Target {
+    /// The values of its `Host` header, one of which is required.
+    hosts: Vec<String>,
+    path: String,
 }
 
 impl Listener {
-    /// Listens at the redirect URI; port 0 is any free port, the same for IPv4 and IPv6. Where its port is in use and
-    /// `may_change`, it is any free port too, with a note. The redirect of another user of this machine is accepted only
-    /// for `any_user`.
-    pub fn bind(redirect: &Url, may_change: bool, any_user: bool) -> Result<Listener, Error> {
-        let host = redirect.host();
-        let addresses: Vec<IpAddr> = match host.trim_matches(['[', ']']).parse() {
-            Ok(address) => vec![address],
-            Err(_) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-        };
+    /// Listens at the redirect URI, or instead at the address to which it is forwarded; port 0 of the redirect URI is any
+    /// free port, the same for IPv4 and IPv6. Where its port is in use and `may_change`, it is any free port too, with a
+    /// note. The redirect of another user of this machine is accepted only for `any_user`.
+    pub fn bind(
+        redirect: &Url,
+        forwarded_to: Option<SocketAddr>,
+        may_change: bool,
+        any_user: bool,
+    ) -> Result<Listener, Error> {
         // Before a socket takes the last descriptor: without the tables, any user would be accepted.
         let peers = (!any_user).then(Peers::new);
-        let requested_port = redirect.port().unwrap_or(80);
-        let bound = bind_any(&addresses, requested_port);
-        let in_use = bound.as_ref().err().filter(|error| may_change && error.kind() == ErrorKind::AddrInUse);
-        let in_use = in_use.map(message::reason);
-        let bound = if in_use.is_some() { bind_any(&addresses, 0) } else { bound };
-        let sockets = bound.map_err(|error| {
-            let error = Error::unavailable(format!("{host}:{requested_port}: {}", message::reason(&error)));
-            error.hint("use port 0 in the redirect URI for any free port")
-        })?;
+        let sockets = match forwarded_to {
+            Some(address) => bind_at(address)?,
+            None => bind_here(redirect, may_change)?,
+        };
         let peers = peers.and_then(|mut peers| peers.know(&sockets).then_some(peers));
-        let port =
-            sockets.iter().find_map(|socket| socket.local_addr().ok()).map_or(requested_port, |address| address.port());
-        if let Some(reason) = in_use {
-            message::note(&format!("{host}:{requested_port}: {reason}; using port {port}"));
-        }
-        let has_usual_port = redirect.port().is_none() && port == requested_port;
-        let authority = if has_usual_port { host.to_owned() } else { format!("{host}:{port}") };
+        let port = loopback::port(&sockets).unwrap_or_default();
         let path = if redirect.path().is_empty() { "/" } else { redirect.path() };
-        let (path, connections) = (path.to_owned(), Vec::new());
-        Ok(Listener { sockets, connections, authority, path, port, peers, ignored: None })
+        let target = Target { hosts: hosts(redirect, forwarded_to, port), path: path.to_owned() };
+        Ok(Listener { sockets, connections: Vec::new(), target, port, peers, ignored: None, spoke_tls: false })
     }
 
     /// The port that it listens on.
@@ -68,8 +65,13 @@ impl Listener {
     }
 
     /// Why the last redirect was ignored, if one was.
-    pub fn ignored(&self) -> Option<Ignored> {
-        self.ignored
+    pub fn ignored(&self) -> Option<&Ignored> {
+        self.ignored.as_ref()
+    }
+
+    /// Whether a browser spoke https.
+    pub fn spoke_tls(&self) -> bool {
+        self.spoke_tls
     }
 
     /// What the user should know about the first connection that was ignored for its user, if one was.
@@ -94,21 +96,25 @@ impl Listener {
     /// Serves all connections without blocking; returns the redirect that ends the wait, with its connection. Fails if
     /// no connection can be accepted any more.
     pub fn serve(&mut self, expected: &Expected) -> Result<Option<(Outcome, Reply)>, Error> {
-        self.accept()
-            .map_err(|error| Error::unavailable(format!("{}: {}", self.authority, message::reason(&error))))?;
+        let accepted = self.accept();
+        accepted.map_err(|error| Error::unavailable(format!("port {}: {}", self.port, message::reason(&error))))?;
         if let Some(peers) = &mut self.peers {
             peers.forget();
         }
         let now = Instant::now();
         let mut at = 0;
         while let Some(connection) = self.connections.get_mut(at) {
-            let alive = match connection.proceed(&self.authority, &self.path, expected, self.peers.as_mut()) {
+            let alive = match connection.proceed(&self.target, expected, self.peers.as_mut()) {
                 Progress::Ended(outcome) => {
                     let connection = self.connections.swap_remove(at);
                     return Ok(Some((outcome, Reply(connection))));
                 }
                 Progress::Ignored(ignored) => {
                     self.ignored = Some(ignored);
+                    true
+                }
+                Progress::SpokeTls => {
+                    self.spoke_tls = true;
                     true
                 }
                 Progress::Open => connection.deadline > now,
@@ -191,6 +197,7 @@ enum Progress {
     Open,
     Closed,
     Ignored(Ignored),
+    SpokeTls,
     Ended(Outcome),
 }
 
@@ -206,37 +213,44 @@ impl Connection {
     }
 
     /// Reads and writes what is possible without blocking.
-    fn proceed(&mut self, authority: &str, path: &str, expected: &Expected, peers: Option<&mut Peers>) -> Progress {
-        if !self.responded {
-            let head = match self.read() {
-                Ok(true) => Head::parse(&self.octets),
-                Ok(false) => return Progress::Open,
-                Err(_) => return Progress::Closed,
-            };
-            let page = match head {
-                Head::Partial => return Progress::Open,
-                Head::Bad(status) => Page::bad(status),
-                Head::Whole(request, length) => {
-                    match error_page(&request, length == self.octets.len(), authority, path) {
-                        Some(page) => page,
-                        None => match self.outcome(expected.outcome(&request.query), peers) {
-                            Outcome::Ignored(ignored) => {
-                                self.respond(&Page::ignored(ignored));
-                                return Progress::Ignored(ignored);
-                            }
-                            ended => return Progress::Ended(ended),
-                        },
-                    }
-                }
-            };
-            self.respond(&page);
+    fn proceed(&mut self, target: &Target, expected: &Expected, peers: Option<&mut Peers>) -> Progress {
+        if self.responded {
+            return self.write();
         }
-        self.write()
+        match self.read() {
+            Ok(true) => {}
+            Ok(false) => return Progress::Open,
+            Err(_) => return Progress::Closed,
+        }
+        match Head::parse(&self.octets) {
+            Head::Partial => Progress::Open,
+            Head::Bad(status) => {
+                let speaks_tls = self.octets.first() == Some(&TLS_HANDSHAKE);
+                self.respond(&Page::bad(status));
+                if speaks_tls { Progress::SpokeTls } else { self.write() }
+            }
+            Head::Whole(request, length) => {
+                let outcome = expected.outcome(&request.query);
+                if let Some(status) = refused(&request, length == self.octets.len(), target) {
+                    self.respond(&Page::bad(status));
+                    // A form has its state in the body, which is not read.
+                    let is_redirect = status == 405 || !matches!(outcome, Outcome::Ignored(_));
+                    return if is_redirect { Progress::Ignored(misdirected(status)) } else { self.write() };
+                }
+                match self.checked(outcome, peers) {
+                    Outcome::Ignored(ignored) => {
+                        self.respond(&Page::ignored(&ignored));
+                        Progress::Ignored(ignored)
+                    }
+                    ended => Progress::Ended(ended),
+                }
+            }
+        }
     }
 
     /// The outcome, ignored if the connection is another user's. Only what would end the wait is looked up, since that
     /// takes time in proportion to all connections of the machine.
-    fn outcome(&self, outcome: Outcome, peers: Option<&mut Peers>) -> Outcome {
+    fn checked(&self, outcome: Outcome, peers: Option<&mut Peers>) -> Outcome {
         let counts = !matches!(outcome, Outcome::Ignored(_));
         let refusal = peers.filter(|_| counts).and_then(|peers| peers.refusal(&self.stream));
         refusal.map_or(outcome, Outcome::Ignored)
@@ -282,8 +296,8 @@ impl Connection {
     }
 }
 
-/// The error page for a request that cannot be the redirect of this login, whatever its query.
-fn error_page(request: &Request, alone: bool, authority: &str, path: &str) -> Option<Page> {
+/// The status for a request that cannot be the redirect of this login, whatever its query.
+fn refused(request: &Request, alone: bool, target: &Target) -> Option<u16> {
     // A repeated header has no value, and is never the expected one.
     let is_only = |name, expected| !request.has(name) || request.header(name) == Some(expected);
     let navigates = is_only("Sec-Fetch-Mode", "navigate");
@@ -291,55 +305,65 @@ fn error_page(request: &Request, alone: bool, authority: &str, path: &str) -> Op
     let prefetches = request.has("Purpose") && purpose.is_none_or(|purpose| purpose.eq_ignore_ascii_case("prefetch"));
     let early = request.has("Sec-Purpose") || prefetches;
     let plain = alone && is_only("Content-Length", "0") && !request.has("Transfer-Encoding");
+    let names = |host: &str| target.hosts.iter().any(|expected| expected.eq_ignore_ascii_case(host));
     match () {
-        () if !request.header("Host").is_some_and(|host| host.eq_ignore_ascii_case(authority)) => Some(Page::bad(421)),
-        () if request.path != path => Some(Page::bad(404)),
-        () if request.method != "GET" => Some(Page::bad(405)),
-        () if !plain => Some(Page::bad(400)),
-        () if early => Some(Page::bad(425)),
-        () if !navigates => Some(Page::bad(403)),
+        () if !request.header("Host").is_some_and(names) => Some(421),
+        () if request.path != target.path => Some(404),
+        () if request.method != "GET" => Some(405),
+        () if !plain => Some(400),
+        () if early => Some(425),
+        () if !navigates => Some(403),
         () => None,
     }
 }
 
-/// Sockets at all addresses of the same port, with several attempts where that is any free one.
-fn bind_any(addresses: &[IpAddr], requested_port: u16) -> io::Result<Vec<TcpListener>> {
-    let mut tries = if requested_port == 0 { PORT_ATTEMPTS } else { 1 };
-    loop {
-        tries -= 1;
-        match bind_all(addresses, requested_port) {
-            Err(_) if tries > 0 => {}
-            bound => return bound,
-        }
-    }
+/// Why a redirect that was refused with this status is ignored.
+fn misdirected(status: u16) -> Ignored {
+    let why = match status {
+        421 => "its Host header is not that of the redirect URI",
+        404 => "its path is not that of the redirect URI",
+        405 => "it was not a GET request (response_mode=form_post is not supported)",
+        425 => "it was a prefetch",
+        403 => "a page loaded it in the background",
+        _ => "its request had a body",
+    };
+    Ignored::new(why)
 }
 
-/// Sockets at all addresses of one port; an address family that this machine lacks is left out.
-fn bind_all(addresses: &[IpAddr], requested_port: u16) -> io::Result<Vec<TcpListener>> {
-    let mut sockets = Vec::new();
-    let mut port = requested_port;
-    let mut missing = None;
-    for address in addresses {
-        match TcpListener::bind(SocketAddr::new(*address, port)) {
-            Ok(socket) => {
-                socket.set_nonblocking(true)?;
-                port = socket.local_addr()?.port();
-                sockets.push(socket);
-            }
-            Err(error) if is_missing(&error) => missing = Some(error),
-            Err(error) => return Err(error),
-        }
+/// Sockets at the redirect URI, or at a free port where its own is in use and `may_change`.
+fn bind_here(redirect: &Url, may_change: bool) -> Result<Vec<TcpListener>, Error> {
+    let addresses = loopback::addresses(redirect);
+    let port = redirect.port().unwrap_or(80);
+    let bound = loopback::bind(&addresses, port);
+    let in_use = bound.as_ref().err().filter(|error| may_change && error.kind() == ErrorKind::AddrInUse);
+    let in_use = in_use.map(message::reason);
+    let bound = if in_use.is_some() { loopback::bind(&addresses, 0) } else { bound };
+    let sockets = bound.map_err(|error| loopback::unusable(redirect, port, &error))?;
+    if let (Some(reason), Ok(free)) = (in_use, loopback::port(&sockets)) {
+        message::note(&format!("{}:{port}: {reason}; using port {free}", redirect.host()));
     }
-    match missing {
-        Some(error) if sockets.is_empty() => Err(error),
-        _ => Ok(sockets),
-    }
+    Ok(sockets)
 }
 
-/// Whether the machine lacks this address or address family.
-fn is_missing(error: &io::Error) -> bool {
-    let family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
-    family || error.kind() == ErrorKind::AddrNotAvailable
+/// A socket at the address to which the redirect URI is forwarded.
+fn bind_at(address: SocketAddr) -> Result<Vec<TcpListener>, Error> {
+    loopback::bind(&[address.ip()], address.port()).map_err(|error| {
+        let error = Error::unavailable(format!("{address}: {}", message::reason(&error)));
+        error.hint("name another address or port with --listen")
+    })
+}
+
+/// The `Host` headers of a browser that follows the redirect to a port, and of a proxy that forwards it here. No other is
+/// accepted, so that a page cannot reach the listener by a name of its own (DNS rebinding).
+fn hosts(redirect: &Url, forwarded_to: Option<SocketAddr>, port: u16) -> Vec<String> {
+    let host = redirect.host();
+    let usual_port = if redirect.is_https() { 443 } else { 80 };
+    let public_port = if forwarded_to.is_some() { redirect.port().unwrap_or(usual_port) } else { port };
+    let with_port = format!("{host}:{public_port}");
+    // Browsers omit the usual port.
+    let without = (public_port == usual_port).then(|| host.to_owned());
+    let forwarded = forwarded_to.filter(|address| !address.ip().is_unspecified()).map(|address| address.to_string());
+    [with_port].into_iter().chain(without).chain(forwarded).collect()
 }
 
 /// How long a connection may take to send its request and read the response.
@@ -351,5 +375,5 @@ const LINGER: Duration = Duration::from_millis(250);
 /// Maximum number of open connections; browsers need a handful, and a process has about a thousand descriptors.
 const MAX_CONNECTIONS: usize = 256;
 
-/// How many ports to try until one is free for both IPv4 and IPv6.
-const PORT_ATTEMPTS: usize = 32;
+/// The content type of a TLS handshake (RFC 8446 section 5.1), with which a browser that speaks https begins.
+const TLS_HANDSHAKE: u8 = 22;

@@ -9,6 +9,8 @@ mod response_file;
 mod terminal;
 mod wait;
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -16,8 +18,9 @@ use crate::client::endpoint::Endpoint;
 use crate::client::redirect_uri::{self, RedirectUri};
 use crate::document::Document;
 use crate::error::Error;
+use crate::login::authorize::with_redirect_uri;
 use crate::message;
-use crate::process::{Deadline, reader};
+use crate::process::{Deadline, environment, reader};
 use crate::wire::form;
 use crate::wire::url::Url;
 
@@ -39,6 +42,8 @@ pub struct Options {
     pub allow_bare_code: bool,
     /// Whether to accept the redirect of any user of this machine.
     pub any_user: bool,
+    /// Where to listen, if the redirect URI is forwarded.
+    pub listen: Option<SocketAddr>,
 }
 
 /// What receives the redirect, as far as it can be known before the document is.
@@ -67,15 +72,20 @@ impl Receiver {
         let request = authorization_url(&document)?;
         let redirect_uri = RedirectUri::from_document(&document)?;
         let listens = response.is_none() && terminal.is_none();
-        if !listens && redirect_uri.has_port_0() {
-            let error = document.wrong("redirect_uri", "port 0 cannot be used without a listener");
+        let port_0 = if listens { "with --listen" } else { "without a listener" };
+        if (!listens || options.listen.is_some()) && redirect_uri.has_port_0() {
+            let error = document.wrong("redirect_uri", &format!("port 0 cannot be used {port_0}"));
             return Err(error.hint("name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"));
         }
         let opens_browser = response.is_none() && !options.no_browser;
         let mut expected =
             Expected::from_document(&document, redirect_uri.as_str().to_owned(), options.allow_bare_code)?;
         let mut wait = wait::Wait::new(Deadline::after(options.timeout), response, terminal)?;
-        if listens {
+        let mut port = None;
+        if listens && let Some(address) = options.listen {
+            let no_host = || document.wrong("redirect_uri", "has no host, so it cannot be forwarded");
+            wait.listen(redirect_uri.url().ok_or_else(no_host)?, Some(address), false, options.any_user)?;
+        } else if listens {
             let paste = "use --paste to paste the address that the browser was redirected to";
             let Some(url) = redirect_uri.loopback() else {
                 let error = document.wrong("redirect_uri", "not on this machine, so pkce-callback cannot listen there");
@@ -87,32 +97,74 @@ impl Receiver {
             }
             let with_port = |port| with_redirect_uri(request.as_str(), &redirect_uri, port);
             let may_change = redirect_uri::may_change_port(&redirect_uri, &document)? && with_port(0).is_some();
-            let port = wait.listen(url, may_change, options.any_user)?;
-            if url.port().unwrap_or(80) != port {
-                let Some((bound, opened)) = with_port(port) else {
+            let bound_port = wait.listen(url, None, may_change, options.any_user)?;
+            if url.port().unwrap_or(80) != bound_port {
+                let Some((bound, opened)) = with_port(bound_port) else {
                     let wrong = "does not contain the document's redirect_uri with port 0";
                     let error = document.wrong("authorization_url", wrong);
-                    let hint =
-                        "a pushed request requires a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback";
-                    return Err(error.hint(hint));
+                    return Err(error.hint("pkce-push chooses a port before it pushes the request"));
                 };
                 document.set("redirect_uri", &bound);
                 document.set("authorization_url", &opened);
                 expected.redirect_uri = bound;
             }
+            port = Some(bound_port);
         }
         reader::wait_until(opens)?;
         let opened = document.need("authorization_url")?;
         wait.take_terminal();
         message::say(&format!("{}: to sign in, open this URL in a browser:\n{opened}", message::name()));
+        if let Some(port) = port {
+            note_ssh(port, wait.has_terminal());
+        }
         if opens_browser {
             wait.open(&opened)?;
         }
-        let (code, iss) = wait.until_redirect(&expected)?;
-        document.set("code", &code);
-        document.set_given("iss", iss.as_deref());
-        Ok(document)
+        let response = wait.until_redirect(&expected)?;
+        document.set("code", &response.code);
+        document.set_given("iss", response.iss.as_deref());
+        Ok(with_parameters(document, response.others))
     }
+}
+
+/// Notes, over SSH, how a browser on another machine can deliver the redirect. A program in `BROWSER` runs on this one, or
+/// forwards the port.
+fn note_ssh(port: u16, can_paste: bool) {
+    if environment::variable("SSH_CONNECTION").is_none() || environment::variable("BROWSER").is_some() {
+        return;
+    }
+    message::note(&if can_paste {
+        "over SSH, a browser on your own machine cannot load the last page: paste its address here".to_owned()
+    } else {
+        format!("over SSH, a browser on your own machine needs the port: ssh -L {port}:127.0.0.1:{port}")
+    });
+}
+
+/// The document with the other parameters of the redirect as one object, which controls no later step. The code cannot be
+/// requested again, so what cannot be added is left out, with a note.
+fn with_parameters(mut document: Document, others: BTreeMap<String, Option<String>>) -> Document {
+    document.remove(&[PARAMETERS]);
+    let mut object = Document::default();
+    let mut left_out = Vec::new();
+    for (name, value) in others {
+        match value {
+            Some(value) => object.set(&name, &value),
+            None => left_out.push(name),
+        }
+    }
+    if !left_out.is_empty() {
+        let names = message::shortened(&left_out.join(", "));
+        message::note(&format!("redirect: {names}: duplicate or malformed; left out"));
+    }
+    if object.names().next().is_none() {
+        return document;
+    }
+    let mut with_object = document.clone();
+    if with_object.set_object(PARAMETERS, &object).is_ok() && with_object.check_room().is_ok() {
+        return with_object;
+    }
+    message::note("the document would be too large, so the other parameters of the redirect are left out");
+    document
 }
 
 /// The URL to open: https or local, and pushed if the server requires that (RFC 9126 section 5).
@@ -127,40 +179,9 @@ fn authorization_url(document: &Document) -> Result<Url, Error> {
     Ok(url.clone())
 }
 
-/// The redirect URI with this port, and the authorization URL with that; `None` if that does not have the redirect URI.
-fn with_redirect_uri(url: &str, redirect_uri: &RedirectUri, port: u16) -> Option<(String, String)> {
-    let (old, new) = (redirect_uri.as_str(), redirect_uri.with_port(port));
-    let (endpoint, query) = url.split_once('?')?;
-    let mut found = false;
-    let pairs: Vec<String> = query
-        .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some(("redirect_uri", value)) if form::decode(value).as_deref() == Some(old) => {
-                found = true;
-                format!("redirect_uri={}", form::encode(&new))
-            }
-            _ => pair.to_owned(),
-        })
-        .collect();
-    found.then(|| (new, format!("{endpoint}?{}", pairs.join("&"))))
-}
-
 /// The time from the start of this tool to the browser: with less, the steps after it are late on a busy machine
 /// (`tests/bench/broken-end.sh`).
 const HEAD_START: Duration = Duration::from_millis(50);
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn puts_the_port_it_found_into_the_url() {
-        let (old, new) = ("http://[::1]:0/a:0", "http://[::1]:4711/a:0");
-        let redirect_uri = RedirectUri::parse(old, &Document::default()).ok().unwrap();
-        let url = format!("https://a.b/c?x=1&redirect_uri={}&y", form::encode(old));
-        let expected = format!("https://a.b/c?x=1&redirect_uri={}&y", form::encode(new));
-        assert_eq!(with_redirect_uri(&url, &redirect_uri, 4711), Some((new.to_owned(), expected)));
-        assert!(with_redirect_uri("https://a.b/c", &redirect_uri, 4711).is_none());
-        assert!(with_redirect_uri("https://a.b/c?redirect_uri=x", &redirect_uri, 4711).is_none());
-    }
-}
+/// The member for the redirect's other parameters.
+const PARAMETERS: &str = "redirect_parameters";

@@ -83,6 +83,8 @@ impl Peers {
     fn peer(&mut self, stream: &TcpStream) -> Peer {
         let Some(text) = self.text() else { return Peer::Accepted };
         let (Ok(ours), Ok(theirs)) = (stream.local_addr(), stream.peer_addr()) else { return Peer::Lost };
+        // At a socket for both IPv4 and IPv6, the other end may be in either table.
+        let [ours, theirs] = [ours, theirs].map(|end| SocketAddr::new(end.ip().to_canonical(), end.port()));
         let (their_end, our_end) = (entry(text, theirs, ours), entry(text, ours, theirs));
         // If it was reset meanwhile, another connection may already have its addresses.
         if stream.peer_addr().is_err() {
@@ -165,6 +167,7 @@ fn tables() -> io::Result<Vec<File>> {
 
 const ANOTHER: Ignored = Ignored {
     why: "it came from another user of this machine",
+    error: None,
     cure: Some(Cure {
         hint: "use a browser that runs as this user, or pkce-callback --any-user",
         page: "Open the address in a browser of the user who runs pkce-callback, or start pkce-callback with --any-user.",
@@ -173,6 +176,7 @@ const ANOTHER: Ignored = Ignored {
 const ANOTHER_NOTE: &str = "ignored a connection of another user of this machine; --any-user accepts it";
 const CLOSED: Ignored = Ignored {
     why: "its connection was closed before the response, so its user is not known",
+    error: None,
     cure: Some(Cure {
         hint: "use a browser that waits for the response, or pkce-callback --any-user",
         page: "Open the address in a browser that waits for the response, or start pkce-callback with --any-user.",

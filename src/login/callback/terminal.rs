@@ -1,6 +1,7 @@
 //! The controlling terminal, for a pasted redirect URL: long lines, no echo, no input left for the shell.
 
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
@@ -18,6 +19,12 @@ pub struct Terminal {
     /// The settings to restore; set while ours are in effect.
     before: Option<Termios>,
     typed: Zeroizing<Vec<u8>>,
+    /// The start of an escape sequence, such as the one before a bracketed paste.
+    escape: Vec<u8>,
+    /// Whether a bracketed paste has begun and not ended.
+    is_bracketed: bool,
+    last_input: Instant,
+    acknowledged: bool,
     hung_up: bool,
 }
 
@@ -26,8 +33,16 @@ impl Terminal {
     pub fn open() -> Option<Terminal> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let tty = rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()?;
-        let typed = Zeroizing::new(Vec::new());
-        Some(Terminal { tty, before: None, typed, hung_up: false })
+        Some(Terminal {
+            tty,
+            before: None,
+            typed: Zeroizing::new(Vec::new()),
+            escape: Vec::new(),
+            is_bracketed: false,
+            last_input: Instant::now(),
+            acknowledged: false,
+            hung_up: false,
+        })
     }
 
     /// The descriptor to poll; `None` while another job has the terminal.
@@ -61,39 +76,50 @@ impl Terminal {
         }
     }
 
-    /// The next complete line that was typed or pasted.
-    pub fn line(&mut self) -> Option<Zeroizing<String>> {
-        loop {
-            if let Some(end) = self.typed.iter().position(|octet| matches!(octet, b'\r' | b'\n')) {
-                let line: Zeroizing<Vec<u8>> = Zeroizing::new(self.typed.drain(..=end).collect());
-                let line = Zeroizing::new(String::from_utf8_lossy(&line).trim().to_owned());
-                if line.is_empty() {
-                    continue;
-                }
-                return Some(line);
-            }
+    /// The lines that were typed or pasted. They end with Enter after which nothing follows for a moment, since the line
+    /// breaks in an address that a terminal has broken are the same.
+    pub fn lines(&mut self) -> Option<Zeroizing<String>> {
+        self.read();
+        if !self.is_ended() || !self.is_quiet() {
+            return None;
+        }
+        self.acknowledged = false;
+        let typed = std::mem::take(&mut self.typed);
+        let lines = Zeroizing::new(String::from_utf8_lossy(&typed).into_owned());
+        (!lines.trim().is_empty()).then_some(lines)
+    }
+
+    /// Whether there is text without Enter, of which the user has not been told, since it is not echoed.
+    pub fn needs_enter(&mut self) -> bool {
+        let needed = self.is_in_mid_paste() && !self.acknowledged && !self.is_ended() && self.is_quiet();
+        self.acknowledged |= needed;
+        needed
+    }
+
+    /// When what was typed is to be looked at, if nothing follows.
+    pub fn deadline(&self) -> Option<Instant> {
+        let waits = self.is_in_mid_paste() && (self.is_ended() || !self.acknowledged);
+        waits.then(|| self.last_input + PAUSE)
+    }
+
+    /// Reads what there is.
+    pub fn read(&mut self) {
+        // A read in the background would stop the whole process group, so the foreground is checked before each.
+        while self.before.is_some() && self.is_foreground() {
             let mut buffer = Zeroizing::new([0; 4096]);
-            // A read in the background would stop the whole process group, so the foreground is checked before each.
-            if self.before.is_none() || !self.is_foreground() {
-                return None;
-            }
             let count = match rustix::io::read(&self.tty, buffer.as_mut_slice()) {
                 Ok(count) if count > 0 => count,
-                Err(Errno::AGAIN | Errno::INTR) => return None,
+                Err(Errno::AGAIN | Errno::INTR) => return,
                 _ => {
                     // Hung up: the terminal is gone, so there is nothing to restore.
                     self.hung_up = true;
                     self.before = None;
-                    return None;
+                    return;
                 }
             };
+            self.last_input = Instant::now();
             for octet in buffer.iter().take(count) {
-                match *octet {
-                    BACKSPACE | DELETE => drop(self.typed.pop()),
-                    KILL => self.typed.clear(),
-                    b'\r' | b'\n' | b' '.. => self.typed.push(*octet),
-                    _ => {}
-                }
+                self.receive(*octet);
             }
             if self.typed.len() > document::MAX_SIZE {
                 self.typed.clear();
@@ -104,6 +130,47 @@ impl Terminal {
     /// Whether a paste has begun and not ended.
     pub fn is_in_mid_paste(&self) -> bool {
         !self.typed.is_empty()
+    }
+
+    fn receive(&mut self, octet: u8) {
+        if octet == ESCAPE {
+            self.escape = vec![ESCAPE];
+            return;
+        }
+        match (self.escape.len(), octet) {
+            (1, b'[') | (2..MAX_SEQUENCE, b' '..b'@') => return self.escape.push(octet),
+            (2.., b'@'..=b'~') => {
+                self.escape.push(octet);
+                match std::mem::take(&mut self.escape).as_slice() {
+                    PASTE_START => self.is_bracketed = true,
+                    PASTE_END => {
+                        self.is_bracketed = false;
+                        self.typed.push(b'\n');
+                    }
+                    _ => {}
+                }
+                return;
+            }
+            _ => self.escape.clear(),
+        }
+        match octet {
+            BACKSPACE | DELETE => drop(self.typed.pop()),
+            KILL => {
+                self.typed.clear();
+                self.is_bracketed = false;
+            }
+            b'\r' | b'\n' | b' '.. => self.typed.push(octet),
+            _ => {}
+        }
+    }
+
+    fn is_ended(&self) -> bool {
+        let last = self.typed.iter().rfind(|octet| **octet != b' ');
+        !self.is_bracketed && last.is_some_and(|octet| matches!(octet, b'\r' | b'\n'))
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.last_input.elapsed() >= PAUSE
     }
 
     fn is_foreground(&self) -> bool {
@@ -121,3 +188,14 @@ const BACKSPACE: u8 = 0x08;
 const DELETE: u8 = 0x7f;
 /// Ctrl-U: clears the line.
 const KILL: u8 = 0x15;
+const ESCAPE: u8 = 0x1b;
+
+/// What a terminal sends around a bracketed paste.
+const PASTE_START: &[u8] = b"\x1b[200~";
+const PASTE_END: &[u8] = b"\x1b[201~";
+
+/// Maximum length of an escape sequence; those of keys are shorter.
+const MAX_SEQUENCE: usize = 32;
+
+/// The pause that ends a paste; its parts arrive closer together, over a slow network too.
+pub const PAUSE: Duration = Duration::from_millis(200);

@@ -1,6 +1,7 @@
 //! The wait for the redirect: browser, listener, terminal, file, signals and deadline, in one loop.
 
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,12 @@ use signal_hook::low_level::emulate_default_handler;
 use super::browser::{Browser, Launch};
 use super::listener::{Listener, Reply};
 use super::page::Page;
-use super::redirect::{self, Expected, Ignored, Outcome};
+use super::redirect::{self, Expected, Outcome, Response};
 use super::response_file::ResponseFile;
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal};
 use crate::error::Error;
 use crate::message;
-use crate::process::{Deadline, environment, reader, signals};
+use crate::process::{Deadline, environment, poll, reader, signals};
 use crate::wire::url::Url;
 
 /// Everything that may deliver the redirect or end the wait for it.
@@ -34,11 +35,9 @@ pub struct Wait {
     ignored_paste: Option<&'static str>,
     /// Whether a note about other users was shown: one is enough, however many connections they open.
     noted_user: bool,
+    noted_tls: bool,
     spinner: ProgressBar,
 }
-
-/// A code, and the redirect's `iss`, if any.
-type Code = (String, Option<String>);
 
 impl Wait {
     /// A wait that ends at this deadline; the redirect URL may come from the response file, or from the terminal.
@@ -58,18 +57,30 @@ impl Wait {
             response,
             ignored_paste: None,
             noted_user: false,
+            noted_tls: false,
             spinner: ProgressBar::hidden(),
         })
     }
 
-    /// Listens at the redirect URI, and returns the port, another one if that may be and its own is in use; the redirect
-    /// URL may then be pasted too, if there is a terminal.
-    pub fn listen(&mut self, redirect: &Url, may_change: bool, any_user: bool) -> Result<u16, Error> {
-        let listener = Listener::bind(redirect, may_change, any_user)?;
+    /// Listens at the redirect URI, or at the address to which it is forwarded, and returns the port, another one if that
+    /// may be and its own is in use; the redirect URL may then be pasted too, if there is a terminal.
+    pub fn listen(
+        &mut self,
+        redirect: &Url,
+        forwarded_to: Option<SocketAddr>,
+        may_change: bool,
+        any_user: bool,
+    ) -> Result<u16, Error> {
+        let listener = Listener::bind(redirect, forwarded_to, may_change, any_user)?;
         let port = listener.port();
         self.listener = Some(listener);
         self.terminal = Terminal::open().filter(|_| io::stderr().is_terminal());
         Ok(port)
+    }
+
+    /// Whether the redirect URL can be pasted.
+    pub fn has_terminal(&self) -> bool {
+        self.terminal.is_some()
     }
 
     /// Takes over the terminal, if there is one: before the user is prompted, so that no input is echoed, and again
@@ -88,7 +99,7 @@ impl Wait {
     }
 
     /// Waits; on return, the port is closed and the terminal restored.
-    pub fn until_redirect(mut self, expected: &Expected) -> Result<Code, Error> {
+    pub fn until_redirect(mut self, expected: &Expected) -> Result<Response, Error> {
         self.show_prompt();
         let mut signal = None;
         let ended = loop {
@@ -106,7 +117,7 @@ impl Wait {
     }
 
     /// One turn of the loop: sleeps until something happens, then handles all of it.
-    fn turn(&mut self, expected: &Expected, signal: &mut Option<i32>) -> Option<Result<Code, Error>> {
+    fn turn(&mut self, expected: &Expected, signal: &mut Option<i32>) -> Option<Result<Response, Error>> {
         self.sleep();
         let mut child_ended = false;
         let pending: Vec<i32> = self.signals.pending().collect();
@@ -122,20 +133,26 @@ impl Wait {
             }
         }
         let served = self.listener.as_mut().map(|listener| listener.serve(expected));
-        self.note_user();
+        self.note_ignored();
         match served {
             Some(Ok(Some((outcome, reply)))) => return Some(self.end(outcome, Some(reply))),
             Some(Err(error)) => return Some(Err(error)),
             _ => {}
         }
-        while let Some(line) = self.terminal.as_mut().and_then(Terminal::line) {
-            match expected.pasted(&line) {
-                Outcome::Ignored(Ignored { why, .. }) => {
-                    self.note(&format!("the pasted text was ignored: {why}"));
-                    self.ignored_paste = Some(why);
+        while let Some(lines) = self.terminal.as_mut().and_then(Terminal::lines) {
+            match expected.pasted(&lines) {
+                Outcome::Ignored(ignored) => {
+                    self.note(&format!("the pasted text was ignored: {}", ignored.reason()));
+                    self.ignored_paste = Some(ignored.why);
                 }
-                outcome => return Some(self.end(outcome, None)),
+                outcome => {
+                    self.note("the pasted address was received");
+                    return Some(self.end(outcome, None));
+                }
             }
+        }
+        if self.terminal.as_mut().is_some_and(Terminal::needs_enter) {
+            self.note("text was received, which is not shown: press Enter at its end");
         }
         match self.response.as_mut().map(|response| response.outcome(expected)) {
             Some(Ok(Some(outcome))) => return Some(self.end(outcome, None)),
@@ -152,19 +169,16 @@ impl Wait {
         if let Err(error) = reader::check() {
             return Some(Err(error));
         }
-        if self.deadline.has_passed() {
-            let wrong = format!("no redirect within {} s", self.deadline.seconds());
-            return Some(Err(self.no_redirect(&wrong, "wait longer with --timeout SECONDS")));
-        }
-        None
+        self.deadline.has_passed().then(|| Err(self.timed_out(expected)))
     }
 
     /// Sleeps until there is something to handle.
     fn sleep(&mut self) {
         self.take_terminal();
         let listener = self.listener.as_ref();
-        let deadlines = listener.and_then(Listener::next_deadline).into_iter().chain([self.deadline.end()]);
-        let until = deadlines.min().unwrap_or(self.deadline.end());
+        let paste = self.terminal.as_ref().and_then(Terminal::deadline);
+        let deadlines = listener.and_then(Listener::next_deadline).into_iter().chain(paste);
+        let until = deadlines.chain([self.deadline.end()]).min().unwrap_or(self.deadline.end());
         let wait = until.saturating_duration_since(Instant::now());
         let wait = if self.spinner.is_hidden() { wait } else { wait.min(FRAME_INTERVAL) };
         // poll truncates to milliseconds; one more avoids a busy loop before the deadline.
@@ -181,12 +195,12 @@ impl Wait {
     }
 
     /// Ends the wait: the port is closed before the page is sent, so that no later request arrives.
-    fn end(&mut self, outcome: Outcome, reply: Option<Reply>) -> Result<Code, Error> {
+    fn end(&mut self, outcome: Outcome, reply: Option<Reply>) -> Result<Response, Error> {
         self.listener = None;
         let (page, ended) = match outcome {
-            Outcome::Code(code, iss) => (Page::received(), Ok((code, iss))),
+            Outcome::Code(response) => (Page::received(), Ok(response)),
             Outcome::Failed(error) => (Page::failed(&error), Err(error)),
-            Outcome::Ignored(ignored) => (Page::ignored(ignored), Err(redirect::untrusted(ignored.why))),
+            Outcome::Ignored(ignored) => (Page::ignored(&ignored), Err(redirect::untrusted(&ignored.reason()))),
         };
         if let Some(reply) = reply {
             reply.send(&page);
@@ -198,30 +212,51 @@ impl Wait {
         if opened == Launch::Started {
             return Ok(());
         }
-        if io::stderr().is_terminal() || self.terminal.is_some() {
-            self.note("no browser could be opened: open the URL above in any browser");
+        let failures = self.browser.as_ref().and_then(Browser::failures);
+        let wrong = failures.map_or("no browser could be opened".to_owned(), |failures| format!("BROWSER: {failures}"));
+        if self.is_at_terminal() {
+            self.note(&format!("{wrong}; open the URL above in any browser"));
             return Ok(());
         }
         // A script that drives the login knows why it failed: the server may have shown it an error page.
-        if opened == Launch::Failed && environment::variable("BROWSER").is_some() {
-            let wrong = "the BROWSER program failed, and there is no terminal";
-            return Err(self.no_redirect(wrong, "run it with the URL above to see why"));
-        }
-        let hint = "set BROWSER to a program that drives the login, or use --no-browser";
-        Err(self.no_redirect("no browser could be opened, and there is no terminal", hint))
+        let hint = if opened == Launch::Failed && environment::variable("BROWSER").is_some() {
+            "the server may not know the client_id or the redirect URI; to see why, run the command in BROWSER with the \
+             URL above"
+        } else {
+            "set BROWSER to a program that drives the login, or use --no-browser"
+        };
+        let wrong = format!("{wrong}, and there is no terminal");
+        Err(match self.seen() {
+            Some((seen, cure)) => Error::unavailable(format!("{wrong}; {seen}")).hint(cure.unwrap_or(hint)),
+            None => Error::unavailable(wrong).hint(hint),
+        })
     }
 
-    /// The error of a wait without a redirect, with the reason why one, or else a pasted text, was ignored, if any, and
-    /// the hint that cures that. It is never the ignored one's error, since anyone may send it.
-    fn no_redirect(&self, wrong: &str, hint: &str) -> Error {
-        let ignored = self.listener.as_ref().and_then(Listener::ignored);
-        let wrong = match (ignored, self.ignored_paste) {
-            (Some(Ignored { why, .. }), _) => format!("{wrong}; a redirect was received and ignored: {why}"),
-            (None, Some(why)) => format!("{wrong}; the pasted text was ignored: {why}"),
-            (None, None) => wrong.to_owned(),
-        };
-        let cure = ignored.and_then(|ignored| ignored.cure);
-        Error::unavailable(wrong).hint(cure.map_or(hint, |cure| cure.hint))
+    fn timed_out(&self, expected: &Expected) -> Error {
+        let wrong = format!("no redirect within {} s", self.deadline.seconds());
+        match self.seen() {
+            Some((seen, cure)) => Error::unavailable(format!("{wrong}; {seen}"))
+                .hint(cure.unwrap_or("wait longer with --timeout SECONDS")),
+            None => {
+                let succeeded = self.browser.as_ref().is_some_and(Browser::has_succeeded);
+                let ended = if succeeded { "; the program in BROWSER ended with status 0" } else { "" };
+                Error::unavailable(format!("{wrong}{ended}")).hint(expected.hint())
+            }
+        }
+    }
+
+    /// What the wait saw that is not this login's redirect, and the hint that cures it, if any. It is never the error of
+    /// an ignored redirect, since anyone may send it.
+    fn seen(&self) -> Option<(String, Option<&'static str>)> {
+        let listener = self.listener.as_ref();
+        if let Some(ignored) = listener.and_then(Listener::ignored) {
+            let cure = ignored.cure.as_ref().map(|cure| cure.hint);
+            return Some((format!("a redirect was received and ignored: {}", ignored.reason()), cure));
+        }
+        if listener.is_some_and(Listener::spoke_tls) {
+            return Some((SPOKE_TLS.to_owned(), Some(TLS_HINT)));
+        }
+        self.ignored_paste.map(|why| (format!("the pasted text was ignored: {why}"), None))
     }
 
     fn show_prompt(&mut self) {
@@ -242,12 +277,23 @@ impl Wait {
         }
     }
 
-    fn note_user(&mut self) {
-        let note = self.listener.as_ref().and_then(Listener::note).filter(|_| !self.noted_user);
-        if let Some(note) = note {
+    /// Notes once what was ignored and needs the user.
+    fn note_ignored(&mut self) {
+        let listener = self.listener.as_ref();
+        let user = listener.and_then(Listener::note).filter(|_| !self.noted_user);
+        let tls = listener.is_some_and(Listener::spoke_tls) && !self.noted_tls && self.is_at_terminal();
+        if let Some(note) = user {
             self.noted_user = true;
             self.note(note);
         }
+        if tls {
+            self.noted_tls = true;
+            self.note(&format!("{SPOKE_TLS}: {TLS_HINT}"));
+        }
+    }
+
+    fn is_at_terminal(&self) -> bool {
+        io::stderr().is_terminal() || self.terminal.is_some()
     }
 
     fn note(&self, text: &str) {
@@ -266,13 +312,10 @@ impl Wait {
     fn finish_paste(&mut self) {
         let until = Instant::now() + PASTE_TIMEOUT;
         while let Some(terminal) = self.terminal.as_mut().filter(|terminal| terminal.is_in_mid_paste()) {
-            let quiet = match terminal.interest() {
-                Some(fd) => {
-                    !matches!(rustix::event::poll(&mut [fd], Timespec::try_from(PASTE_PAUSE).ok().as_ref()), Ok(1..))
-                }
-                None => true,
-            };
-            if terminal.line().is_some() || quiet || Instant::now() > until {
+            let end = Instant::now() + terminal::PAUSE;
+            let has_more = terminal.interest().is_some_and(|fd| poll::any(&mut [fd], Some(end)));
+            terminal.read();
+            if !has_more || Instant::now() > until {
                 return;
             }
         }
@@ -288,6 +331,9 @@ impl Drop for Wait {
 /// The time between two frames of the spinner.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The maximum time for the rest of a paste, and the pause that ends it.
+/// The maximum time for the rest of a paste.
 const PASTE_TIMEOUT: Duration = Duration::from_secs(1);
-const PASTE_PAUSE: Duration = Duration::from_millis(100);
+
+/// A server, a browser's setting or the user may have put https in place of http.
+const SPOKE_TLS: &str = "a browser spoke https to the http redirect URI";
+const TLS_HINT: &str = "change https to http in the browser's address, or paste the address";
