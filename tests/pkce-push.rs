@@ -26,7 +26,10 @@ fn document(server: &Server, endpoint: &str, args: &[&str]) -> Value {
         "pushed_authorization_request_endpoint": server.url("/par"),
     });
     let generated = run("pkce-gen", &["-"], &metadata.to_string());
-    let named = ["--client-id", "cli", "--scope", "openid a:b", "--redirect-uri", "http://127.0.0.1:8080/callback"];
+    let mut named = vec!["--client-id", "cli", "--scope", "openid a:b"];
+    if !args.contains(&"--redirect-uri") {
+        named.extend(["--redirect-uri", "http://127.0.0.1:8080/callback"]);
+    }
     let output = run("pkce-url", &[&named, args].concat(), &generated.stdout);
     assert_eq!(output.status, 0, "{output:?}");
     output.json()
@@ -215,9 +218,7 @@ fn pushes_nothing_that_cannot_be_pushed() {
         (
             json!({ "authorization_url": url.replace("%3A8080", "%3A0") }),
             2,
-            "redirect_uri: port 0 cannot be pushed, since the port is not known yet\n\
-             hint: name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"
-                .into(),
+            "authorization_url: its redirect_uri is not the document's".into(),
         ),
         (
             json!({ "authorization_url": format!("{}?client_id=cli&request_uri=x", server.url("/authorize")) }),
@@ -231,6 +232,32 @@ fn pushes_nothing_that_cannot_be_pushed() {
     let nobody = changed(json!({ "pushed_authorization_request_endpoint": "http://127.0.0.1:1/par" }));
     let message = "pushed authorization request endpoint: 127.0.0.1: connection refused";
     assert_eq!(run("pkce-push", &[], &nobody), failure("pkce-push", 3, message));
+}
+
+#[test]
+fn puts_a_free_port_where_port_0_stands() {
+    for host in ["127.0.0.1", "localhost"] {
+        let server = Server::start(|_| pushed());
+        let redirect_uri = format!("http://{host}:0/callback");
+        let document = document(&server, "/authorize", &["--redirect-uri", &redirect_uri]);
+        let output = run("pkce-push", &[], &document.to_string());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+        let after = output.json();
+        let bound = after["redirect_uri"].as_str().unwrap();
+        let port = bound.strip_prefix(&format!("http://{host}:")).unwrap().strip_suffix("/callback").unwrap();
+        let port: u16 = port.parse().unwrap();
+        assert!(port > 0);
+        let sent: Vec<_> = server.requests()[0].form().into_iter().filter(|(name, _)| name == "redirect_uri").collect();
+        assert_eq!(sent, [("redirect_uri".to_owned(), bound.to_owned())]);
+        // pkce-callback listens there.
+        let mut child = start(command("pkce-callback").args(["--no-browser", "--timeout", "20"]));
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), output.stdout.as_bytes()).unwrap();
+        child.stderr.as_mut().unwrap().read_exact(&mut [0; 20]).unwrap();
+        let redirect = format!("/callback?code=c0de&state={}", document["state"].as_str().unwrap());
+        talk(port, format!("GET {redirect} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n").as_bytes());
+        let output = common::done(child);
+        assert_eq!((output.status, output.json()["code"].as_str()), (0, Some("c0de")), "{output:?}");
+    }
 }
 
 #[test]

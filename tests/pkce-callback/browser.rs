@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::common::{command, failure, finish, kill, new_directory};
+use crate::common::{self, Output, command, failure, finish, kill, new_directory, write_program};
 use crate::{Login, V4, document, launcher};
 
 #[test]
@@ -72,17 +72,90 @@ fn never_waits_for_the_launcher() {
     kill(pid, "TERM");
 }
 
+const SET_BROWSER: &str = "hint: set BROWSER to a program that drives the login, or use --no-browser";
+const RUN_BROWSER: &str = "hint: the server may not know the client_id or the redirect URI; to see why, run the command in \
+                           BROWSER with the URL above";
+
 #[test]
 fn says_at_once_that_no_browser_leads_back_where_there_is_no_terminal() {
-    let unopened = "no browser could be opened, and there is no terminal\n\
-                    hint: set BROWSER to a program that drives the login, or use --no-browser";
-    let ended = "the BROWSER program failed, and there is no terminal\n\
-                 hint: run it with the URL above to see why";
-    for (browser, message) in [("no-such-program", unopened), ("false", ended), ("false:no-such-program %s", ended)] {
+    let unopened =
+        format!("BROWSER: no-such-program: no such file or directory, and there is no terminal\n{SET_BROWSER}");
+    let ended = format!("BROWSER: false ended with status 1, and there is no terminal\n{RUN_BROWSER}");
+    let both = format!(
+        "BROWSER: false ended with status 1; no-such-program: no such file or directory, and there is no \
+         terminal\n{RUN_BROWSER}"
+    );
+    let directory = new_directory();
+    let killed = launcher(&directory, "kill -9 $$");
+    let killed_message = format!("BROWSER: browser was ended by a signal, and there is no terminal\n{RUN_BROWSER}");
+    let not_executable = directory.path().join("text");
+    std::fs::write(&not_executable, "").unwrap();
+    let denied =
+        format!("BROWSER: {}: permission denied, and there is no terminal\n{SET_BROWSER}", not_executable.display());
+    for (browser, message) in [
+        ("no-such-program", &unopened),
+        ("false", &ended),
+        ("false:no-such-program %s", &both),
+        (&killed, &killed_message),
+        (not_executable.to_str().unwrap(), &denied),
+    ] {
         let output = finish(command("pkce-callback").env("BROWSER", browser), document(V4).to_string().as_bytes());
         let expected = failure("pkce-callback", 3, message);
         assert_eq!((output.status, &output.stdout), (3, &expected.stdout), "{browser}");
         assert!(output.stderr.ends_with(&expected.stderr), "{browser}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn starts_a_program_whose_path_or_arguments_have_spaces() {
+    let directory = new_directory();
+    let apart = directory.path().join("my browser");
+    std::fs::create_dir(&apart).unwrap();
+    let script = "#!/bin/sh\n[ $# = 1 ] || [ \"$1\" = 'a  b:c' ] || exit 1\nfor url; do :; done\n\
+                  port=$(printf %s \"$url\" | sed 's/.*127.0.0.1%3A\\([0-9]*\\)%2F.*/\\1/')\n\
+                  pkce-idp --visit \"http://127.0.0.1:$port/callback?code=abc&state=st-123\"\n";
+    let program = apart.join("it's a browser");
+    write_program(&program, script);
+    let program = program.to_str().unwrap();
+    for browser in [
+        program.to_owned(),
+        format!("no-such-program:{program}"),
+        format!("\"{program}\" 'a  b:c' %s"),
+        format!("\"{program}\" \"a  b:c\""),
+    ] {
+        let output = finish(command("pkce-callback").env("BROWSER", &browser), document(V4).to_string().as_bytes());
+        assert_eq!(output.status, 0, "{browser}: {output:?}");
+    }
+}
+
+#[test]
+fn says_that_the_browser_has_ended_well_where_no_redirect_came() {
+    let document = common::changed(document("http://127.0.0.1:0/callback"), &json!({ "client_id": "cli" }));
+    let mut tool = command("pkce-callback");
+    let login = Login::of(tool.args(["--timeout", "2"]).env("BROWSER", "true"), &document);
+    let (said, port) = (login.said.clone(), login.port);
+    let message = format!(
+        "no redirect within 2 s; the program in BROWSER ended with status 0\n\
+         hint: if the browser shows an error, the server may not know the client_id cli or the redirect URI \
+         http://127.0.0.1:{port}/callback; otherwise wait longer with --timeout SECONDS"
+    );
+    let expected = failure("pkce-callback", 3, &message);
+    assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+}
+
+#[test]
+fn says_over_ssh_how_a_browser_elsewhere_can_deliver_the_redirect() {
+    for (browser, noted) in [(None, true), (Some("true"), false)] {
+        let mut tool = command("setsid");
+        tool.args(["--wait", "pkce-callback", "--no-browser", "--timeout", "1"])
+            .envs(browser.map(|it| ("BROWSER", it)));
+        let login = Login::of(tool.env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22"), &document(V4));
+        let port = login.port;
+        let output = login.end();
+        let note = format!(
+            "pkce-callback: note: over SSH, a browser on your own machine needs the port: ssh -L {port}:127.0.0.1:{port}\n"
+        );
+        assert_eq!(output.stderr.contains(&note), noted, "{output:?}");
     }
 }
 
@@ -106,9 +179,7 @@ fn is_unavailable_where_the_launcher_fails_after_a_redirect_with_another_state()
     let browser = launcher(&directory, script);
     let output = finish(command("pkce-callback").env("BROWSER", &browser), document(V4).to_string().as_bytes());
     let ignored = "a redirect was received and ignored: its state does not match";
-    let message = format!(
-        "the BROWSER program failed, and there is no terminal; {ignored}\nhint: run it with the URL above to see why"
-    );
+    let message = format!("BROWSER: browser ended with status 1, and there is no terminal; {ignored}\n{RUN_BROWSER}");
     let expected = failure("pkce-callback", 3, &message);
     assert_eq!((output.status, &output.stdout), (3, &expected.stdout));
     assert!(output.stderr.ends_with(&expected.stderr), "{output:?}");

@@ -43,6 +43,23 @@ fn takes_the_redirect_from_a_file_a_fifo_and_a_descriptor() {
 }
 
 #[test]
+fn judges_an_address_by_its_state_and_not_by_its_host() {
+    let directory = new_directory();
+    let document = document("http://127.0.0.1:7/callback").to_string();
+    let file = directory.path().join("file");
+    for address in [
+        "https://127.0.0.1:7/callback",
+        "http://localhost:7/callback",
+        "http://127.0.0.1:8/callback/",
+        "https://x-7.forwarded.example/elsewhere",
+    ] {
+        std::fs::write(&file, format!("{address}?code=abc&state=st-123\n")).unwrap();
+        let output = run("pkce-callback", &["--response-file", file.to_str().unwrap()], &document);
+        assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{address}");
+    }
+}
+
+#[test]
 fn refuses_a_response_file_that_does_not_hold_this_redirect() {
     let directory = new_directory();
     let document = document("http://127.0.0.1:7/callback").to_string();
@@ -51,7 +68,7 @@ fn refuses_a_response_file_that_does_not_hold_this_redirect() {
         ("", 2, "--response-file: empty"),
         ("http://127.0.0.1:7/callback?code=abc&state=other", 4, "redirect: its state does not match"),
         ("http://127.0.0.1:7/callback?code=abc", 4, "redirect: it has no state"),
-        ("https://evil.example/?code=abc&state=st-123", 4, "redirect: it is not this login's redirect URI"),
+        ("https://id.example/authorize?client_id=cli&state=st-123", 4, "redirect: it has no code"),
         ("http://127.0.0.1:7/callback?error=access_denied&state=st-123", 1, "authorization endpoint: access_denied"),
     ] {
         std::fs::write(&file, text).unwrap();
@@ -143,7 +160,7 @@ fn refuses_documents_it_cannot_wait_for() {
         "pkce-callback",
         2,
         "authorization_url: does not contain the document's redirect_uri with port 0\n\
-         hint: a pushed request requires a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback",
+         hint: pkce-push chooses a port before it pushes the request",
     );
     for query in ["client_id=x&request_uri=urn:x", "state=st-123&redirect_uri=http%3A%2F%2F127.0.0.1%3A0%2Fother"] {
         let document = with("authorization_url", json!(format!("https://op.example.com/a?{query}")));

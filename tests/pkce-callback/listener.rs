@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::common::{self, changed, command, done, failure, finish, free_port, listen, new_directory, run, talk};
-use crate::{Login, V4, document, launcher, request};
+use crate::common::{
+    self, Output, changed, command, done, failure, finish, free_port, listen, new_directory, run, talk,
+};
+use crate::{Login, V4, document, launcher, nothing_came, request};
 
 /// Whether this machine has the second stack.
 fn has_ipv6() -> bool {
@@ -172,7 +174,8 @@ fn leaves_out_a_family_of_addresses_that_the_machine_lacks() {
     let output = finish(&mut tool, document("http://localhost:0/callback").to_string().as_bytes());
     assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{output:?}");
     let output = finish(&mut inside("exec pkce-callback"), document("http://[::1]:0/callback").to_string().as_bytes());
-    let message = "[::1]:0: cannot assign requested address\nhint: use port 0 in the redirect URI for any free port";
+    let message = "[::1]:0: cannot assign requested address\n\
+                   hint: this machine lacks the address; use 127.0.0.1 in the redirect URI";
     assert_eq!(output, failure("pkce-callback", 3, message));
 }
 
@@ -308,6 +311,168 @@ fn takes_a_free_port_where_the_one_is_in_use_and_any_is_registered() {
         let output = run("pkce-callback", &["--no-browser"], &pushed.to_string());
         assert_eq!(output, failure("pkce-callback", 3, &message));
     }
+}
+
+#[test]
+fn says_that_a_port_is_for_root_only() {
+    let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or_default();
+    if common::lacks_root() || common::lacks(&["setpriv"]) || first.trim().parse() != Ok(1024) {
+        return;
+    }
+    let mut tool = command("setpriv");
+    tool.args(["--reuid", "65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]);
+    let output = finish(
+        tool.args(["pkce-callback", "--no-browser"]),
+        document("http://127.0.0.1/callback").to_string().as_bytes(),
+    );
+    let message = "127.0.0.1:80: permission denied\n\
+                   hint: ports below 1024 are for root only; use port 0 in the redirect URI for any free port";
+    assert_eq!(output, failure("pkce-callback", 3, message));
+}
+
+/// A login that listens where the redirect URI is forwarded to.
+fn forwarded(redirect_uri: &str, at: &str) -> (Login, u16) {
+    let port = free_port();
+    let document = document(&redirect_uri.replace("PORT", &port.to_string()));
+    let listen = at.replace("PORT", &port.to_string());
+    (Login::start(&document, &["--listen", &listen]), port)
+}
+
+#[test]
+fn listens_where_the_redirect_uri_is_forwarded_to() {
+    for (redirect_uri, at, host) in [
+        ("http://127.0.0.1:8080/callback", "0.0.0.0:PORT", "127.0.0.1:8080"),
+        ("http://localhost:8080/callback", "127.0.0.1:PORT", "LOCALHOST:8080"),
+        ("http://127.0.0.1/callback", "127.0.0.1:PORT", "127.0.0.1"),
+        ("https://app.example/callback", "127.0.0.1:PORT", "app.example"),
+        ("https://app.example:443/callback", "127.0.0.1:PORT", "app.example"),
+        ("https://app.example/callback", "127.0.0.1:PORT", "app.example:443"),
+        ("https://app.example/callback", "127.0.0.1:PORT", "127.0.0.1:PORT"),
+    ] {
+        let (login, port) = forwarded(redirect_uri, at);
+        let host = host.replace("PORT", &port.to_string());
+        let text = format!("GET /callback?code=abc&state=st-123 HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let page = talk(port, text.as_bytes());
+        assert!(page.starts_with("HTTP/1.1 200 "), "{redirect_uri} {host}: {page}");
+        let output = login.end();
+        // The redirect URI stays as it is.
+        assert_eq!((output.status, &output.json()["redirect_uri"]), (0, &json!(redirect_uri)), "{output:?}");
+        assert_eq!(output.json()["authorization_url"], document(redirect_uri)["authorization_url"]);
+    }
+}
+
+#[test]
+fn accepts_no_other_host_where_the_redirect_uri_is_forwarded() {
+    let (login, port) = forwarded("https://app.example/callback", "0.0.0.0:PORT");
+    for host in ["evil.example", "app.example:8080", "127.0.0.1:PORT", "0.0.0.0:PORT", "localhost"] {
+        let host = host.replace("PORT", &port.to_string());
+        let text = format!("GET /callback?code=abc&state=st-123 HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        assert!(talk(port, text.as_bytes()).starts_with("HTTP/1.1 421 "), "{host}");
+    }
+    talk(port, b"GET /callback?code=abc&state=st-123 HTTP/1.1\r\nHost: app.example\r\n\r\n");
+    assert_eq!(login.end().status, 0);
+}
+
+#[test]
+fn refuses_an_address_at_which_it_cannot_listen() {
+    let (_taken, port) = listen();
+    let taken = format!("127.0.0.1:{port}");
+    let hint = "hint: see 'pkce-callback --help'";
+    let address = format!("--listen: must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080\n{hint}");
+    let elsewhere = "http://127.0.0.1:8080/callback";
+    for (redirect_uri, at, status, message) in [
+        (elsewhere, "127.0.0.1:0", 2, address.clone()),
+        (elsewhere, "127.0.0.1", 2, address.clone()),
+        (elsewhere, "localhost:8080", 2, address.clone()),
+        (elsewhere, "::1:8080x", 2, address),
+        (
+            V4,
+            "127.0.0.1:8080",
+            2,
+            "redirect_uri: port 0 cannot be used with --listen\n\
+             hint: name a port: pkce-url --redirect-uri http://127.0.0.1:8080/callback"
+                .to_owned(),
+        ),
+        (
+            "com.example.app:/callback",
+            "127.0.0.1:8080",
+            2,
+            "redirect_uri: has no host, so it cannot be forwarded".to_owned(),
+        ),
+        (
+            elsewhere,
+            &taken,
+            3,
+            format!("{taken}: address already in use\nhint: name another address or port with --listen"),
+        ),
+        (
+            elsewhere,
+            "192.0.2.1:8080",
+            3,
+            "192.0.2.1:8080: cannot assign requested address\nhint: name another address or port with --listen"
+                .to_owned(),
+        ),
+    ] {
+        let args = ["--no-browser", "--listen", at];
+        let output = run("pkce-callback", &args, &document(redirect_uri).to_string());
+        assert_eq!(output, failure("pkce-callback", status, &message), "{redirect_uri} {at}");
+    }
+    for args in [["--listen", "127.0.0.1:8080", "--paste", ""], ["--listen", "127.0.0.1:8080", "--response-file", "f"]]
+    {
+        let args: Vec<&str> = args.into_iter().filter(|arg| !arg.is_empty()).collect();
+        let output = run("pkce-callback", &args, &document(elsewhere).to_string());
+        let message = format!("--listen: repeated, or conflicts with another option\n{hint}");
+        assert_eq!(output, failure("pkce-callback", 2, &message));
+    }
+}
+
+#[test]
+fn says_at_the_end_of_the_wait_what_was_wrong_with_the_redirect() {
+    let head = |change: (&str, &str), port: u16| {
+        let text = format!("GET /callback?code=abc&state=st-123 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+        text.replace(change.0, change.1).into_bytes()
+    };
+    let ignored =
+        |why: &str| format!("a redirect was received and ignored: {why}\nhint: wait longer with --timeout SECONDS");
+    let tls = "a browser spoke https to the http redirect URI\n\
+               hint: change https to http in the browser's address, or paste the address";
+    let cases = [
+        (("127.0.0.1", "localhost"), ignored("its Host header is not that of the redirect URI")),
+        (("/callback", "/other"), ignored("its path is not that of the redirect URI")),
+        (
+            ("GET /callback?code=abc&state=st-123", "POST /callback"),
+            ignored("it was not a GET request (response_mode=form_post is not supported)"),
+        ),
+        (("\r\n\r\n", "\r\nContent-Length: 4\r\n\r\nbody"), ignored("its request had a body")),
+        (("\r\n\r\n", "\r\nSec-Purpose: prefetch\r\n\r\n"), ignored("it was a prefetch")),
+        (("\r\n\r\n", "\r\nSec-Fetch-Mode: cors\r\n\r\n"), ignored("a page loaded it in the background")),
+        (("code=abc&state=st-123", "error=access_denied"), ignored("it has no state (error: access_denied)")),
+        (("code=abc&state=st-123", "error=a%1b[m"), ignored("it has no state")),
+        (("GET", "\x16\x03\x01GET"), tls.to_owned()),
+    ];
+    let logins = cases.map(|(change, message)| {
+        let login = Login::start(&document(V4), &["--timeout", "3"]);
+        let page = talk(login.port, &head(change, login.port));
+        assert!(page.starts_with("HTTP/1.1 4") && !page.contains("access_denied"), "{change:?}: {page}");
+        (login, message)
+    });
+    for (login, message) in logins {
+        let said = login.said.clone();
+        let expected = failure("pkce-callback", 3, &format!("no redirect within 3 s; {message}"));
+        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+    }
+}
+
+#[test]
+fn does_not_take_a_request_for_another_page_for_a_redirect() {
+    let login = Login::start(&document(V4), &["--timeout", "2"]);
+    let (said, port) = (login.said.clone(), login.port);
+    for target in ["/favicon.ico", "/?state=guess", "/callback/x?code=abc"] {
+        let text = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+        assert!(talk(port, text.as_bytes()).starts_with("HTTP/1.1 404 "));
+    }
+    let expected = failure("pkce-callback", 3, &nothing_came(2, port));
+    assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
 }
 
 #[test]

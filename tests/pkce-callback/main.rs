@@ -60,7 +60,7 @@ impl Login {
         let (_, query) = url.split_once('?').unwrap();
         let redirect_uri = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "redirect_uri").unwrap().1;
         let authority = redirect_uri.split('/').nth(2).unwrap();
-        login.port = authority.rsplit_once(':').unwrap().1.parse().unwrap();
+        login.port = authority.rsplit_once(':').map_or(0, |(_, port)| port.parse().unwrap());
         login
     }
 
@@ -78,6 +78,15 @@ impl Login {
 
 fn request(host: &str, port: u16, query: &str) -> String {
     format!("GET /callback?{query} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n")
+}
+
+/// The message of a wait in which nothing came, and its hint.
+fn nothing_came(seconds: u32, port: u16) -> String {
+    format!(
+        "no redirect within {seconds} s\n\
+         hint: if the browser shows an error, the server may not know the client_id or the redirect URI \
+         http://127.0.0.1:{port}/callback; otherwise wait longer with --timeout SECONDS"
+    )
 }
 
 /// A program for `$BROWSER` in a new directory.

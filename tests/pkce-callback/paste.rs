@@ -61,6 +61,90 @@ fn takes_a_paste_for_https_on_this_machine() {
 }
 
 #[test]
+fn joins_the_lines_of_an_address_that_a_terminal_has_broken() {
+    let (start, end) = ("\x1b[200~", "\x1b[201~");
+    let broken = "https://x-8080.forwarded.example/callback?st\nate=st-123&co\r\n  de=abc\n   def";
+    for pasted in [
+        format!("{broken}\r"),
+        format!("{start}{broken}{end}"),
+        format!("{start}{broken}\n{end}\r"),
+        format!("\x1b[A\x1b{broken}\x1b[1;5C\r"),
+        "\rls -l\rabcdef#st-123\r".to_owned(),
+    ] {
+        let directory = at_terminal(V4);
+        let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+        terminal.until("paste the address");
+        terminal.until_taken_over();
+        terminal.write(&pasted);
+        let (_, seen) = terminal.end();
+        assert!(seen.contains("note: the pasted address was received\r\n"), "{pasted:?}: {seen}");
+        assert!(seen.contains("status=0") && seen.contains("settings=same") && seen.contains("rest=[]"), "{seen}");
+        let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
+        assert_eq!(out["code"], "abcdef", "{pasted:?}");
+    }
+}
+
+#[test]
+fn acknowledges_a_paste_without_enter_once() {
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    terminal.until("paste the address");
+    terminal.write("abc#st");
+    terminal.until("note: text was received, which is not shown: press Enter at its end\r\n");
+    terminal.write("-1");
+    thread::sleep(Duration::from_millis(500));
+    terminal.write("23\r");
+    let (_, seen) = terminal.end();
+    assert_eq!(seen.matches("text was received").count(), 1, "{seen}");
+    assert!(seen.contains("the pasted address was received") && seen.contains("status=0"), "{seen}");
+}
+
+#[test]
+fn ignores_a_pasted_address_of_the_way_to_the_redirect() {
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    terminal.until("paste the address");
+    terminal.write("https://op.example.com/a?state=st-123&redirect_uri=x\r");
+    terminal.until("the pasted text was ignored: it has no code");
+    terminal.write("http://127.0.0.1:7/callback?error=access_denied\r");
+    terminal.until("the pasted text was ignored: it has no state (error: access_denied)");
+    terminal.write("?code=abc&state=st-123\r");
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
+}
+
+#[test]
+fn notes_at_a_terminal_that_a_browser_spoke_https() {
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    let port = port_of(&mut terminal);
+    terminal.until("paste the address");
+    talk(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    terminal.until(
+        "note: a browser spoke https to the http redirect URI: change https to http in the browser's address, or paste \
+         the address\r\n",
+    );
+    talk(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    terminal.write(&format!("https://127.0.0.1:{port}/callback?code=abc&state=st-123\r"));
+    let (_, seen) = terminal.end();
+    assert_eq!(seen.matches("spoke https").count(), 1, "{seen}");
+    assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
+}
+
+#[test]
+fn says_over_ssh_to_paste_the_address_of_the_last_page() {
+    let directory = at_terminal(V4);
+    let script = watched("SSH_CONNECTION='192.0.2.1 50000 192.0.2.2 22' pkce-callback --no-browser <doc >out");
+    let mut terminal = Terminal::bash(&script, directory.path());
+    terminal
+        .until("note: over SSH, a browser on your own machine cannot load the last page: paste its address here\r\n");
+    terminal.until("note: waiting for the browser; or paste the address that it was redirected to");
+    terminal.write("abc#st-123\r");
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0"), "{seen}");
+}
+
+#[test]
 fn lets_a_person_correct_what_they_type() {
     let directory = at_terminal("https://127.0.0.1/cb");
     let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser --paste <doc >out"), directory.path());
@@ -183,12 +267,14 @@ fn prompts_at_the_terminal_where_the_redirect_leads_elsewhere() {
 
 #[test]
 fn notes_at_a_terminal_that_no_browser_could_be_opened_and_goes_on() {
-    for browser in ["no-such-program", "false"] {
+    for (browser, failed) in
+        [("no-such-program", "no-such-program: no such file or directory"), ("false", "false ended with status 1")]
+    {
         let directory = at_terminal(V4);
         let mut terminal =
             Terminal::bash(&watched(&format!("BROWSER={browser} pkce-callback <doc >out")), directory.path());
         let port = port_of(&mut terminal);
-        terminal.until("note: no browser could be opened: open the URL");
+        terminal.until(&format!("note: BROWSER: {failed}; open the URL above in any browser\r\n"));
         talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
         let (_, seen) = terminal.end();
         assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");

@@ -291,8 +291,9 @@ fn says_how_a_browser_of_another_user_that_fails_can_be_used() {
         callback.args(args).env("BROWSER", browser).env("PKCE_ERRORS", errors);
         finish(&mut callback, document(V4).to_string().as_bytes())
     };
-    let wrong =
-        format!("the BROWSER program failed, and there is no terminal; a redirect was received and ignored: {ANOTHER}");
+    let wrong = format!(
+        "BROWSER: browser ended with status 1, and there is no terminal; a redirect was received and ignored: {ANOTHER}"
+    );
     let output = run(&other, &[], "");
     let expected = failure("pkce-callback", 3, &format!("{wrong}\n{ANOTHER_HINT}"));
     assert_eq!((output.status, &output.stdout), (3, &expected.stdout));
@@ -419,6 +420,35 @@ fn ignores_another_user_of_its_own_user_namespace() {
         wait $!";
     let start = || Login::of(command("timeout").args(["20", "sh", "-c", script]), &document(V4));
     assert_users(start, &[0, OTHER], &[ATTACKER]);
+}
+
+#[test]
+fn ignores_another_user_where_it_listens_at_every_address_and_accepts_it_where_it_is_told_to() {
+    if lacks_root() {
+        return;
+    }
+    for (at, host, address) in [
+        ("0.0.0.0", "127.0.0.1", "127.0.0.1"),
+        ("[::]", "127.0.0.1", "127.0.0.1"),
+        ("[::]", "[::1]", "::1"),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+    ] {
+        if at == "[::]" && TcpListener::bind("[::1]:0").is_err() {
+            continue;
+        }
+        let port = free_port();
+        let listen = format!("{at}:{port}");
+        let uri = format!("http://{host}:{port}/callback");
+        let login = Login::start(&document(&uri), &["--listen", &listen]);
+        let evil = request(host, port, EVIL);
+        assert!(page(send(ATTACKER, address, &evil, After::Held)).contains(ANOTHER), "{at} {address}");
+        assert!(page(send(0, address, &request(host, port, RIGHT), After::Held)).starts_with("HTTP/1.1 200 "));
+        assert_logged_in(login, ANOTHER_NOTE, &format!("{at} {address}"));
+        let login = Login::start(&document(&uri), &["--listen", &listen, "--any-user"]);
+        let right = request(host, port, RIGHT);
+        assert!(page(send(ATTACKER, address, &right, After::Held)).starts_with("HTTP/1.1 200 "), "{at} {address}");
+        assert_logged_in(login, "", &format!("{at} {address}"));
+    }
 }
 
 #[test]

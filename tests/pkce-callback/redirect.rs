@@ -28,6 +28,77 @@ fn passes_on_the_code_and_the_port_it_found() {
 }
 
 #[test]
+fn keeps_what_the_server_added_to_the_redirect_in_one_member() {
+    let again = json!({ "redirect_parameters": { "old": "1" }, "iss": "https://op.example.com" });
+    for (added, expected, note) in [
+        ("", Value::Null, ""),
+        (
+            "realmId=12%2034&accounts-server=https%3A%2F%2Fa.example&session_state=&token_endpoint=https://evil.example",
+            json!({
+                "realmId": "12 34", "accounts-server": "https://a.example", "session_state": "",
+                "token_endpoint": "https://evil.example",
+            }),
+            "",
+        ),
+        ("iss=https://op.example.com&error=&error_description=x&error_uri=y&=z", Value::Null, ""),
+        ("a=1&b=2&a=3&c=%zz", json!({ "b": "2" }), "redirect: a, c: duplicate or malformed; left out"),
+        ("a=1&a=1&a=1", Value::Null, "redirect: a: duplicate or malformed; left out"),
+        ("a=%1b[2J%C2%9B", json!({ "a": "\u{1b}[2J\u{9b}" }), ""),
+    ] {
+        let login = Login::start(&common::changed(document(V4), &again), &[]);
+        let said = login.said.clone();
+        login.get(&format!("code=abc&state=st-123&{added}"));
+        let output = login.end();
+        let note = if note.is_empty() { String::new() } else { format!("pkce-callback: note: {note}\n") };
+        assert_eq!((output.status, &output.stderr), (0, &(said + &note)), "{added}");
+        assert_eq!(output.json()["redirect_parameters"], expected, "{added}");
+        assert!(!output.stdout.contains('\u{1b}') && output.json()["token_endpoint"].is_null(), "{output:?}");
+    }
+}
+
+#[test]
+fn leaves_out_what_makes_the_document_too_large_after_a_person_has_signed_in() {
+    let directory = common::new_directory();
+    let file = directory.path().join("file");
+    let mut large = document("http://127.0.0.1:7/callback");
+    large["other"] = json!("x".repeat((1024 - 64 - 8) * 1024));
+    std::fs::write(&file, format!("?code=abc&state=st-123&a={}\n", "x".repeat(16 * 1024))).unwrap();
+    let output = common::run("pkce-callback", &["--response-file", file.to_str().unwrap()], &large.to_string());
+    let url = large["authorization_url"].as_str().unwrap();
+    let stderr = format!(
+        "pkce-callback: to sign in, open this URL in a browser:\n{url}\npkce-callback: note: the document would be too \
+         large, so the other parameters of the redirect are left out\n"
+    );
+    assert_eq!((output.status, &output.stderr), (0, &stderr));
+    assert_eq!((&output.json()["code"], &output.json()["redirect_parameters"]), (&json!("abc"), &Value::Null));
+}
+
+#[test]
+fn hands_what_the_server_added_to_the_script_and_to_no_later_login() {
+    let home = common::new_directory();
+    let login = Login::start(&document(V4), &[]);
+    login.get("code=abc&state=st-123&realmId=1234");
+    let after = login.end().stdout;
+    let server = common::Server::start(|_| {
+        common::json_response(&json!({
+            "access_token": "at", "token_type": "Bearer", "redirect_parameters": { "realmId": "evil" },
+        }))
+    });
+    let changes = json!({
+        "issuer": server.url(""), "token_endpoint": server.url("/token"), "client_id": "cli",
+        "code_verifier": "v".repeat(43),
+    });
+    let document = common::changed(serde_json::from_str(&after).unwrap(), &changes).to_string();
+    let script = "pkce-exchange | pkce-store w && pkce-load w && pkce-load w | pkce-gen -";
+    let mut shell = command("bash");
+    let output =
+        common::finish(shell.args(["-c", script]).env("PKCE_HOME", home.path().join("pkce")), document.as_bytes());
+    let documents: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(documents[0]["redirect_parameters"], json!({ "realmId": "1234" }), "{output:?}");
+    assert_eq!(documents[1]["redirect_parameters"], Value::Null, "{output:?}");
+}
+
+#[test]
 fn meets_every_request_of_the_vectors_as_decided() {
     // What the vectors leave open is decided: none of these delivers, and none ends the login.
     let ignored = ["jarm", "http10", "obs-fold", "prefetch", "body-smuggle", "ok-localhost-host"];

@@ -171,7 +171,9 @@ impl Expected {
         if text.contains('=') && text.contains('&') {
             return self.pasted_query(text);
         }
-        if let Some((code, state)) = text.split_once('#').filter(|(before, _)| !before.contains("://")) {
+        if let Some((code, state)) =
+            text.split_once('#').filter(|(code, _)| !code.contains("://") && !code.contains(' '))
+        {
             return self.outcome(&form::encoded([("code", code), ("state", state)]));
         }
         if text.is_empty() || text.contains("://") || !text.bytes().all(|octet| octet.is_ascii_graphic()) {
