@@ -421,7 +421,7 @@ fn refuses_an_address_at_which_it_cannot_listen() {
     {
         let args: Vec<&str> = args.into_iter().filter(|arg| !arg.is_empty()).collect();
         let output = run("pkce-callback", &args, &document(elsewhere).to_string());
-        let message = format!("--listen: repeated, or conflicts with another option\n{hint}");
+        let message = format!("--listen: repeated, or conflicts with another argument\n{hint}");
         assert_eq!(output, failure("pkce-callback", 2, &message));
     }
 }

@@ -116,8 +116,9 @@ fn redirects_to_the_exact_port_that_okta_auth0_dex_and_kanidm_require() {
     let running = exact.start();
     let login = OPENID.replace("pkce-url", &format!("pkce-url --redirect-uri {uri}"));
     assert_granted(&running.run(&login), "", usual(json!({})));
-    let message = "the BROWSER program failed, and there is no terminal\n\
-                   hint: run it with the URL above to see why";
+    let message = "BROWSER: pkce-idp ended with status 1, and there is no terminal\n\
+                   hint: the server may not know the client_id or the redirect URI; to see why, run the command in \
+                   BROWSER with the URL above";
     assert_eq!((running.run(OPENID), running.requests_to("/token")), (failure("pkce-callback", 3, message), 1));
 }
 
