@@ -68,7 +68,7 @@ fn ends_with_the_status_of_the_step_that_failed_and_one_message() {
             2,
             "pkce-url: scope: must be names separated by single spaces, without \" and \\",
         ),
-        (3, denied, 3, "pkce-callback: no redirect within 1 s"),
+        (3, denied, 3, "pkce-callback: no redirect within 1 s; the program in BROWSER ended with status 0"),
         (
             4,
             "pkce-exchange --token-endpoint http://id.example/token",

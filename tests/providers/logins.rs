@@ -53,6 +53,7 @@ fn logs_in_at_keycloak_with_all_that_it_adds() {
             "aud": "cli", "sub": "alice", "typ": "ID", "azp": "cli", "session_state": "s3ss10n", "acr": "1",
             "sid": "s3ss10n",
         },
+        "redirect_parameters": { "session_state": "s3ss10n" },
     }));
     assert_granted(&running.run(OPENID), OTHER_SCOPE, expected.clone());
     let refreshed = running.run(&format!("{OPENID} | pkce-refresh | pkce-verify"));
@@ -157,7 +158,8 @@ fn sends_google_the_secret_of_a_desktop_client_and_the_verifier() {
     let login = OPENID.replace("openid", "'email openid'");
     let message = "token endpoint: invalid_request: client_secret is missing.";
     assert_eq!(google().run(&login), failure("pkce-exchange", 1, message));
-    let expected = usual(json!({ "expires_in": 3599, "scope": "openid email" }));
+    let rest = json!({ "authuser": "0", "hd": "example.com", "prompt": "consent", "scope": "email openid" });
+    let expected = usual(json!({ "expires_in": 3599, "scope": "openid email", "redirect_parameters": rest }));
     for way in ["", " --auth-method client_secret_post"] {
         let login = login.replace("exchange", &format!("exchange {SECRET}{way}"));
         assert_granted(&google().run(&login), "", expected.clone());
@@ -183,6 +185,7 @@ fn logs_in_at_entra_with_its_long_codes_and_plain_keys() {
     let expected = json!({
         "expires_in": 3599, "ext_expires_in": "3599", "scope": "openid profile",
         "id_token_claims": { "aud": "cli", "sub": "alice", "tid": "tenant", "ver": "2.0" },
+        "redirect_parameters": { "session_state": "0-0" },
     });
     assert_granted(&entra.run(&login), OTHER_SCOPE, usual(expected));
 }
