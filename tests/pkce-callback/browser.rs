@@ -73,6 +73,7 @@ fn never_waits_for_the_launcher() {
 }
 
 const SET_BROWSER: &str = "hint: set BROWSER to a program that drives the login, or use --no-browser";
+const SEE_WHY: &str = "hint: to see why, run the command in BROWSER with the URL above";
 const RUN_BROWSER: &str = "hint: the server may not know the client_id or the redirect URI; to see why, run the command in \
                            BROWSER with the URL above";
 
@@ -179,7 +180,7 @@ fn is_unavailable_where_the_launcher_fails_after_a_redirect_with_another_state()
     let browser = launcher(&directory, script);
     let output = finish(command("pkce-callback").env("BROWSER", &browser), document(V4).to_string().as_bytes());
     let ignored = "a redirect was received and ignored: its state does not match";
-    let message = format!("BROWSER: browser ended with status 1, and there is no terminal; {ignored}\n{RUN_BROWSER}");
+    let message = format!("BROWSER: browser ended with status 1, and there is no terminal; {ignored}\n{SEE_WHY}");
     let expected = failure("pkce-callback", 3, &message);
     assert_eq!((output.status, &output.stdout), (3, &expected.stdout));
     assert!(output.stderr.ends_with(&expected.stderr), "{output:?}");

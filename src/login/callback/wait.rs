@@ -218,16 +218,12 @@ impl Wait {
             self.note(&format!("{wrong}; open the URL above in any browser"));
             return Ok(());
         }
-        // A script that drives the login knows why it failed: the server may have shown it an error page.
-        let hint = if opened == Launch::Failed && environment::variable("BROWSER").is_some() {
-            "the server may not know the client_id or the redirect URI; to see why, run the command in BROWSER with the \
-             URL above"
-        } else {
-            "set BROWSER to a program that drives the login, or use --no-browser"
-        };
         let wrong = format!("{wrong}, and there is no terminal");
+        let is_named = environment::variable("BROWSER").is_some();
+        // A script that drives the login knows why it failed: the server may have shown it an error page.
+        let (hint, hint_seen) = if opened == Launch::Failed && is_named { (REFUSED, RUN) } else { (SET, SET) };
         Err(match self.seen() {
-            Some((seen, cure)) => Error::unavailable(format!("{wrong}; {seen}")).hint(cure.unwrap_or(hint)),
+            Some((seen, cure)) => Error::unavailable(format!("{wrong}; {seen}")).hint(cure.unwrap_or(hint_seen)),
             None => Error::unavailable(wrong).hint(hint),
         })
     }
@@ -337,3 +333,9 @@ const PASTE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A server, a browser's setting or the user may have put https in place of http.
 const SPOKE_TLS: &str = "a browser spoke https to the http redirect URI";
 const TLS_HINT: &str = "change https to http in the browser's address, or paste the address";
+
+/// What to do where no browser leads back, and there is no terminal.
+const SET: &str = "set BROWSER to a program that drives the login, or use --no-browser";
+const RUN: &str = "to see why, run the command in BROWSER with the URL above";
+const REFUSED: &str = "the server may not know the client_id or the redirect URI; to see why, run the command in BROWSER \
+                       with the URL above";
