@@ -77,7 +77,7 @@ struct Report {
 /// What was expected, and what came instead; both are public.
 #[derive(Debug)]
 pub struct Mismatch {
-    /// The expected value.
+    /// The expected value, or several.
     pub expected: String,
     /// The value that came, at most 200 characters of it.
     pub received: String,
@@ -92,6 +92,12 @@ pub struct OauthError {
     pub description: Option<String>,
     /// `error_uri`.
     pub uri: Option<String>,
+    /// Entra's `claims`, which the next request must send.
+    pub claims: Option<String>,
+    /// Entra's `suberror`.
+    pub suberror: Option<String>,
+    /// Entra's `error_codes`.
+    pub codes: Vec<u64>,
 }
 
 impl Error {
@@ -174,7 +180,8 @@ impl Error {
             (*url, *outcome) = (change(url), change(outcome));
         }
         let oauth = &mut report.oauth;
-        for text in [&mut report.hint, &mut report.member, &mut oauth.error, &mut oauth.description, &mut oauth.uri] {
+        let texts = [&mut oauth.error, &mut oauth.description, &mut oauth.uri, &mut oauth.claims, &mut oauth.suberror];
+        for text in texts.into_iter().chain([&mut report.hint, &mut report.member]) {
             *text = text.as_deref().map(&change);
         }
         self
@@ -186,11 +193,13 @@ impl Error {
         self
     }
 
-    /// Adds to the message that `received` came instead of what was expected. Neither may be a secret or about a person.
+    /// Adds to the message that `received` came instead of what was expected. Both are public; a mail address in them is
+    /// not shown.
     pub fn mismatch(mut self, expected: &str, received: &str) -> Error {
-        let received = message::shortened(&message::without_userinfo(received));
-        self.report.message = format!("{}: {received} instead of {expected}", self.report.message);
-        self.report.mismatch = Some(Mismatch { expected: expected.to_owned(), received });
+        let [expected, received] = [expected, received].map(message::public);
+        let [shown, came] = [&expected, &received].map(|text| if text.is_empty() { "nothing" } else { text });
+        self.report.message = format!("{}: {came} instead of {shown}", self.report.message);
+        self.report.mismatch = Some(Mismatch { expected, received });
         self
     }
 
@@ -221,6 +230,14 @@ impl Error {
     /// Adds a hint: what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.report.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the server's own words to the message, if there are any.
+    pub fn quoting(mut self, words: Option<&str>) -> Error {
+        if let Some(words) = words {
+            self.report.message = format!("{}: {words}", self.report.message);
+        }
         self
     }
 

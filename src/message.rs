@@ -58,6 +58,28 @@ pub fn without_userinfo(url: &str) -> String {
     }
 }
 
+/// A public value of a server, such as an audience, cut like its words, with `[...]` in place of each mail address, and URLs
+/// without a user.
+pub fn public(text: &str) -> String {
+    let is_address = |word: &str| {
+        word.split_once('@').is_some_and(|(user, host)| {
+            user.ends_with(|last: char| last != '/') && host.starts_with(|first: char| first.is_alphanumeric())
+        })
+    };
+    let words = text.split_inclusive([' ', ',']);
+    let words = words.map(|word| match word {
+        url if url.contains("://") => without_userinfo(url),
+        address if is_address(address) => format!("[...]{}", end_of(address)),
+        word => word.to_owned(),
+    });
+    shortened(&words.collect::<String>())
+}
+
+/// What separates the word from the next.
+fn end_of(word: &str) -> &str {
+    word.strip_prefix(word.trim_end_matches([' ', ','])).unwrap_or_default()
+}
+
 /// The text as one word of a shell, for a command in a hint: a URL that a server names may be pasted with it.
 pub fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%+=,@[]".contains(c);

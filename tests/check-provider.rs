@@ -185,7 +185,7 @@ fn finds_what_a_server_is_lax_about() {
             1,
             vec!["fail: iss sent missing, although the metadata says that it is sent".to_owned()],
         ),
-        (vec!["id_token-aud-other"], 1, vec!["fail: id token id_token: aud: does not include this client".to_owned()]),
+        (vec!["id_token-aud-other"], 1, vec!["fail: id token id_token: aud: other instead of pkce-tools".to_owned()]),
         (vec!["metadata-no-revocation"], 0, vec!["not offered: revocation".to_owned()]),
         (
             vec!["revoke-503"],

@@ -236,7 +236,8 @@ fn says_that_standard_output_is_full_closed_or_read_by_nobody() {
         };
         let full = finish(&mut up_to(at, ">/dev/full"), b"");
         let status = if lost.is_empty() { 3 } else { 5 };
-        let message = format!("{tool}: standard output: no space left on device{lost}\n");
+        let hint = if lost.is_empty() { "" } else { "hint: run the login again\n" };
+        let message = format!("{tool}: standard output: no space left on device{lost}\n{hint}");
         assert_eq!((full.status, full.stderr.ends_with(&message)), (status, true), "{full:?}");
     }
 }

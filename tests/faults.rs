@@ -78,6 +78,13 @@ fn is_message(line: &&str) -> bool {
 fn line(fault: &str, output: &Output) -> String {
     let noise = |line: &&str| line.contains(URL) || line.starts_with("http");
     let said = output.stderr.lines().filter(|line| !noise(line)).map(common::without_ports);
+    let said = said.map(|line| match line.split_once("JWKS: ") {
+        Some((before, kids)) if line.contains(": kid: ") => {
+            let kid = kids.split(" instead of ").next().unwrap();
+            format!("{before}JWKS: {kid} instead of KID")
+        }
+        _ => line,
+    });
     // The name of a key is random.
     let said = said.map(|line| match line.split_once("the server's key ") {
         Some((before, rest)) => {
@@ -144,7 +151,7 @@ fn happens_at_the_occasion_that_is_named_alone() {
             vec!["token-500@2"],
             3,
             vec![
-                "pkce-refresh: token endpoint: the server responded with 500; the refresh token may be spent; try again to find out",
+                "pkce-refresh: token endpoint: the server responded with 500: oops; the refresh token may be spent; try again to find out",
             ],
         ),
         (
@@ -154,9 +161,13 @@ fn happens_at_the_occasion_that_is_named_alone() {
                 "pkce-refresh: token endpoint: 127.0.0.1: the server closed the connection; the refresh token may be spent; try again to find out",
             ],
         ),
-        (vec!["refresh-refused@1"], 5, vec!["pkce-refresh: token endpoint: invalid_grant: simulated by --fault"]),
+        (
+            vec!["refresh-refused@1"],
+            5,
+            vec!["pkce-refresh: token endpoint: invalid_grant: simulated by --fault", "hint: run the login again"],
+        ),
         (vec!["refresh-refused@2"], 0, vec![]),
-        (vec!["id_token-aud-other@2"], 4, vec!["pkce-verify: id_token: aud: does not include this client"]),
+        (vec!["id_token-aud-other@2"], 4, vec!["pkce-verify: id_token: aud: other instead of pkce-tools"]),
         // What helps itself: the second specification, another try, another look at the keys.
         (vec!["metadata-404@1"], 0, vec![]),
         (vec!["jwks-503@1", "jwks-lost@2", "jwks-cut@3"], 0, vec![]),

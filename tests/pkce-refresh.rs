@@ -77,7 +77,7 @@ fn replaces_the_tokens_as_one_set_and_keeps_what_the_response_lacks_of_the_rest(
         }))
     });
     let output = run("pkce-refresh", &[], &document(&server).to_string());
-    let note = "pkce-refresh: note: the server granted a scope other than the requested one\n";
+    let note = "pkce-refresh: note: the granted scope lacks offline_access\n";
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
     let mut got = output.json();
     let until = got["expires_at"].take().as_u64().unwrap();
@@ -140,7 +140,8 @@ fn requests_the_resources_of_the_document_or_one_of_them() {
     assert_eq!(sent(&["--resource", two], &both), [two]);
     assert_eq!(sent(&["--resource", one], &document(&server).to_string()), [one]);
     let output = run("pkce-refresh", &["--resource", "urn:three"], &both);
-    assert_eq!(output, failure("pkce-refresh", 2, "--resource: not one of the document's resources"));
+    let message = "--resource: not one of the document's resources: urn:three instead of https://api.example/, urn:two";
+    assert_eq!(output, failure("pkce-refresh", 2, message));
 }
 
 /// What is said of a token that may be spent, where another attempt shows whether it is.
@@ -166,20 +167,24 @@ fn takes_only_the_refusal_of_the_token_for_the_end_of_the_login() {
         (404, json!({ "error": "unknown_session" }), "unknown_session"),
         (302, json!({ "error": "login_required" }), "login_required"),
     ] {
-        let hint = if http_status == 401 { PUBLIC_CLIENT } else { "" };
         let (output, seen) = with_response(response(http_status, "application/json", &body.to_string()));
-        let message = format!("token endpoint: {message}{hint}");
+        let message = format!("token endpoint: {message}");
         assert_eq!((output, seen.len()), (failure("pkce-refresh", 5, &message), 1));
     }
     // GitHub's own format.
     let form = "error=bad_refresh_token&error_description=expired";
     let (output, _) = with_response(response(200, "application/x-www-form-urlencoded", form));
     assert_eq!(output, failure("pkce-refresh", 5, "token endpoint: bad_refresh_token: expired"));
-    for (http_status, hint) in [(400, ""), (401, PUBLIC_CLIENT)] {
-        for body in ["", "<html>", "{\"code\":400,\"msg\":\"no\"}", "{\"error\":{\"code\":400}}"] {
+    for http_status in [400, 401] {
+        for (body, words) in [
+            ("", ""),
+            ("<html>", ""),
+            ("{\"code\":400,\"msg\":\"no\"}", ": no"),
+            ("{\"error\":{\"code\":400}}", ": 400"),
+        ] {
             let (output, _) = with_response(response(http_status, "application/json", body));
             let message =
-                format!("token endpoint: the server responded with {http_status} without an OAuth error{hint}");
+                format!("token endpoint: the server responded with {http_status} without an OAuth error{words}");
             assert_eq!(output, failure("pkce-refresh", 5, &message), "{body}");
         }
     }
@@ -196,7 +201,7 @@ fn keeps_the_login_where_the_server_refuses_the_client_or_its_request() {
         ("invalid_client", PUBLIC_CLIENT),
         ("unauthorized_client", ""),
         ("unsupported_grant_type", ""),
-        ("invalid_scope", ""),
+        ("invalid_scope", SCOPE),
         ("invalid_target", ""),
         ("invalid_request", ""),
         ("use_dpop_nonce", dpop),
@@ -211,8 +216,22 @@ fn keeps_the_login_where_the_server_refuses_the_client_or_its_request() {
     let description = "The request is missing the parameter 'scope'.";
     let body = json!({ "error": "invalid_request", "error_description": description });
     let (output, _) = with_response(response(400, "application/json", &body.to_string()));
-    assert_eq!(output, failure("pkce-refresh", 1, &format!("token endpoint: invalid_request: {description}")));
+    assert_eq!(output, failure("pkce-refresh", 1, &format!("token endpoint: invalid_request: {description}{SCOPE}")));
+    let server = Server::start(|_| response(400, "application/json", "{\"error\":\"invalid_scope\"}"));
+    for (supported, hint) in [
+        (json!(["openid"]), "the requested scope was openid api; the server's scopes_supported lacks api"),
+        (json!(["api", "openid"]), "the requested scope was openid api; request another with --scope"),
+        (json!(null), "the requested scope was openid api; request another with --scope"),
+    ] {
+        let input = with(&server, json!({ "scopes_supported": supported, "scope": "openid api" }));
+        let output = run("pkce-refresh", &["--scope", "openid api"], &input.to_string());
+        let message = format!("token endpoint: invalid_scope\nhint: {hint}");
+        assert_eq!(output, failure("pkce-refresh", 1, &message));
+    }
 }
+
+/// What is said where the server may require the scope.
+const SCOPE: &str = "\nhint: the server may require the scope at a refresh too: --scope 'openid offline_access'";
 
 #[test]
 fn can_be_tried_again_where_nothing_says_that_the_token_is_refused() {
@@ -226,9 +245,9 @@ fn can_be_tried_again_where_nothing_says_that_the_token_is_refused() {
     let refused = "{\"error\":\"invalid_grant\"}";
     for (status, body, wrong) in [
         (429, "", "the server responded with 429"),
-        (429, refused, "the server responded with 429"),
+        (429, refused, "the server responded with 429: invalid_grant"),
         (500, "{}", "the server responded with 500"),
-        (500, refused, "the server responded with 500"),
+        (500, refused, "the server responded with 500: invalid_grant"),
         (502, "<html>", "the server responded with 502"),
         (503, "", "the server responded with 503"),
         (503, "{\"access_token\":\"a\",\"token_type\":\"Bearer\"}", "the server responded with 503"),
@@ -274,7 +293,7 @@ fn trusts_no_success_without_usable_tokens() {
     let (output, _) = with_response(response(200, "application/json", "{\"error\":5,\"access_token\":\"a\"}"));
     assert_eq!(
         output,
-        failure("pkce-refresh", 4, "token endpoint: error: must be a string; the refresh token may be spent")
+        failure("pkce-refresh", 4, "token endpoint: error: must be a string: 5; the refresh token may be spent")
     );
 }
 
@@ -411,7 +430,10 @@ fn keeps_the_token_out_of_messages_and_says_what_is_lost() {
     };
     let output = script(">/dev/full");
     let lost = "no space left on device; the tokens issued by the server are lost";
-    assert_eq!((output.status, output.stderr), (5, format!("pkce-refresh: standard output: {lost}\n")));
+    assert_eq!(
+        (output.status, output.stderr),
+        (5, format!("pkce-refresh: standard output: {lost}\nhint: run the login again\n"))
+    );
     assert_eq!(server.requests().len(), 1);
 }
 

@@ -94,7 +94,12 @@ fn leaves_the_document_unchanged_where_the_server_does_not_revoke() {
         (429, "", 3, "revocation endpoint: the server responded with 429"),
         (500, "", 3, "revocation endpoint: the server responded with 500"),
         (302, "", 4, "revocation endpoint: redirect (302) not followed"),
-        (302, "{\"error\":\"invalid_request\"}", 4, "revocation endpoint: redirect (302) not followed"),
+        (
+            302,
+            "{\"error\":\"invalid_request\"}",
+            4,
+            "revocation endpoint: redirect (302) not followed: invalid_request",
+        ),
         (400, "{\"error\":\"unsupported_token_type\"}", 1, "revocation endpoint: unsupported_token_type"),
         (400, "{\"error\":\"invalid_request\"}", 1, "revocation endpoint: invalid_request"),
         (404, "", 1, "revocation endpoint: the server responded with 404 without an OAuth error"),
@@ -146,7 +151,11 @@ fn says_which_token_is_revoked_where_the_other_could_not_be() {
     for (octets, status, message) in [
         (response(503, "", ""), 3, "the server responded with 503"),
         (response(429, "", ""), 3, "the server responded with 429"),
-        (response(500, "application/json", "{\"error\":\"server_error\"}"), 3, "the server responded with 500"),
+        (
+            response(500, "application/json", "{\"error\":\"server_error\"}"),
+            3,
+            "the server responded with 500: server_error",
+        ),
         (response(302, "", ""), 4, "redirect (302) not followed"),
     ] {
         let (output, sent) = with_response_to_the_access_token(octets);
@@ -533,7 +542,7 @@ fn revokes_in_the_trap_of_a_script_and_leaves_its_status() {
         );
         let mut idp = command("pkce-idp");
         let output = finish(idp.args(["--auto-approve", "--", "bash", "-c", &around, "-", script]), b"");
-        let said = "pkce-refresh: token endpoint: invalid_grant: the grant is revoked";
+        let said = "pkce-refresh: token endpoint: invalid_grant: the grant is revoked\nhint: run the login again";
         assert_eq!(output.stdout, format!("7\n{said}\n5\n"), "{output:?}");
     }
 }

@@ -147,6 +147,17 @@ impl Authentication {
     }
 }
 
+impl Authentication {
+    /// The other method that sends the secret, if there is one.
+    pub fn other_method(&self) -> Option<AuthMethod> {
+        match self {
+            Authentication::None => None,
+            Authentication::ClientSecretBasic(_) => Some(AuthMethod::ClientSecretPost),
+            Authentication::ClientSecretPost(_) => Some(AuthMethod::ClientSecretBasic),
+        }
+    }
+}
+
 /// The server's authentication methods that are supported, in the order of its list; `None` if it lists none at all.
 pub fn listed_methods(document: &Document) -> Result<Option<Vec<AuthMethod>>, Error> {
     let names = document.texts(METHODS)?;

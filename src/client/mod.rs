@@ -3,6 +3,7 @@
 pub mod authentication;
 pub mod challenge;
 pub mod endpoint;
+pub mod hint;
 pub mod metadata;
 pub mod oauth_error;
 pub mod object_file;
@@ -16,3 +17,4 @@ pub mod resource;
 pub mod scope;
 pub mod secret;
 pub mod token_request;
+pub mod words;

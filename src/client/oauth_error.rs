@@ -2,13 +2,10 @@
 
 use crate::error::{Error, Kind, OauthError};
 
-/// The error of this kind for an OAuth error from `subject`.
-pub fn refusal(kind: Kind, subject: &str, code: &str, description: Option<String>, uri: Option<String>) -> Error {
-    let message = match &description {
-        Some(description) => format!("{subject}: {code}: {description}"),
-        None => format!("{subject}: {code}"),
-    };
-    Error::new(kind, message).oauth(OauthError { error: Some(code.to_owned()), description, uri })
+/// The error of this kind for an OAuth error from `subject`, whose words are redacted.
+pub fn refusal(kind: Kind, subject: &str, oauth: OauthError) -> Error {
+    let error = Error::new(kind, format!("{subject}: {}", oauth.error.as_deref().unwrap_or_default()));
+    error.quoting(oauth.description.as_deref()).oauth(oauth)
 }
 
 /// The kind of an OAuth error: status 5 if it requires a new login, else 1.
@@ -19,16 +16,18 @@ pub fn kind(code: &str) -> Kind {
 /// The kind of an OAuth error in the response to a refresh. Servers have many words for a refresh token that they no
 /// longer accept, so whatever is not known to mean something else means that: status 5.
 pub fn kind_at_refresh(code: &str, description: Option<&str>) -> Kind {
-    let is_about_token = || {
-        let letters = description.unwrap_or_default().chars().filter(|character| character.is_alphanumeric());
-        letters.collect::<String>().to_lowercase().contains("refreshtoken")
-    };
     match code {
-        "invalid_request" if !is_about_token() => Kind::Refused,
+        "invalid_request" if !speaks_of(description, "refreshtoken") => Kind::Refused,
         _ if REQUEST_REFUSED.contains(&code) || is_dpop(code) => Kind::Refused,
         _ if TEMPORARY.contains(&code) => Kind::Unavailable,
         _ => Kind::LoginRequired,
     }
+}
+
+/// Whether the server's description has these words, given in lower case without spaces.
+pub fn speaks_of(description: Option<&str>, words: &str) -> bool {
+    let letters = description.unwrap_or_default().chars().filter(|character| character.is_alphanumeric());
+    letters.collect::<String>().to_lowercase().contains(words)
 }
 
 /// Whether it is the error of a server that requires DPoP (RFC 9449 sections 5 and 8).

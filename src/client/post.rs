@@ -5,12 +5,15 @@ use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use zeroize::Zeroizing;
 
-use crate::client::authentication::{Authentication, Caller, basic, requires_secret, unsupported_methods};
+use crate::client::authentication::{Authentication, Caller, basic};
 use crate::client::endpoint::Endpoint;
+use crate::client::hint::with_hint;
 use crate::client::oauth_error;
 use crate::client::redaction::{redacted, secrets_of};
-use crate::document::Document;
-use crate::error::{Error, Kind};
+use crate::client::words::words;
+use crate::document::{Document, is_visible};
+use crate::error::{Error, Kind, OauthError};
+use crate::message;
 use crate::process::Deadline;
 use crate::wire::form;
 use crate::wire::http::{Client, Content, Response};
@@ -116,21 +119,8 @@ impl Call<'_> {
             secrets: &secrets,
             spends: self.spends,
         };
-        let is_public = matches!(authentication, Authentication::None);
-        send(&post, self.endpoint.url(), deadline).map_err(|error| {
-            let code = error.oauth_code();
-            let is_unknown = error.response_status() == Some(401) || code == Some("invalid_client");
-            // A secret that is not the document's own may be wrong instead.
-            let is_own = is_public || document.has("client_secret");
-            let is_registered = is_own && document.has("redirect_uris");
-            if is_registered && is_unknown && code.is_none_or(|code| code == "invalid_client") {
-                error.hint(REGISTER_AGAIN)
-            } else if is_unknown && is_public {
-                error.hint(public_client_hint(document))
-            } else {
-                error
-            }
-        })
+        let sent = send(&post, self.endpoint.url(), deadline);
+        sent.map_err(|error| with_hint(error, document, &authentication, &pairs))
     }
 }
 
@@ -168,6 +158,10 @@ impl Post<'_> {
     }
 
     fn object(&self, response: &Response) -> Result<Document, Error> {
+        let said = |text: &str| message::shortened(&redacted(text, self.secrets));
+        let words = response.body(self.subject).ok().and_then(words).map(|words| said(&words));
+        let words = words.as_deref();
+        let is_page = response.body(self.subject).is_ok_and(|body| body.trim_ascii_start().starts_with(b"<"));
         let read = match response.media_type.as_str() {
             FORM => response.body(self.subject).and_then(|body| self.form_object(body)),
             _ => response.object(self.subject),
@@ -175,17 +169,19 @@ impl Post<'_> {
         let status = response.status;
         let code = read.as_ref().ok().and_then(error_code);
         let error = match (status, read) {
-            _ if self.ignores_body(status) => self.without_oauth_error(status),
-            (_, Ok(object)) if code.is_some() => self.refused(&code.unwrap_or_default(), &object),
+            _ if self.ignores_body(status) => self.without_oauth_error(status, words),
+            (_, Ok(object)) if code.is_some() => self.refused(&code.unwrap_or_default(), &object, said),
             (200 | 201, Ok(object)) if object.json("error").is_some_and(|error| !NO_ERROR.contains(&error)) => {
-                self.maybe_spent(object.wrong("error", "must be a string"))
+                self.maybe_spent(object.wrong("error", "must be a string").quoting(words))
             }
             (200 | 201, Ok(mut object)) => {
                 object.remove(&["error"]);
                 return Ok(object);
             }
+            // The words of what should be tokens may be tokens, but not the title of a page.
+            (200 | 201, Err(error)) if is_page => self.maybe_spent(error.quoting(words)),
             (200 | 201, Err(error)) => self.maybe_spent(error),
-            _ => self.without_oauth_error(status),
+            _ => self.without_oauth_error(status, words),
         };
         // Some servers repeat the code or the secret in their words, even in the names of members.
         Err(error.http_status(status).with_texts(|text| redacted(text, self.secrets)))
@@ -202,8 +198,8 @@ impl Post<'_> {
 
     /// The error for a response without an OAuth error. A refresh can be tried again, so it fails for good only if the
     /// status is that of a refused token (RFC 6749 section 5.2).
-    fn without_oauth_error(&self, status: u16) -> Error {
-        let error = |kind, wrong: String| Error::new(kind, format!("{}: {wrong}", self.subject));
+    fn without_oauth_error(&self, status: u16, words: Option<&str>) -> Error {
+        let error = |kind, wrong: String| Error::new(kind, format!("{}: {wrong}", self.subject)).quoting(words);
         let responded = |kind| error(kind, format!("the server responded with {status}"));
         let without = |kind| error(kind, format!("the server responded with {status} without an OAuth error"));
         let redirect = |kind| error(kind, format!("redirect ({status}) not followed"));
@@ -223,15 +219,23 @@ impl Post<'_> {
     }
 
     /// The OAuth error in the response, with the server's description.
-    fn refused(&self, code: &str, object: &Document) -> Error {
+    fn refused(&self, code: &str, object: &Document, said: impl Fn(&str) -> String) -> Error {
         let text = |name| object.text(name).ok().flatten().filter(|text| !text.is_empty());
-        let description = text("error_description");
+        let description = text("error_description").map(|text| said(&text));
         let kind = match self.spends {
             Some(Grant::RefreshToken) => oauth_error::kind_at_refresh(code, description.as_deref()),
             _ => oauth_error::kind(code),
         };
-        let error = oauth_error::refusal(kind, self.subject, code, description, text("error_uri"));
-        if oauth_error::is_dpop(code) { error.hint(DPOP) } else { error }
+        let oauth = OauthError {
+            error: Some(said(code)),
+            description,
+            uri: text("error_uri").map(|text| said(&text)),
+            // The whole is what the next request must send, so it is not cut.
+            claims: text("claims").map(|claims| redacted(&claims, self.secrets)).filter(|claims| is_visible(claims)),
+            suberror: text("suberror").map(|text| said(&text)),
+            codes: object.numbers("error_codes").ok().flatten().unwrap_or_default(),
+        };
+        oauth_error::refusal(kind, self.subject, oauth)
     }
 
     fn maybe_spent(&self, error: Error) -> Error {
@@ -254,16 +258,6 @@ impl Post<'_> {
             object.set(&name, &value);
         }
         Ok(object)
-    }
-}
-
-/// What to do about a client without a secret that the server does not accept.
-fn public_client_hint(document: &Document) -> String {
-    match unsupported_methods(document) {
-        Some(names) if names.is_empty() => NO_METHOD.to_owned(),
-        Some(names) => format!("{NO_METHOD}: {names}"),
-        None if requires_secret(document) => SECRET_REQUIRED.to_owned(),
-        None => PUBLIC_CLIENT.to_owned(),
     }
 }
 
@@ -302,14 +296,3 @@ const NO_ERROR: [&str; 6] = ["null", "\"\"", "false", "0", "{}", "[]"];
 
 /// The parameters that no message may repeat.
 const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "client_secret"];
-
-const DPOP: &str = "the server requires DPoP (RFC 9449), which is not supported";
-
-const NO_METHOD: &str = "none of the server's client authentication methods is supported";
-
-const REGISTER_AGAIN: &str = "the server may not know the client any more: run pkce-register again, then sign in";
-
-const SECRET_REQUIRED: &str = "the server requires a client secret: use --client-secret-file";
-
-const PUBLIC_CLIENT: &str = "if the client has no secret, register it with token_endpoint_auth_method none; \
-                             otherwise use --client-secret-file";

@@ -41,14 +41,14 @@ pub fn contains(scope: &str, name: &str) -> bool {
     scope.split(' ').any(|other| other == name)
 }
 
-/// Whether both have the same names, in any order; GitHub and Slack separate them by commas.
-pub fn is_same(one: &str, other: &str) -> bool {
-    let sorted = |scope: &str| {
-        let mut names: Vec<String> = scope.split([' ', ',']).map(str::to_owned).collect();
-        names.sort();
-        names
-    };
-    sorted(one) == sorted(other)
+/// The names that were requested and are missing from a scope; GitHub and Slack separate names by commas.
+pub fn missing<'a>(requested: &'a str, scope: &str) -> Vec<&'a str> {
+    let granted: Vec<&str> = names(scope).collect();
+    names(requested).filter(|name| !granted.contains(name)).collect()
+}
+
+fn names(scope: &str) -> impl Iterator<Item = &str> {
+    scope.split([' ', ',']).filter(|name| !name.is_empty())
 }
 
 fn is_scope(text: &str) -> bool {

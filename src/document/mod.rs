@@ -147,11 +147,20 @@ impl Document {
 
     /// The error about this member or its absence: status 2 in the user's document, 4 in a response or a token.
     pub fn wrong(&self, name: &str, wrong: &str) -> Error {
+        self.error(name, &format!("{name}: {wrong}"))
+    }
+
+    /// The error about this member, which has another value than the expected one; both are public.
+    pub fn mismatch(&self, name: &str, expected: &str, received: &str) -> Error {
+        self.error(name, name).mismatch(expected, received)
+    }
+
+    fn error(&self, name: &str, message: &str) -> Error {
         match &self.origin {
-            Origin::User => Error::usage(format!("{name}: {wrong}")).about(name),
-            Origin::Member(member) => Error::usage(format!("{member}: {name}: {wrong}")).about(member),
-            Origin::Response(subject) => Error::untrusted(format!("{subject}: {name}: {wrong}")).about(name),
-            Origin::Token { member, subject } => Error::untrusted(format!("{subject}: {name}: {wrong}")).about(member),
+            Origin::User => Error::usage(message).about(name),
+            Origin::Member(member) => Error::usage(format!("{member}: {message}")).about(member),
+            Origin::Response(subject) => Error::untrusted(format!("{subject}: {message}")).about(name),
+            Origin::Token { member, subject } => Error::untrusted(format!("{subject}: {message}")).about(member),
         }
     }
 
@@ -197,6 +206,16 @@ impl Document {
         self.read(name, "must be a whole number of seconds")
     }
 
+    /// The member's digits, if it is a number.
+    pub fn number(&self, name: &str) -> Option<&str> {
+        self.json(name).filter(|json| json.starts_with(|first: char| first == '-' || first.is_ascii_digit()))
+    }
+
+    /// The member, an array of whole numbers.
+    pub fn numbers(&self, name: &str) -> Result<Option<Vec<u64>>, Error> {
+        self.read(name, "must be an array of whole numbers")
+    }
+
     /// The member, an object; its faults are reported as the member's.
     pub fn object(&self, name: &str) -> Result<Option<Document>, Error> {
         let Some(json) = self.json(name) else { return Ok(None) };
@@ -238,6 +257,12 @@ impl Document {
     /// Sets the member to a whole number.
     pub fn set_number(&mut self, name: &str, number: u64) {
         self.put(name, &number.to_string());
+    }
+
+    /// Sets the member to an array of whole numbers.
+    pub fn set_numbers(&mut self, name: &str, numbers: &[u64]) {
+        let list: Vec<String> = numbers.iter().map(u64::to_string).collect();
+        self.put(name, &format!("[{}]", list.join(",")));
     }
 
     /// Sets the member to an object. One that would be nested too deep there is an error about the object.

@@ -50,6 +50,7 @@ pub fn parse_line(line: &[u8]) -> Option<Error> {
 fn text(error: &Error) -> String {
     let message = message::printable(error.message());
     let hint = error.hint_text().map(str::to_owned).or_else(|| error.missing_member().and_then(missing_member_hint));
+    let hint = hint.or_else(|| (error.kind() == Kind::LoginRequired).then(|| LOGIN_REQUIRED.to_owned()));
     match hint {
         Some(hint) => format!("{}: {message}\nhint: {}", message::name(), message::printable(&hint)),
         None => format!("{}: {message}", message::name()),
@@ -71,8 +72,13 @@ fn json(error: &Error) -> String {
         ("error", oauth.error.as_deref()),
         ("error_description", oauth.description.as_deref()),
         ("error_uri", oauth.uri.as_deref()),
+        ("claims", oauth.claims.as_deref()),
+        ("suberror", oauth.suberror.as_deref()),
     ] {
         line.set_given(name, text.map(message::printable).as_deref());
+    }
+    if !oauth.codes.is_empty() {
+        line.set_numbers("error_codes", &oauth.codes);
     }
     if let Some(status) = error.response_status() {
         line.set_number("http_status", status.into());
@@ -89,6 +95,9 @@ fn json(error: &Error) -> String {
     }
     line.line().trim_end().to_owned()
 }
+
+/// What to do about a failure that requires a new login.
+const LOGIN_REQUIRED: &str = "run the login again";
 
 /// What a COMMAND adds to the exit status of a failure: below are the programs' own numbers, above are the shells' and
 /// those of timeout(1), which begin at 124.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::client::redaction::without_secrets;
 use crate::client::scope;
 use crate::document::Document;
 use crate::error::Error;
@@ -55,6 +56,8 @@ fn without_id_token(document: Document, earlier: Option<&Document>) -> Result<Do
     }
     match wrong {
         Some(wrong) => Err(document.wrong("id_token", &format!("missing, and id_token_claims {wrong}"))),
+        // A login without `openid` has no ID token; before the exchange, no login has.
+        None if document.has("access_token") => Err(Error::missing("id_token").hint(NO_OPENID)),
         None => document.need("id_token").map(|_| document),
     }
 }
@@ -68,7 +71,7 @@ fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
     let algorithms = document.texts("id_token_signing_alg_values_supported")?;
     let algorithms = algorithms.unwrap_or_else(|| vec!["RS256".to_owned()]);
     if !algorithms.iter().any(|name| name == jws.algorithm.name) {
-        let error = jws.header.wrong("alg", "not one of the server's signing algorithms");
+        let error = jws.header.mismatch("alg", &algorithms.join(", "), jws.algorithm.name);
         return Err(error.hint("id_token_signing_alg_values_supported lists them; the default is RS256 alone"));
     }
     Ok(())
@@ -119,8 +122,9 @@ impl Check<'_> {
     /// Checks issuer, subject, audience and authorized party.
     fn check_parties(&self) -> Result<(), Error> {
         let Check { document, claims, .. } = self;
-        if claims.need("iss")? != document.need("issuer")? {
-            return Err(claims.wrong("iss", "not the document's issuer"));
+        let (issuer, iss) = (document.need("issuer")?, claims.need("iss")?);
+        if iss != issuer {
+            return Err(self.mismatch("iss", &issuer, &iss));
         }
         let sub = claims.need("sub")?;
         if sub.is_empty() || sub.chars().count() > MAX_SUBJECT {
@@ -129,14 +133,14 @@ impl Check<'_> {
         let client_id = document.need_visible("client_id")?;
         let audience = claims.texts("aud")?.ok_or_else(|| claims.wrong("aud", "missing"))?;
         if !audience.contains(&client_id) {
-            return Err(claims.wrong("aud", "does not include this client"));
+            return Err(self.mismatch("aud", &client_id, &audience.join(", ")));
         }
         if audience.iter().any(|name| *name != *client_id && !self.policy.trusted_audiences.contains(name)) {
-            let error = claims.wrong("aud", "includes others besides this client");
+            let error = self.mismatch("aud", &client_id, &audience.join(", "));
             return Err(error.hint("allow an audience with --trust-audience"));
         }
         match claims.text("azp")? {
-            Some(party) if party != *client_id => Err(claims.wrong("azp", "not this client")),
+            Some(party) if party != *client_id => Err(self.mismatch("azp", &client_id, &party)),
             _ => Ok(()),
         }
     }
@@ -212,10 +216,15 @@ impl Check<'_> {
     /// A refreshed token must belong to the same login (OpenID Connect Core section 12.2).
     fn check_same_login(&self, earlier: &Document) -> Result<(), Error> {
         let claims = &self.claims;
-        let changed = |name: &str| Err(claims.wrong(name, "changed since the login"));
+        let wrong = |name: &str| claims.wrong(name, "changed since the login");
+        let changed = |name, before: &str, after: &str| wrong(name).mismatch(before, &self.public(after));
         for name in ["iss", "sub", "azp"] {
-            if earlier.text(name)? != claims.text(name)? {
-                return changed(name);
+            let (before, after) = (earlier.text(name)?, claims.text(name)?);
+            if before != after {
+                // A person's own name is shown to nobody.
+                let is_public = name != "sub";
+                let [before, after] = [before, after].map(Option::unwrap_or_default);
+                return Err(if is_public { changed(name, &before, &after) } else { wrong(name) });
             }
         }
         let sorted = |audience: Option<Vec<String>>| {
@@ -223,15 +232,26 @@ impl Check<'_> {
             audience.sort();
             audience
         };
-        if sorted(earlier.texts("aud")?) != sorted(claims.texts("aud")?) {
-            return changed("aud");
+        let (before, after) = (sorted(earlier.texts("aud")?), sorted(claims.texts("aud")?));
+        if before != after {
+            return Err(changed("aud", &before.join(", "), &after.join(", ")));
         }
         // A server may omit auth_time here; if present, it must be that of the original login.
         let login = earlier.json("auth_time").and_then(seconds).zip(self.time("auth_time")?);
         match login {
-            Some((before, after)) if before != after => changed("auth_time"),
+            Some((before, after)) if before != after => Err(wrong("auth_time")),
             _ => Ok(()),
         }
+    }
+
+    /// The error about a claim that has another value than the expected one.
+    fn mismatch(&self, name: &str, expected: &str, received: &str) -> Error {
+        self.claims.mismatch(name, expected, &self.public(received))
+    }
+
+    /// A public claim; a hostile server may have put a secret there.
+    fn public(&self, claim: &str) -> String {
+        without_secrets(claim, self.document)
     }
 
     /// The time to check at, in Unix seconds.
@@ -253,6 +273,9 @@ fn seconds(json: &str) -> Option<f64> {
 
 /// Allowed `typ` values of an ID token, without `application/`; most servers send none or JWT.
 const ID_TOKEN_TYPES: [&str; 2] = ["JWT", "JOSE"];
+
+/// What to do about a login without an ID token.
+const NO_OPENID: &str = "only a login with openid in its scope has an ID token: pkce-url --scope openid";
 
 /// Maximum length of `sub` in characters (OpenID Connect Core section 2).
 const MAX_SUBJECT: usize = 255;

@@ -61,14 +61,14 @@ impl Keys {
             Entry::Vacant(place) => place.insert(Fetched { set: fetch(&client, url)?, refetched: false }),
         };
         let verified = match fetched.set.verify(jws) {
-            Err(VerifyError::UnknownKid) if !fetched.refetched => {
+            Err(VerifyError::UnknownKid(_)) if !fetched.refetched => {
                 *fetched = Fetched { set: fetch(&client, url)?, refetched: true };
                 fetched.set.verify(jws)
             }
             verified => verified,
         };
         verified.map_err(|wrong| match wrong {
-            VerifyError::UnknownKid | VerifyError::NoKey if fetched.set.is_empty => no_set(EMPTY),
+            VerifyError::UnknownKid(_) | VerifyError::NoKey if fetched.set.is_empty => no_set(EMPTY),
             wrong => wrong.error(document, jws, Source::Server),
         })
     }
@@ -133,7 +133,8 @@ impl Source {
 
 /// Why no key verifies a token.
 enum VerifyError {
-    UnknownKid,
+    /// There is no key with the ID that the token names, but with these, as a list.
+    UnknownKid(String),
     NoKey,
     /// The key that fits best does not verify it: its ID, and why.
     Key(Option<String>, Wrong),
@@ -142,12 +143,18 @@ enum VerifyError {
 impl VerifyError {
     /// The error: it names the key and what is wrong with it in the server's words, without the document's secrets.
     fn error(&self, document: &Document, jws: &Jws, source: Source) -> Error {
+        let said = |text: &str| message::shortened(&without_secrets(text, document));
         let (kid, wrong) = match self {
-            VerifyError::UnknownKid => return untrusted(&format!("kid: no such signing key in {}", source.set())),
-            VerifyError::NoKey => return untrusted(&format!("alg: no key for it in {}", source.set())),
+            VerifyError::UnknownKid(kids) => {
+                let error = untrusted(&format!("kid: no such signing key in {}", source.set()));
+                let [kids, kid] = [kids, jws.kid.as_deref().unwrap_or_default()].map(said);
+                return error.mismatch(&kids, &kid);
+            }
+            VerifyError::NoKey => {
+                return untrusted(&format!("alg: no key for {} in {}", jws.algorithm.name, source.set()));
+            }
             VerifyError::Key(kid, wrong) => (kid, wrong),
         };
-        let said = |text: &str| message::shortened(&without_secrets(text, document));
         let key = source.key(&said(kid.as_deref().unwrap_or_default()));
         let alg = jws.algorithm.name;
         untrusted(&match wrong {
@@ -189,7 +196,10 @@ impl KeySet {
         let is_only = jws.kid.is_some() || wrong.len() == 1;
         match wrong.into_iter().max() {
             Some((reason, kid)) if is_only || reason >= Wrong::BadSignature => Err(VerifyError::Key(kid, reason)),
-            None if jws.kid.is_some() => Err(VerifyError::UnknownKid),
+            None if jws.kid.is_some() => {
+                let kids: Vec<&str> = self.keys.iter().filter_map(|key| key.kid.as_deref()).collect();
+                Err(VerifyError::UnknownKid(kids.join(", ")))
+            }
             _ => Err(VerifyError::NoKey),
         }
     }

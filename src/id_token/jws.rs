@@ -47,7 +47,7 @@ impl Jws<'_> {
         }
         let alg = object.need("alg")?;
         Ok(Jws {
-            algorithm: Algorithm::from_name(&alg).map_err(|wrong| object.wrong("alg", wrong))?,
+            algorithm: Algorithm::from_name(&alg).ok_or_else(|| unsupported(&object, &alg))?,
             kid: object.text("kid")?,
             signing_input: token.get(..header.len() + 1 + payload.len()).unwrap_or_default(),
             signature: decode(signature, "signature")?,
@@ -66,6 +66,18 @@ impl Jws<'_> {
 /// The error about the ID token, status 4: it names a check, never a value.
 pub fn untrusted(wrong: &str) -> Error {
     Error::untrusted(format!("id_token: {wrong}")).about("id_token")
+}
+
+/// Why a token with this algorithm is rejected. What may be no name is not shown.
+fn unsupported(header: &Document, alg: &str) -> Error {
+    let is_name = alg.len() <= MAX_NAME && alg.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+    let wrong = match alg {
+        "HS256" | "HS384" | "HS512" => format!("{alg} is not accepted, since whoever can verify it can also sign"),
+        _ if alg.eq_ignore_ascii_case("none") => "unsigned tokens are not accepted".to_owned(),
+        _ if is_name => format!("{alg} is not supported"),
+        _ => return header.wrong("alg", "not supported"),
+    };
+    header.wrong("alg", &wrong).hint(ALG_OF_CLIENT)
 }
 
 /// A supported signature algorithm.
@@ -108,14 +120,9 @@ impl Scheme {
 }
 
 impl Algorithm {
-    /// The algorithm of this name, or why it is rejected.
-    pub fn from_name(name: &str) -> Result<&'static Algorithm, &'static str> {
-        ALGORITHMS.iter().find(|algorithm| algorithm.name == name).ok_or(match name {
-            "ES512" => "ES512 is not supported",
-            "HS256" | "HS384" | "HS512" => "HMAC is not accepted, since whoever can verify it can also sign",
-            _ if name.eq_ignore_ascii_case("none") => "unsigned tokens are not accepted",
-            _ => "not supported",
-        })
+    /// The algorithm of this name, if it is supported.
+    pub fn from_name(name: &str) -> Option<&'static Algorithm> {
+        ALGORITHMS.iter().find(|algorithm| algorithm.name == name)
     }
 
     /// The left half of the token's digest in base64url, as in `at_hash` (OpenID Connect Core section 3.1.3.6).
@@ -135,6 +142,13 @@ pub fn decoded(text: &str) -> Option<Vec<u8>> {
 pub fn encoded(octets: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(octets)
 }
+
+/// What to do about a token with an algorithm that is rejected.
+const ALG_OF_CLIENT: &str =
+    "in the client's settings at the server, set its ID tokens to be signed with RS256 or ES256";
+
+/// Maximum length of an algorithm's name; the registered ones are shorter.
+const MAX_NAME: usize = 20;
 
 static ALGORITHMS: [Algorithm; 10] = [
     rsa("RS256", &ring_signature::RSA_PKCS1_2048_8192_SHA256, &digest::SHA256),

@@ -78,7 +78,7 @@ impl Keys {
 
     /// `at_hash` of the access token (OpenID Connect Core section 3.1.3.6).
     pub fn half_hash(&self, token: &str) -> Option<String> {
-        Algorithm::from_name(self.alg.name()).ok().map(|algorithm| algorithm.half_hash(token))
+        Algorithm::from_name(self.alg.name()).map(|algorithm| algorithm.half_hash(token))
     }
 
     /// The keys that are published now.

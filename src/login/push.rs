@@ -57,7 +57,9 @@ fn with_port(document: &Document, url: &str, redirect_uri: &RedirectUri) -> Resu
 /// The URL's parameters, without those of the endpoint itself.
 fn request(document: &Document, endpoint: &Url, url: &str) -> Result<Vec<(String, String)>, Error> {
     let wrong = || document.wrong("authorization_url", "not a request to the document's authorization_endpoint");
-    let rest = url.strip_prefix(endpoint.as_str()).ok_or_else(wrong)?;
+    let (base, _) = url.split_once('?').unwrap_or((url, ""));
+    let rest = url.strip_prefix(endpoint.as_str());
+    let rest = rest.ok_or_else(|| wrong().mismatch(endpoint.without_query(), base))?;
     let query = match endpoint.query() {
         None => rest.strip_prefix('?').ok_or_else(wrong)?,
         Some(query) if query.is_empty() || query.ends_with('&') => rest,

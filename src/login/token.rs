@@ -63,7 +63,8 @@ pub fn refresh(
     let mut resources = resources(&document)?;
     if let Some(resource) = resource {
         if !resources.is_empty() && !resources.iter().any(|granted| granted == resource) {
-            return Err(Error::usage("--resource: not one of the document's resources"));
+            let error = Error::usage("--resource: not one of the document's resources");
+            return Err(error.mismatch(&resources.join(", "), resource));
         }
         resources = vec![resource.to_owned()];
     }
@@ -96,10 +97,11 @@ fn token_response(
 fn merge_response(document: &mut Document, tokens: Document, requested_scope: Option<&str>) {
     let granted = tokens.text("scope").ok().flatten();
     document.set_given("scope", requested_scope);
-    if let (Some(requested_scope), Some(granted)) = (requested_scope, &granted)
-        && !scope::is_same(requested_scope, granted)
-    {
-        message::note("the server granted a scope other than the requested one");
+    // Many servers add scopes of their own.
+    let missing = requested_scope.zip(granted.as_deref());
+    let missing = missing.map(|(requested, granted)| scope::missing(requested, granted).join(" "));
+    if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
+        message::note(&format!("the granted scope lacks {missing}"));
     }
     let mut added = added_members(document);
     let is_added = |name: &str| added.contains(name);
@@ -234,10 +236,10 @@ fn lifetime(json: &str) -> Option<u64> {
 /// The redirect's `iss` must be the issuer of the endpoint that will receive the code (RFC 9207 section 2.4).
 fn check_iss(document: &Document) -> Result<(), Error> {
     let (issuer, iss) = (document.text("issuer")?, document.text("iss")?);
-    if issuer.zip(iss).is_some_and(|(issuer, iss)| issuer != iss) {
-        return Err(document.wrong("iss", "not the document's issuer").as_untrusted());
+    match issuer.zip(iss) {
+        Some((issuer, iss)) if issuer != iss => Err(document.mismatch("iss", &issuer, &iss).as_untrusted()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Seconds in a hundred years: no token is valid for longer, so a larger number is malformed.

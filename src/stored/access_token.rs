@@ -9,6 +9,7 @@ use super::name::Name;
 use super::seal;
 use super::store::{Store, Stored, not_stored};
 use crate::client::authentication::{Authentication, Caller};
+use crate::client::redaction::without_secrets;
 use crate::client::token_request::TokenRequest;
 use crate::document::Document;
 use crate::document::members::NO_REFRESH_TOKEN;
@@ -55,7 +56,8 @@ pub fn current(name: &Name, freshness: &Freshness, options: &TokenRequest, calle
         return Ok(last.document);
     }
     if freshness.refresh || !valid_for(&last.document, 0)? {
-        return Err(error);
+        let has_cure = error.kind() != Kind::LoginRequired || error.hint_text().is_some();
+        return Err(if has_cure { error } else { error.hint(LOGIN_REQUIRED) });
     }
     message::note(&format!("the token expires within --min-ttl and cannot be refreshed: {}", error.message()));
     Ok(last.document)
@@ -140,10 +142,14 @@ fn with_same_subject(claims: Option<&Document>, mut after: Document) -> Result<D
             return Ok(after);
         }
     };
-    match ["iss", "sub"].into_iter().find(|name| claims.text(name).ok() != new.text(name).ok()) {
-        Some(name) => Err(new.wrong(name, "differs from that of the login; the refreshed tokens are not stored")),
-        None => Ok(after),
+    let values = |name| [claims, &new].map(|of| of.text(name).ok().flatten());
+    let wrong = |name| new.wrong(name, "differs from that of the login; the refreshed tokens are not stored");
+    let ([before, iss], [known, sub]) = (values("iss"), values("sub"));
+    if before != iss {
+        let [before, iss] = [before, iss].map(Option::unwrap_or_default);
+        return Err(wrong("iss").mismatch(&before, &without_secrets(&iss, &after)));
     }
+    if known == sub { Ok(after) } else { Err(wrong("sub")) }
 }
 
 /// Whether the document was stored since then. A file time in the future is that of a clock that jumped: it shows
@@ -188,5 +194,7 @@ const DEFAULT_MIN_TTL: u64 = 60;
 const CLOCK_SKEW: u64 = 60;
 
 const NEW_TOKENS_LOST: &str = "the new tokens issued by the server are lost";
+
+const LOGIN_REQUIRED: &str = "run the login again, and store it under this name";
 
 const INTERRUPTED: &str = "an earlier refresh was interrupted after the server had replaced this refresh token";

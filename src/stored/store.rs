@@ -169,7 +169,8 @@ impl Store {
 
 /// The error for a name without a stored login: status 5.
 pub fn not_stored(name: &Name) -> Error {
-    Error::login_required(format!("{}: nothing is stored under this name", name.as_str()))
+    let error = Error::login_required(format!("{}: nothing is stored under this name", name.as_str()));
+    error.hint("pkce-load lists the names; a login that ends in pkce-store NAME adds one")
 }
 
 /// Fails for a directory, a FIFO or the like, and for a file that has another name too, through which others may use it.

@@ -32,12 +32,21 @@ impl Output {
     }
 }
 
-/// The output of a failure where standard output is a pipe: one message, and the failure line for the next tool.
+/// The output of a failure where standard output is a pipe: one message, and the failure line for the next tool. What
+/// requires a new login says so, where there is no other hint.
 pub fn failure(tool: &str, status: i32, message: &str) -> Output {
     let kinds =
         [(1, "refused"), (2, "usage"), (3, "unavailable"), (4, "untrusted"), (5, "login_required"), (70, "fault")];
     let kind = kinds.iter().find(|(known, _)| *known == status).map_or("?", |(_, kind)| *kind);
-    Output { status, stdout: format!("!{status} {kind} {tool}\n"), stderr: format!("{tool}: {message}\n") }
+    let hint = match tool {
+        _ if ![5, 115].contains(&status) || message.contains("\nhint: ") => "",
+        _ if message.ends_with("nothing is stored under this name") => {
+            "\nhint: pkce-load lists the names; a login that ends in pkce-store NAME adds one"
+        }
+        "pkce-token" => "\nhint: run the login again, and store it under this name",
+        _ => "\nhint: run the login again",
+    };
+    Output { status, stdout: format!("!{status} {kind} {tool}\n"), stderr: format!("{tool}: {message}{hint}\n") }
 }
 
 /// Runs a tool with this on its standard input.

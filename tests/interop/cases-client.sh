@@ -167,7 +167,8 @@ picks_one_of_two_resources_at_a_refresh() {
   mv "$case/out" "$case/document"
   refreshed --resource https://elsewhere.example.com/
   is 'the status for another' "$status" 2
-  is 'standard error' "$(cat "$case/err")" "pkce-refresh: --resource: not one of the document's resources"
+  is 'standard error' "$(cat "$case/err")" "pkce-refresh: --resource: not one of the document's \
+resources: https://elsewhere.example.com/ instead of https://api.example.com/, https://files.example.com/"
   jq -c '.resource = "https://elsewhere.example.com/"' "$case/document" >"$case/other"
   mv "$case/other" "$case/document"
   refreshed

@@ -63,15 +63,15 @@ names_the_check_that_fails_and_no_value() {
   local filter check
   while IFS='|' read -r check filter; do
     verify "$filter" --timeout 5
-    doubts "$check"
+    doubts "${check//ISSUER/$issuer}"
     ! jq -r '.id_token, .access_token, .nonce | strings' "$case/document" | grep -qF -f - "$case/err" ||
       fail 'a value is on standard error'
   done <<'CASES'
 signature: does not verify with the server's key|.id_token |= (split(".") | .[2] |= ((if .[0:1] == "A" then "B" else "A" end) + .[1:]) | join("."))
-aud: does not include this client|.client_id = "other"
+aud: cli instead of other|.client_id = "other"
 nonce: not the one that was sent|.nonce |= (.[1:] + .[0:1])
 nonce: present, but none was sent|del(.nonce)
-iss: not the document's issuer|.issuer += "/"
+iss: ISSUER instead of ISSUER/|.issuer += "/"
 CASES
   verify . --now $(($(date +%s) + 2 * 3600))
   doubts 'exp: expired'

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::common::{self, Output, command, failure, talk};
+use crate::common::{self, Output, changed, command, failure, talk};
 use crate::{Login, V4, document, request};
 
 #[test]
@@ -192,7 +192,8 @@ fn takes_an_empty_description_for_none() {
     login.get("error=login_required&state=st-123&error_description=&error_uri=");
     let output = login.end();
     assert_eq!(output.status, 5);
-    assert!(output.stderr.ends_with("\npkce-callback: authorization endpoint: login_required\n"), "{output:?}");
+    let message = "\npkce-callback: authorization endpoint: login_required\nhint: run the login again\n";
+    assert!(output.stderr.ends_with(message), "{output:?}");
 }
 
 #[test]
@@ -217,7 +218,12 @@ fn checks_whose_redirect_it_is() {
     for (document, query, status, message) in [
         (&strict, "code=a&state=st-123", 4, "redirect: iss: missing, although the server's metadata promises it"),
         (&strict, "error=x&state=st-123", 4, "redirect: iss: missing, although the server's metadata promises it"),
-        (&strict, "error=x&state=st-123&iss=https://evil.example", 4, "redirect: iss: not the document's issuer"),
+        (
+            &strict,
+            "error=x&state=st-123&iss=https://evil.example",
+            4,
+            "redirect: iss: https://evil.example instead of https://op.example.com",
+        ),
         (&strict, "code=a&state=st-123&iss=https%3A%2F%2Fop.example.com", 0, ""),
         (&without, "code=a&state=st-123&iss=https://evil.example", 0, ""),
         (
@@ -330,4 +336,52 @@ fn takes_consent_required_for_the_users_refusal_unless_the_server_could_not_ask(
             assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected }, "{query}");
         }
     }
+}
+
+#[test]
+fn says_what_may_cure_an_error_of_the_authorization_endpoint() {
+    let par = "pushed_authorization_request_endpoint";
+    let push = "the server may require a pushed request: put pkce-push between pkce-url and pkce-callback";
+    let dpop = "the server requires DPoP (RFC 9449), which is not supported";
+    let asked = "the requested scope was openid api";
+    let lacking = format!("{asked}; the server's scopes_supported lacks api");
+    for (changes, query, message, hint) in [
+        (json!({ par: "https://op.example.com/par" }), "error=invalid_request", "invalid_request", push),
+        (json!({}), "error=invalid_request", "invalid_request", ""),
+        (
+            json!({ par: "https://op.example.com/par" }),
+            "error=invalid_request&error_description=dpop_jkt+is+missing",
+            "invalid_request: dpop_jkt is missing",
+            dpop,
+        ),
+        (
+            json!({ "scope": "openid api", "scopes_supported": ["openid"] }),
+            "error=invalid_scope",
+            "invalid_scope",
+            &lacking,
+        ),
+        (
+            json!({ "scope": "openid api" }),
+            "error=invalid_scope&error_description=OAuth+2.0+Parameter:+scope",
+            "invalid_scope: OAuth 2.0 Parameter: scope",
+            &format!("{asked}; request another with pkce-url --scope"),
+        ),
+        (json!({ "scope": null }), "error=invalid_scope", "invalid_scope", ""),
+    ] {
+        let login = Login::start(&changed(document(V4), &changes), &[]);
+        let said = login.said.clone();
+        login.get(&format!("{query}&state=st-123"));
+        let hint = if hint.is_empty() { String::new() } else { format!("\nhint: {hint}") };
+        let expected = failure("pkce-callback", 1, &format!("authorization endpoint: {message}{hint}"));
+        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected }, "{query}");
+    }
+}
+
+#[test]
+fn shows_no_more_than_200_characters_of_the_servers_words() {
+    let login = Login::start(&document(V4), &[]);
+    let said = login.said.clone();
+    login.get(&format!("error=access_denied&state=st-123&error_description={}", "a".repeat(300)));
+    let expected = failure("pkce-callback", 1, &format!("authorization endpoint: access_denied: {}", "a".repeat(200)));
+    assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
 }

@@ -166,7 +166,8 @@ fn may_be_a_part_of_the_one_that_the_metadata_is_of() {
     }
     for named in ["https://other.example/a/mcp", "urn:a", "", "https://127.0.0.1/a/mcp"] {
         let server = server(challenge(&[]), BY_PATH, json!({ "resource": named }));
-        let message = format!("resource metadata: resource: {named} instead of {}", server.url("/a/mcp"));
+        let came = if named.is_empty() { "nothing" } else { named };
+        let message = format!("resource metadata: resource: {came} instead of {}", server.url("/a/mcp"));
         assert_eq!(discover(&server, &[]), failure("pkce-discover", 4, &message));
     }
 }

@@ -73,13 +73,13 @@ fn repeats_no_secret_in_another_form() {
 fn repeats_no_basic_header_without_its_padding() {
     for (secret, sent) in [("secret-12", "Y2xpOnNlY3JldC0xMg=="), ("secret-123", "Y2xpOnNlY3JldC0xMjM=")] {
         for said in [sent, sent.trim_end_matches('='), &sent.replace('=', "%3D")] {
-            let body = json!({ "error": "invalid_client", "error_description": said });
+            let body = json!({ "error": "invalid_request", "error_description": said });
             let server = Server::start(move |_| response(400, "application/json", &body.to_string()));
             let document = with(&server, json!({ "client_secret": secret }));
             let output = run("pkce-exchange", &[], &document.to_string());
             assert_eq!(server.requests()[0].header("Authorization"), Some(format!("Basic {sent}").as_str()));
             let padding = said.strip_prefix(sent.trim_end_matches('=')).unwrap();
-            let message = format!("token endpoint: invalid_client: [...]{padding}");
+            let message = format!("token endpoint: invalid_request: [...]{padding}");
             assert_eq!(output, failure("pkce-exchange", 1, &message));
         }
     }
@@ -87,14 +87,16 @@ fn repeats_no_basic_header_without_its_padding() {
 
 #[test]
 fn redacts_before_it_cuts_a_long_text() {
-    // The secret would begin before the 1000th character, and end after it.
-    let before = "token endpoint: invalid_grant: ";
-    for place in [1000 - 30, 1000 - 5, 1000 - 1] {
-        let filled = "a".repeat(place - before.len());
+    // The secret would begin before the 200th character, and end after it.
+    for place in [200 - 30, 200 - 5, 200 - 1] {
+        let filled = "a".repeat(place);
+        let shown: String = format!("{filled}[...]").chars().take(200).collect();
         let body = json!({ "error": "invalid_grant", "error_description": format!("{filled}{VERIFIER}") });
         let (output, _) = with_response(response(400, "application/json", &body.to_string()));
-        let message: String = format!("{before}{filled}[...]").chars().take(1000).collect();
-        assert_eq!(output, failure("pkce-exchange", 5, &message));
+        assert_eq!(output, failure("pkce-exchange", 5, &format!("token endpoint: invalid_grant: {shown}")));
+        let (output, _) = with_response(response(400, "text/plain", &format!("{filled}{VERIFIER}")));
+        let message = format!("the server responded with 400 without an OAuth error: {shown}; the code may be spent");
+        assert_eq!(output, failure("pkce-exchange", 5, &format!("token endpoint: {message}")));
     }
 }
 
@@ -121,7 +123,11 @@ fn tells_what_a_public_client_needs_where_it_is_refused() {
     let (output, _) = with_response(response(400, "application/json", "{\"error\":\"invalid_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: invalid_client{hint}")));
     let (output, _) = with_response(response(401, "", ""));
-    assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: the server responded with 401{hint}")));
+    assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: the server responded with 401"));
+    let (output, _) = with_response(response(401, "application/json", "{\"error\":\"invalid_grant\"}"));
+    assert_eq!(output, failure("pkce-exchange", 5, "token endpoint: invalid_grant"));
+    let (output, _) = with_response(response(401, "application/json", "{\"error\":\"unauthorized_client\"}"));
+    assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: unauthorized_client{hint}")));
     let (output, _) = with_response(response(403, "application/json", "{\"error\":\"unauthorized_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: unauthorized_client"));
 }
@@ -144,12 +150,11 @@ fn tells_a_public_client_which_method_the_server_requires_or_that_none_is_suppor
         (json!(["client_secret_basic", "client_secret_post"]), secret.to_owned()),
         (json!([1]), register.to_owned()),
     ] {
-        for (status, body, message) in
-            [(400, r#"{"error":"invalid_client"}"#, "invalid_client"), (401, "", "the server responded with 401")]
-        {
-            let server = Server::start(move |_| response(status, "application/json", body));
+        for (status, code) in [(400, "invalid_client"), (401, "invalid_client"), (401, "unauthorized_client")] {
+            let body = json!({ "error": code }).to_string();
+            let server = Server::start(move |_| response(status, "application/json", &body));
             let document = with(&server, json!({ "token_endpoint_auth_methods_supported": listed }));
-            let expected = format!("token endpoint: {message}\nhint: {hint}");
+            let expected = format!("token endpoint: {code}\nhint: {hint}");
             let output = run("pkce-exchange", &[], &document.to_string());
             assert_eq!(output, failure("pkce-exchange", 1, &expected));
         }
@@ -254,7 +259,7 @@ fn says_what_is_lost_where_the_tokens_cannot_be_printed() {
     let lost = "; the tokens issued by the server are lost";
     let script = format!("printf '%s' '{}' | pkce-exchange >/dev/full", document(&server));
     let output = finish(command("sh").args(["-c", &script]), b"");
-    let message = format!("pkce-exchange: standard output: no space left on device{lost}\n");
+    let message = format!("pkce-exchange: standard output: no space left on device{lost}\nhint: run the login again\n");
     assert_eq!((output.status, output.stderr), (5, message));
     let output = run("pkce-exchange", &["-r", "id_token"], &document(&server).to_string());
     let message = format!("pkce-exchange: id_token: missing{lost}\n");
@@ -299,9 +304,19 @@ fn names_an_error_even_where_the_server_does_not() {
 fn takes_server_errors_for_what_they_are_whatever_the_body_says() {
     let spent = "; the code may be spent";
     for (status, body, expected, message) in [
-        (503, "{\"error\":\"temporarily_unavailable\"}", 3, "token endpoint: the server responded with 503".to_owned()),
-        (429, "{\"error\":\"slow_down\"}", 3, "token endpoint: the server responded with 429".to_owned()),
-        (500, "{\"error\":\"server_error\"}", 5, format!("token endpoint: the server responded with 500{spent}")),
+        (
+            503,
+            "{\"error\":\"temporarily_unavailable\"}",
+            3,
+            "token endpoint: the server responded with 503: temporarily_unavailable".to_owned(),
+        ),
+        (429, "{\"error\":\"slow_down\"}", 3, "token endpoint: the server responded with 429: slow_down".to_owned()),
+        (
+            500,
+            "{\"error\":\"server_error\",\"error_description\":\"Down.\"}",
+            5,
+            format!("token endpoint: the server responded with 500: Down.{spent}"),
+        ),
         (500, "{\"access_token\":\"AT\"}", 5, format!("token endpoint: the server responded with 500{spent}")),
         (404, "<h1>none", 5, format!("token endpoint: the server responded with 404 without an OAuth error{spent}")),
         (
@@ -335,4 +350,118 @@ fn says_what_to_do_where_the_server_has_forgotten_a_registered_client() {
             assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: {wrong}\n{hint}")));
         }
     }
+}
+
+#[test]
+fn shows_a_servers_own_words_whatever_their_shape() {
+    let json = |body: Value| ("application/json", body.to_string());
+    for ((media_type, body), words) in [
+        (json(json!({ "detail": "No such code." })), ": No such code."),
+        (json(json!({ "message": "Bad\r\nrequest", "code": 7 })), ": Bad request"),
+        (json(json!({ "code": 400, "msg": "Invalid flow state" })), ": Invalid flow state"),
+        (json(json!({ "type": "about:blank", "title": "Forbidden", "status": 403 })), ": Forbidden"),
+        (json(json!({ "code": 1010 })), ": 1010"),
+        (json(json!({ "error": { "code": 190, "message": "It has been used." } })), ": It has been used."),
+        (json(json!({ "error": { "message": "code c0de-c0de \u{1b}[31m" } })), ": code [...] ?[31m"),
+        (json(json!({ "reason": "x", "access_token": "AT" })), ""),
+        (json(json!(["x"])), ""),
+        (("text/plain", "error code: 1010\n".to_owned()), ": error code: 1010"),
+        (("", "Bad verifier".to_owned()), ": Bad verifier"),
+        (("text/plain", "::error::x".to_owned()), ": : :error::x"),
+        (("text/html", "<!doctype html><TITLE>\n403 Forbidden\n</TITLE>".to_owned()), ": 403 Forbidden"),
+        (("text/html", "<h1>sorry".to_owned()), ""),
+        (("application/json", "{\"access_token\":\"AT\",\"message\":\"cut".to_owned()), ""),
+    ] {
+        let (output, _) = with_response(response(403, media_type, &body));
+        let message = format!("the server responded with 403 without an OAuth error{words}; the code may be spent");
+        assert_eq!(output, failure("pkce-exchange", 5, &format!("token endpoint: {message}")), "{body}");
+    }
+    // A success should be tokens, so only a page says something.
+    for (body, wrong) in [
+        ("<title>Sign in to the network</title>", "HTML, not JSON (proxy or captive portal?): Sign in to the network"),
+        ("AT-1", "not JSON at line 1, column 1"),
+        (r#"{"error":{"message":"Not yet."}}"#, "error: must be a string: Not yet."),
+    ] {
+        let (output, _) = with_response(response(200, "application/json", body));
+        let message = format!("token endpoint: {wrong}; the code may be spent");
+        assert_eq!(output, failure("pkce-exchange", 4, &message));
+    }
+}
+
+#[test]
+fn tells_a_program_what_entra_requires_of_the_next_request() {
+    let claims = r#"{"access_token":{"capolids":{"essential":true,"values":["0-0"]}}}"#;
+    let said = |body: Value| {
+        let server = Server::start(move |_| response(400, "application/json", &body.to_string()));
+        let mut tool = command("pkce-exchange");
+        let output = finish(tool.env("PKCE_ERRORS", "json"), document(&server).to_string().as_bytes());
+        serde_json::from_str::<Value>(&output.stderr).unwrap()
+    };
+    let body = json!({
+        "error": "interaction_required", "error_description": "AADSTS50076: Use multi-factor authentication.",
+        "error_codes": [50076], "suberror": "basic_action", "claims": claims,
+    });
+    let expected = json!({
+        "tool": "pkce-exchange", "status": 5, "kind": "login_required", "http_status": 400,
+        "message": "token endpoint: interaction_required: AADSTS50076: Use multi-factor authentication.",
+        "error": "interaction_required", "error_description": "AADSTS50076: Use multi-factor authentication.",
+        "error_codes": [50076], "suberror": "basic_action", "claims": claims,
+    });
+    assert_eq!(said(body), expected);
+    let told = said(json!({ "error": "x", "error_codes": ["c0de-c0de"], "suberror": "c0de-c0de", "claims": 5 }));
+    let expected = json!({
+        "tool": "pkce-exchange", "status": 1, "kind": "refused", "http_status": 400, "message": "token endpoint: x",
+        "error": "x", "suberror": "[...]",
+    });
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn says_how_else_a_secret_can_be_sent_that_the_server_does_not_accept() {
+    let public = "a client that is registered as public must send none: --auth-method none";
+    let (basic, post) = ("client_secret_basic", "client_secret_post");
+    let other = |method| format!("if the secret is right, try --auth-method {method}; {public}");
+    let check = format!("check the client secret; {public}");
+    for (listed, method, hint) in [
+        (json!([basic, post, "none"]), json!(null), other(post)),
+        (json!([basic, post]), json!(post), other(basic)),
+        (json!(null), json!(null), other(post)),
+        (json!([post, "private_key_jwt"]), json!(null), check.clone()),
+        (json!([basic]), json!(null), check),
+    ] {
+        for (status, body, wrong) in [
+            (401, "{\"error\":\"invalid_client\"}", "invalid_client"),
+            (400, "{\"error\":\"invalid_client\"}", "invalid_client"),
+            (401, "", "the server responded with 401"),
+        ] {
+            let server = Server::start(move |_| response(status, "application/json", body));
+            let changes = json!({
+                "client_secret": "s3cr3t-s3cr3t", "token_endpoint_auth_methods_supported": listed,
+                "token_endpoint_auth_method": method,
+            });
+            let output = run("pkce-exchange", &[], &with(&server, changes).to_string());
+            let message = format!("token endpoint: {wrong}\nhint: {hint}");
+            assert_eq!(output, failure("pkce-exchange", 1, &message));
+        }
+    }
+}
+
+#[test]
+fn says_which_option_names_a_secret_that_the_server_misses() {
+    let hint = "hint: the server requires a client secret: use --client-secret-file";
+    for description in ["client_secret is missing.", "Missing parameter: 'client-secret'"] {
+        let body = json!({ "error": "invalid_request", "error_description": description });
+        let (output, _) = with_response(response(400, "application/json", &body.to_string()));
+        let message = format!("token endpoint: invalid_request: {description}\n{hint}");
+        assert_eq!(output, failure("pkce-exchange", 1, &message));
+    }
+}
+
+#[test]
+fn recognizes_a_server_that_requires_dpop_by_its_words() {
+    let hint = "hint: the server requires DPoP (RFC 9449), which is not supported";
+    let body = json!({ "error": "invalid_request", "error_description": "A DPoP proof is required" });
+    let (output, _) = with_response(response(400, "application/json", &body.to_string()));
+    let message = format!("token endpoint: invalid_request: A DPoP proof is required\n{hint}");
+    assert_eq!(output, failure("pkce-exchange", 1, &message));
 }

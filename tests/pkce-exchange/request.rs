@@ -67,7 +67,7 @@ fn refuses_documents_whose_code_it_must_not_send() {
             4,
             "token_endpoint: a remote server must not point to this machine",
         ),
-        (json!({ "issuer": "https://a", "iss": "https://b" }), 4, "iss: not the document's issuer"),
+        (json!({ "issuer": "https://a", "iss": "https://b" }), 4, "iss: https://b instead of https://a"),
         (json!({ "token_endpoint_auth_method": "private_key_jwt" }), 2, "token_endpoint_auth_method: not supported"),
         (
             json!({ "token_endpoint_auth_method": "client_secret_post" }),

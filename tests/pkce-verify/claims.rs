@@ -21,12 +21,15 @@ fn adds_the_claims_and_removes_nothing() {
 
 #[test]
 fn refuses_a_token_of_another_issuer() {
-    let wrong = "iss: not the document's issuer";
+    let long = format!("https://{}", "o".repeat(300));
+    let cut = format!("iss: {} instead of https://op.example", &long[..200]);
     let cases = [
-        (json!({ "iss": "https://other.example" }), wrong),
-        (json!({ "iss": "https://op.example/" }), wrong),
-        (json!({ "iss": "https://OP.example" }), wrong),
-        (json!({ "iss": "" }), wrong),
+        (json!({ "iss": "https://other.example" }), "iss: https://other.example instead of https://op.example"),
+        (json!({ "iss": "https://op.example/" }), "iss: https://op.example/ instead of https://op.example"),
+        (json!({ "iss": "https://OP.example" }), "iss: https://OP.example instead of https://op.example"),
+        (json!({ "iss": "" }), "iss: nothing instead of https://op.example"),
+        (json!({ "iss": "https://a@b.example" }), "iss: [...] instead of https://op.example"),
+        (json!({ "iss": long }), cut.as_str()),
         (json!({ "iss": null }), "iss: missing"),
         (json!({ "iss": 1 }), "iss: must be a string"),
         (json!({ "iss": ["https://op.example"] }), "iss: must be a string"),
@@ -37,33 +40,36 @@ fn refuses_a_token_of_another_issuer() {
 #[test]
 fn refuses_a_token_for_another_client() {
     let cases = [
-        (json!({ "aud": "other" }), "aud: does not include this client"),
-        (json!({ "aud": "CLI" }), "aud: does not include this client"),
-        (json!({ "aud": ["other", "third"] }), "aud: does not include this client"),
-        (json!({ "aud": [] }), "aud: does not include this client"),
+        (json!({ "aud": "other" }), "aud: other instead of cli"),
+        (json!({ "aud": "CLI" }), "aud: CLI instead of cli"),
+        (json!({ "aud": ["other", "third"] }), "aud: other, third instead of cli"),
+        (json!({ "aud": [] }), "aud: nothing instead of cli"),
+        (json!({ "aud": ["alice@example.com", "b"] }), "aud: [...], b instead of cli"),
+        (json!({ "aud": ["access-token-1"] }), "aud: [...] instead of cli"),
         (json!({ "aud": null }), "aud: missing"),
         (json!({ "aud": 7 }), "aud: must be a string or an array of strings"),
         (json!({ "aud": ["cli", 7] }), "aud: must be an array of strings"),
         (json!({ "aud": { "cli": true } }), "aud: must be a string or an array of strings"),
     ];
-    refuses(&[], &json!({}), &cases);
+    refuses(&[], &json!({ "access_token": "access-token-1" }), &cases);
     // Whoever else is trusted, the token must be for this client too.
-    refuses(
-        &["--trust-audience", "other"],
-        &json!({}),
-        &[(json!({ "aud": "other" }), "aud: does not include this client")],
-    );
+    let other = [(json!({ "aud": "other" }), "aud: other instead of cli")];
+    refuses(&["--trust-audience", "other"], &json!({}), &other);
 }
 
-const OTHERS: &str = "aud: includes others besides this client\nhint: allow an audience with --trust-audience";
+/// What is said of a token for these audiences.
+fn others(audiences: &str) -> String {
+    format!("aud: {audiences} instead of cli\nhint: allow an audience with --trust-audience")
+}
 
 #[test]
 fn lets_only_trusted_audiences_stand_beside_the_client() {
     let two = json!({ "aud": ["cli", "api"], "azp": "cli" });
     let three = json!({ "aud": ["third", "cli", "api"] });
-    refuses(&[], &json!({}), &[(two.clone(), OTHERS), (three.clone(), OTHERS)]);
-    refuses(&["--trust-audience", "other"], &json!({}), &[(two.clone(), OTHERS)]);
-    refuses(&["--trust-audience", "api"], &json!({}), &[(three.clone(), OTHERS)]);
+    let (of_two, of_three) = (others("cli, api"), others("third, cli, api"));
+    refuses(&[], &json!({}), &[(two.clone(), &of_two), (three.clone(), &of_three)]);
+    refuses(&["--trust-audience", "other"], &json!({}), &[(two.clone(), &of_two)]);
+    refuses(&["--trust-audience", "api"], &json!({}), &[(three.clone(), &of_three)]);
     accepts(&["--trust-audience", "api"], &json!({}), &[two.clone(), json!({ "aud": ["cli"] }), json!({})]);
     accepts(&["--trust-audience", "api", "--trust-audience", "third"], &json!({}), &[two, three]);
 }
@@ -71,8 +77,8 @@ fn lets_only_trusted_audiences_stand_beside_the_client() {
 #[test]
 fn refuses_a_token_that_another_client_asked_for() {
     let cases = [
-        (json!({ "azp": "other" }), "azp: not this client"),
-        (json!({ "azp": "" }), "azp: not this client"),
+        (json!({ "azp": "other" }), "azp: other instead of cli"),
+        (json!({ "azp": "" }), "azp: nothing instead of cli"),
         (json!({ "azp": ["cli"] }), "azp: must be a string"),
     ];
     refuses(&[], &json!({}), &cases);

@@ -19,16 +19,19 @@ fn refuses_a_response_without_the_requested_id_token() {
         let document = with(with(document(""), json!({ "id_token": null })), about);
         assert_eq!(verify(&[], &document.to_string()), missing, "{document}");
     }
-    let unasked = failure("pkce-verify", 2, "id_token: missing\nhint: pkce-exchange adds it");
+    let hint = "hint: only a login with openid in its scope has an ID token: pkce-url --scope openid";
+    let unasked = failure("pkce-verify", 2, &format!("id_token: missing\n{hint}"));
     for about in [
         json!({ "nonce": null, "scope": null }),
         json!({ "nonce": null, "scope": "email" }),
         json!({ "nonce": null, "scope": "openid2 xopenid OPENID" }),
-        json!({ "access_token": null }),
     ] {
         let document = with(with(document(""), json!({ "id_token": null })), about);
         assert_eq!(verify(&[], &document.to_string()), unasked, "{document}");
     }
+    let before = with(document(""), json!({ "id_token": null, "access_token": null }));
+    let unexchanged = failure("pkce-verify", 2, "id_token: missing\nhint: pkce-exchange adds it");
+    assert_eq!(verify(&[], &before.to_string()), unexchanged);
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn ends_a_stream_at_the_first_token_that_fails() {
     let bad = document(&signer.sign(&with(claims(), json!({ "aud": "other" }))));
     let run = |input: &str| verify(&["--jwks", &offline.file()], input);
     let output = run(&lines(&[good.clone(), good.clone(), bad, good.clone()]));
-    assert_eq!(after(2, &output), refused("aud: does not include this client"));
+    assert_eq!(after(2, &output), refused("aud: other instead of cli"));
     let output = run(&format!("{good}{good}\n\n [1]\n{good}"));
     assert_eq!(after(2, &output), failure("pkce-verify", 2, "standard input: not a JSON object"));
     let output = run(&format!("{good}\n{}", good.to_string().get(..40).unwrap()));
@@ -116,7 +119,7 @@ fn prints_the_claims_alone_where_asked() {
     assert_eq!(output.stdout.lines().count(), 1);
     let document = with(input, json!({ "client_id": "other" }));
     let output = offline.run(&["-r", "id_token_claims"], &document);
-    assert_eq!(output, Output { stdout: String::new(), ..refused("aud: does not include this client") });
+    assert_eq!(output, Output { stdout: String::new(), ..refused("aud: cli instead of other") });
 }
 
 #[test]

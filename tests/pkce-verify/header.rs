@@ -5,17 +5,26 @@ use serde_json::{Value, json};
 use crate::common::{failure, vectors};
 use crate::signer::Signer;
 use crate::{
-    Offline, UNNAMED, accepted, accepts, claims, document, online, own, refused, refuses, rotating, verify, with,
+    Offline, accepted, accepts, claims, document, online, own, refused, refuses, rotating, unnamed, verify, with,
 };
 
-const ALGORITHM: &str = "header: alg: not one of the server's signing algorithms\n\
-    hint: id_token_signing_alg_values_supported lists them; the default is RS256 alone";
+/// What is said of an ES256 token where the server lists these algorithms.
+fn unlisted(algorithms: &str) -> String {
+    let hint = "id_token_signing_alg_values_supported lists them; the default is RS256 alone";
+    format!("header: alg: ES256 instead of {algorithms}\nhint: {hint}")
+}
 
 #[test]
 fn takes_no_algorithm_but_those_the_server_lists() {
     let name = "id_token_signing_alg_values_supported";
-    for list in [json!(["RS256"]), json!(["RS256", "ES384", "none"]), json!([]), json!("PS256"), Value::Null] {
-        refuses(&[], &json!({ name: list }), &[(json!({}), ALGORITHM)]);
+    for (list, algorithms) in [
+        (json!(["RS256"]), "RS256"),
+        (json!(["RS256", "ES384", "none"]), "RS256, ES384, none"),
+        (json!([]), "nothing"),
+        (json!("PS256"), "PS256"),
+        (Value::Null, "RS256"),
+    ] {
+        refuses(&[], &json!({ name: list }), &[(json!({}), &unlisted(algorithms))]);
     }
     for list in [json!(["RS256", "ES256"]), json!("ES256")] {
         accepts(&[], &json!({ name: list }), &[json!({})]);
@@ -87,6 +96,6 @@ fn takes_no_key_from_the_token_itself() {
     accepted(&verify(&[], &document.to_string()), &document, &own(&server));
     let header = with(header, json!({ "kid": "k2" }));
     let document = online(&server, &forger.sign_with(&header, &own(&server)));
-    assert_eq!(verify(&[], &document.to_string()), refused(UNNAMED));
+    assert_eq!(verify(&[], &document.to_string()), refused(&unnamed("k2 instead of k1")));
     assert_eq!(evil.requests().len(), 0);
 }

@@ -14,8 +14,7 @@ use crate::common::{
 use crate::signer::Signer;
 use crate::terminal::Terminal;
 use crate::{
-    NOW, Offline, UNNAMED, UNNAMED_IN_FILE, accepted, after, claims, document, lines, online, own, refused, rotating,
-    verify, with,
+    NOW, Offline, accepted, after, claims, document, lines, online, own, refused, rotating, unnamed, verify, with,
 };
 
 /// What a failure to fetch the keys loses in a pipe.
@@ -77,14 +76,14 @@ fn fetches_no_third_time_keys_that_the_server_does_not_have() {
     let (old, new, unknown) = (Signer::new("k1"), Signer::new("k2"), Signer::new("k3"));
     let server = rotating(vec![old.jwks()]);
     let stranger = online(&server, &unknown.sign(&own(&server)));
-    assert_eq!(verify(&[], &lines(&[stranger.clone(), stranger])), refused(UNNAMED));
+    assert_eq!(verify(&[], &lines(&[stranger.clone(), stranger])), refused(&unnamed("k3 instead of k1")));
     assert_eq!(server.requests().len(), 2);
 
     let server = rotating(vec![old.jwks(), new.jwks()]);
     let claims = own(&server);
     let tokens = [&old, &new, &unknown, &unknown].map(|signer| online(&server, &signer.sign(&claims)));
     let output = verify(&[], &lines(&tokens));
-    assert_eq!(after(2, &output), refused(UNNAMED));
+    assert_eq!(after(2, &output), refused(&unnamed("k3 instead of k2")));
     assert_eq!(server.requests().len(), 2);
 }
 
@@ -147,7 +146,7 @@ fn says_what_is_wrong_with_the_response_of_the_server() {
         let server = Server::start(move |_| octets.clone());
         let output = verify(&[], &online(&server, &Signer::new("k1").sign(&own(&server))).to_string());
         let (message, asked) = match message {
-            "" => (format!("id_token: {UNNAMED}"), 2),
+            "" => (format!("id_token: {}", unnamed("k1 instead of nothing")), 2),
             "JWKS: keys: empty" => (format!("{message}; {LOST}"), 2),
             message => (format!("{message}; {LOST}"), 1),
         };
@@ -303,7 +302,7 @@ fn fetches_nothing_where_the_keys_are_in_a_file() {
     let document = online(&server, &signer.sign(&own(&server)));
     accepted(&offline.run(&[], &document), &document, &own(&server));
     let document = online(&server, &unknown.sign(&own(&server)));
-    assert_eq!(offline.run(&[], &document), refused(UNNAMED_IN_FILE));
+    assert_eq!(offline.run(&[], &document), refused("kid: no such signing key in --jwks: k2 instead of k1"));
     assert_eq!(server.requests().len(), 0);
 }
 

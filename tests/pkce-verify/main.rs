@@ -141,7 +141,7 @@ fn rotating(sets: Vec<Value>) -> Server {
     Server::start(move |_| json_response(&sets[asked.fetch_add(1, Ordering::SeqCst).min(sets.len() - 1)]))
 }
 
-const UNNAMED: &str = "kid: no such signing key in the server's JWKS";
-
-/// With `--jwks`.
-const UNNAMED_IN_FILE: &str = "kid: no such signing key in --jwks";
+/// What is said of a token whose key the server's keys lack.
+fn unnamed(kids: &str) -> String {
+    format!("kid: no such signing key in the server's JWKS: {kids}")
+}

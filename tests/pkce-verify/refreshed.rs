@@ -15,13 +15,13 @@ fn requires_a_refreshed_token_to_be_of_the_same_login() {
     let changed = [
         (json!({ "sub": "bob" }), "sub: changed since the login"),
         (json!({ "sub": "Alice" }), "sub: changed since the login"),
-        (json!({ "azp": null }), "azp: changed since the login"),
-        (json!({ "aud": ["cli", "api"] }), "aud: changed since the login"),
+        (json!({ "azp": null }), "azp: changed since the login: nothing instead of cli"),
+        (json!({ "aud": ["cli", "api"] }), "aud: changed since the login: api, cli instead of cli"),
         (json!({ "auth_time": NOW - 8_999 }), "auth_time: changed since the login"),
         (json!({ "nonce": "n-2" }), "nonce: not the one that was sent"),
-        (json!({ "iss": "https://other.example" }), "iss: not the document's issuer"),
-        (json!({ "aud": "other" }), "aud: does not include this client"),
-        (json!({ "azp": "other" }), "azp: not this client"),
+        (json!({ "iss": "https://other.example" }), "iss: https://other.example instead of https://op.example"),
+        (json!({ "aud": "other" }), "aud: other instead of cli"),
+        (json!({ "azp": "other" }), "azp: other instead of cli"),
         (json!({ "exp": NOW - 60 }), EXPIRED),
     ];
     let cases: Vec<(Value, &str)> =
@@ -32,10 +32,11 @@ fn requires_a_refreshed_token_to_be_of_the_same_login() {
     accepts(&[], &about, &success);
     // The document's issuer may have been changed since; the claims of the login before have not.
     let about = json!({ "id_token_claims": with(claims(), json!({ "iss": "https://old.example" })) });
-    refuses(&[], &about, &[(json!({}), "iss: changed since the login")]);
-    refuses(&[], &json!({ "id_token_claims": {} }), &[(json!({}), "iss: changed since the login")]);
+    let other = |before| format!("iss: changed since the login: https://op.example instead of {before}");
+    refuses(&[], &about, &[(json!({}), &other("https://old.example"))]);
+    refuses(&[], &json!({ "id_token_claims": {} }), &[(json!({}), &other("nothing"))]);
     let about = json!({ "id_token_claims": claims() });
-    refuses(&[], &about, &[(json!({ "azp": "cli" }), "azp: changed since the login")]);
+    refuses(&[], &about, &[(json!({ "azp": "cli" }), "azp: changed since the login: cli instead of nothing")]);
     refuses(&[], &merged(&about, &json!({ "nonce": null })), &[(json!({}), "nonce: present, but none was sent")]);
 }
 
@@ -69,7 +70,11 @@ fn takes_the_audiences_of_a_refreshed_token_in_any_form_and_order() {
         accepts(&["--trust-audience", "api"], &about, &[json!({ "aud": after })]);
     }
     let about = json!({ "id_token_claims": with(claims(), json!({ "aud": ["cli", "api"] })) });
-    refuses(&["--trust-audience", "api"], &about, &[(json!({}), "aud: changed since the login")]);
+    refuses(
+        &["--trust-audience", "api"],
+        &about,
+        &[(json!({}), "aud: changed since the login: cli instead of api, cli")],
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Output, command, finish, vectors};
 use crate::signer::Signer;
-use crate::{NOW, Offline, UNNAMED_IN_FILE, accepted, claims, document, online, own, refused, rotating, verify, with};
+use crate::{NOW, Offline, accepted, claims, document, online, own, refused, rotating, verify, with};
 
 fn encoded(octets: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(octets)
@@ -280,7 +280,7 @@ fn takes_a_null_in_a_key_for_a_missing_member() {
     let unnamed = with(document.clone(), json!({ "id_token": token }));
     accepted(&Offline::new(&json!({ "keys": [nulled("kid")] })).run(&[], &unnamed), &unnamed, &claims());
     for (name, wrong) in [
-        ("kid", UNNAMED_IN_FILE),
+        ("kid", "kid: no such signing key in --jwks: k1 instead of nothing"),
         ("kty", "the key k1 of --jwks is not valid: kty: missing"),
         ("crv", "the key k1 of --jwks is not valid: crv: missing"),
         ("x", "the key k1 of --jwks is not valid: x: missing"),
@@ -387,7 +387,7 @@ fn names_of_several_keys_the_one_that_fits_the_token_best() {
     let (one, two) = (Signer::new("one"), Signer::new("two"));
     let invalid = with(two.jwk(), json!({ "x": "AAAA" }));
     let ed448 = with(ed25519_jwk(&[7; 32]), json!({ "crv": "Ed448", "kid": "old" }));
-    let missing = "alg: no key for it in --jwks";
+    let missing = "alg: no key for ES256 in --jwks";
     let wrong = "the key two of --jwks is not valid: x: must be 32 octets";
     let es256 = json!({ "alg": "ES256" });
     let eddsa = json!({ "alg": "EdDSA" });

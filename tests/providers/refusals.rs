@@ -13,7 +13,10 @@ fn refuses_an_id_token_of_an_issuer_that_is_not_to_the_letter() {
     // Google once had no scheme, Entra's first version another host; others drop or add a slash.
     for issuer in ["accounts.google.com", "https://sts.windows.net/tenant/", "ORIGIN/", "ORIGIN/{tenantid}/v2.0"] {
         let output = Provider { claims: json!({ "iss": issuer }), ..Provider::default() }.run(OPENID);
-        assert_eq!(output, failure("pkce-verify", 4, "id_token: iss: not the document's issuer"), "{issuer}");
+        let shown = Output { stderr: without_ports(&output.stderr), ..output };
+        let came = issuer.replace("ORIGIN", "http://127.0.0.1:PORT");
+        let message = format!("id_token: iss: {came} instead of http://127.0.0.1:PORT");
+        assert_eq!(shown, failure("pkce-verify", 4, &message));
     }
 }
 
@@ -77,9 +80,16 @@ fn takes_what_has_no_tokens_and_no_oauth_error_for_the_end_of_the_code() {
             JSON,
             "{\"status\":400,\"message\":\"Invalid authorization code\"}",
             5,
-            "the server responded with 400 without an OAuth error",
+            "the server responded with 400 without an OAuth error: Invalid authorization code",
         ),
-        ("Facebook", 400, JSON, facebook, 5, "the server responded with 400 without an OAuth error"),
+        (
+            "Facebook",
+            400,
+            JSON,
+            facebook,
+            5,
+            "the server responded with 400 without an OAuth error: This code has been used.",
+        ),
         // A form is read only where the server says that it is one.
         ("Facebook", 200, "text/plain", "access_token=AT&expires=5183974", 4, "not JSON at line 1, column 1"),
         ("Slack", 200, JSON, slack, 4, "access_token: missing"),
@@ -124,8 +134,8 @@ fn tells_what_each_server_says_in_its_redirect() {
 fn says_that_a_server_lets_no_public_client_revoke_and_keeps_the_tokens() {
     let running = Provider { instead: vec![("revoke", response(401, "", ""))], ..Provider::default() }.start();
     let output = running.run(&format!("{OPENID} | pkce-revoke"));
-    let message = format!("revocation endpoint: the server responded with 401{PUBLIC}");
-    assert_eq!((output, running.requests_to("/revoke")), (failure("pkce-revoke", 1, &message), 1));
+    let message = "revocation endpoint: the server responded with 401";
+    assert_eq!((output, running.requests_to("/revoke")), (failure("pkce-revoke", 1, message), 1));
 }
 
 #[test]

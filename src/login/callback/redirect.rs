@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
+use crate::client::hint;
 use crate::client::oauth_error;
 use crate::client::redaction::{redacted, secrets_of};
 use crate::document::{Document, NOT_VISIBLE, is_visible};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, OauthError};
 use crate::message;
 use crate::wire::form;
 
@@ -24,6 +25,10 @@ pub struct Expected {
     /// Whether the server could ask for consent, so that `consent_required` is the user's refusal.
     asks_consent: bool,
     allow_bare_code: bool,
+    /// What to do about a scope that the server refuses.
+    refused_scope: Option<String>,
+    /// Whether the server accepts pushed requests, and this one was not pushed.
+    may_push: bool,
 }
 
 /// The result of checking a redirect.
@@ -86,6 +91,7 @@ impl Expected {
         if state.is_empty() {
             return Err(document.wrong("state", "must not be empty"));
         }
+        let request = document.need("authorization_url")?;
         let issuer = document.text("issuer")?;
         if issuer.is_none() {
             message::note("the document has no issuer, so the redirect's issuer cannot be checked");
@@ -97,8 +103,10 @@ impl Expected {
             secrets: secrets_of(document),
             issuer,
             iss_required: document.flag("authorization_response_iss_parameter_supported")?,
-            asks_consent: asks_consent(&document.need("authorization_url")?),
+            asks_consent: asks_consent(&request),
             allow_bare_code,
+            refused_scope: hint::refused_scope(document, document.text("scope")?.as_deref(), false),
+            may_push: document.has("pushed_authorization_request_endpoint") && !is_pushed(&request),
         })
     }
 
@@ -130,14 +138,26 @@ impl Expected {
         let named: Vec<_> = values("error").into_iter().filter(|error| error.as_deref() != Some("")).collect();
         match (named.as_slice(), values("code").as_slice()) {
             ([Some(code)], []) => {
-                let about = |name| values(name).into_iter().next().flatten().filter(|text| !text.is_empty());
+                let about = |name| {
+                    values(name)
+                        .into_iter()
+                        .next()
+                        .flatten()
+                        .filter(|text| !text.is_empty())
+                        .map(|text| self.said(&text))
+                };
                 let kind = match code.as_str() {
                     "consent_required" if self.asks_consent => Kind::Refused,
                     code => oauth_error::kind(code),
                 };
-                let (description, uri) = (about("error_description"), about("error_uri"));
-                let error = oauth_error::refusal(kind, "authorization endpoint", code, description, uri);
-                Outcome::Failed(error.with_texts(|text| redacted(text, &self.secrets)))
+                let (error, description, uri) = (self.said(code), about("error_description"), about("error_uri"));
+                let oauth = OauthError { error: Some(error), description, uri, ..OauthError::default() };
+                let hint = self.hint_about(code, oauth.description.as_deref());
+                let error = oauth_error::refusal(kind, "authorization endpoint", oauth);
+                Outcome::Failed(match hint {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                })
             }
             ([], [Some(code)]) if code.is_empty() || !is_visible(code) => failed(&format!("code: {NOT_VISIBLE}")),
             ([], [Some(_)]) if FRONT_CHANNEL_TOKENS.iter().any(|name| !values(name).is_empty()) => {
@@ -207,16 +227,39 @@ impl Expected {
         )
     }
 
+    /// What to do about an error of this code.
+    fn hint_about(&self, code: &str, description: Option<&str>) -> Option<&str> {
+        match code {
+            _ if oauth_error::is_dpop(code) || oauth_error::speaks_of(description, "dpop") => Some(hint::DPOP),
+            "invalid_scope" => self.refused_scope.as_deref(),
+            "invalid_request" if self.may_push => Some(PUSH),
+            _ => None,
+        }
+    }
+
+    /// The server's words, as a message may repeat them.
+    fn said(&self, words: &str) -> String {
+        message::shortened(&redacted(words, &self.secrets))
+    }
+
     /// `iss` must be exactly the document's issuer (RFC 9207 section 2.4).
     fn check_iss(&self, iss: Option<&str>) -> Result<(), Error> {
         match (&self.issuer, iss) {
-            (Some(issuer), Some(iss)) if issuer != iss => Err(untrusted("iss: not the document's issuer")),
+            (Some(issuer), Some(iss)) if issuer != iss => {
+                Err(untrusted("iss").mismatch(issuer, &redacted(iss, &self.secrets)))
+            }
             (_, None) if self.iss_required => {
                 Err(untrusted("iss: missing, although the server's metadata promises it"))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a request was pushed: its URL does not show its parameters.
+fn is_pushed(authorization_url: &str) -> bool {
+    let query = authorization_url.split_once('?').map_or("", |(_, query)| query);
+    form::pairs(query).any(|(name, _)| form::decode(name).as_deref() == Some("request_uri"))
 }
 
 /// Whether a request lets the server ask for consent: it says so itself, without `prompt=none` (OpenID Connect Core
@@ -270,6 +313,8 @@ const NO_CODE: &str = "it has no code";
 /// The parameters of a response that are checked here.
 const RESPONSE_PARAMETERS: [&str; 6] = ["code", "state", "iss", "error", "error_description", "error_uri"];
 
+const PUSH: &str = "the server may require a pushed request: put pkce-push between pkce-url and pkce-callback";
+
 /// Parameters of other flows, which must not come with a code.
 const FRONT_CHANNEL_TOKENS: [&str; 3] = ["access_token", "id_token", "response"];
 
@@ -288,6 +333,8 @@ mod tests {
             iss_required: false,
             asks_consent: true,
             allow_bare_code,
+            refused_scope: None,
+            may_push: false,
         };
         let code = |text: &str, allow_bare_code| match expected(allow_bare_code).pasted(text) {
             Outcome::Code(response) => response.code,

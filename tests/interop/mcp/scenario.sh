@@ -34,7 +34,7 @@ case $scenario in
     status=4 message="pkce-callback: redirect: iss: missing, although the server's metadata promises it"
     ;;
   auth/iss-wrong-issuer | auth/iss-unexpected | auth/iss-normalized)
-    status=4 message="pkce-callback: redirect: iss: not the document's issuer"
+    status=4 message='pkce-callback: redirect: iss: OTHER instead of ORIGIN'
     ;;
   auth/scope-retry-limit) status=1 message='mcp-call: the server does not accept the token' ;;
 esac
@@ -42,7 +42,7 @@ esac
 [ "$suite" -eq 0 ] || fail "the suite ended with status $suite"
 [ "$(tail -n 1 stdout.txt)" = "status $status" ] || fail "the client ended with another status than $status"
 said=$(grep -v -e '^pkce-callback: to sign in, open this URL' -e '^http' stderr.txt |
-  sed 's,http://localhost:[0-9]*,ORIGIN,g')
+  sed -e 's,http://localhost:[0-9]*,ORIGIN,g' -e 's,\(redirect: iss: \).*,\1OTHER instead of ORIGIN,')
 [ "$said" = "$message" ] || fail "the client said something else than: $message"
 jq -e '[.[].status] | all(IN("SUCCESS", "INFO")) and any(. == "SUCCESS")' checks.json >/dev/null ||
   fail 'a check is neither passed nor for information'
