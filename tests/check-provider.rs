@@ -208,7 +208,7 @@ fn finds_what_a_server_is_lax_about() {
         (
             vec!["token-500@2"],
             3,
-            vec!["not checked: replay refused token endpoint: the server responded with 500; the code may be spent".to_owned()],
+            vec!["not checked: replay refused token endpoint: the server responded with 500: oops; the code may be spent".to_owned()],
         ),
         (
             vec!["token-lost@3"],

@@ -212,9 +212,12 @@ fn keys_behind_a_proxy_are_asked_for_until_the_timeout_too() {
     let mut verify = command("pkce-verify");
     verify.args(["--timeout", "1"]).env("HTTPS_PROXY", proxy.url(""));
     let output = finish(&mut verify, document.to_string().as_bytes());
-    let message = "id.example: the proxy did not connect; the tokens are lost unless a file has them\n\
-                   hint: check the proxy in HTTPS_PROXY, or list the host in NO_PROXY";
-    assert_eq!(output, failure("pkce-verify", 5, message));
+    let message = format!(
+        "id.example: the proxy did not connect (502); the tokens are lost unless a file has them\n\
+         hint: check the proxy 127.0.0.1:{} in HTTPS_PROXY, or list the host in NO_PROXY",
+        proxy.port
+    );
+    assert_eq!(output, failure("pkce-verify", 5, &message));
     assert!(proxy.requests().len() > 1);
 }
 

@@ -39,9 +39,24 @@ fn refuses_a_file_of_certificates_that_is_too_large_to_read() {
     let directory = new_directory();
     let file = directory.path().join("large");
     std::fs::File::create(&file).unwrap().set_len(10 << 30).unwrap();
-    let message = "SSL_CERT_FILE: larger than 16 MiB\n\
-                   hint: name PEM files with the certificates to trust, or unset it to trust the system's";
-    refuses(&[("SSL_CERT_FILE", file.as_os_str())], message);
+    let hint = "hint: name PEM files with the certificates to trust, or unset it to trust the system's";
+    let message = format!("SSL_CERT_FILE: {}: larger than 16 MiB\n{hint}", file.display());
+    refuses(&[("SSL_CERT_FILE", file.as_os_str())], &message);
+}
+
+#[test]
+fn says_how_to_convert_a_certificate_that_is_no_pem() {
+    let directory = new_directory();
+    let file = directory.path().join("ca.der");
+    std::fs::write(&file, [0x30, 0x82, 0x01, 0x0a, 0x02]).unwrap();
+    let wrong = "not PEM but DER; convert it with: openssl x509 -inform DER -in FILE -out FILE.pem";
+    let message = format!("SSL_CERT_FILE: {}: {wrong}\n{UNSET}", file.display());
+    refuses(&[("SSL_CERT_FILE", file.as_os_str())], &message);
+}
+
+/// A place that a variable names, and what is wrong with it, as a message shows both.
+fn at(place: &OsStr, wrong: &str) -> String {
+    format!("{}: {wrong}", place.display().to_string().replace('\u{fffd}', "?"))
 }
 
 /// What comes of a request to this machine with these variables set.
@@ -208,10 +223,11 @@ fn refuses_variables_that_name_no_certificate() {
     let (_home, files, directories) = without_certificates();
     for (name, places) in [("SSL_CERT_FILE", &files), ("SSL_CERT_DIR", &directories)] {
         for (place, wrong) in places {
-            refuses(&[(name, place)], &format!("{name}: {wrong}\n{UNSET}"));
+            refuses(&[(name, place)], &format!("{name}: {}\n{UNSET}", at(place, wrong)));
         }
     }
     let ((file, wrong), (directory, other)) = (&files[0], &directories[1]);
+    let (wrong, other) = (at(file, wrong), at(directory, other));
     let message = format!("SSL_CERT_FILE: {wrong}; SSL_CERT_DIR: {other}\n{UNSET}");
     refuses(&[("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)], &message);
     let empty = OsStr::new("");
@@ -226,11 +242,11 @@ fn notes_the_one_of_two_variables_that_names_no_certificate() {
     let (file, certs) = (authority.file().into_os_string(), authority.certs().into_os_string());
     for (place, wrong) in files {
         let stderr = accepts(&[("SSL_CERT_FILE", &place), ("SSL_CERT_DIR", &certs)]);
-        assert_eq!(stderr, format!("pkce-discover: note: SSL_CERT_FILE: {wrong}\n"), "{place:?}");
+        assert_eq!(stderr, format!("pkce-discover: note: SSL_CERT_FILE: {}\n", at(&place, wrong)));
     }
     for (place, wrong) in directories {
         let stderr = accepts(&[("SSL_CERT_FILE", &file), ("SSL_CERT_DIR", &place)]);
-        assert_eq!(stderr, format!("pkce-discover: note: SSL_CERT_DIR: {wrong}\n"), "{place:?}");
+        assert_eq!(stderr, format!("pkce-discover: note: SSL_CERT_DIR: {}\n", at(&place, wrong)));
     }
     let list = OsString::from(format!("/nothing-here:{}", certs.display()));
     assert_eq!(accepts(&[("SSL_CERT_FILE", &file), ("SSL_CERT_DIR", &list)]), "");
@@ -245,7 +261,7 @@ fn loads_the_certificates_once_for_all_requests() {
     let output = unfed(&mut tool);
     assert!(proxy.requested().len() > 1);
     let lines: Vec<&str> = output.stderr.lines().collect();
-    assert_eq!(lines.first(), Some(&"pkce-discover: note: SSL_CERT_DIR: no such file or directory"));
+    assert_eq!(lines.first(), Some(&"pkce-discover: note: SSL_CERT_DIR: /nothing-here: no such file or directory"));
     assert!(lines.iter().skip(1).all(|line| !line.contains("SSL_CERT")), "{output:?}");
     assert_eq!(output.status, 1, "{output:?}");
 }

@@ -255,18 +255,15 @@ fn takes_http_to_a_test_host_that_is_named() {
 #[test]
 fn trusts_no_certificate_that_has_expired_or_names_another_host() {
     let proxy = HttpsProxy::start(|_, _| json_response(&json!({})));
-    for (host, wrong) in [("expired.example", "certificate expired: "), ("wrong.example", "certificate not valid for ")]
-    {
+    let clock = "hint: if it should be valid, check this machine's clock";
+    for (host, wrong) in [
+        ("expired.example", format!("the certificate has expired\n{clock}")),
+        ("wrong.example", "the certificate's names: another.example instead of wrong.example".to_owned()),
+    ] {
         let mut tool = command("pkce-discover");
         proxy.trusted_by(tool.arg(format!("https://{host}")));
         let output = finish(&mut tool, b"");
-        assert_eq!(
-            (output.status, output.stdout.as_str(), proxy.requested().len()),
-            (4, "!4 untrusted pkce-discover\n", 0)
-        );
-        let start = format!("pkce-discover: {host}: TLS: invalid peer certificate: {wrong}");
-        let (line, hint) = output.stderr.split_once('\n').unwrap();
-        assert!(line.starts_with(&start), "{output:?}");
-        assert_eq!(hint, "hint: set SSL_CERT_FILE to a file with the certificates to trust\n");
+        let expected = failure("pkce-discover", 4, &format!("{host}: TLS: {wrong}"));
+        assert_eq!((output, proxy.requested().len()), (expected, 0));
     }
 }

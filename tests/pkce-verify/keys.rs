@@ -223,7 +223,7 @@ fn fetches_nothing_where_only_a_person_can_repair_it() {
     let mut tool = command("pkce-verify");
     tool.args(["--now", &NOW.to_string(), "--timeout", "60"]).env("SSL_CERT_FILE", "/missing").env("PKCE_TRACE", "1");
     let output = finish(&mut tool, document.to_string().as_bytes());
-    let message = "SSL_CERT_FILE: no such file or directory\n\
+    let message = "SSL_CERT_FILE: /missing: no such file or directory\n\
                    hint: name PEM files with the certificates to trust, or unset it to trust the system's";
     assert_eq!(output, failure("pkce-verify", 2, message));
 }

@@ -1,6 +1,8 @@
 //! The certificates to trust: those that the environment names, else the system's.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::{env, fs};
@@ -39,8 +41,10 @@ fn is_named() -> bool {
 
 /// The certificates in the places that the environment names; a note for a place without one.
 fn named() -> Result<Vec<CertificateDer<'static>>, Error> {
-    let file = environment::os_variable(FILE).map(|path| (FILE, in_file(path.as_ref())));
-    let directories = environment::os_variable(DIRECTORY).map(|list| (DIRECTORY, in_directories(&list)));
+    let file = environment::os_variable(FILE);
+    let file = file.map(|path| (format!("{FILE}: {}", path.display()), in_file(path.as_ref())));
+    let directories = environment::os_variable(DIRECTORY);
+    let directories = directories.map(|list| (format!("{DIRECTORY}: {}", list.display()), in_directories(&list)));
     let mut certificates = Vec::new();
     let mut wrong = Vec::new();
     for (name, found) in file.into_iter().chain(directories) {
@@ -71,6 +75,13 @@ fn in_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         _ => return Err("larger than 16 MiB".to_owned()),
     }
     usable([load_certs_from_paths(Some(path), None)])
+        .map_err(|reason| if is_der(path) { DER.to_owned() } else { reason })
+}
+
+/// Whether the file begins as a certificate in DER does, which is no PEM: a sequence whose length has two octets.
+fn is_der(path: &Path) -> bool {
+    let mut start = [0; 2];
+    File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok() && start == [0x30, 0x82])
 }
 
 fn in_directories(list: &OsStr) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -113,6 +124,9 @@ fn system() -> Result<Vec<CertificateDer<'static>>, Error> {
 const FILE: &str = "SSL_CERT_FILE";
 
 const DIRECTORY: &str = "SSL_CERT_DIR";
+
+/// What is wrong with a certificate in DER.
+const DER: &str = "not PEM but DER; convert it with: openssl x509 -inform DER -in FILE -out FILE.pem";
 
 const HINT: &str = "name PEM files with the certificates to trust, or unset it to trust the system's";
 

@@ -4,6 +4,7 @@ mod certificates;
 mod coding;
 mod connection;
 mod proxy;
+mod tls;
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -207,7 +208,7 @@ impl Client {
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let coding = header("content-encoding").unwrap_or_default();
         let (status, location) = (response.status().as_u16(), header("location").filter(|target| !target.is_empty()));
-        let octets = self.octets(response.into_body())?;
+        let octets = self.octets(response.into_body(), url)?;
         Ok(Response { status, media_type, location, received: octets.len(), body: coding::decoded(&coding, octets) })
     }
 
@@ -228,14 +229,14 @@ impl Client {
         drop(watch);
         response.map_err(|error| match &proxy {
             Some(proxy) if self.deadline.has_passed() => proxy.explain(self.timeout_error()),
-            Some(proxy) => proxy.explain(self.failure(&error)),
-            None => self.failure(&error),
+            Some(proxy) => proxy.explain(proxy.blame(&error, self.failure(&error, url))),
+            None => self.failure(&error, url),
         })
     }
 
     /// The octets of the body as received; of one that is too large, so many that it is seen.
-    fn octets(&self, mut body: Body) -> Result<Zeroizing<Vec<u8>>, Error> {
-        coding::read(body.as_reader()).map_err(|error| self.failure(&ureq::Error::from(error)))
+    fn octets(&self, mut body: Body, url: &Url) -> Result<Zeroizing<Vec<u8>>, Error> {
+        coding::read(body.as_reader()).map_err(|error| self.failure(&ureq::Error::from(error), url))
     }
 
     /// Ends the connections of this agent at the deadline, unless the result is dropped before: ureq gives each read of a
@@ -276,23 +277,23 @@ impl Client {
         Error::unavailable(format!("no response within {} s", self.deadline.seconds()))
     }
 
-    fn failure(&self, error: &ureq::Error) -> Error {
+    fn failure(&self, error: &ureq::Error, url: &Url) -> Error {
         match error {
             ureq::Error::Timeout(_) => self.timeout_error(),
             ureq::Error::HostNotFound => Error::unavailable("no such host"),
             ureq::Error::ConnectionFailed => Error::unavailable("cannot be reached"),
             ureq::Error::ConnectProxyFailed(_) => Error::unavailable("the proxy did not connect"),
-            ureq::Error::Rustls(error) => tls_error(error),
+            ureq::Error::Rustls(error) => tls::error(error, url),
             ureq::Error::Tls(reason) => Error::untrusted(*reason),
             ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-                Some(error) => tls_error(error),
+                Some(error) => tls::error(error, url),
                 None if error.kind() == io::ErrorKind::InvalidData => Error::untrusted(INVALID_HTTP),
                 None if error.kind() == io::ErrorKind::UnexpectedEof => {
                     Error::unavailable("the server closed the connection")
                 }
                 None => {
                     let reason = message::reason(error);
-                    Error::unavailable(reason.strip_prefix(LOOKUP).unwrap_or(&reason))
+                    Error::unavailable(reason.strip_prefix(proxy::LOOKUP).unwrap_or(&reason))
                 }
             },
             _ => Error::untrusted(INVALID_HTTP),
@@ -311,10 +312,6 @@ impl Read for TrackedBody<'_> {
         self.read.set(true);
         self.rest.read(buffer)
     }
-}
-
-fn tls_error(error: &rustls::Error) -> Error {
-    Error::untrusted(format!("TLS: {error}")).hint("set SSL_CERT_FILE to a file with the certificates to trust")
 }
 
 /// A GET that accepts these media types.
@@ -339,8 +336,5 @@ const ACCEPT_STREAM: &str = "application/json, text/event-stream";
 const ACCEPT_ENCODING: &str = "identity";
 
 const HTML_NOT_JSON: &str = "HTML, not JSON (proxy or captive portal?)";
-
-/// How the standard library begins the resolver's own reason.
-const LOOKUP: &str = "failed to lookup address information: ";
 
 const INVALID_HTTP: &str = "the response is not valid HTTP";

@@ -1,6 +1,7 @@
 //! The proxy for a request: by its scheme, never for this machine or the hosts in `NO_PROXY`.
 
 use std::ffi::OsString;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 
 use ureq::{Proxy, ProxyProtocol};
@@ -24,11 +25,47 @@ impl Choice {
 
     /// Adds to the failure of a request that it went through this proxy, unless there is a better hint.
     pub fn explain(&self, error: Error) -> Error {
-        if error.hint_text().is_some() {
+        // The names of a certificate are no matter of the proxy.
+        if error.hint_text().is_some() || error.mismatched().is_some() {
             return error;
         }
-        error.hint(format!("check the proxy in {}, or list the host in NO_PROXY", self.variable))
+        let (proxy, variable) = (self.authority(), self.variable);
+        error.hint(format!("check the proxy {proxy} in {variable}, or list the host in NO_PROXY"))
     }
+
+    /// Makes it the proxy's failure, if the connection to the proxy is what failed, or the proxy refused.
+    pub fn blame(&self, failed: &ureq::Error, error: Error) -> Error {
+        match failed {
+            ureq::Error::ConnectProxyFailed(reason) if reason.contains(" 407/") => {
+                Error::unavailable("the proxy requires a user name and a password, or others (407)").hint(format!(
+                    "set {} to {}://USER:PASSWORD@{}",
+                    self.variable,
+                    if self.is_https() { "https" } else { "http" },
+                    self.authority()
+                ))
+            }
+            ureq::Error::ConnectProxyFailed(reason) => {
+                let status = reason.rsplit_once('/').map(|(_, status)| format!(" ({status})")).unwrap_or_default();
+                Error::unavailable(format!("the proxy did not connect{status}"))
+            }
+            // Where this machine looks up the server itself, that may be what failed.
+            ureq::Error::HostNotFound if self.proxy.resolve_target() => error,
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => error.within("the proxy"),
+            ureq::Error::Io(io) if io.kind() == ErrorKind::ConnectionRefused => error.within("the proxy"),
+            ureq::Error::Io(io) if !self.proxy.resolve_target() && is_lookup(io) => error.within("the proxy"),
+            _ => error,
+        }
+    }
+
+    /// Host and port, without user name and password.
+    fn authority(&self) -> String {
+        format!("{}:{}", self.proxy.host(), self.proxy.port())
+    }
+}
+
+/// Whether the name of a host was not found.
+fn is_lookup(error: &io::Error) -> bool {
+    error.to_string().starts_with(LOOKUP)
 }
 
 /// The proxy for this URL, if any.
@@ -144,6 +181,9 @@ fn in_network(network: &str, bits: &str, address: IpAddr) -> bool {
     let differ = network ^ address;
     size == other && bits <= size && differ.leading_zeros() >= bits
 }
+
+/// How the standard library begins the resolver's own reason.
+pub const LOOKUP: &str = "failed to lookup address information: ";
 
 const HINT: &str =
     "supported are http, https, socks4, socks4a, socks5 and socks5h; percent-encode a user name and password";
