@@ -283,7 +283,7 @@ fn a_verified_document_that_cannot_be_printed_loses_the_tokens_of_a_pipe() {
     let script = "pkce-verify >/dev/full";
     let output = finish(home.command("bash").args(["-c", script]), document.as_bytes());
     let message = "standard output: no space left on device; the tokens are lost unless a file has them";
-    assert_eq!((output.status, output.stderr), (5, format!("pkce-verify: {message}\n")));
+    assert_eq!((output.status, output.stderr), (5, format!("pkce-verify: {message}\nhint: run the login again\n")));
 }
 
 #[test]
@@ -292,7 +292,8 @@ fn a_store_that_cannot_be_written_loses_the_tokens_of_a_pipe_and_not_those_of_a_
     let seal = "cat >/dev/null; exit 1";
     let wrong = "PKCE_SEAL: the command failed (exit status: 1)";
     let piped = finish(home.command("pkce-store").arg("work").env("PKCE_SEAL", seal), home::DOCUMENT.as_bytes());
-    let message = format!("pkce-store: {wrong}; the tokens are lost unless a file has them\n");
+    let message =
+        format!("pkce-store: {wrong}; the tokens are lost unless a file has them\nhint: run the login again\n");
     assert_eq!((piped.status, piped.stderr), (5, message));
     let file = home.root.path().join("document");
     fs::write(&file, home::DOCUMENT).unwrap();

@@ -265,9 +265,10 @@ fn refuses_files_that_hold_no_document() {
     let name = file.to_str().unwrap();
     let large = format!("{{\"a\":\"{}\"}}", "a".repeat(1024 * 1024));
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(64), "]".repeat(64));
+    let empty = "empty\nhint: write the file again, such as with pkce-discover ISSUER >FILE";
     for (text, wrong) in [
-        (b"".as_slice(), "empty (did the step before fail?)"),
-        (b" \n", "empty (did the step before fail?)"),
+        (b"".as_slice(), empty),
+        (b" \n", empty),
         (b"{", "not a JSON object: unexpected end"),
         (b"[]", "not a JSON object"),
         (b"null", "not a JSON object"),

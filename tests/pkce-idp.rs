@@ -1081,6 +1081,7 @@ fn follows_redirects_on_this_machine_alone() {
         "/away" => b"HTTP/1.1 302 Found\r\nLocation: https://id.example/\r\n\r\n".to_vec(),
         "/round" => b"HTTP/1.1 302 Found\r\nLocation: /round\r\n\r\n".to_vec(),
         "/end" => common::response(200, "text/html", "<p>done"),
+        "/other" => common::response(403, "text/html", "<title>x</title>"),
         _ => common::response(500, "", ""),
     });
     for (path, status, message) in [
@@ -1088,12 +1089,22 @@ fn follows_redirects_on_this_machine_alone() {
         ("/away", 4, "pkce-idp: --visit: leads to another machine\n"),
         ("/round", 4, "pkce-idp: --visit: too many redirects\n"),
         ("/wrong", 1, "pkce-idp: --visit: the server responded with 500\n"),
+        ("/other", 1, "pkce-idp: --visit: the server responded with 403\n"),
     ] {
         let output = run("pkce-idp", &["--visit", &server.url(path)], "");
         assert_eq!((output.status, output.stderr.as_str()), (status, message), "{path}");
     }
     let output = run("pkce-idp", &["--visit", "https://id.example/"], "");
     assert_eq!((output.status, output.stderr.as_str()), (4, "pkce-idp: --visit: leads to another machine\n"));
+}
+
+#[test]
+fn says_why_the_page_that_it_visited_refused() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let url = format!("http://127.0.0.1:{}/authorize?response_type=code&client_id=%3Cb%3E%1b&scope=x", idp.port);
+    let output = run("pkce-idp", &["--visit", &url], "");
+    let message = "--visit: the server responded with 400: Request failed: The client_id is not registered.";
+    assert_eq!(output, failure("pkce-idp", 1, message));
 }
 
 #[test]

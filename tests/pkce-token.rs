@@ -225,7 +225,8 @@ fn starts_no_command_where_there_is_no_token() {
     session.store(&document);
     assert_eq!(without(&["--refresh"]), failed(115, no_refresh));
     document.as_object_mut().unwrap().remove("access_token");
-    session.store(&document);
+    // pkce-store would not replace a login with what is none.
+    fs::write(session.path("work.json"), document.to_string()).unwrap();
     assert_eq!(without(&[]), failed(115, no_refresh));
     fs::set_permissions(session.path("work.json"), Permissions::from_mode(0o644)).unwrap();
     assert_eq!(without(&[]).status, 114);
@@ -1205,4 +1206,14 @@ fn runs_the_command_of_the_secret_only_to_refresh_and_without_the_lock() {
     let header = session.server.requests()[0].header("Authorization").map(str::to_owned);
     assert_eq!(header.as_deref(), Some("Basic Y2xpOnMzY3JldA=="));
     assert!(!fs::read_to_string(session.path("work.json")).unwrap().contains("s3cret"));
+}
+
+#[test]
+fn says_where_a_command_begins_that_has_no_dashes_before_it() {
+    let session = Session::new(Duration::ZERO);
+    session.store(&session.document(0, now() + 600));
+    let hint = "hint: a command must follow --, as in: pkce-token NAME -- COMMAND";
+    for args in [&["curl", "https://id.example"][..], &["curl", "-H", "@-", "https://id.example"]] {
+        assert_eq!(session.token(args), failure("pkce-token", 2, &format!("arguments: too many\n{hint}")));
+    }
 }

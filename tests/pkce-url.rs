@@ -144,7 +144,7 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
     let member = |name: &str, value: Value| with(json!({ name: value }));
     let challenge = "must be 43 characters of base64url, the SHA-256 of the verifier";
     let scope = "must be names separated by single spaces, without \" and \\";
-    let added = "reserved, or already in the request";
+    let added = "already in the request";
     let help = "\nhint: see 'pkce-url --help'";
     let cases: Vec<(Value, Vec<&str>, String)> = vec![
         (
@@ -157,7 +157,8 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
         (
             member("authorization_endpoint", Value::Null),
             vec![],
-            "authorization_endpoint: missing\nhint: pkce-discover adds it".into(),
+            "authorization_endpoint: missing\nhint: pkce-discover adds it; a document that is piped to pkce-gen is read by: \
+             pkce-gen -".into(),
         ),
         (member("client_id", json!(5)), vec![], "client_id: must be a string".into()),
         (member("client_id", json!("")), vec![], "client_id: must be one or more visible ASCII characters".into()),
@@ -190,7 +191,7 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
             vec!["--param", "client_id=x"],
             format!("--param: client_id: {added}\nhint: set it with --client-id"),
         ),
-        (document(), vec!["--param", "request_uri=x"], format!("--param: request_uri: {added}")),
+        (document(), vec!["--param", "request_uri=x"], "--param: request_uri: reserved".into()),
         (document(), vec!["--param", "a=1", "--param", "a=2"], format!("--param: a: {added}")),
         (
             document(),
@@ -203,6 +204,25 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
         (document(), vec!["--param", "a=\u{1b}"], format!("--param: a: must not have control characters{help}")),
         (document(), vec!["--max-age", "-1"], format!("-1: no such option{help}")),
         (document(), vec!["extra"], format!("arguments: too many{help}")),
+        (
+            document(),
+            vec!["--redirect-uri", "foo"],
+            "redirect_uri: not a URL\n\
+             hint: the one of a program on this machine is such as http://127.0.0.1:0/callback"
+                .into(),
+        ),
+        (
+            document(),
+            vec!["--client-secret", "s3cr3t"],
+            "--client-secret: no such option\n\
+             hint: other programs can read arguments, so a secret is none: pkce-exchange --client-secret-file FILE"
+                .into(),
+        ),
+        (
+            document(),
+            vec!["--authorization-endpoint", "https://id.example:80808/a"],
+            "authorization_endpoint: the port must be at most 65535".into(),
+        ),
         (
             document(),
             vec!["--authorization-endpoint", "https://a/b#c"],
@@ -404,7 +424,6 @@ fn takes_a_host_and_a_port_for_an_authority_and_nothing_else() {
         ("redirect_uri", "https://app.example:/cb"),
         ("authorization_endpoint", "https://host:0FF[0::]:8080/"),
         ("authorization_endpoint", "https://[::1]id.example/"),
-        ("authorization_endpoint", "https://id.example:65536/"),
     ] {
         let output = run("pkce-url", &[], &with(json!({ name: url })).to_string());
         assert_eq!(output, failure("pkce-url", 2, &format!("{name}: not an absolute URL with a host")), "{url}");
@@ -436,8 +455,7 @@ fn takes_no_endpoint_whose_query_changes_what_is_asked_for() {
         let endpoint = format!("https://id.example/a?tenant=1&{name}");
         let output = run("pkce-url", &["--authorization-endpoint", &endpoint], &document().to_string());
         let name = name.split('=').next().unwrap().replace("%73", "s");
-        let message = format!("{name}: reserved, or already in the request");
-        assert_eq!(output, failure("pkce-url", 2, &message));
+        assert_eq!(output, failure("pkce-url", 2, &format!("{name}: already in the request")));
     }
 }
 
@@ -562,7 +580,9 @@ fn adds_any_other_parameter_but_none_that_is_reserved() {
             }
             _ => String::new(),
         };
-        let message = format!("--param: {name}: reserved, or already in the request{hint}");
+        let is_reserved = ["request", "request_uri", "resource", "scope", "nonce"].contains(&name);
+        let wrong = if is_reserved { "reserved" } else { "already in the request" };
+        let message = format!("--param: {name}: {wrong}{hint}");
         assert_eq!(output, failure("pkce-url", 2, &message));
     }
     for (option, name) in [
@@ -573,7 +593,7 @@ fn adds_any_other_parameter_but_none_that_is_reserved() {
     ] {
         let output = run("pkce-url", &[option, "--param", &format!("{name}=x")], &document().to_string());
         let hint = option.split('=').next().unwrap();
-        let message = format!("--param: {name}: reserved, or already in the request\nhint: set it with {hint}");
+        let message = format!("--param: {name}: already in the request\nhint: set it with {hint}");
         assert_eq!(output, failure("pkce-url", 2, &message));
         // Not what --param has, but its own option, or the endpoint's.
         let endpoint = format!("--authorization-endpoint=https://id.example/a?{name}=x");
@@ -581,7 +601,7 @@ fn adds_any_other_parameter_but_none_that_is_reserved() {
         assert_eq!((output.status, output.stderr.contains("--param")), (2, false), "{output:?}");
     }
     let output = run("pkce-url", &["--param", "a=1", "--param", "a=2"], &document().to_string());
-    assert_eq!(output, failure("pkce-url", 2, "--param: a: reserved, or already in the request"));
+    assert_eq!(output, failure("pkce-url", 2, "--param: a: already in the request"));
     // As the hint says.
     let output = run("pkce-url", &["--scope", "x"], &document().to_string());
     assert_eq!(value(&url(&output), "scope").as_deref(), Some("x"));

@@ -45,6 +45,12 @@ fn step(args: &Args, input: Input) -> Result<(), Error> {
     let lock = Lock::acquire(&store, &args.name, &deadline)?;
     // A machine that can seal but not open cannot compare with the stored login.
     let before = if seal::can_open() { store.read(&args.name, &deadline)? } else { None };
+    let has_token = |document: &Document| ["access_token", "refresh_token"].iter().any(|name| document.has(name));
+    // A login that is not finished must not replace one that is.
+    let needs_token = document.has("code") || before.as_ref().is_some_and(|before| has_token(&before.document));
+    if needs_token && !has_token(&document) {
+        return Err(Error::missing("access_token"));
+    }
     if let Some(before) = before {
         note_changes(&before.document, &document);
     }
@@ -60,13 +66,14 @@ fn remove(args: &Args) -> Result<(), Error> {
     if removed { Ok(()) } else { Err(not_stored(&args.name)) }
 }
 
-/// One name is for one account of one client at one issuer. An unreadable value counts as different, not as a failure.
+/// One name is for one account of one client at one issuer. An unreadable issuer counts as different, not as a
+/// failure; a login that was not verified has no known user.
 fn note_changes(before: &Document, after: &Document) {
     let issuer = |document: &Document| document.text("issuer").ok().flatten();
     let sub = |document: &Document| document.object("id_token_claims").ok().flatten()?.text("sub").ok().flatten();
     if issuer(before) != issuer(after) {
         message::note("the issuer differs from the one stored before");
-    } else if sub(before) != sub(after) {
+    } else if sub(before).zip(sub(after)).is_some_and(|(before, after)| before != after) {
         message::note("the user (sub) differs from the one stored before");
     }
 }

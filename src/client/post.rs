@@ -206,8 +206,10 @@ impl Post<'_> {
         match (self.spends, status) {
             (Some(Grant::RefreshToken), 400 | 401) => without(Kind::LoginRequired),
             (Some(Grant::RefreshToken), 429 | 500..=599) => self.maybe_spent(responded(Kind::Unavailable)),
+            (Some(Grant::RefreshToken), 304) => self.maybe_spent(responded(Kind::Unavailable)),
             (Some(Grant::RefreshToken), 300..=399) => self.maybe_spent(redirect(Kind::Unavailable)),
             (Some(Grant::RefreshToken), _) => self.maybe_spent(without(Kind::Unavailable)),
+            (_, 304) => responded(Kind::Untrusted),
             (_, 300..=399) => redirect(Kind::Untrusted),
             (_, 429 | 503) => responded(Kind::Unavailable),
             (_, 500..=599) => self.maybe_spent(responded(Kind::Unavailable)),

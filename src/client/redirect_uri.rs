@@ -26,6 +26,10 @@ impl RedirectUri {
         if is_private_use(text) {
             return Ok(RedirectUri { text: text.to_owned(), url: None });
         }
+        if text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._/".contains(&octet)) {
+            let error = document.wrong("redirect_uri", "not a URL");
+            return Err(error.hint("the one of a program on this machine is such as http://127.0.0.1:0/callback"));
+        }
         let url = Url::parse(text).map_err(|wrong| {
             let is_about_host = wrong.is_about_host();
             let error = wrong.for_member(document, "redirect_uri");

@@ -49,7 +49,7 @@ impl Document {
             .map_err(|error| Error::usage(format!("{subject}: {}", message::reason(&error))))?;
         let wrong = |wrong: &str| Error::usage(format!("{subject}: {wrong}"));
         if octets.iter().all(|octet| WHITE_SPACE.contains(octet)) {
-            return Err(wrong(EMPTY));
+            return Err(wrong("empty").hint("write the file again, such as with pkce-discover ISSUER >FILE"));
         }
         Document::parse(&octets).map_err(|reason| wrong(&reason))
     }

@@ -36,9 +36,12 @@ pub fn is_bare(mut arguments: impl Iterator<Item = OsString>) -> bool {
 }
 
 /// Prints help or the version; any other clap error is a usage error.
-pub fn help_or_usage_error(error: &clap::Error) -> Result<ExitCode, Error> {
+pub fn help_or_usage_error(error: &clap::Error, tool: &Command) -> Result<ExitCode, Error> {
     if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Err(usage_error(error));
+        let usage = usage_error(error);
+        let is_too_many = error.kind() == ErrorKind::UnknownArgument && !usage.message().starts_with('-');
+        let takes_command = tool.get_positionals().any(Arg::is_last_set);
+        return Err(if is_too_many && takes_command { usage.hint(COMMAND) } else { usage });
     }
     let text = error.render().to_string();
     stdout()?.write_all(text.as_bytes()).map_err(|error| write_error(&error))?;
@@ -78,11 +81,20 @@ pub fn usage_error(error: &clap::Error) -> Error {
         _ => error.source().map_or("invalid".to_owned(), ToString::to_string),
     };
     let hint = match context(ContextKind::SuggestedArg) {
+        suggested if first == "--client-secret" && suggested.as_deref() != Some("--client-secret-file") => {
+            SECRET.to_owned()
+        }
         Some(suggested) => format!("did you mean {suggested}?"),
         None => format!("see '{} --help'", message::name()),
     };
     Error::usage(format!("{subject}: {wrong}")).hint(hint)
 }
+
+/// What to do about a command that is no argument of ours.
+const COMMAND: &str = "a command must follow --, as in: pkce-token NAME -- COMMAND";
+
+/// What to do about a secret that is an argument.
+const SECRET: &str = "other programs can read arguments, so a secret is none: pkce-exchange --client-secret-file FILE";
 
 /// The name of the `raw_argument` option.
 pub const RAW: &str = "raw";

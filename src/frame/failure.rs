@@ -112,6 +112,10 @@ fn missing_member_hint(name: &str) -> Option<String> {
         "pkce-url" if this == "pkce-url" && name == "client_id" => {
             Some("set it with --client-id or PKCE_CLIENT_ID".to_owned())
         }
+        // In `pkce-discover ISSUER | pkce-gen | pkce-url`, nobody reads the metadata.
+        tool if this == "pkce-url" && name == "authorization_endpoint" => {
+            Some(format!("{tool} adds it; a document that is piped to pkce-gen is read by: pkce-gen -"))
+        }
         "pkce-url" if this == "pkce-url" => Some(format!("set it with --{}", name.replace('_', "-"))),
         tool if tool == this => None,
         // Not every server has every endpoint.

@@ -144,11 +144,11 @@ fn run_inheriting<A: Parser>(
     if form == Form::Document {
         command = command.arg(command_line::raw_argument());
     }
-    let matches = match command.try_get_matches() {
+    let matches = match command.clone().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
             let is_bare = has_command || command_line::is_bare(std::env::args_os());
-            return end(command_line::help_or_usage_error(&error), form, is_bare, has_command);
+            return end(command_line::help_or_usage_error(&error, &command), form, is_bare, has_command);
         }
     };
     let raw = matches.try_get_one::<String>(command_line::RAW).ok().flatten().cloned();

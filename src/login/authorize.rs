@@ -133,7 +133,7 @@ fn check_added((name, value): &Parameter, used: &mut Vec<String>) -> Result<(), 
         return Err(Error::usage(format!("{name}: must not be empty")));
     }
     let is_document_only = DOCUMENT_ONLY.contains(&name.as_str());
-    let checked = if is_document_only { Err(duplicate_parameter(name)) } else { check(name, value, used) };
+    let checked = if is_document_only && !used.contains(name) { Err(reserved(name)) } else { check(name, value, used) };
     checked.map_err(|error| {
         let has_option = OPTIONS.contains(&name.as_str());
         if has_option { error.hint(format!("set it with --{}", name.replace('_', "-"))) } else { error }
@@ -144,8 +144,11 @@ fn check_added((name, value): &Parameter, used: &mut Vec<String>) -> Result<(), 
 
 /// Refuses a parameter that is reserved or a duplicate, and a response mode other than query.
 fn check(name: &str, value: &str, used: &[String]) -> Result<(), Error> {
-    if RESERVED.contains(&name) || used.iter().any(|other| other == name) {
-        return Err(duplicate_parameter(name));
+    if RESERVED.contains(&name) {
+        return Err(reserved(name));
+    }
+    if used.iter().any(|other| other == name) {
+        return Err(Error::usage(format!("{name}: already in the request")));
     }
     if name == "response_mode" && value != "query" {
         return Err(Error::usage("response_mode: must be query"));
@@ -153,8 +156,8 @@ fn check(name: &str, value: &str, used: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-fn duplicate_parameter(name: &str) -> Error {
-    Error::usage(format!("{name}: reserved, or already in the request"))
+fn reserved(name: &str) -> Error {
+    Error::usage(format!("{name}: reserved"))
 }
 
 /// Parameters that would replace the request, or must not be exposed to the browser.

@@ -94,7 +94,8 @@ impl Url {
         }
         let Some((host, port)) = host_and_port(authority).filter(|(host, _)| *host == uri.host().unwrap_or_default())
         else {
-            return Err(InvalidUrl::new("not an absolute URL with a host"));
+            let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| is_too_large(port));
+            return Err(InvalidUrl::new(if has_port { INVALID_PORT } else { "not an absolute URL with a host" }));
         };
         if is_other_spelling(host) {
             let hint =
@@ -272,6 +273,11 @@ pub fn is_other_spelling(host: &str) -> bool {
     name != host && name.eq_ignore_ascii_case("localhost")
 }
 
+/// Whether the text is a number, but no port.
+fn is_too_large(port: &str) -> bool {
+    !port.is_empty() && port.bytes().all(|octet| octet.is_ascii_digit()) && port.parse::<u16>().is_err()
+}
+
 fn v6(host: &str) -> Option<Ipv6Addr> {
     host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
@@ -291,6 +297,9 @@ const ALIASES: [&str; 9] = [
 
 /// The message for a host that is one of them.
 const OTHER_SPELLING: &str = "the host must not be another spelling of an IP address or of localhost";
+
+/// The message for a port that does not exist.
+const INVALID_PORT: &str = "the port must be at most 65535";
 
 /// The message for plain http.
 pub const PLAIN_HTTP: &str = "plain http is only allowed to this machine; use https";

@@ -52,7 +52,7 @@ fn others() -> Vec<(Vec<u8>, i32, String)> {
         (response(200, "application/json", &large), "the response is larger than 1 MiB"),
         (redirect(302, "http://127.0.0.1:1/"), "redirect (302) to http://127.0.0.1:1/ not followed"),
         (redirect(302, "//other.example/a"), "redirect (302) to //other.example/a not followed"),
-        (response(304, "", ""), "redirect (304) not followed"),
+        (response(304, "", ""), "the server responded with 304"),
     ];
     others.extend(invalid.map(|(octets, wrong)| (octets, 4, wrong.to_owned())));
     for unnamed in ["{}", "{\"issuer\":null}"] {

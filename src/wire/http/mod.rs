@@ -71,8 +71,8 @@ impl Response {
             200 => return self.object(subject),
             429 | 500..=599 => Error::unavailable(format!("{subject}: the server responded with {status}")),
             // Metadata and keys require status 200 (RFC 8414 section 3.2), so another success is an error.
-            201..=299 => Error::untrusted(format!("{subject}: the server responded with {status}")),
-            300..=399 => {
+            201..=299 | 304 => Error::untrusted(format!("{subject}: the server responded with {status}")),
+            300..=303 | 305..=399 => {
                 // A query may have a secret.
                 let target = self
                     .location
