@@ -293,7 +293,8 @@ fn names_the_scope_at_a_terminal_where_the_login_fails() {
     let reason = "authorization endpoint: the error above; set PKCE_SCOPE if it is invalid_scope";
     let rest = after_a_failed_login();
     // Which of the errors it is, only the user can read.
-    for error in ["invalid_scope", "access_denied"] {
+    let hint = "hint: the requested scope was openid offline_access; request another with pkce-url --scope\n";
+    for (error, hint) in [("invalid_scope", hint), ("access_denied", "")] {
         let terminal = Terminal::start("pkce-idp", root(), |idp| {
             let fault = format!("redirect-error-{error}");
             let script = format!("dash '{}' \"$PKCE_ISSUER\"", script());
@@ -302,7 +303,7 @@ fn names_the_scope_at_a_terminal_where_the_login_fails() {
         let (status, seen) = terminal.end();
         let expected = format!(
             "{LOGIN}1: a correct request\n{OPEN}{PASTE}\
-             pkce-callback: authorization endpoint: {error}: simulated by --fault\n\
+             pkce-callback: authorization endpoint: {error}: simulated by --fault\n{hint}\
              pass         discovery\npass         S256 advertised\n\
              not checked  login                      {reason}\n{rest}"
         );
