@@ -166,18 +166,23 @@ fn refuses_documents_that_cannot_be_used_later() {
 }
 
 #[test]
-fn stores_no_login_that_is_not_finished_in_place_of_one_that_is() {
+fn stores_no_login_that_is_not_finished() {
     let home = Home::new();
     let missing = refused(2, "access_token: missing\nhint: pkce-exchange adds it");
-    let client = "{\"client_id\":\"cli\",\"token_endpoint\":\"https://id.example/token\"}\n";
-    // Where pkce-exchange was forgotten, in a first login too.
-    assert_eq!(home.store(&client.replace('}', ",\"code\":\"c0de\"}")), missing);
-    assert_eq!(home.store(client), success());
-    assert_eq!(home.store(client), success());
-    home.store(DOCUMENT);
-    let before = home.load();
-    assert_eq!(home.store(client), missing);
-    assert_eq!(home.load(), before);
+    let revoked = "{\"client_id\":\"cli\",\"token_endpoint\":\"https://id.example/token\"}\n";
+    let unfinished = ["code", "code_verifier"].map(|name| revoked.replace('}', &format!(",\"{name}\":\"c0de\"}}")));
+    for is_stored in [false, true] {
+        if is_stored {
+            assert_eq!(home.store(DOCUMENT), success());
+        }
+        let before = home.load();
+        for document in &unfinished {
+            assert_eq!(home.store(document), missing);
+        }
+        assert_eq!(home.load(), before);
+    }
+    // What pkce-revoke leaves.
+    assert_eq!((home.store(revoked), home.load().stdout), (success(), revoked.to_owned()));
 }
 
 #[test]

@@ -225,8 +225,7 @@ fn starts_no_command_where_there_is_no_token() {
     session.store(&document);
     assert_eq!(without(&["--refresh"]), failed(115, no_refresh));
     document.as_object_mut().unwrap().remove("access_token");
-    // pkce-store would not replace a login with what is none.
-    fs::write(session.path("work.json"), document.to_string()).unwrap();
+    session.store(&document);
     assert_eq!(without(&[]), failed(115, no_refresh));
     fs::set_permissions(session.path("work.json"), Permissions::from_mode(0o644)).unwrap();
     assert_eq!(without(&[]).status, 114);

@@ -40,17 +40,16 @@ fn step(args: &Args, input: Input) -> Result<(), Error> {
     Store::ready(&args.name)?;
     let document = input.document()?;
     Endpoint::from_document(&document, "token_endpoint")?;
+    // A login that is not finished must not replace one that is; what was revoked is no login any more.
+    let has_any = |names: [&str; 2]| names.iter().any(|name| document.has(name));
+    if has_any(["code", "code_verifier"]) && !has_any(["access_token", "refresh_token"]) {
+        return Err(Error::missing("access_token"));
+    }
     let deadline = Deadline::after(args.timeout);
     let store = Store::create()?;
     let lock = Lock::acquire(&store, &args.name, &deadline)?;
     // A machine that can seal but not open cannot compare with the stored login.
     let before = if seal::can_open() { store.read(&args.name, &deadline)? } else { None };
-    let has_token = |document: &Document| ["access_token", "refresh_token"].iter().any(|name| document.has(name));
-    // A login that is not finished must not replace one that is.
-    let needs_token = document.has("code") || before.as_ref().is_some_and(|before| has_token(&before.document));
-    if needs_token && !has_token(&document) {
-        return Err(Error::missing("access_token"));
-    }
     if let Some(before) = before {
         note_changes(&before.document, &document);
     }

@@ -219,10 +219,11 @@ fn says_where_a_check_cannot_be_made() {
     ] {
         let output = refuses("bash", &provider(odd));
         let message = format!("pkce-exchange: token endpoint: {message}");
+        let hint = if message.ends_with("may be spent") { vec!["hint: run the login again"] } else { Vec::new() };
         let said_last = "refuses: a code that was used before: could not be checked";
         assert_eq!(
             (output.status, said(&output), output.stdout.as_str()),
-            (3, vec![&*message, said_last], ""),
+            (3, [vec![&*message], hint, vec![said_last]].concat(), ""),
             "{odd}"
         );
     }
@@ -242,17 +243,12 @@ fn takes_no_refusal_for_one_of_a_server_that_refuses_a_correct_login_too() {
     }
     let (used, wrong, missing) = ("a code that was used before", "a wrong verifier", "a missing verifier");
     let spent = "; the code may be spent";
+    let again = "hint: run the login again";
     let hint = "hint: if the client has no secret, register it with token_endpoint_auth_method none; otherwise use \
                 --client-secret-file";
     // The first token request is the correct one, the second has its code, the third a wrong verifier, the fourth none.
     for (fault, status, refused, why, check) in [
-        (
-            "token-401",
-            4,
-            &[][..],
-            format!("pkce-exchange: token endpoint: the server responded with 401\n{hint}"),
-            used,
-        ),
+        ("token-401", 4, &[][..], "pkce-exchange: token endpoint: the server responded with 401".to_owned(), used),
         (
             "token-error-invalid_client",
             4,
@@ -264,11 +260,17 @@ fn takes_no_refusal_for_one_of_a_server_that_refuses_a_correct_login_too() {
             "token-error-invalid_grant@1",
             4,
             &[],
-            "pkce-exchange: token endpoint: invalid_grant: simulated by --fault".to_owned(),
+            format!("pkce-exchange: token endpoint: invalid_grant: simulated by --fault\n{again}"),
             used,
         ),
         ("token-503@1", 3, &[], "pkce-exchange: token endpoint: the server responded with 503".to_owned(), used),
-        ("token-500@2", 3, &[], format!("pkce-exchange: token endpoint: the server responded with 500{spent}"), used),
+        (
+            "token-500@2",
+            3,
+            &[],
+            format!("pkce-exchange: token endpoint: the server responded with 500: oops{spent}\n{again}"),
+            used,
+        ),
         ("token-503@3", 3, &[used], "pkce-exchange: token endpoint: the server responded with 503".to_owned(), wrong),
         (
             "token-503@4",
@@ -288,7 +290,7 @@ fn takes_no_refusal_for_one_of_a_server_that_refuses_a_correct_login_too() {
             "redirect-error-login_required@2",
             4,
             &[used],
-            "pkce-callback: authorization endpoint: login_required: simulated by --fault".to_owned(),
+            format!("pkce-callback: authorization endpoint: login_required: simulated by --fault\n{again}"),
             wrong,
         ),
     ] {
