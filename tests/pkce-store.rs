@@ -169,7 +169,8 @@ fn refuses_documents_that_cannot_be_used_later() {
 fn stores_no_login_that_is_not_finished() {
     let home = Home::new();
     let missing = refused(2, "access_token: missing\nhint: pkce-exchange adds it");
-    let revoked = "{\"client_id\":\"cli\",\"token_endpoint\":\"https://id.example/token\"}\n";
+    let revoked =
+        "{\"client_id\":\"cli\",\"issuer\":\"https://id.example\",\"token_endpoint\":\"https://id.example/token\"}\n";
     let unfinished = ["code", "code_verifier"].map(|name| revoked.replace('}', &format!(",\"{name}\":\"c0de\"}}")));
     for is_stored in [false, true] {
         if is_stored {

@@ -27,7 +27,7 @@ pub struct Jws<'a> {
 }
 
 impl Jws<'_> {
-    /// The ID token in this text. A fault is status 4, and its message has no value.
+    /// The ID token in this text. A fault is status 4, and of the values its message has only an algorithm.
     pub fn parse(token: &str) -> Result<Jws<'_>, Error> {
         let parts: Vec<&str> = token.split('.').collect();
         let [header, payload, signature] = parts[..] else {
@@ -63,7 +63,7 @@ impl Jws<'_> {
     }
 }
 
-/// The error about the ID token, status 4: it names a check, never a value.
+/// The error about the ID token, status 4: it names a check, and of the values only public ones.
 pub fn untrusted(wrong: &str) -> Error {
     Error::untrusted(format!("id_token: {wrong}")).about("id_token")
 }
