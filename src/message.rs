@@ -58,7 +58,7 @@ pub fn without_userinfo(url: &str) -> String {
     }
 }
 
-/// A public value of a server, such as an audience, cut like its words, with `[...]` in place of each mail address, and URLs
+/// A public value or the words of a server, cut to 200 characters, with `[...]` in place of each mail address, and URLs
 /// without a user.
 pub fn public(text: &str) -> String {
     let is_address = |word: &str| {
@@ -66,7 +66,7 @@ pub fn public(text: &str) -> String {
             user.ends_with(|last: char| last != '/') && host.starts_with(|first: char| first.is_alphanumeric())
         })
     };
-    let words = text.split_inclusive([' ', ',']);
+    let words = text.split_inclusive(is_separator);
     let words = words.map(|word| match word {
         url if url.contains("://") => without_userinfo(url),
         address if is_address(address) => format!("[...]{}", end_of(address)),
@@ -77,7 +77,11 @@ pub fn public(text: &str) -> String {
 
 /// What separates the word from the next.
 fn end_of(word: &str) -> &str {
-    word.strip_prefix(word.trim_end_matches([' ', ','])).unwrap_or_default()
+    word.strip_prefix(word.trim_end_matches(is_separator)).unwrap_or_default()
+}
+
+fn is_separator(character: char) -> bool {
+    character.is_whitespace() || character == ','
 }
 
 /// The text as one word of a shell, for a command in a hint: a URL that a server names may be pasted with it.

@@ -158,7 +158,7 @@ impl Post<'_> {
     }
 
     fn object(&self, response: &Response) -> Result<Document, Error> {
-        let said = |text: &str| message::shortened(&redacted(text, self.secrets));
+        let said = |text: &str| message::public(&redacted(text, self.secrets));
         let words = response.body(self.subject).ok().and_then(words).map(|words| said(&words));
         let words = words.as_deref();
         let is_page = response.body(self.subject).is_ok_and(|body| body.trim_ascii_start().starts_with(b"<"));

@@ -367,6 +367,7 @@ fn shows_a_servers_own_words_whatever_their_shape() {
         (json(json!(["x"])), ""),
         (("text/plain", "error code: 1010\n".to_owned()), ": error code: 1010"),
         (("", "Bad verifier".to_owned()), ": Bad verifier"),
+        (("text/plain", "User 'alice@example.com',\nnot found".to_owned()), ": User [...], not found"),
         (("text/plain", "::error::x".to_owned()), ": : :error::x"),
         (("text/html", "<!doctype html><TITLE>\n403 Forbidden\n</TITLE>".to_owned()), ": 403 Forbidden"),
         (("text/html", "<h1>sorry".to_owned()), ""),

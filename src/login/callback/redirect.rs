@@ -239,7 +239,7 @@ impl Expected {
 
     /// The server's words, as a message may repeat them.
     fn said(&self, words: &str) -> String {
-        message::shortened(&redacted(words, &self.secrets))
+        message::public(&redacted(words, &self.secrets))
     }
 
     /// `iss` must be exactly the document's issuer (RFC 9207 section 2.4).
