@@ -170,8 +170,8 @@ fn says_why_it_cannot_log_in() {
     if lacks(&["curl", "dash"]) {
         return;
     }
-    let no_browser = "pkce-callback: the BROWSER program failed, and there is no terminal";
-    let hint = "hint: run it with the URL above to see why";
+    let hint = "hint: the server may not know the client_id or the redirect URI; to see why, run the command in BROWSER \
+                with the URL above";
     let wrong = "browser: page 2: the same form came back (wrong name or password?)";
     let no_form = Server::start(|seen| {
         let host = format!("http://{}", seen.header("Host").unwrap());
@@ -194,7 +194,8 @@ fn says_why_it_cannot_log_in() {
         ] {
             let directory = new_directory();
             let output = browse(shell, &directory, Some(server), given, &[]);
-            assert_eq!((output.status, said(&output)), (3, vec![no_browser, hint, message]), "{output:?}");
+            let failed = format!("pkce-callback: BROWSER: {shell} ended with status 1, and there is no terminal");
+            assert_eq!((output.status, said(&output)), (3, vec![failed.as_str(), hint, message]), "{output:?}");
         }
     }
 }
