@@ -171,6 +171,11 @@ impl Url {
         self.port
     }
 
+    /// Host and port, without a port that is not written out.
+    pub fn authority(&self) -> String {
+        self.port.map_or_else(|| self.host().to_owned(), |port| format!("{}:{port}", self.host()))
+    }
+
     /// The port, or that of the scheme.
     fn effective_port(&self) -> u16 {
         self.port.unwrap_or(if self.is_https() { 443 } else { 80 })

@@ -153,7 +153,7 @@ impl Client {
             Head { status: response.status().as_u16(), www_authenticate: lines.collect() }
         });
         trace("GET", url, started, head.as_ref().ok().map(|head| format!("{}, body not read", head.status)));
-        head.map_err(|error| error.within(url.host()))
+        head.map_err(|error| error.within(&url.authority()))
     }
 
     /// The response to a POST, which is never repeated.
@@ -191,7 +191,7 @@ impl Client {
         let response = self.response(url, request);
         let got = response.as_ref().ok().map(|response| format!("{}, {} bytes", response.status, response.received));
         trace(method, url, started, got);
-        response.map_err(|error| Failure { error: error.within(url.host()), sent: sent.get() })
+        response.map_err(|error| Failure { error: error.within(&url.authority()), sent: sent.get() })
     }
 
     fn response(
