@@ -203,7 +203,11 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
         (document(), vec!["--param", "a"], format!("--param: must be KEY=VALUE{help}")),
         (document(), vec!["--param", "a=\u{1b}"], format!("--param: a: must not have control characters{help}")),
         (document(), vec!["--max-age", "-1"], format!("-1: no such option{help}")),
-        (document(), vec!["extra"], format!("arguments: too many{help}")),
+        (
+            document(),
+            vec!["idp.json"],
+            "arguments: too many\nhint: the document is read from standard input: pkce-url < FILE".into(),
+        ),
         (
             document(),
             vec!["--redirect-uri", "foo"],

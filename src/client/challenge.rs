@@ -28,9 +28,10 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// The challenge in the head of a response, as `curl -D` writes it; of several heads, in the last. Status 2 for a file
-    /// that is no head.
+    /// The challenge in the head of a response, as `curl -D` writes it; of several heads, in the last. `-` is standard
+    /// input. Status 2 for a file that is no head.
     pub fn from_file(path: &Path, deadline: &Deadline) -> Result<Challenge, Error> {
+        let path = if path == Path::new("-") { Path::new("/dev/stdin") } else { path };
         let octets = NamedFile::open(OPTION, path)?.read(MAX_SIZE, deadline)?;
         let head = head(&String::from_utf8_lossy(&octets)).filter(|_| octets.len() <= MAX_SIZE);
         let head = head.ok_or_else(|| Error::usage(format!("{OPTION}: not the head of a response")))?;

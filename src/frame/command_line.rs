@@ -41,7 +41,14 @@ pub fn help_or_usage_error(error: &clap::Error, tool: &Command) -> Result<ExitCo
         let usage = usage_error(error);
         let is_too_many = error.kind() == ErrorKind::UnknownArgument && !usage.message().starts_with('-');
         let takes_command = tool.get_positionals().any(Arg::is_last_set);
-        return Err(if is_too_many && takes_command { usage.hint(COMMAND) } else { usage });
+        let takes_none = tool.get_positionals().next().is_none();
+        return Err(if is_too_many && takes_command {
+            usage.hint(COMMAND)
+        } else if is_too_many && takes_none {
+            usage.hint(format!("the document is read from standard input: {} < FILE", message::name()))
+        } else {
+            usage
+        });
     }
     let text = error.render().to_string();
     stdout()?.write_all(text.as_bytes()).map_err(|error| write_error(&error))?;

@@ -433,6 +433,8 @@ fn has_the_challenge_of_a_file_instead_of_a_request() {
     );
     assert_eq!((output.status, output.json(), output.stderr.as_str()), (0, expected, ""));
     assert_eq!(targets(&server), ["/prm", SERVER]);
+    let args = ["--resource", &server.url("/a/mcp"), "--challenge", "-", "-r", "scope"];
+    assert_eq!(run("pkce-discover", &args, &head.replace("ORIGIN", &server.url(""))).stdout, "b\n");
     let authentication = "HTTP/1.1 401 X\nWWW-Authenticate: Bearer error=\"insufficient_user_authentication\", \
                           acr_values=\"urn:a urn:b\", max_age=0, resource_metadata=\"ORIGIN/prm\"\n";
     let stronger = with_file(authentication, &[]).json();
@@ -461,7 +463,7 @@ fn has_the_challenge_of_a_file_instead_of_a_request() {
     assert_eq!((output.status, output.stderr), (0, notes));
     let missing = discover(&server, &["--challenge", "/no/such/file"]);
     assert_eq!(missing, failure("pkce-discover", 2, "--challenge: no such file or directory"));
-    assert_eq!(targets(&server).len(), 6 + 3);
+    assert_eq!(targets(&server).len(), 8 + 3);
 }
 
 #[test]

@@ -312,7 +312,11 @@ fn refuses_options_it_cannot_use() {
         (vec!["extra"], "arguments: too many".to_owned()),
     ] {
         let output = run("pkce-exchange", &args, "");
-        let hint = if args[0] == "--client-secret" { "hint: did you mean --client-secret-file?" } else { HELP };
+        let hint = match args[0] {
+            "--client-secret" => "hint: did you mean --client-secret-file?",
+            "extra" => "hint: the document is read from standard input: pkce-exchange < FILE",
+            _ => HELP,
+        };
         assert_eq!(output, failure("pkce-exchange", 2, &format!("{wrong}\n{hint}")), "{args:?}");
     }
 }
