@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use pkce_tools::Document;
-use pkce_tools::client::metadata::{self, Identifier};
+use pkce_tools::client::metadata::{self, Issuer, Resource, Start};
 use pkce_tools::document::members;
 use pkce_tools::process::Deadline;
 use pkce_tools::wire::http::Client;
@@ -21,8 +21,10 @@ fuzz_target!(|input: ([u8; 3], &str)| {
     let issuer = format!("http://127.0.0.1:{port}");
     server::serving(server::response(choice, body.replace("ISSUER", &issuer).as_bytes()));
     let client = Client::new(Deadline::after(Duration::from_secs(5)));
-    let identifier = Identifier::parse(&issuer).unwrap_or_else(|_| panic!("an issuer"));
-    let found = [metadata::for_issuer(&client, &identifier), metadata::for_resource(&client, &identifier)];
+    let identifier = Issuer::parse(&issuer).unwrap_or_else(|_| panic!("an issuer"));
+    let resource = Resource::parse(&issuer).unwrap_or_else(|_| panic!("a resource"));
+    let start = Start { challenge: None, issuer: None, scope: None };
+    let found = [metadata::for_issuer(&client, &identifier), metadata::for_resource(&client, &resource, start)];
     for found in found {
         match found {
             Ok(metadata) => {
