@@ -88,7 +88,7 @@ pub struct Mismatch {
 pub struct OauthError {
     /// `error`.
     pub error: Option<String>,
-    /// `error_description`.
+    /// `error_description`, whole; a message repeats the beginning.
     pub description: Option<String>,
     /// `error_uri`.
     pub uri: Option<String>,

@@ -48,40 +48,49 @@ pub fn shortened(text: &str) -> String {
     text.chars().take(MAX_SHORTENED).collect()
 }
 
-/// The URL with `...` in place of a user name and password, which may be a secret.
-pub fn without_userinfo(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest.split_at_checked(end).and_then(|(authority, path)| Some((authority.rsplit_once('@')?.1, path))) {
-        Some((host, path)) => format!("{scheme}//...@{host}{path}"),
-        None => url.to_owned(),
+/// The text with `...` in place of the user name and password of each URL, which may be a secret.
+pub fn without_userinfo(text: &str) -> String {
+    let mut parts = text.split("//");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| "/?#\"<>".contains(c) || c.is_whitespace()).unwrap_or(part.len());
+        let user = part.get(..end).and_then(|authority| authority.rfind('@'));
+        whole.push_str(if user.is_some() { "//...@" } else { "//" });
+        whole.push_str(part.get(user.map_or(0, |at| at + 1)..).unwrap_or_default());
     }
+    whole
 }
 
-/// A public value or the words of a server, cut to 200 characters, with `[...]` in place of each mail address, and URLs
-/// without a user.
+/// A public value or the words of a server, cut to 200 characters, and [`discreet`].
 pub fn public(text: &str) -> String {
-    let is_address = |word: &str| {
-        word.split_once('@').is_some_and(|(user, host)| {
-            user.ends_with(|last: char| last != '/') && host.starts_with(|first: char| first.is_alphanumeric())
-        })
-    };
-    let words = text.split_inclusive(is_separator);
-    let words = words.map(|word| match word {
-        url if url.contains("://") => without_userinfo(url),
-        address if is_address(address) => format!("[...]{}", end_of(address)),
-        word => word.to_owned(),
+    shortened(&discreet(text))
+}
+
+/// The text with `[...]` in place of each mail address, percent-encoded or not, and of each JSON Web Token; its URLs without
+/// a user.
+pub fn discreet(text: &str) -> String {
+    let text = without_userinfo(text);
+    let parts = text.split_inclusive(|c: char| c.is_whitespace() || ",;:/?&=<>\"'()".contains(c));
+    let parts = parts.map(|part| {
+        let word = part.trim_end_matches(|c: char| !c.is_alphanumeric() && !"]%@_-".contains(c));
+        let end = part.strip_prefix(word).unwrap_or_default();
+        if is_address(word) || is_token(part) { format!("[...]{end}") } else { part.to_owned() }
     });
-    shortened(&words.collect::<String>())
+    parts.collect()
 }
 
-/// What separates the word from the next.
-fn end_of(word: &str) -> &str {
-    word.strip_prefix(word.trim_end_matches(is_separator)).unwrap_or_default()
+fn is_address(word: &str) -> bool {
+    let plain = word.replace("%2540", "@").replace("%40", "@").replace("&#64;", "@");
+    plain.rsplit_once('@').is_some_and(|(user, host)| {
+        !["", "..."].contains(&user) && host.starts_with(|first: char| first.is_alphanumeric() || first == '[')
+    })
 }
 
-fn is_separator(character: char) -> bool {
-    character.is_whitespace() || character == ','
+/// Whether it has a JSON Web Token: its first part is an object in base64url, and the last may be empty.
+fn is_token(word: &str) -> bool {
+    let start = OBJECTS.iter().filter_map(|start| word.find(start)).min();
+    let token = start.and_then(|start| word.get(start..)).unwrap_or_default();
+    token.replace("%2E", ".").replace("%2e", ".").matches('.').count() >= 2
 }
 
 /// The text as one word of a shell, for a command in a hint: a URL that a server names may be pasted with it.
@@ -140,6 +149,9 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
+/// The beginnings of an object in base64url: `{"`, `{ ` and a brace before a line break.
+const OBJECTS: [&str; 4] = ["eyJ", "eyA", "ewo", "ew0"];
+
 /// Maximum length of a server's words in a message, in characters.
 const MAX_SHORTENED: usize = 200;
 
@@ -176,6 +188,80 @@ mod tests {
         ] {
             assert_eq!(harmless(line), expected);
             assert_eq!(harmless(expected), expected);
+        }
+    }
+
+    #[test]
+    fn shows_no_mail_address_in_any_spelling() {
+        for (text, expected) in [
+            ("bob@example.com", "[...]"),
+            ("User 'bob@example.com', not found.", "User '[...]', not found."),
+            ("bob@example.com.", "[...]."),
+            ("<bob+tag@example.com>; (bob@localhost)", "<[...]>; ([...])"),
+            ("mailto:bob@example.com?subject=x", "mailto:[...]?subject=x"),
+            ("bob%40example.com", "[...]"),
+            ("bob%2Btag%40example.com", "[...]"),
+            ("https://id.example/users/bob@example.com/edit", "https://id.example/users/[...]/edit"),
+            ("https://id.example/users/bob%40example.com", "https://id.example/users/[...]"),
+            ("https://id.example/a?login_hint=bob%40example.com&b=c", "https://id.example/a?login_hint=[...]&b=c"),
+            ("https://id.example/a?b=bob@example.com#x", "https://id.example/a?b=[...]"),
+            ("a=bob@example.com&b=\"eve@example.com\"", "a=[...]&b=\"[...]\""),
+            ("bob@@x", "[...]"),
+            ("bob@[10.0.0.1]", "[...]"),
+            ("@bob@example.com", "[...]"),
+            ("böb@exämple.com", "[...]"),
+            ("b.o-b_@example.com", "[...]"),
+        ] {
+            assert_eq!(discreet(text), expected, "{text}");
+            assert_eq!(discreet(expected), expected, "{text}");
+            assert_eq!(public(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn shows_no_user_of_any_url_and_no_token() {
+        for (text, expected) in [
+            ("https://me:s3cr3t@id.example/a", "https://...@id.example/a"),
+            ("https://me@id.example", "https://...@id.example"),
+            ("https://me:p@ss@id.example/", "https://...@id.example/"),
+            (
+                "https://id.example/?next=https://me:s3cr3t@id.example/a&to=ftp://you@b",
+                "https://id.example/?next=https://...@id.example/a&to=ftp://...@b",
+            ),
+            ("see https://a.example,https://me:pw@b.example.", "see https://a.example,https://...@b.example."),
+            ("//me:pw@b.example/a", "//...@b.example/a"),
+            ("no eyJhbGciOiJub25lIn0.e30.x here", "no [...] here"),
+            ("token=eyJhbGciOiJub25lIn0.e30.;", "token=[...].;"),
+            ("\"eyJhbGciOiJSU0EifQ.a-_.b.c.d-_\".", "\"[...]\"."),
+            ("[eyJhbGciOiJub25lIn0.e30.c2ln]", "[...]"),
+            ("next=%2Fcb%3Fid_token%3DeyJhbGciOiJub25lIn0.e30.c2ln", "next=[...]"),
+            ("eyAiYWxnIjoibm9uZSJ9%2Ee30%2Ec2ln", "[...]"),
+        ] {
+            assert_eq!(discreet(text), expected, "{text}");
+            assert_eq!(discreet(expected), expected, "{text}");
+        }
+        let cut = format!("{} bob@example.com", "a".repeat(195));
+        assert_eq!(public(&cut), format!("{} [...", "a".repeat(195)));
+    }
+
+    #[test]
+    fn shows_what_only_looks_like_an_address_or_a_token() {
+        for text in [
+            "https://id.example/@me",
+            "https://id.example/a?b=@me",
+            "a@ b",
+            "@ home",
+            "@me",
+            "a @ b",
+            "1.2.3",
+            "eyJ",
+            "eyJhbGciOiJub25lIn0",
+            "https://id.example:8080/a?b=c&d=%20#e",
+            "50%4",
+            "50%40",
+            "",
+        ] {
+            assert_eq!(discreet(text), text);
         }
     }
 

@@ -214,7 +214,7 @@ fn finds_what_a_server_is_lax_about() {
             vec!["token-lost@3"],
             3,
             vec![
-                "not checked: wrong verifier refused token endpoint: 127.0.0.1: the server closed the connection; the code may be spent"
+                "not checked: wrong verifier refused token endpoint: 127.0.0.1:PORT: the server closed the connection; the code may be spent"
                     .to_owned(),
             ],
         ),
@@ -293,7 +293,8 @@ fn names_the_scope_at_a_terminal_where_the_login_fails() {
     let reason = "authorization endpoint: the error above; set PKCE_SCOPE if it is invalid_scope";
     let rest = after_a_failed_login();
     // Which of the errors it is, only the user can read.
-    let hint = "hint: the requested scope was openid offline_access; request another with pkce-url --scope\n";
+    let hint = "hint: the requested scope was openid offline_access; request another with pkce-url --scope, or \
+                allow it for the client\n";
     for (error, hint) in [("invalid_scope", hint), ("access_denied", "")] {
         let terminal = Terminal::start("pkce-idp", root(), |idp| {
             let fault = format!("redirect-error-{error}");
@@ -568,7 +569,8 @@ fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used_and_names_
             "",
             format!(
                 "{login}{OPEN}pkce-exchange: client_secret: missing, but the client's authentication method requires \
-                 it\nhint: name its file with --client-secret-file\n{own}"
+                 it\nhint: name its file with --client-secret-file, or a command that prints it with \
+                 --client-secret-command\n{own}"
             ),
         ),
         (&[], "", "--param code_verifier=v", argument),
@@ -578,7 +580,8 @@ fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used_and_names_
             "--redirect-uri https://127.0.0.1/callback",
             format!(
                 "{login}pkce-callback: redirect_uri: https, so pkce-callback cannot listen there\n\
-                 hint: use --paste to paste the address that the browser was redirected to\n"
+                 hint: use --paste to paste the address that the browser was redirected to, or --listen where it is \
+                 forwarded to this machine\n"
             ),
         ),
     ] {

@@ -118,6 +118,10 @@ fn refuses_a_variable_of_its_own_that_is_not_text() {
     }
 }
 
+/// What is wrong with input that does not begin as an object does, and the hint.
+const NO_OBJECT: &str =
+    "not a JSON object\nhint: a document is a JSON object: leave out -r or --raw in the step before";
+
 #[test]
 fn says_what_is_wrong_with_its_input() {
     let megabytes = "[".repeat(2 * 1024 * 1024);
@@ -126,18 +130,18 @@ fn says_what_is_wrong_with_its_input() {
     let cases: [(&[u8], &str); 16] = [
         (b"", "empty (did the step before fail?)"),
         (b" \n\t\r\n", "empty (did the step before fail?)"),
-        (b"null", "not a JSON object"),
-        (b"\"x\"", "not a JSON object"),
-        (b"[{}]", "not a JSON object"),
-        (b"\xef\xbb\xbf{}", "not a JSON object"),
-        (b"!9 odd pkce-url\n", "not a JSON object"),
+        (b"null", NO_OBJECT),
+        (b"\"x\"", NO_OBJECT),
+        (b"[{}]", NO_OBJECT),
+        (b"\xef\xbb\xbf{}", NO_OBJECT),
+        (b"!9 odd pkce-url\n", NO_OBJECT),
         (b"{\"a\":1,\"a\":2}", "a: duplicate"),
         (b"{\"x\":{\"b\":1,\"\\u0062\":2}}", "x: b: duplicate"),
         (b"{\"a\":\"\xff\"}", "not UTF-8"),
         (b"{\"a\":\"\\ud800\"}", "a: invalid Unicode in a string"),
         (b"{\"a\":1,}", "not JSON at line 1, column 8"),
         (b"{\"a\":", "not a JSON object: unexpected end"),
-        (megabytes.as_bytes(), "not a JSON object"),
+        (megabytes.as_bytes(), NO_OBJECT),
         (deep.as_bytes(), "not a JSON object: unexpected end"),
         (large.as_bytes(), "larger than 1 MiB"),
     ];
@@ -161,7 +165,7 @@ fn takes_one_document_and_no_more() {
         let message = "standard input: more than one document";
         assert_eq!(finish(command(&tool).args(args), b"{}{}"), failure(&tool, 2, message));
         let output = finish(command(&tool).args(args), b"{} garbage");
-        assert_eq!(output, failure(&tool, 2, "standard input: not a JSON object"));
+        assert_eq!(output, failure(&tool, 2, &format!("standard input: {NO_OBJECT}")));
     }
 }
 
@@ -311,7 +315,7 @@ fn keeps_its_memory_small_whatever_comes() {
     for (tool, args) in readers() {
         let script = format!("ulimit -v 262144; head -c 300000000 /dev/zero | tr '\\0' a | {tool} {}", args.join(" "));
         let output = finish(command("bash").args(["-c", &script]), b"");
-        assert_eq!(output, failure(&tool, 2, "standard input: not a JSON object"));
+        assert_eq!(output, failure(&tool, 2, &format!("standard input: {NO_OBJECT}")));
         let script = format!(
             "ulimit -v 262144; {{ printf '{{\"a\":\"'; head -c 300000000 /dev/zero | tr '\\0' a; }} | {tool} {}",
             args.join(" ")

@@ -94,7 +94,7 @@ fn logs_in_to_an_mcp_server_and_registers_once() {
         let said = quiet(&output);
         assert_eq!(
             said,
-            ["pkce-discover: 127.0.0.1: connection refused", "usage: mcp-login.sh URL"],
+            ["pkce-discover: 127.0.0.1:1: connection refused", "usage: mcp-login.sh URL"],
             "{shell}: {output:?}"
         );
     }

@@ -158,7 +158,7 @@ fn happens_at_the_occasion_that_is_named_alone() {
             vec!["token-lost@2"],
             3,
             vec![
-                "pkce-refresh: token endpoint: 127.0.0.1: the server closed the connection; the refresh token may be spent; try again to find out",
+                "pkce-refresh: token endpoint: 127.0.0.1:PORT: the server closed the connection; the refresh token may be spent; try again to find out",
             ],
         ),
         (

@@ -365,7 +365,8 @@ fn takes_the_response_from_a_stream_that_the_server_leaves_open() {
 #[test]
 fn ends_with_status_3_where_a_server_cannot_be_reached() {
     for run in Run::all() {
-        let nowhere = format!("http://127.0.0.1:{}", free_port());
+        let port = free_port();
+        let nowhere = format!("http://127.0.0.1:{port}");
         let output = finish(&mut run.script(&format!("{nowhere}/mcp"), &[]), b"");
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.lines().count()), (3, "", 1));
         assert!(output.stderr.starts_with("curl: (7) "), "{output:?}");
@@ -375,7 +376,7 @@ fn ends_with_status_3_where_a_server_cannot_be_reached() {
             json!({ "expires_at": 5, "refresh_token": "r3fresh", "token_endpoint": format!("{nowhere}/token") });
         run.change("mcp", &token);
         let output = run.call("/mcp", &[]);
-        let stderr = "pkce-token: token endpoint: 127.0.0.1: connection refused\n".to_owned();
+        let stderr = format!("pkce-token: token endpoint: 127.0.0.1:{port}: connection refused\n");
         assert_eq!(output, Output { status: 3, stdout: String::new(), stderr });
     }
 }

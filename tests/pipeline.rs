@@ -58,9 +58,9 @@ fn logs_in_from_each_shell() {
 
 #[test]
 fn ends_with_the_status_of_the_step_that_failed_and_one_message() {
-    let denied = "env BROWSER='sh -c :' pkce-callback --timeout 1";
+    let denied = "env BROWSER=true pkce-callback --timeout 1";
     let failing: [(usize, &str, i32, &str); 6] = [
-        (0, "pkce-discover http://127.0.0.1:1", 3, "pkce-discover: 127.0.0.1: connection refused"),
+        (0, "pkce-discover http://127.0.0.1:1", 3, "pkce-discover: 127.0.0.1:1: connection refused"),
         (1, "pkce-gen - --bytes 7", 2, "pkce-gen: --bytes: must be a whole number from 32 to 96"),
         (
             2,

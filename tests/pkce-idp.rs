@@ -1089,13 +1089,20 @@ fn follows_redirects_on_this_machine_alone() {
         ("/away", 4, "pkce-idp: --visit: leads to another machine\n"),
         ("/round", 4, "pkce-idp: --visit: too many redirects\n"),
         ("/wrong", 1, "pkce-idp: --visit: the server responded with 500\n"),
-        ("/other", 1, "pkce-idp: --visit: the server responded with 403\n"),
+        ("/other", 1, "pkce-idp: --visit: the server responded with 403: x\n"),
     ] {
         let output = run("pkce-idp", &["--visit", &server.url(path)], "");
         assert_eq!((output.status, output.stderr.as_str()), (status, message), "{path}");
     }
     let output = run("pkce-idp", &["--visit", "https://id.example/"], "");
     assert_eq!((output.status, output.stderr.as_str()), (4, "pkce-idp: --visit: leads to another machine\n"));
+}
+
+#[test]
+fn is_a_browser_where_it_is_named_without_the_url() {
+    let script = "pkce-discover | pkce-gen - | pkce-url | BROWSER='pkce-idp --visit' pkce-callback -r code";
+    let output = run("pkce-idp", &["--auto-approve", "--", "bash", "-o", "pipefail", "-c", script], "");
+    assert_eq!((output.status, output.stdout.lines().count()), (0, 1), "{output:?}");
 }
 
 #[test]

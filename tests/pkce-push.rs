@@ -135,8 +135,11 @@ fn says_why_a_request_was_not_taken() {
     let json = "application/json";
     let public = "hint: if the client has no secret, register it with token_endpoint_auth_method none; \
                   otherwise use --client-secret-file";
+    let scope =
+        "hint: the requested scope was openid a:b; request another with pkce-url --scope, or allow it for the client";
     for (octets, status, wrong) in [
         (response(400, json, "{\"error\":\"invalid_request\"}"), 1, "invalid_request".to_owned()),
+        (response(400, json, "{\"error\":\"invalid_scope\"}"), 1, format!("invalid_scope\n{scope}")),
         (response(401, json, "{\"error\":\"invalid_client\"}"), 1, format!("invalid_client\n{public}")),
         (response(401, "", ""), 1, "the server responded with 401".into()),
         (response(405, "", ""), 1, "the server responded with 405 without an OAuth error".into()),
@@ -236,7 +239,12 @@ fn pushes_nothing_that_cannot_be_pushed() {
     }
     assert!(server.requests().is_empty());
     let nobody = changed(json!({ "pushed_authorization_request_endpoint": "http://127.0.0.1:1/par" }));
-    let message = "pushed authorization request endpoint: 127.0.0.1: connection refused";
+    let elsewhere = changed(json!({ "authorization_endpoint": "https://op.example/authorize" }));
+    let told = finish(command("pkce-push").env("PKCE_ERRORS", "json"), elsewhere.as_bytes());
+    let told: Value = serde_json::from_str(&told.stderr).unwrap();
+    let both = (json!("https://op.example/authorize"), json!(server.url("/authorize")));
+    assert_eq!((told["expected"].clone(), told["received"].clone()), both);
+    let message = "pushed authorization request endpoint: 127.0.0.1:1: connection refused";
     assert_eq!(run("pkce-push", &[], &nobody), failure("pkce-push", 3, message));
 }
 
@@ -255,6 +263,13 @@ fn puts_a_free_port_where_port_0_stands() {
         assert!(port > 0);
         let sent: Vec<_> = server.requests()[0].form().into_iter().filter(|(name, _)| name == "redirect_uri").collect();
         assert_eq!(sent, [("redirect_uri".to_owned(), bound.to_owned())]);
+        // A URL in which it could not be replaced is not pushed.
+        let mut encoded = document.clone();
+        encoded["authorization_url"] =
+            json!(document["authorization_url"].as_str().unwrap().replace("redirect_uri=", "redirect%5Furi="));
+        let wrong = "authorization_url: does not contain the document's redirect_uri with port 0";
+        assert_eq!(run("pkce-push", &[], &encoded.to_string()), failure("pkce-push", 2, wrong));
+        assert_eq!(server.requests().len(), 1);
         // pkce-callback listens there.
         let mut child = start(command("pkce-callback").args(["--no-browser", "--timeout", "20"]));
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), output.stdout.as_bytes()).unwrap();

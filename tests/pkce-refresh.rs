@@ -112,7 +112,7 @@ fn requests_a_narrower_scope_on_request() {
     assert_eq!(output.json()["scope"], "openid");
     assert!(server.requests()[0].form().contains(&("scope".to_owned(), "openid".to_owned())));
     let output = run("pkce-refresh", &["--scope", "openid admin"], &document(&server).to_string());
-    let note = "pkce-refresh: note: --scope requests more than was granted\n";
+    let note = "pkce-refresh: note: the requested scope has more than that of the last token\n";
     assert_eq!((output.status, output.stderr.as_str()), (0, note));
     let server = Server::start(|_| {
         let mut tokens = tokens();
@@ -150,6 +150,7 @@ const UNKNOWN: &str = "; the refresh token may be spent; try again to find out";
 #[test]
 fn takes_only_the_refusal_of_the_token_for_the_end_of_the_login() {
     let described = |code: &str, description: &str| json!({ "error": code, "error_description": description });
+    let long = "a".repeat(200);
     for (http_status, body, message) in [
         (400, json!({ "error": "invalid_grant" }), "invalid_grant"),
         (403, json!({ "error": "invalid_grant" }), "invalid_grant"),
@@ -162,6 +163,11 @@ fn takes_only_the_refusal_of_the_token_for_the_end_of_the_login() {
         (400, described("invalid_request", "RefreshToken expired"), "invalid_request: RefreshToken expired"),
         (400, described("invalid_request", "the refresh-token is used"), "invalid_request: the refresh-token is used"),
         (401, described("invalid_request", "bad refresh_token"), "invalid_request: bad refresh_token"),
+        (
+            400,
+            described("invalid_request", &format!("{long}The refresh token is expired.")),
+            &format!("invalid_request: {long}"),
+        ),
         (400, described("invalid_request", "The REFRESH-TOKEN is old"), "invalid_request: The REFRESH-TOKEN is old"),
         (400, json!({ "error": "access_denied" }), "access_denied"),
         (404, json!({ "error": "unknown_session" }), "unknown_session"),
@@ -183,9 +189,9 @@ fn takes_only_the_refusal_of_the_token_for_the_end_of_the_login() {
             ("{\"error\":{\"code\":400}}", ": 400"),
         ] {
             let (output, _) = with_response(response(http_status, "application/json", body));
-            let message =
-                format!("token endpoint: the server responded with {http_status} without an OAuth error{words}");
-            assert_eq!(output, failure("pkce-refresh", 5, &message), "{body}");
+            let hint = if http_status == 401 { NO_SECRET } else { "" };
+            let wrong = format!("the server responded with {http_status} without an OAuth error{words}{hint}");
+            assert_eq!(output, failure("pkce-refresh", 5, &format!("token endpoint: {wrong}")), "{body}");
         }
     }
 }
@@ -193,6 +199,10 @@ fn takes_only_the_refusal_of_the_token_for_the_end_of_the_login() {
 /// What a public client is told that the server does not know.
 const PUBLIC_CLIENT: &str = "\nhint: if the client has no secret, register it with token_endpoint_auth_method none; \
                              otherwise use --client-secret-file";
+
+/// What may cure a 401 without an OAuth error.
+const NO_SECRET: &str = "\nhint: if the client has a secret, this step needs it too: --client-secret-file or \
+                         --client-secret-command; otherwise run the login again";
 
 #[test]
 fn keeps_the_login_where_the_server_refuses_the_client_or_its_request() {
@@ -217,11 +227,23 @@ fn keeps_the_login_where_the_server_refuses_the_client_or_its_request() {
     let body = json!({ "error": "invalid_request", "error_description": description });
     let (output, _) = with_response(response(400, "application/json", &body.to_string()));
     assert_eq!(output, failure("pkce-refresh", 1, &format!("token endpoint: invalid_request: {description}{SCOPE}")));
+    // A grant that has ended is not mended by a scope.
+    let description =
+        "AADSTS70000: one or more scopes requested are unauthorized or expired. The user must first sign in.";
+    let body = json!({ "error": "invalid_grant", "error_description": description });
+    let (output, _) = with_response(response(400, "application/json", &body.to_string()));
+    assert_eq!(output, failure("pkce-refresh", 5, &format!("token endpoint: invalid_grant: {description}")));
     let server = Server::start(|_| response(400, "application/json", "{\"error\":\"invalid_scope\"}"));
     for (supported, hint) in [
-        (json!(["openid"]), "the requested scope was openid api; the server's scopes_supported lacks api"),
-        (json!(["api", "openid"]), "the requested scope was openid api; request another with --scope"),
-        (json!(null), "the requested scope was openid api; request another with --scope"),
+        (
+            json!(["openid"]),
+            "the requested scope was openid api; api is not in scopes_supported: request another with --scope",
+        ),
+        (
+            json!(["api", "openid"]),
+            "the requested scope was openid api; request another with --scope, or allow it for the client",
+        ),
+        (json!(null), "the requested scope was openid api; request another with --scope, or allow it for the client"),
     ] {
         let input = with(&server, json!({ "scopes_supported": supported, "scope": "openid api" }));
         let output = run("pkce-refresh", &["--scope", "openid api"], &input.to_string());
@@ -261,18 +283,19 @@ fn can_be_tried_again_where_nothing_says_that_the_token_is_refused() {
         let message = format!("token endpoint: {wrong}{UNKNOWN}");
         assert_eq!((output, seen.len()), (failure("pkce-refresh", 3, &message), 1));
     }
-    let closed = format!("token endpoint: 127.0.0.1: the server closed the connection{UNKNOWN}");
     for octets in [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}".to_vec(), Vec::new()] {
-        let (output, seen) = with_response(octets);
-        assert_eq!((output, seen.len()), (failure("pkce-refresh", 3, &closed), 1));
+        let server = Server::start(move |_| octets.clone());
+        let output = run("pkce-refresh", &[], &document(&server).to_string());
+        let closed = format!("token endpoint: 127.0.0.1:{}: the server closed the connection{UNKNOWN}", server.port);
+        assert_eq!((output, server.requests().len()), (failure("pkce-refresh", 3, &closed), 1));
     }
     let silent = Server::speaking(|_, stream| drop(std::io::Read::read(stream, &mut [0; 9])));
     let output = run("pkce-refresh", &["--timeout", "1"], &document(&silent).to_string());
-    let message = format!("token endpoint: 127.0.0.1: no response within 1 s{UNKNOWN}");
+    let message = format!("token endpoint: 127.0.0.1:{}: no response within 1 s{UNKNOWN}", silent.port);
     assert_eq!(output, failure("pkce-refresh", 3, &message));
     // Nobody listens: nothing was sent.
     let closed = with(&silent, json!({ "token_endpoint": "http://127.0.0.1:1/token" })).to_string();
-    let message = "token endpoint: 127.0.0.1: connection refused";
+    let message = "token endpoint: 127.0.0.1:1: connection refused";
     assert_eq!(run("pkce-refresh", &[], &closed), failure("pkce-refresh", 3, message));
 }
 
@@ -535,7 +558,6 @@ fn sends_nothing_as_a_malformed_token_request_says() {
     for (told, wrong) in [
         (json!("json"), "not a JSON object"),
         (json!([]), "not a JSON object"),
-        (json!({ "formats": "json" }), "formats: not supported"),
         (json!({ "format": "xml" }), "format: must be form or json"),
         (json!({ "format": 1 }), "format: must be a string"),
         (json!({ "auth_method": "private_key_jwt" }), "auth_method: not supported"),
@@ -560,6 +582,12 @@ fn sends_nothing_as_a_malformed_token_request_says() {
         let output = run("pkce-refresh", &[], &with(&server, json!({ "token_request": told })).to_string());
         assert_eq!(output, failure("pkce-refresh", 2, &format!("token_request: {wrong}")), "{told}");
     }
+    // What another version recorded stays.
+    let told = json!({ "format": "json", "later": [1] });
+    let output = run("pkce-refresh", &["--scope", "a"], &with(&server, json!({ "token_request": told })).to_string());
+    let kept = json!({ "format": "json", "later": [1], "parameters": { "scope": "a" } });
+    assert_eq!((output.status, &output.json()["token_request"]), (0, &kept));
+    let server = Server::start(|_| json_response(&tokens()));
     let output = run("pkce-refresh", &["--param", "client_id=0ther"], &document(&server).to_string());
     assert_eq!(output, failure("pkce-refresh", 2, "--param: client_id: not the document's client_id"));
     let twice = run("pkce-refresh", &["--scope", "a", "--param", "scope=b"], "");

@@ -221,7 +221,8 @@ fn says_what_may_work_where_the_server_names_no_registration_endpoint() {
         (json!({ "client_id_metadata_document_supported": true, "issuer": "https://id.example" }), documents),
         (
             json!({ "client_id_metadata_document_supported": false, "issuer": "https://id.example/t" }),
-            "some servers name it in other metadata only: pkce-discover https://id.example/t --metadata-url \
+            "if you have a client ID: pkce-url --client-id ID, without pkce-register; some servers name the endpoint in \
+             other metadata only: pkce-discover https://id.example/t --metadata-url \
              https://id.example/.well-known/oauth-authorization-server/t",
         ),
         (
@@ -230,7 +231,8 @@ fn says_what_may_work_where_the_server_names_no_registration_endpoint() {
         ),
         (
             json!({ "issuer": "https://id.example/$(id)" }),
-            "some servers name it in other metadata only: pkce-discover 'https://id.example/$(id)' --metadata-url \
+            "if you have a client ID: pkce-url --client-id ID, without pkce-register; some servers name the endpoint in \
+             other metadata only: pkce-discover 'https://id.example/$(id)' --metadata-url \
              'https://id.example/.well-known/oauth-authorization-server/$(id)'",
         ),
     ] {
@@ -448,7 +450,7 @@ fn registers_only_where_it_may() {
         (
             json!({ "registration_endpoint": "http://127.0.0.1:1/register" }),
             3,
-            "registration endpoint: 127.0.0.1: connection refused",
+            "registration endpoint: 127.0.0.1:1: connection refused",
         ),
         (
             json!({ "registration_endpoint": "http://127.0.0.1:1/register", "redirect_uri": "http://id.example/cb" }),

@@ -237,6 +237,9 @@ fn removes_a_stored_login_whose_access_token_the_server_refuses() {
     assert_eq!(home.files(), ["work.lock"]);
 }
 
+/// What to do about a stored login that the server cannot revoke.
+const REMOVE: &str = "\nhint: to remove the login without revoking it: pkce-store --remove work";
+
 #[test]
 fn leaves_a_stored_login_that_the_server_does_not_revoke() {
     /// What the tool says of a login that is stored before and after.
@@ -252,25 +255,56 @@ fn leaves_a_stored_login_that_the_server_does_not_revoke() {
         output
     }
     for (octets, status, message) in [
-        (response(503, "", ""), 3, "revocation endpoint: the server responded with 503"),
-        (response(302, "", ""), 4, "revocation endpoint: redirect (302) not followed"),
+        (response(503, "", ""), 3, format!("revocation endpoint: the server responded with 503{REMOVE}")),
+        (response(302, "", ""), 4, "revocation endpoint: redirect (302) not followed".to_owned()),
         (
             response(400, "application/json", "{\"error\":\"unsupported_token_type\"}"),
             1,
-            "revocation endpoint: unsupported_token_type",
+            "revocation endpoint: unsupported_token_type".to_owned(),
         ),
     ] {
         let server = Server::start(move |_| octets.clone());
-        assert_eq!((left(&document(&server)), server.requests().len()), (said(status, message), 1));
+        assert_eq!((left(&document(&server)), server.requests().len()), (said(status, &message), 1));
     }
     let server = Server::start(|seen| response(if token(seen).starts_with('r') { 200 } else { 503 }, "", ""));
-    let message = format!("revocation endpoint: the server responded with 503; {HALF}");
+    let message = format!("revocation endpoint: the server responded with 503; {HALF}{REMOVE}");
     assert_eq!(left(&document(&server)), said(3, &message));
-    let message = "revocation_endpoint: missing\nhint: pkce-discover adds it if the server names one";
-    assert_eq!(left(&without(&server, &["revocation_endpoint"])), said(2, message));
+    let message = format!("revocation_endpoint: missing{REMOVE}");
+    assert_eq!(left(&without(&server, &["revocation_endpoint"])), said(2, &message));
     let mut unreachable = document(&server);
     unreachable["revocation_endpoint"] = json!("http://127.0.0.1:1/revoke");
-    assert_eq!(left(&unreachable), said(3, "revocation endpoint: 127.0.0.1: connection refused"));
+    assert_eq!(left(&unreachable), said(3, &format!("revocation endpoint: 127.0.0.1:1: connection refused{REMOVE}")));
+}
+
+#[test]
+fn asks_for_no_secret_where_nothing_can_be_revoked() {
+    let server = Server::start(|_| response(200, "", ""));
+    let home = Home::new();
+    let ran = home.path("ran");
+    let command = format!("touch '{}'; echo s3cret", ran.display());
+    for (document, parameter, message) in [
+        (document(&server), "client_id=0ther", "--param: client_id: not the document's client_id".to_owned()),
+        (without(&server, &["revocation_endpoint"]), "a=b", format!("revocation_endpoint: missing{REMOVE}")),
+    ] {
+        store(&home, &document);
+        let output = revoke(&home, &["work", "--param", parameter, "--client-secret-command", &command]);
+        assert_eq!((output, ran.exists()), (said(2, &message), false));
+    }
+    // There is nothing to revoke.
+    store(&home, &without(&server, &TOKENS));
+    assert_eq!((revoke(&home, &["work", "--client-secret-command", &command]), ran.exists()), (success(), false));
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn has_no_hint_about_the_client_where_a_revocation_is_refused_without_an_error() {
+    let server = Server::start(|_| response(401, "", ""));
+    let mut registered = document(&server);
+    registered["redirect_uris"] = json!(["http://127.0.0.1/callback"]);
+    for document in [document(&server), registered] {
+        let output = run("pkce-revoke", &[], &document.to_string());
+        assert_eq!(output, failure("pkce-revoke", 1, "revocation endpoint: the server responded with 401"));
+    }
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn starts_no_command_where_there_is_no_token() {
     assert_eq!(session.token(&["--header"]), failed(5, nothing));
     assert_eq!(session.token(&[]), failure("pkce-token", 5, nothing));
     let no_refresh = "there is no refresh token\n\
-                      hint: servers issue one if the scope includes offline_access; most require --prompt consent as well";
+                      hint: run the login again; servers issue one if the scope includes offline_access; most require --prompt consent as well";
     let mut document = session.document(0, 5);
     document.as_object_mut().unwrap().remove("refresh_token");
     session.store(&document);
@@ -270,7 +270,7 @@ fn prints_a_valid_token_where_the_server_cannot_be_reached_or_the_disk_is_full()
     let note = "pkce-token: note: the token expires within --min-ttl and cannot be refreshed";
     let valid = (0, format!("{}\n", access(0)));
     let output = session.token(&["-r", "access_token"]);
-    let why = "token endpoint: 127.0.0.1: connection refused";
+    let why = format!("token endpoint: 127.0.0.1:{port}: connection refused");
     assert_eq!(((output.status, output.stdout), output.stderr), (valid.clone(), format!("{note}: {why}\n")));
     let script = "ulimit -f 8; pkce-token work -r access_token";
     let output = finish(session.command("bash").args(["-c", script]), b"");
@@ -335,7 +335,9 @@ fn refreshes_once_for_many_at_once_where_tokens_expire_at_once() {
 #[test]
 fn holds_no_lock_while_it_waits_for_a_secret() {
     let session = Session::new(Duration::ZERO);
-    session.store_expired();
+    let mut document = session.document(0, 5);
+    document["revocation_endpoint"] = json!(session.server.url("/revoke"));
+    session.store(&document);
     let fifo = session.directory.path().join("fifo");
     make_fifo(&fifo);
     for args in [["pkce-token", "work"], ["pkce-revoke", "work"]] {
@@ -354,6 +356,25 @@ fn holds_no_lock_while_it_waits_for_a_secret() {
 }
 
 #[test]
+fn asks_for_no_secret_where_the_refresh_cannot_be_requested() {
+    let session = Session::new(Duration::ZERO);
+    let ran = session.directory.path().join("ran");
+    let command = format!("touch '{}'; echo s3cret", ran.display());
+    session.store_expired();
+    for (changes, args, message) in [
+        (json!({ "token_request": { "format": "xml" } }), vec![], "token_request: format: must be form or json"),
+        (json!({}), vec!["--param", "client_id=0ther"], "--param: client_id: not the document's client_id"),
+        (json!({ "token_endpoint": 5 }), vec![], "token_endpoint: must be a string"),
+    ] {
+        let document = common::changed(session.document(0, 5), &changes);
+        fs::write(session.path("work.json"), document.to_string()).unwrap();
+        let output = session.token(&[&["--client-secret-command", &command], &args[..]].concat());
+        assert_eq!((output, ran.exists()), (failure("pkce-token", 2, message), false));
+        assert!(!session.path("work.pending").exists());
+    }
+}
+
+#[test]
 fn refreshes_where_no_thread_can_be_created() {
     // A limit of processes is no limit to root.
     if lacks_root() || lacks(&["setpriv"]) {
@@ -369,21 +390,23 @@ fn refreshes_where_no_thread_can_be_created() {
     assert_eq!(opened.status, 0, "{opened:?}");
     let script = "ulimit -u 0; exec setpriv --reuid \"$0\" --clear-groups pkce-token work";
     let output = finish(session.command("bash").args(["-c", script, &uid]), b"");
-    let message = "token endpoint: 127.0.0.1: threads: resource temporarily unavailable";
-    assert_eq!(output, failure("pkce-token", 3, message));
+    let port = session.server.port;
+    let message = format!("token endpoint: 127.0.0.1:{port}: threads: resource temporarily unavailable");
+    assert_eq!(output, failure("pkce-token", 3, &message));
     assert_eq!((session.refreshes(), session.path("work.pending").exists()), (0, false));
 }
 
 #[test]
 fn prints_a_valid_token_where_the_refresh_token_may_be_spent() {
-    let closed = "127.0.0.1: the server closed the connection";
+    let closed = "127.0.0.1:PORT: the server closed the connection";
     for (octets, why) in [(Vec::new(), closed), (response(500, "", ""), "the server responded with 500")] {
         let session = Session::responding(move |_, _| octets.clone());
         session.store(&session.document(0, now() + 40));
         let output = session.token(&["-r", "access_token"]);
         let note = format!(
-            "pkce-token: note: the token expires within --min-ttl and cannot be refreshed: token endpoint: {why}; \
-             the refresh token may be spent; try again to find out\n"
+            "pkce-token: note: the token expires within --min-ttl and cannot be refreshed: token endpoint: {}; \
+             the refresh token may be spent; try again to find out\n",
+            why.replace("PORT", &session.server.port.to_string())
         );
         assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{}\n", access(0)), note));
         assert!(session.path("work.pending").is_file());
@@ -497,7 +520,7 @@ fn believes_no_end_that_is_further_away_than_the_token_lives() {
     // Without a refresh token, it is an expired one.
     session.store(&common::changed(session.document(latest, 4_102_444_800), &json!({ "refresh_token": null })));
     let message = "there is no refresh token\n\
-                   hint: servers issue one if the scope includes offline_access; most require --prompt consent as well";
+                   hint: run the login again; servers issue one if the scope includes offline_access; most require --prompt consent as well";
     assert_eq!(session.token(&[]), failure("pkce-token", 5, message));
 }
 
@@ -522,7 +545,7 @@ fn gives_a_command_its_own_status_and_its_failures_others() {
     let secret = "--client-secret-file: not a directory";
     assert_eq!(with(&["--refresh", "--client-secret-file", "/dev/null/none"]), said(112, secret));
     session.store(&common::changed(session.document(0, 5), &json!({ "token_endpoint": "http://127.0.0.1:1/" })));
-    assert_eq!(with(&[]), said(113, "token endpoint: 127.0.0.1: connection refused"));
+    assert_eq!(with(&[]), said(113, "token endpoint: 127.0.0.1:1: connection refused"));
     session.store(&common::changed(session.document(0, now() + 600), &json!({ "token_type": "mac" })));
     assert_eq!(with(&[]), said(114, "token_type: not Bearer, so no header can be made for it"));
     session.store(&session.document(1, 5));
@@ -687,7 +710,12 @@ fn leaves_the_stored_login_unchanged_while_the_server_is_unavailable() {
             3,
             "token endpoint: the server responded with 503; the refresh token may be spent; try again to find out",
         ),
-        (response(401, "", ""), 5, "token endpoint: the server responded with 401 without an OAuth error"),
+        (
+            response(401, "", ""),
+            5,
+            "token endpoint: the server responded with 401 without an OAuth error\nhint: if the client has a secret, this step \
+             needs it too: --client-secret-file or --client-secret-command; otherwise run the login again",
+        ),
         (
             response(200, "text/html", "<html>"),
             4,
@@ -857,9 +885,8 @@ fn stores_no_token_of_another_person() {
             assert_eq!(session.token(&[]).json()["access_token"], access(1));
             continue;
         }
-        let values = if wrong == "iss" { ": other instead of i" } else { "" };
-        let message =
-            format!("id_token: {wrong}: differs from that of the login; the refreshed tokens are not stored{values}");
+        let differs = if wrong == "iss" { "other instead of i" } else { "differs from that of the login" };
+        let message = format!("id_token: {wrong}: {differs}; the refreshed tokens are not stored");
         assert_eq!(session.token(&[]), failure("pkce-token", 4, &message));
         assert_eq!(session.stored(), document);
     }
@@ -1215,4 +1242,6 @@ fn says_where_a_command_begins_that_has_no_dashes_before_it() {
     for args in [&["curl", "https://id.example"][..], &["curl", "-H", "@-", "https://id.example"]] {
         assert_eq!(session.token(args), failure("pkce-token", 2, &format!("arguments: too many\n{hint}")));
     }
+    let hint = "hint: a command must follow --, as in: pkce-idp -- COMMAND";
+    assert_eq!(common::run("pkce-idp", &["true"], ""), failure("pkce-idp", 2, &format!("arguments: too many\n{hint}")));
 }

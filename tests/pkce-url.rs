@@ -157,8 +157,9 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
         (
             member("authorization_endpoint", Value::Null),
             vec![],
-            "authorization_endpoint: missing\nhint: pkce-discover adds it; a document that is piped to pkce-gen is read by: \
-             pkce-gen -".into(),
+            "authorization_endpoint: missing\nhint: pkce-discover adds it; to make pkce-gen read it from a pipe: \
+             pkce-gen -"
+                .into(),
         ),
         (member("client_id", json!(5)), vec![], "client_id: must be a string".into()),
         (member("client_id", json!("")), vec![], "client_id: must be one or more visible ASCII characters".into()),
@@ -219,7 +220,7 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
             document(),
             vec!["--client-secret", "s3cr3t"],
             "--client-secret: no such option\n\
-             hint: other programs can read arguments, so a secret is none: pkce-exchange --client-secret-file FILE"
+             hint: other programs can read arguments; use pkce-exchange --client-secret-file FILE"
                 .into(),
         ),
         (
@@ -530,6 +531,15 @@ fn takes_no_secret_as_a_parameter() {
         "code[]",
         "codeVerifier",
         "PreAuthorizedCode",
+        "client_secret_2",
+        "new_password_confirmation",
+        "api-key",
+        "user_passphrase",
+        "private_key",
+        "totp",
+        "authCode",
+        "pin",
+        "jwt",
     ] {
         let output = run("pkce-url", &["--param", &format!("{name}=s3cret")], &document().to_string());
         let wrong = "a secret must not be an argument, which other programs can read";
@@ -539,7 +549,7 @@ fn takes_no_secret_as_a_parameter() {
         assert_eq!(output, failure("pkce-url", 2, &message));
         clients += usize::from(is_client_s);
     }
-    assert_eq!(clients, 10);
+    assert_eq!(clients, 11);
     for name in [
         "id_token_hint",
         "login_hint",
@@ -668,10 +678,14 @@ fn prints_the_url_of_each_document_as_text() {
     assert_eq!((output.status, output.stdout.as_str(), output.stderr), (2, "", message));
 }
 
+/// The message for a line that does not begin as an object does.
+const NO_OBJECT: &str = "pkce-url: standard input: not a JSON object\n\
+                         hint: a document is a JSON object: leave out -r or --raw in the step before\n";
+
 #[test]
 fn ends_a_stream_with_what_is_no_document_and_with_a_failure_passed_on() {
     for (after, status, stdout, stderr) in [
-        ("[]\n", 2, "!2 usage pkce-url\n", "pkce-url: standard input: not a JSON object\n"),
+        ("[]\n", 2, "!2 usage pkce-url\n", NO_OBJECT),
         ("{\"a\":", 2, "!2 usage pkce-url\n", "pkce-url: standard input: not a JSON object: unexpected end\n"),
         ("!3 unavailable pkce-gen\n", 3, "!3 unavailable pkce-gen\n", ""),
     ] {

@@ -109,6 +109,29 @@ fn does_not_obey_a_hint_or_a_trace() {
 }
 
 #[test]
+fn gets_the_claims_of_an_error_whole_and_obeys_none_of_them() {
+    let claims = format!(
+        "{{\"id_token\":{{\"##[x]\":\"::a::b\",\"é\":\"\u{1f511}\u{9b}\u{2028}\",\"::warning::x\":\"{}\\n\\\\\"}}}}",
+        "a".repeat(1500)
+    );
+    let body = json!({ "error": "interaction_required", "claims": claims });
+    let server = Server::start(move |_| response(400, "application/json", &body.to_string()));
+    let document = json!({
+        "token_endpoint": server.url("/token"), "client_id": "cli", "code": "c0de", "redirect_uri": "https://a/b",
+        "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    });
+    let output = finish(command("pkce-exchange").env("PKCE_ERRORS", "json"), document.to_string().as_bytes());
+    let line: Value = serde_json::from_str(&output.stderr).unwrap();
+    let expected = json!({
+        "tool": "pkce-exchange", "status": 5, "kind": "login_required", "http_status": 400,
+        "message": "token endpoint: interaction_required", "error": "interaction_required", "claims": claims,
+    });
+    assert_eq!((output.stderr.lines().count(), line), (1, expected));
+    assert!(output.stderr.trim_end().chars().all(|c| (' '..='~').contains(&c)), "{output:?}");
+    assert!(!output.stderr.contains("##") && !output.stderr.contains("::"), "{output:?}");
+}
+
+#[test]
 fn does_not_obey_a_note() {
     let server = Server::start(|request| {
         if request.body.contains("refresh_token") {
@@ -149,7 +172,7 @@ fn does_not_obey_the_local_server_or_its_visits() {
     let lines: Vec<&str> = output.stderr.lines().collect();
     let trace = format!("pkce-idp: trace: GET {}: 404, 10 bytes, ", server.url("/: :warning::a"));
     assert!(lines.len() == 3 && lines[1].starts_with(&trace), "{output:?}");
-    assert_eq!((output.status, lines[2]), (1, "pkce-idp: --visit: the server responded with 404"));
+    assert_eq!((output.status, lines[2]), (1, "pkce-idp: --visit: the server responded with 404: # #[error]a"));
 
     let output = run("pkce-idp", &["--fault", "##[error]a"], "");
     let message = "--fault: unknown kind; --list-faults prints all kinds\nhint: see 'pkce-idp --help'";

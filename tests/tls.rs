@@ -120,7 +120,7 @@ fn sends_nothing_to_a_server_that_cannot_show_who_it_is() {
     let of_authority = "the server's own certificate is that of an authority (CA:TRUE)\n\
                         hint: make another: openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem \
                         -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
-                        -addext basicConstraints=critical,CA:FALSE";
+                        -addext basicConstraints=critical,CA:FALSE; then set SSL_CERT_FILE to cert.pem";
     let cases: [(&str, Https, &str); 6] = [
         ("self-signed", Https::start(None, |_| {}), unknown),
         ("another authority", Https::start(Some(&stranger), |_| {}), unknown),
@@ -136,7 +136,7 @@ fn sends_nothing_to_a_server_that_cannot_show_who_it_is() {
             for (tool, before, output) in
                 [("pkce-discover", "", discovered), ("pkce-exchange", "token endpoint: ", exchanged)]
             {
-                let message = format!("{before}127.0.0.1: TLS: {wrong}");
+                let message = format!("{before}127.0.0.1:{}: TLS: {wrong}", server.port);
                 assert_eq!(output, failure(tool, 4, &message), "{name}");
             }
         }
@@ -160,8 +160,8 @@ fn speaks_no_plain_http_to_a_server_that_should_speak_tls() {
     });
     let authority = Authority::new("plain");
     let (discovered, exchanged) = both(&origin, |command| _ = command.env("SSL_CERT_FILE", authority.file()));
-    let wrong = "127.0.0.1: TLS: the response is not TLS (plain http on this port?)";
-    assert_eq!(discovered, failure("pkce-discover", 4, wrong));
+    let wrong = format!("127.0.0.1:{port}: TLS: the response is not TLS (plain http on this port?)");
+    assert_eq!(discovered, failure("pkce-discover", 4, &wrong));
     assert_eq!(exchanged, failure("pkce-exchange", 4, &format!("token endpoint: {wrong}")));
     let heard = String::from_utf8_lossy(&heard.lock().unwrap()).into_owned();
     assert!(!heard.is_empty() && !heard.contains("GET") && !heard.contains("POST") && !heard.contains("c0de"));
@@ -285,12 +285,20 @@ fn never_goes_through_a_proxy_to_this_machine() {
 fn spends_nothing_where_a_proxy_refuses_and_says_no_word_of_its_password() {
     let refused =
         "the proxy did not connect (502)\nhint: check the proxy ADDRESS in HTTPS_PROXY, or list the host in NO_PROXY";
-    let unknown = "the proxy requires a user name and a password, or others (407)\n\
-                   hint: set HTTPS_PROXY to http://USER:PASSWORD@ADDRESS";
     let requires = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
-    for (response, wrong) in [(REFUSES, refused), (requires, unknown)] {
+    let required = |other: &str| {
+        format!(
+            "the proxy requires {other} user name and password (407)\n\
+             hint: set HTTPS_PROXY to http://USER:PASSWORD@ADDRESS"
+        )
+    };
+    for (response, user, wrong) in [
+        (REFUSES, "me:s3cr3t-pass@", refused.to_owned()),
+        (requires, "me:s3cr3t-pass@", required("another")),
+        (requires, "", required("a")),
+    ] {
         let proxy = Proxy::start(response);
-        let url = format!("http://me:s3cr3t-pass@127.0.0.1:{}", proxy.port);
+        let url = format!("http://{user}127.0.0.1:{}", proxy.port);
         let (discovered, exchanged) = both("https://id.invalid", |command| _ = command.env("HTTPS_PROXY", &url));
         let address = format!("127.0.0.1:{}", proxy.port);
         let wrong = format!("id.invalid: {}", wrong.replace("ADDRESS", &address));
@@ -501,9 +509,9 @@ fn sends_nothing_through_an_https_proxy_that_cannot_show_who_it_is() {
     for issuer in ["https://id.invalid", "http://keycloak.invalid:8080"] {
         let trust = [("ALL_PROXY", relay.url.as_str()), ("SSL_CERT_FILE", file.to_str().unwrap())];
         let output = discover(issuer, &[&trust[..], &[("PKCE_HTTP_HOSTS", "keycloak.invalid:8080")]].concat());
-        let host = issuer.split(['/', ':']).nth(3).unwrap();
+        let [authority, proxy] = [issuer, &relay.url].map(|url| url.split_once("://").unwrap().1);
         let message = format!(
-            "{host}: TLS: the certificate is self-signed, or its issuer is not trusted\n\
+            "{authority}: the server or the proxy {proxy}: TLS: the certificate is self-signed, or its issuer is not trusted\n\
              hint: set SSL_CERT_FILE to a file with the certificates to trust"
         );
         assert_eq!(output, failure("pkce-discover", 4, &message));

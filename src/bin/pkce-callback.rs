@@ -21,10 +21,10 @@ struct Args {
     /// Listen here instead, where the redirect URI is forwarded to
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = arguments::address, conflicts_with_all = ["paste", "response_file"])]
     listen: Option<SocketAddr>,
-    /// Read the redirect URL from the terminal, for a redirect URI that is https or not on this machine
+    /// Prompt for the address that the browser was redirected to, for a redirect URI that is https or not on this machine
     #[arg(long, conflicts_with = "response_file")]
     paste: bool,
-    /// Accept a pasted code without its state
+    /// Accept a code without its state, if it is pasted or in the response file
     #[arg(long)]
     allow_bare_code: bool,
     /// Accept the redirect of any user of this machine

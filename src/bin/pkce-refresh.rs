@@ -14,7 +14,7 @@ use pkce_tools::{Document, Error};
 #[derive(Parser)]
 #[command(name = "pkce-refresh", version)]
 struct Args {
-    /// Request only these scopes of the granted ones, separated by spaces
+    /// Request this scope, as names separated by spaces
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
     /// Request a token for this one of the document's resources

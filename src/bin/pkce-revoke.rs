@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use pkce_tools::client::authentication::{Authentication, Caller};
 use pkce_tools::client::parameter;
+use pkce_tools::error::Kind;
 use pkce_tools::frame::{self, Input};
 use pkce_tools::login::revocation;
 use pkce_tools::process::signals;
@@ -47,8 +48,11 @@ fn step(args: &Args, input: Input) -> Result<Option<Document>, Error> {
 fn revoke_stored(name: &Name, parameters: &[(String, String)], caller: &Caller) -> Result<(), Error> {
     let deadline = caller.deadline();
     let store = Store::open()?.ok_or_else(|| not_stored(name))?;
-    if let Some(stored) = store.read(name, &deadline)? {
-        // The command behind a secret's pipe may prompt the user: no lock is held meanwhile.
+    if let Some(stored) = store.read(name, &deadline)?
+        && revocation::has_token(&stored.document)
+    {
+        revocation::check(&stored.document, parameters).map_err(|error| with_hint(error, name))?;
+        // The command of a secret may prompt the user: no lock is held meanwhile.
         Authentication::for_client(&stored.document, caller, &deadline)?;
     }
     let lock = Lock::acquire(&store, name, &deadline)?;
@@ -60,7 +64,17 @@ fn revoke_stored(name: &Name, parameters: &[(String, String)], caller: &Caller) 
         if !revocation::has_token(&document) {
             return remove();
         }
-        revocation::revoke(document, parameters, caller, &deadline)?;
+        revocation::revoke(document, parameters, caller, &deadline).map_err(|error| with_hint(error, name))?;
         remove().map_err(|error| error.appending("the tokens are revoked"))
     })
+}
+
+/// The error, with what to do where the server cannot revoke the tokens.
+fn with_hint(error: Error, name: &Name) -> Error {
+    let has_no_endpoint = error.missing_member() == Some("revocation_endpoint");
+    if has_no_endpoint || error.kind() == Kind::Unavailable && error.hint_text().is_none() {
+        error.hint(format!("to remove the login without revoking it: pkce-store --remove {}", name.as_str()))
+    } else {
+        error
+    }
 }

@@ -20,7 +20,7 @@ use crate::wire::{form, http};
 /// The options of all tools that call the token endpoint, or one that is like it.
 #[derive(clap::Args)]
 pub struct Caller {
-    /// Read the client secret from this file
+    /// Read the client secret from the first line of this file
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
     /// Run this command if the client secret is needed, and read it from the first line of the output
@@ -138,16 +138,24 @@ impl Authentication {
         let other = other.map(|secret| secret.lock().unwrap_or_else(PoisonError::into_inner).text(deadline));
         let Some(secret) = own.map(Ok).or(other).transpose()? else {
             let error = document.wrong("client_secret", "missing, but the client's authentication method requires it");
-            return Err(error.hint("name its file with --client-secret-file"));
+            return Err(error.hint(
+                "name its file with --client-secret-file, or a command that prints it with --client-secret-command",
+            ));
         };
         Ok(match method {
             AuthMethod::ClientSecretPost => Authentication::ClientSecretPost(secret),
             _ => Authentication::ClientSecretBasic(secret),
         })
     }
-}
 
-impl Authentication {
+    /// Whether the secret is sent and empty.
+    pub fn has_empty_secret(&self) -> bool {
+        match self {
+            Authentication::None => false,
+            Authentication::ClientSecretBasic(secret) | Authentication::ClientSecretPost(secret) => secret.is_empty(),
+        }
+    }
+
     /// The other method that sends the secret, if there is one.
     pub fn other_method(&self) -> Option<AuthMethod> {
         match self {

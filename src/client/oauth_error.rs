@@ -1,11 +1,12 @@
 //! OAuth errors: RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section 3.1.2.6.
 
 use crate::error::{Error, Kind, OauthError};
+use crate::message;
 
 /// The error of this kind for an OAuth error from `subject`, whose words are redacted.
 pub fn refusal(kind: Kind, subject: &str, oauth: OauthError) -> Error {
     let error = Error::new(kind, format!("{subject}: {}", oauth.error.as_deref().unwrap_or_default()));
-    error.quoting(oauth.description.as_deref()).oauth(oauth)
+    error.quoting(oauth.description.as_deref().map(message::shortened).as_deref()).oauth(oauth)
 }
 
 /// The kind of an OAuth error: status 5 if it requires a new login, else 1.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::client::scope::{SCOPE, Scope};
 use crate::document::{Document, is_visible};
 use crate::error::Error;
+use crate::message;
 
 /// Parses `KEY=VALUE`, for clap's `value_parser`: a key of visible ASCII characters, a value without control characters.
 pub fn parse(text: &str) -> Result<(String, String), String> {
@@ -35,7 +36,10 @@ pub fn check_added(parameters: &[(String, String)]) -> Result<(), Error> {
 }
 
 /// Fails for a parameter of `--param` that would name another client than the document's: status 2.
-pub fn check_client(parameters: &[(String, String)], document: &Document) -> Result<(), Error> {
+pub fn check_client<'a>(
+    parameters: impl IntoIterator<Item = (&'a String, &'a String)>,
+    document: &Document,
+) -> Result<(), Error> {
     for (name, value) in parameters {
         if is_other_client(name, value, document)? {
             return Err(Error::usage(format!("--param: {name}: {OTHER_CLIENT}")));
@@ -53,7 +57,11 @@ pub fn is_other_client(name: &str, value: &str, document: &Document) -> Result<b
 pub fn fault(name: &str, value: &str) -> Option<&'static str> {
     match () {
         () if is_secret(name) => Some("a secret must not be a parameter"),
-        () if RESERVED.contains(&name) => Some("already in the request, or set by the document"),
+        () if RESERVED.contains(&plain(name).trim_end_matches(|digit: char| digit.is_ascii_digit()))
+            && name != "client_id" =>
+        {
+            Some("already in the request, or set by the document")
+        }
         () if name.is_empty() || !is_visible(name) => Some("a name must be visible ASCII characters"),
         () if value.is_empty() => Some("must not be empty"),
         () if value.chars().any(char::is_control) => Some("must not have control characters"),
@@ -69,7 +77,9 @@ pub fn check(parameters: &[(String, String)]) -> Result<(), Error> {
     let error = Error::usage(format!("--param: {name}: {wrong}"));
     let is_client_secret = plain(name).starts_with("clientsecret");
     Err(if is_client_secret {
-        error.hint("pass a client secret with pkce-exchange --client-secret-file FILE")
+        // The tool that makes the browser's URL sends no secret.
+        let tool = if message::name() == "pkce-url" { "pkce-exchange " } else { "" };
+        error.hint(format!("pass a client secret with {tool}--client-secret-file FILE"))
     } else {
         error
     })
@@ -80,7 +90,11 @@ pub fn check(parameters: &[(String, String)]) -> Result<(), Error> {
 fn is_secret(name: &str) -> bool {
     name.split(['[', ']']).any(|part| {
         let plain = plain(part);
-        SECRETS.contains(&plain.as_str()) || SECRET_ENDS.into_iter().any(|end| plain.ends_with(end))
+        let plain = plain.trim_end_matches(|digit: char| digit.is_ascii_digit());
+        let has = |word| plain.contains(word);
+        let is_named = SECRETS.contains(&plain) || SECRET_WORDS.into_iter().any(has);
+        let is_public = PUBLIC_ENDS.iter().any(|end| plain.ends_with(end));
+        !is_public && (is_named || plain.ends_with("token") || plain.ends_with("otp"))
     })
 }
 
@@ -92,13 +106,34 @@ fn plain(name: &str) -> String {
 /// The message for a parameter that names another client.
 pub const OTHER_CLIENT: &str = "not the document's client_id";
 
-/// What the requests have already, or only the document may add to them.
-const RESERVED: [&str; 4] = ["grant_type", "redirect_uri", "resource", "token_type_hint"];
+/// What the requests have already, or only the document may add to them, in lower case without punctuation. Of these,
+/// `client_id` may be added in this one spelling.
+const RESERVED: [&str; 5] = ["clientid", "granttype", "redirecturi", "resource", "tokentypehint"];
 
-/// The ends of most names of credentials. An `id_token_hint` is not one: it is made for the browser's URL.
-const SECRET_ENDS: [&str; 5] = ["assertion", "passwd", "password", "secret", "token"];
+/// Parts of most names of credentials; others end in `token` or `otp`. An `id_token_hint` is not one: it is made for the
+/// browser's URL.
+const SECRET_WORDS: [&str; 9] =
+    ["apikey", "assertion", "credential", "passcode", "passphrase", "passw", "privatekey", "secret", "verifier"];
+
+/// The ends of names that say something about a credential, such as `client_assertion_type`.
+const PUBLIC_ENDS: [&str; 7] =
+    ["format", "id", "identifier", "method", "passwordless", "passwordlessconnection", "type"];
 
 /// The other parameters whose values are credentials, in lower case without punctuation: RFC 6749, 7636 and 8628,
 /// User-Managed Access 2.0, OpenID for Verifiable Credential Issuance, and one-time passwords of several servers.
-const SECRETS: [&str; 9] =
-    ["code", "codeverifier", "devicecode", "otp", "pct", "preauthorizedcode", "rpt", "ticket", "txcode"];
+const SECRETS: [&str; 14] = [
+    "authcode",
+    "authorizationcode",
+    "code",
+    "devicecode",
+    "jwt",
+    "mfacode",
+    "oobcode",
+    "otpcode",
+    "pct",
+    "pin",
+    "preauthorizedcode",
+    "rpt",
+    "ticket",
+    "txcode",
+];

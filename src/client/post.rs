@@ -11,7 +11,7 @@ use crate::client::hint::with_hint;
 use crate::client::oauth_error;
 use crate::client::redaction::{redacted, secrets_of};
 use crate::client::words::words;
-use crate::document::{Document, is_visible};
+use crate::document::Document;
 use crate::error::{Error, Kind, OauthError};
 use crate::message;
 use crate::process::Deadline;
@@ -158,15 +158,18 @@ impl Post<'_> {
     }
 
     fn object(&self, response: &Response) -> Result<Document, Error> {
-        let said = |text: &str| message::public(&redacted(text, self.secrets));
-        let words = response.body(self.subject).ok().and_then(words).map(|words| said(&words));
-        let words = words.as_deref();
-        let is_page = response.body(self.subject).is_ok_and(|body| body.trim_ascii_start().starts_with(b"<"));
+        let said = |text: &str| message::public(&one_line(&redacted(text, self.secrets)));
         let read = match response.media_type.as_str() {
             FORM => response.body(self.subject).and_then(|body| self.form_object(body)),
             _ => response.object(self.subject),
         };
         let status = response.status;
+        // The words of what should be tokens may be tokens, but not the title of a page.
+        let has_error = read.as_ref().is_ok_and(|object| object.has("error"));
+        let may_be_tokens = (200..=299).contains(&status) && !response.is_page() && !has_error;
+        let words = response.body(self.subject).ok().filter(|_| !may_be_tokens).and_then(words);
+        let words = words.map(|words| said(&words));
+        let words = words.as_deref();
         let code = read.as_ref().ok().and_then(error_code);
         let error = match (status, read) {
             _ if self.ignores_body(status) => self.without_oauth_error(status, words),
@@ -178,9 +181,7 @@ impl Post<'_> {
                 object.remove(&["error"]);
                 return Ok(object);
             }
-            // The words of what should be tokens may be tokens, but not the title of a page.
-            (200 | 201, Err(error)) if is_page => self.maybe_spent(error.quoting(words)),
-            (200 | 201, Err(error)) => self.maybe_spent(error),
+            (200 | 201, Err(error)) => self.maybe_spent(error.quoting(words)),
             _ => self.without_oauth_error(status, words),
         };
         // Some servers repeat the code or the secret in their words, even in the names of members.
@@ -205,8 +206,7 @@ impl Post<'_> {
         let redirect = |kind| error(kind, format!("redirect ({status}) not followed"));
         match (self.spends, status) {
             (Some(Grant::RefreshToken), 400 | 401) => without(Kind::LoginRequired),
-            (Some(Grant::RefreshToken), 429 | 500..=599) => self.maybe_spent(responded(Kind::Unavailable)),
-            (Some(Grant::RefreshToken), 304) => self.maybe_spent(responded(Kind::Unavailable)),
+            (Some(Grant::RefreshToken), 304 | 429 | 500..=599) => self.maybe_spent(responded(Kind::Unavailable)),
             (Some(Grant::RefreshToken), 300..=399) => self.maybe_spent(redirect(Kind::Unavailable)),
             (Some(Grant::RefreshToken), _) => self.maybe_spent(without(Kind::Unavailable)),
             (_, 304) => responded(Kind::Untrusted),
@@ -223,19 +223,23 @@ impl Post<'_> {
     /// The OAuth error in the response, with the server's description.
     fn refused(&self, code: &str, object: &Document, said: impl Fn(&str) -> String) -> Error {
         let text = |name| object.text(name).ok().flatten().filter(|text| !text.is_empty());
-        let description = text("error_description").map(|text| said(&text));
+        let description = text("error_description").map(|text| message::discreet(&redacted(&text, self.secrets)));
         let kind = match self.spends {
             Some(Grant::RefreshToken) => oauth_error::kind_at_refresh(code, description.as_deref()),
             _ => oauth_error::kind(code),
         };
+        let mut codes = object.numbers("error_codes").ok().flatten().unwrap_or_default();
+        codes.truncate(MAX_CODES);
         let oauth = OauthError {
             error: Some(said(code)),
             description,
             uri: text("error_uri").map(|text| said(&text)),
             // The whole is what the next request must send, so it is not cut.
-            claims: text("claims").map(|claims| redacted(&claims, self.secrets)).filter(|claims| is_visible(claims)),
+            claims: text("claims")
+                .map(|claims| redacted(&claims, self.secrets))
+                .filter(|claims| claims.len() <= MAX_CLAIMS),
             suberror: text("suberror").map(|text| said(&text)),
-            codes: object.numbers("error_codes").ok().flatten().unwrap_or_default(),
+            codes,
         };
         oauth_error::refusal(kind, self.subject, oauth)
     }
@@ -277,6 +281,11 @@ fn credentials(client_id: &str, secret: &str) -> [Zeroizing<String>; 2] {
     [Zeroizing::new(sent.to_owned()), Zeroizing::new(STANDARD.encode(pair.as_bytes()))]
 }
 
+/// The text on one line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn json(pairs: &[(&str, &str)]) -> Zeroizing<String> {
     let mut object = Document::default();
     for (name, _) in pairs {
@@ -286,6 +295,12 @@ fn json(pairs: &[(&str, &str)]) -> Zeroizing<String> {
     }
     object.line()
 }
+
+/// Maximum length of `claims` in octets, which no program could send in a URL.
+const MAX_CLAIMS: usize = 16 * 1024;
+
+/// Maximum number of Entra's error codes.
+const MAX_CODES: usize = 16;
 
 /// The media type of a form (RFC 6749 appendix B).
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -76,7 +76,13 @@ impl Secret {
             return Err(wrong("larger than 64 KiB"));
         }
         let (first, rest) = octets.split_at(octets.iter().position(|octet| *octet == b'\n').unwrap_or(octets.len()));
+        let is_utf_16 = octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff");
+        if is_utf_16 {
+            return Err(wrong("UTF-16, not UTF-8").hint("convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"));
+        }
         let line = std::str::from_utf8(first).map_err(|_| wrong("not UTF-8"))?;
+        // Some programs begin UTF-8 with a mark.
+        let line = line.strip_prefix('\u{feff}').unwrap_or(line);
         let line = line.strip_suffix('\r').unwrap_or(line);
         match self.form {
             Form::FirstLine if line.chars().any(char::is_control) => {

@@ -45,9 +45,6 @@ impl TokenRequest {
     pub fn from_document(document: &Document) -> Result<TokenRequest, Error> {
         let auth_method = remembered_method(document)?;
         let Some(member) = document.object(TOKEN_REQUEST)? else { return Ok(TokenRequest::default()) };
-        if let Some(name) = member.names().find(|name| !MEMBERS.contains(name)) {
-            return Err(member.wrong(name, "not supported"));
-        }
         let format = match member.text("format")?.map(|name| Format::from_str(&name, false)) {
             Some(Err(_)) => return Err(member.wrong("format", "must be form or json")),
             format => format.and_then(Result::ok),
@@ -75,10 +72,15 @@ impl TokenRequest {
         self
     }
 
-    /// Records it in the document for the next refresh; what is the default anyway is left out. A client that it names
-    /// must be the document's.
+    /// Fails for a parameter that would name another client than the document's: status 2.
+    pub fn check_client(&self, document: &Document) -> Result<(), Error> {
+        parameter::check_client(&self.parameters, document)
+    }
+
+    /// Records it in the document for the next refresh; what is the default anyway is left out.
     pub fn record(&self, document: &mut Document) -> Result<(), Error> {
-        let mut member = Document::default();
+        let mut member = document.object(TOKEN_REQUEST)?.unwrap_or_default();
+        member.remove(&MEMBERS);
         if self.format == Some(Format::Json) {
             member.set("format", "json");
         }
@@ -88,9 +90,6 @@ impl TokenRequest {
         }
         let mut parameters = Document::default();
         for (name, value) in &self.parameters {
-            if parameter::is_other_client(name, value, document)? {
-                return Err(Error::usage(format!("--param: {name}: {}", parameter::OTHER_CLIENT)));
-            }
             parameters.set(name, value);
         }
         if !self.parameters.is_empty() {

@@ -232,6 +232,17 @@ impl Document {
         self.put(name, &Zeroizing::new(quoted(text)));
     }
 
+    /// Sets the member to this text, with escapes for all that a terminal or a CI runner could take for a command.
+    pub fn set_escaped(&mut self, name: &str, text: &str) {
+        let mut units = [0; 2];
+        let escaped = |c: char| match c {
+            ' ' | '!'..='~' if c != '#' && c != ':' => c.to_string(),
+            _ => c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        };
+        let json: String = quoted(text).chars().map(escaped).collect();
+        self.put(name, &json);
+    }
+
     /// Sets the member if there is a text, else leaves it unchanged.
     pub fn set_given(&mut self, name: &str, text: Option<&str>) {
         if let Some(text) = text {
@@ -493,6 +504,26 @@ mod tests {
         assert_eq!(line("{\"\u{9b}31m\u{7f}\":1}"), "{\"\\u009b31m\\u007f\":1}\n");
         assert_eq!(line("{\"\\u009b\":{\"\\u0085\":1}}"), "{\"\\u009b\":{\"\\u0085\":1}}\n");
         assert_eq!(line("{\"a\":[{\"\u{80}\u{9f}\":1}]}"), "{\"a\":[{\"\\u0080\\u009f\":1}]}\n");
+    }
+
+    #[test]
+    fn escapes_what_a_runner_would_obey_so_that_it_is_the_same_text() {
+        for (text, expected) in [
+            ("a b~!", "a b~!"),
+            ("##[x]", "\\u0023\\u0023[x]"),
+            ("::a::", "\\u003a\\u003aa\\u003a\\u003a"),
+            ("\"\\#", "\\\"\\\\\\u0023"),
+            ("\\u0023", "\\\\u0023"),
+            ("é\u{9b}\u{7f}\n\u{200b}", "\\u00e9\\u009b\\u007f\\n\\u200b"),
+            ("\u{1f511}", "\\ud83d\\udd11"),
+            ("\u{1b}", "\\u001b"),
+            ("", ""),
+        ] {
+            let mut document = Document::default();
+            document.set_escaped("a", text);
+            assert_eq!(document.json("a"), Some(format!("\"{expected}\"").as_str()));
+            assert_eq!(document.text("a").ok().flatten().as_deref(), Some(text));
+        }
     }
 
     #[test]

@@ -43,7 +43,8 @@ pub fn help_or_usage_error(error: &clap::Error, tool: &Command) -> Result<ExitCo
         let takes_command = tool.get_positionals().any(Arg::is_last_set);
         let takes_none = tool.get_positionals().next().is_none();
         return Err(if is_too_many && takes_command {
-            usage.hint(COMMAND)
+            let name = if tool.get_positionals().all(Arg::is_last_set) { "" } else { " NAME" };
+            usage.hint(format!("a command must follow --, as in: {}{name} -- COMMAND", message::name()))
         } else if is_too_many && takes_none {
             usage.hint(format!("the document is read from standard input: {} < FILE", message::name()))
         } else {
@@ -97,11 +98,8 @@ pub fn usage_error(error: &clap::Error) -> Error {
     Error::usage(format!("{subject}: {wrong}")).hint(hint)
 }
 
-/// What to do about a command that is no argument of ours.
-const COMMAND: &str = "a command must follow --, as in: pkce-token NAME -- COMMAND";
-
 /// What to do about a secret that is an argument.
-const SECRET: &str = "other programs can read arguments, so a secret is none: pkce-exchange --client-secret-file FILE";
+const SECRET: &str = "other programs can read arguments; use pkce-exchange --client-secret-file FILE";
 
 /// The name of the `raw_argument` option.
 pub const RAW: &str = "raw";

@@ -65,17 +65,21 @@ fn json(error: &Error) -> String {
     line.set("kind", error.kind().name());
     line.set("message", &message::printable(error.message()));
     let oauth = error.oauth_error();
+    let description = oauth.description.as_deref().map(message::shortened);
     for (name, text) in [
         ("member", error.member()),
         ("expected", error.mismatched().map(|values| values.expected.as_str())),
         ("received", error.mismatched().map(|values| values.received.as_str())),
         ("error", oauth.error.as_deref()),
-        ("error_description", oauth.description.as_deref()),
+        ("error_description", description.as_deref()),
         ("error_uri", oauth.uri.as_deref()),
-        ("claims", oauth.claims.as_deref()),
         ("suberror", oauth.suberror.as_deref()),
     ] {
         line.set_given(name, text.map(message::printable).as_deref());
+    }
+    // Useless if it is cut or changed, so no character of it is sanitized, and a runner finds no command in it.
+    if let Some(claims) = &oauth.claims {
+        line.set_escaped("claims", claims);
     }
     if !oauth.codes.is_empty() {
         line.set_numbers("error_codes", &oauth.codes);
@@ -114,7 +118,7 @@ fn missing_member_hint(name: &str) -> Option<String> {
         }
         // In `pkce-discover ISSUER | pkce-gen | pkce-url`, nobody reads the metadata.
         tool if this == "pkce-url" && name == "authorization_endpoint" => {
-            Some(format!("{tool} adds it; a document that is piped to pkce-gen is read by: pkce-gen -"))
+            Some(format!("{tool} adds it; to make pkce-gen read it from a pipe: pkce-gen -"))
         }
         "pkce-url" if this == "pkce-url" => Some(format!("set it with --{}", name.replace('_', "-"))),
         tool if tool == this => None,

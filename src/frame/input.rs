@@ -90,7 +90,9 @@ impl Documents {
         match octets.first() {
             None => Ok(None),
             Some(b'{') => Document::parse(&octets).map(Some).map_err(|wrong| unreadable(&wrong)),
-            Some(_) => Err(failure::parse_line(&octets).unwrap_or_else(|| unreadable("not a JSON object"))),
+            Some(_) => {
+                Err(failure::parse_line(&octets).unwrap_or_else(|| unreadable("not a JSON object").hint(NOT_RAW)))
+            }
         }
     }
 
@@ -167,6 +169,9 @@ impl Scan {
 pub fn empty() -> Error {
     unreadable(document::EMPTY)
 }
+
+/// What to do about a line that is no document.
+const NOT_RAW: &str = "a document is a JSON object: leave out -r or --raw in the step before";
 
 fn unreadable(wrong: &str) -> Error {
     Error::usage(format!("standard input: {wrong}"))

@@ -8,6 +8,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::id_token::jwks::Keys;
 use crate::id_token::jws::{Jws, untrusted};
+use crate::message;
 use crate::process::Deadline;
 
 /// How an ID token is checked.
@@ -135,9 +136,11 @@ impl Check<'_> {
         if !audience.contains(&client_id) {
             return Err(self.mismatch("aud", &client_id, &audience.join(", ")));
         }
-        if audience.iter().any(|name| *name != *client_id && !self.policy.trusted_audiences.contains(name)) {
+        let is_other = |name: &&String| **name != *client_id && !self.policy.trusted_audiences.contains(name);
+        if let Some(other) = audience.iter().find(is_other) {
             let error = self.mismatch("aud", &client_id, &audience.join(", "));
-            return Err(error.hint("allow an audience with --trust-audience"));
+            let other = message::word(&message::public(&self.public(other)));
+            return Err(error.hint(format!("if it may have the token too: --trust-audience {other}")));
         }
         match claims.text("azp")? {
             Some(party) if party != *client_id => Err(self.mismatch("azp", &client_id, &party)),

@@ -143,7 +143,7 @@ enum VerifyError {
 impl VerifyError {
     /// The error: it names the key and what is wrong with it in the server's words, without the document's secrets.
     fn error(&self, document: &Document, jws: &Jws, source: Source) -> Error {
-        let said = |text: &str| message::shortened(&without_secrets(text, document));
+        let said = |text: &str| message::public(&without_secrets(text, document));
         let (kid, wrong) = match self {
             VerifyError::UnknownKid(kids) => {
                 let error = untrusted(&format!("kid: no such signing key in {}", source.set()));

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::client;
 use crate::error::Error;
 use crate::message;
 use crate::process::Deadline;
 use crate::wire::http::Client;
-use crate::wire::reference;
 use crate::wire::url::Url;
+use crate::wire::{page, reference};
 
 /// Requests a URL as a browser would, and follows redirects on this machine until a page.
 pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
@@ -23,7 +24,9 @@ pub fn visit(url: &str, timeout: Duration) -> Result<(), Error> {
                 return Ok(());
             }
             let status = response.status;
-            let words = response.body("--visit").ok().and_then(|body| words(&String::from_utf8_lossy(body)));
+            let body = response.body("--visit").unwrap_or_default();
+            let words = words(&String::from_utf8_lossy(body)).or_else(|| client::words::words(body));
+            let words = words.map(|words| message::public(&words));
             let error = Error::refused(format!("--visit: the server responded with {status}"));
             return Err(error.quoting(words.as_deref()));
         };
@@ -40,13 +43,7 @@ fn words(page: &str) -> Option<String> {
     let texts: Vec<&str> = main.split('<').filter_map(|part| Some(part.split_once('>')?.1)).collect();
     let words = format!("{heading}: {}", texts.join(" "));
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    Some(message::shortened(&unescaped(&words)))
-}
-
-/// Text as it was before [`crate::wire::page::escaped`].
-fn unescaped(html: &str) -> String {
-    let text = html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
-    text.replace("&amp;", "&")
+    Some(page::unescaped(&words))
 }
 
 /// How many redirects are followed.

@@ -43,7 +43,9 @@ pub fn port(sockets: &[TcpListener]) -> io::Result<u16> {
 pub fn unusable(url: &Url, port: u16, error: &io::Error) -> Error {
     let unusable = Error::unavailable(format!("{}:{port}: {}", url.host(), message::reason(error)));
     match error.kind() {
-        ErrorKind::AddrInUse => unusable.hint("use port 0 in the redirect URI for any free port"),
+        ErrorKind::AddrInUse => unusable.hint(
+            "use port 0 in the redirect URI for any free port; if that port is forwarded to another one here: pkce-callback --listen ADDRESS:PORT",
+        ),
         ErrorKind::PermissionDenied if port < 1024 => {
             unusable.hint("ports below 1024 are for root only; use port 0 in the redirect URI for any free port")
         }

@@ -51,7 +51,9 @@ fn with_port(document: &Document, url: &str, redirect_uri: &RedirectUri) -> Resu
     if document.need("redirect_uri")? != redirect_uri.as_str() {
         return Err(document.wrong("authorization_url", "its redirect_uri is not the document's"));
     }
-    Ok(authorize::with_redirect_uri(url, redirect_uri, loopback::free_port(local)?))
+    let changed = authorize::with_redirect_uri(url, redirect_uri, loopback::free_port(local)?);
+    let wrong = || document.wrong("authorization_url", "does not contain the document's redirect_uri with port 0");
+    changed.ok_or_else(wrong).map(Some)
 }
 
 /// The URL's parameters, without those of the endpoint itself.

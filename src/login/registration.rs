@@ -97,7 +97,8 @@ fn endpoint(document: &Document) -> Result<Endpoint, Error> {
         Some(issuer) => {
             let [place, issuer] = [issuer.oauth_place(), issuer.url()].map(|url| message::word(url.as_str()));
             error.hint(format!(
-                "some servers name it in other metadata only: pkce-discover {issuer} --metadata-url {place}"
+                "if you have a client ID: pkce-url --client-id ID, without pkce-register; some servers name the endpoint \
+                 in other metadata only: pkce-discover {issuer} --metadata-url {place}"
             ))
         }
         None => error,

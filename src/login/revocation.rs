@@ -16,6 +16,15 @@ pub fn has_token(document: &Document) -> bool {
     TOKENS.iter().any(|name| document.has(name))
 }
 
+/// Fails for a document or parameters with which no token can be revoked.
+pub fn check(document: &Document, parameters: &[(String, String)]) -> Result<(), Error> {
+    parameter::check_client(parameters.iter().map(|(name, value)| (name, value)), document)?;
+    for name in TOKENS {
+        document.visible(name)?;
+    }
+    Endpoint::from_document(document, "revocation_endpoint").map(drop)
+}
+
 /// Revokes the document's tokens, and removes the revoked ones from it. These parameters are added to each request;
 /// those of the token request are not.
 pub fn revoke(
@@ -24,13 +33,13 @@ pub fn revoke(
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
-    parameter::check_client(parameters, &document)?;
     // All that is wrong with the document is known before one of its tokens is revoked.
     let [refresh_token, access_token] = TOKENS.map(|name| document.visible(name));
     let (refresh_token, access_token) = (refresh_token?, access_token?);
     if refresh_token.is_none() {
         document.need("access_token")?;
     }
+    check(&document, parameters)?;
     let endpoint = Endpoint::from_document(&document, "revocation_endpoint")?;
     if let Some(token) = &refresh_token {
         send(&endpoint, ("refresh_token", token), parameters, &document, caller, deadline)?;

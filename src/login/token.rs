@@ -7,10 +7,11 @@ use crate::client::authentication::Caller;
 use crate::client::endpoint::Endpoint;
 use crate::client::pkce;
 use crate::client::post::{Call, Format, Grant};
+use crate::client::redaction::without_secrets;
 use crate::client::resource::resources;
 use crate::client::scope;
 use crate::client::token_request::TokenRequest;
-use crate::document::members::{self, Member, TOKEN_ANSWER_MEMBERS, is_token};
+use crate::document::members::{self, Member, TOKEN_ANSWER_MEMBERS, TOKEN_REQUEST, is_token};
 use crate::document::{self, Document, NOT_VISIBLE, is_visible};
 use crate::error::Error;
 use crate::message;
@@ -19,6 +20,9 @@ use crate::process::Deadline;
 /// Exchanges the document's code for tokens: one POST, never repeated. What it is told about the request is recorded for
 /// the refresh.
 pub fn exchange(mut document: Document, request: &TokenRequest, caller: &Caller) -> Result<Document, Error> {
+    request.check_client(&document)?;
+    // What an earlier login was told does not count.
+    document.remove(&[TOKEN_REQUEST]);
     request.record(&mut document)?;
     let mut document = with_room(document)?;
     check_iss(&document)?;
@@ -50,7 +54,7 @@ pub fn refresh(
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
-    let request = TokenRequest::from_document(&document)?.with(options);
+    let request = check_refresh(&document, options)?;
     request.record(&mut document)?;
     let mut document = with_room(document)?;
     let token = document.need_visible("refresh_token")?;
@@ -58,7 +62,7 @@ pub fn refresh(
     if let (Some(scope), Some(granted)) = (options.scope(), &granted)
         && !scope.split(' ').all(|name| scope::contains(granted, name))
     {
-        message::note("--scope requests more than was granted");
+        message::note("the requested scope has more than that of the last token");
     }
     let mut resources = resources(&document)?;
     if let Some(resource) = resource {
@@ -74,6 +78,17 @@ pub fn refresh(
     let tokens = token_response(&document, &pairs, request.format(), Grant::RefreshToken, caller, deadline)?;
     merge_response(&mut document, tokens, request.scope().or(granted.as_deref()));
     fitting(document)
+}
+
+/// The refresh request of this document with what the options say, checked as far as that is possible before its secret
+/// is known.
+pub fn check_refresh(document: &Document, options: &TokenRequest) -> Result<TokenRequest, Error> {
+    let request = TokenRequest::from_document(document)?.with(options);
+    request.check_client(document)?;
+    document.need_visible("refresh_token")?;
+    resources(document)?;
+    Endpoint::from_document(document, "token_endpoint")?;
+    Ok(request)
 }
 
 /// The token response to a request with these parameters, which spends the grant.
@@ -237,7 +252,9 @@ fn lifetime(json: &str) -> Option<u64> {
 fn check_iss(document: &Document) -> Result<(), Error> {
     let (issuer, iss) = (document.text("issuer")?, document.text("iss")?);
     match issuer.zip(iss) {
-        Some((issuer, iss)) if issuer != iss => Err(document.mismatch("iss", &issuer, &iss).as_untrusted()),
+        Some((issuer, iss)) if issuer != iss => {
+            Err(document.mismatch("iss", &issuer, &without_secrets(&iss, document)).as_untrusted())
+        }
         _ => Ok(()),
     }
 }

@@ -56,8 +56,9 @@ pub fn output(
     };
     match reader.join() {
         _ if !status.success() => Err(failed(&format!("the command failed ({status})"))),
-        Ok(Ok(result)) if !result.is_empty() && result.len() as u64 <= MAX_SIZE => Ok(result),
-        _ => Err(failed("the command wrote nothing, or too much")),
+        Ok(Ok(result)) if result.is_empty() => Err(failed("the command wrote nothing")),
+        Ok(Ok(result)) if result.len() as u64 <= MAX_SIZE => Ok(result),
+        _ => Err(failed("the command wrote more than 4 MiB, or could not be read")),
     }
 }
 

@@ -74,7 +74,8 @@ fn refreshed_once(
     deadline: &Deadline,
 ) -> Result<Document, Error> {
     if first.has("refresh_token") {
-        // The command behind a secret's pipe may prompt the user: no lock is held meanwhile.
+        token::check_refresh(first, options)?;
+        // The command of a secret may prompt the user: no lock is held meanwhile.
         Authentication::for_client(first, caller, deadline)?;
     }
     let lock = Lock::acquire(store, name, deadline)?;
@@ -84,7 +85,8 @@ fn refreshed_once(
         return Ok(stored.document);
     }
     let Some(refresh_token) = stored.document.text("refresh_token")? else {
-        return Err(Error::login_required("there is no refresh token").hint(NO_REFRESH_TOKEN));
+        let hint = format!("run the login again; {NO_REFRESH_TOKEN}");
+        return Err(Error::login_required("there is no refresh token").hint(hint));
     };
     refreshed(&lock, &stored.document, &refresh_token, options, caller, deadline)
 }
@@ -143,13 +145,12 @@ fn with_same_subject(claims: Option<&Document>, mut after: Document) -> Result<D
         }
     };
     let values = |name| [claims, &new].map(|of| of.text(name).ok().flatten());
-    let wrong = |name| new.wrong(name, "differs from that of the login; the refreshed tokens are not stored");
     let ([before, iss], [known, sub]) = (values("iss"), values("sub"));
     if before != iss {
         let [before, iss] = [before, iss].map(Option::unwrap_or_default);
-        return Err(wrong("iss").mismatch(&before, &without_secrets(&iss, &after)));
+        return Err(new.mismatch("iss", &before, &without_secrets(&iss, &after)).appending(NOT_STORED));
     }
-    if known == sub { Ok(after) } else { Err(wrong("sub")) }
+    if known == sub { Ok(after) } else { Err(new.wrong("sub", "differs from that of the login").appending(NOT_STORED)) }
 }
 
 /// Whether the document was stored since then. A file time in the future is that of a clock that jumped: it shows
@@ -194,6 +195,8 @@ const DEFAULT_MIN_TTL: u64 = 60;
 const CLOCK_SKEW: u64 = 60;
 
 const NEW_TOKENS_LOST: &str = "the new tokens issued by the server are lost";
+
+const NOT_STORED: &str = "the refreshed tokens are not stored";
 
 const LOGIN_REQUIRED: &str = "run the login again, and store it under this name";
 

@@ -55,6 +55,39 @@ impl Html<'_> {
     }
 }
 
+/// The text of HTML without tags, with the escapes of [`escaped`] and those of numbers decoded.
+pub fn unescaped(html: &str) -> String {
+    let mut parts = html.split('<');
+    let first = parts.next().unwrap_or_default().to_owned();
+    let text = parts.fold(first, |text, part| text + part.split_once('>').map_or(part, |(_, after)| after));
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+    let mut parts = text.split("&#");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let mut decoded = first;
+    for part in parts {
+        match part.split_once(';').and_then(|(number, after)| Some((numbered(number)?, after))) {
+            Some((character, after)) => {
+                decoded.push(character);
+                decoded.push_str(after);
+            }
+            None => {
+                decoded.push_str("&#");
+                decoded.push_str(part);
+            }
+        }
+    }
+    decoded.replace("&amp;", "&")
+}
+
+/// The character of a number such as `39` or `x27`.
+fn numbered(number: &str) -> Option<char> {
+    let code = match number.strip_prefix(['x', 'X']) {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => number.parse(),
+    };
+    char::from_u32(code.ok()?)
+}
+
 /// Text escaped for HTML, attributes included.
 pub fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());

@@ -248,7 +248,15 @@ fn takes_no_refusal_for_one_of_a_server_that_refuses_a_correct_login_too() {
                 --client-secret-file";
     // The first token request is the correct one, the second has its code, the third a wrong verifier, the fourth none.
     for (fault, status, refused, why, check) in [
-        ("token-401", 4, &[][..], "pkce-exchange: token endpoint: the server responded with 401".to_owned(), used),
+        (
+            "token-401",
+            4,
+            &[][..],
+            "pkce-exchange: token endpoint: the server responded with 401\n\
+             hint: if the client has a secret, this step needs it too: --client-secret-file or --client-secret-command"
+                .to_owned(),
+            used,
+        ),
         (
             "token-error-invalid_client",
             4,

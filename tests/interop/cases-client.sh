@@ -65,8 +65,12 @@ tells_that_the_secret_is_wrong_with() {
   exchange_with_a_secret "$1"
   is 'the status' "$status" 1
   is 'standard output' "$(cat "$case/out")" '!1 refused pkce-exchange'
-  is 'standard error' "$(cat "$case/err")" \
-    'pkce-exchange: token endpoint: invalid_client: client authentication failed'
+  # The method that was not used.
+  local other=client_secret_post
+  [ "$1" = client_secret_basic ] || other=client_secret_basic
+  is 'standard error' "$(cat "$case/err")" "pkce-exchange: token endpoint: invalid_client: client authentication failed
+hint: if the secret is right, try --auth-method $other; a client that is registered as public must send none: \
+--auth-method none"
   # The code is still good.
   secret=$odd
   exchange_with_a_secret "$1"

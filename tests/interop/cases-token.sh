@@ -61,7 +61,8 @@ gets_nothing_for_a_code_that_has_expired() {
   exchanged
   is 'the status of the exchange' "$status" 5
   is 'standard output' "$(cat "$case/out")" '!5 login_required pkce-exchange'
-  is 'standard error' "$(cat "$case/err")" 'pkce-exchange: token endpoint: invalid_grant: grant request is invalid'
+  is 'standard error' "$(cat "$case/err")" 'pkce-exchange: token endpoint: invalid_grant: grant request is invalid
+hint: run the login again'
 }
 
 store() {

@@ -1,12 +1,14 @@
 //! The browser: how it is started, and what happens where it is not.
 
+use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::common::{self, Output, command, failure, finish, kill, new_directory, write_program};
-use crate::{Login, V4, document, launcher};
+use crate::common::{self, Output, command, failure, finish, free_port, kill, new_directory, write_program};
+use crate::{Login, OTHER_LOGIN, V4, document, launcher, may_be_unknown_at};
 
 #[test]
 fn opens_the_browser_with_the_url_as_one_word_and_nothing_else_of_ours() {
@@ -23,7 +25,10 @@ fn opens_the_browser_with_the_url_as_one_word_and_nothing_else_of_ours() {
     let browser = format!("no-such-program:{} --new-tab %s", launcher(&directory, &script));
     let mut document = document(V4);
     document["code_verifier"] = json!("v3r1f13r-".repeat(6));
-    let output = finish(command("pkce-callback").env("BROWSER", browser), document.to_string().as_bytes());
+    let output = finish(
+        command("pkce-callback").args(["--timeout", "20"]).env("BROWSER", browser),
+        document.to_string().as_bytes(),
+    );
     assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{output:?}");
     let seen = std::fs::read_to_string(seen).unwrap();
     let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
@@ -73,9 +78,7 @@ fn never_waits_for_the_launcher() {
 }
 
 const SET_BROWSER: &str = "hint: set BROWSER to a program that drives the login, or use --no-browser";
-const SEE_WHY: &str = "hint: to see why, run the command in BROWSER with the URL above";
-const RUN_BROWSER: &str = "hint: the server may not know the client_id or the redirect URI; to see why, run the command in \
-                           BROWSER with the URL above";
+const RUN_BROWSER: &str = "hint: the server may not know the client_id or the redirect URI; to see why, start with --no-browser, and run the program in BROWSER with the new URL";
 
 #[test]
 fn says_at_once_that_no_browser_leads_back_where_there_is_no_terminal() {
@@ -121,6 +124,9 @@ fn starts_a_program_whose_path_or_arguments_have_spaces() {
     for browser in [
         program.to_owned(),
         format!("no-such-program:{program}"),
+        format!("{program} %s"),
+        format!("no-such-program %s:{program}  %s"),
+        format!("/nowhere/o'brien %s:/nowhere/o'reilly:{program}"),
         format!("\"{program}\" 'a  b:c' %s"),
         format!("\"{program}\" \"a  b:c\""),
     ] {
@@ -137,8 +143,8 @@ fn says_that_the_browser_has_ended_well_where_no_redirect_came() {
     let (said, port) = (login.said.clone(), login.port);
     let message = format!(
         "no redirect within 2 s; the program in BROWSER ended with status 0\n\
-         hint: if the browser shows an error, the server may not know the client_id cli or the redirect URI \
-         http://127.0.0.1:{port}/callback; otherwise wait longer with --timeout SECONDS"
+         hint: {}",
+        may_be_unknown_at(port).replace("client_id", "client_id cli")
     );
     let expected = failure("pkce-callback", 3, &message);
     assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
@@ -146,17 +152,101 @@ fn says_that_the_browser_has_ended_well_where_no_redirect_came() {
 
 #[test]
 fn says_over_ssh_how_a_browser_elsewhere_can_deliver_the_redirect() {
-    for (browser, noted) in [(None, true), (Some("true"), false)] {
+    let fixed = format!("http://[::1]:{}/callback", free_port());
+    for (redirect_uri, browser, host) in [
+        (V4, None, "127.0.0.1"),
+        ("http://localhost:0/callback", None, "localhost"),
+        ("http://[::1]:0/callback", None, "[::1]"),
+        (fixed.as_str(), None, "[::1]"),
+        (V4, Some("true"), ""),
+    ] {
+        if redirect_uri.contains("::1") && TcpListener::bind("[::1]:0").is_err() {
+            continue;
+        }
         let mut tool = command("setsid");
         tool.args(["--wait", "pkce-callback", "--no-browser", "--timeout", "1"])
             .envs(browser.map(|it| ("BROWSER", it)));
-        let login = Login::of(tool.env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22"), &document(V4));
+        let login = Login::of(tool.env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22"), &document(redirect_uri));
         let port = login.port;
         let output = login.end();
         let note = format!(
-            "pkce-callback: note: over SSH, a browser on your own machine needs the port: ssh -L {port}:127.0.0.1:{port}\n"
+            "pkce-callback: note: over SSH, a browser on your own machine needs the port: ssh -L {port}:{host}:{port} HOST"
         );
-        assert_eq!(output.stderr.contains(&note), noted, "{output:?}");
+        let notes: Vec<&str> = output.stderr.lines().filter(|line| line.contains("note: over SSH")).collect();
+        let expected = if host.is_empty() { vec![] } else { vec![note.as_str()] };
+        assert_eq!(notes, expected, "{output:?}");
+    }
+}
+
+/// The document of a server that has chosen its authorization endpoint to run a command in a shell.
+fn hostile(written: &Path) -> Value {
+    let mut document = document(V4);
+    let url = document["authorization_url"].as_str().unwrap().replace("state=", &hostile_query(written));
+    document["authorization_url"] = json!(url);
+    document
+}
+
+fn hostile_query(written: &Path) -> String {
+    let command = format!("touch${{IFS}}{}", written.display());
+    format!("a='$({command})'`{command}`;{command};%22&state=")
+}
+
+#[test]
+fn starts_no_shell_with_the_url_in_its_code() {
+    let directory = new_directory();
+    let written = directory.path().join("written");
+    for (browser, program) in [
+        ("sh -c 'firefox %s'", "sh"),
+        ("sh -c \"firefox '%s'\"", "sh"),
+        ("bash -c 'exec firefox \"%s\"'", "bash"),
+        ("sh -c true;%s", "sh"),
+        ("env sh -c \"%s %s\"", "env"),
+        ("python3 -c import\\ webbrowser;webbrowser.open('%s')", "python3"),
+        ("xterm -e='lynx %s'", "xterm"),
+    ] {
+        for document in [document(V4), hostile(&written)] {
+            let output = finish(
+                command("pkce-callback").args(["--timeout", "20"]).env("BROWSER", browser),
+                document.to_string().as_bytes(),
+            );
+            let message = format!(
+                "BROWSER: {program}: %s must be a word of its own, as in: sh -c 'firefox \"$1\"' sh %s, and there is no \
+                 terminal\n{SET_BROWSER}"
+            );
+            let expected = failure("pkce-callback", 3, &message);
+            assert_eq!((output.status, &output.stdout), (3, &expected.stdout), "{browser}");
+            assert!(output.stderr.ends_with(&expected.stderr), "{browser}: {}", output.stderr);
+            assert!(!written.exists(), "{browser}");
+        }
+    }
+    // The next entry is tried.
+    let next = format!("sh -c 'firefox %s':{}", launcher(&directory, DRIVE));
+    let output = finish(command("pkce-callback").env("BROWSER", next), document(V4).to_string().as_bytes());
+    assert_eq!(output.status, 0, "{output:?}");
+}
+
+/// A script that calls back at the URL that it is given.
+const DRIVE: &str = "for url; do :; done\n\
+                     port=$(printf %s \"$url\" | sed 's/.*127.0.0.1%3A\\([0-9]*\\)%2F.*/\\1/')\n\
+                     pkce-idp --visit \"http://127.0.0.1:$port/callback?code=abc&state=st-123\"";
+
+#[test]
+fn gives_the_url_to_a_shell_as_an_argument() {
+    let directory = new_directory();
+    let [written, seen] = ["written", "seen"].map(|name| directory.path().join(name));
+    let drive = launcher(&directory, DRIVE);
+    let [written_text, seen_text] = [&written, &seen].map(|path| path.display().to_string());
+    for browser in [
+        format!("sh -c 'echo \"$2\" >{seen_text}; {drive} \"$2\"' sh --x=1 %s"),
+        format!("sh -c 'touch \"$1\"; echo \"$2\" >\"$1\"; {drive} \"$2\"' sh {seen_text} %s"),
+        format!("sh -c 'touch \"$1\"; echo \"$2\" >\"$1\"; {drive} \"$2\"' sh {seen_text}"),
+    ] {
+        let document = hostile(&written);
+        let output = finish(command("pkce-callback").env("BROWSER", &browser), document.to_string().as_bytes());
+        assert_eq!(output.status, 0, "{browser}: {output:?}");
+        let url = output.json()["authorization_url"].as_str().unwrap().to_owned();
+        assert!(url.contains(&written_text), "{url}");
+        assert_eq!((std::fs::read_to_string(&seen).unwrap(), written.exists()), (format!("{url}\n"), false));
     }
 }
 
@@ -180,7 +270,8 @@ fn is_unavailable_where_the_launcher_fails_after_a_redirect_with_another_state()
     let browser = launcher(&directory, script);
     let output = finish(command("pkce-callback").env("BROWSER", &browser), document(V4).to_string().as_bytes());
     let ignored = "a redirect was received and ignored: its state does not match";
-    let message = format!("BROWSER: browser ended with status 1, and there is no terminal; {ignored}\n{SEE_WHY}");
+    let message =
+        format!("BROWSER: browser ended with status 1, and there is no terminal; {ignored}\nhint: {OTHER_LOGIN}");
     let expected = failure("pkce-callback", 3, &message);
     assert_eq!((output.status, &output.stdout), (3, &expected.stdout));
     assert!(output.stderr.ends_with(&expected.stderr), "{output:?}");
@@ -191,7 +282,7 @@ fn is_unavailable_where_the_launcher_fails_after_a_redirect_with_another_state()
     let output = finish(tool.env("PATH", path), document(V4).to_string().as_bytes());
     let message = format!(
         "no browser could be opened, and there is no terminal; {ignored}\n\
-         hint: set BROWSER to a program that drives the login, or use --no-browser"
+         hint: {OTHER_LOGIN}"
     );
     let expected = failure("pkce-callback", 3, &message);
     assert_eq!((output.status, &output.stdout), (3, &expected.stdout));

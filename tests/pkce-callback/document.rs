@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::common::{command, failure, finish, make_fifo, new_directory, run};
-use crate::{Login, V4, document};
+use crate::{Login, OTHER_LOGIN, V4, document, may_be_unknown};
 
 #[test]
 fn takes_the_redirect_from_a_file_a_fifo_and_a_descriptor() {
@@ -43,6 +43,61 @@ fn takes_the_redirect_from_a_file_a_fifo_and_a_descriptor() {
 }
 
 #[test]
+fn finds_the_address_in_a_response_file() {
+    let directory = new_directory();
+    let document = document("http://127.0.0.1:7/callback").to_string();
+    let file = directory.path().join("file");
+    let fifo = directory.path().join("fifo");
+    make_fifo(&fifo);
+    let address = "http://127.0.0.1:7/callback?code=abc&state=st-123";
+    for text in [
+        "http://127.0.0.1:7/callback?co\nde=abc&state=st-123\n".to_owned(),
+        "http://127.0.0.1:7/callback?co\r\n  de=abc&state=st-\r\n123".to_owned(),
+        format!("\n{address}\n"),
+        format!("\r\n \n{address}"),
+        format!("Done\n{address}\n"),
+        format!("{address}\nDone\n"),
+        "Done\n?code=abc&state=st-123\nDone\n".to_owned(),
+    ] {
+        std::fs::write(&file, &text).unwrap();
+        let output = run("pkce-callback", &["--response-file", file.to_str().unwrap()], &document);
+        assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{text:?}");
+    }
+    // A writer that keeps it open: the first line that is not empty counts.
+    for text in [format!("\\n \\n{address}\\n"), format!("{address}\\nDone\\n"), format!("\\n{address}")] {
+        let (lines, last) = text.split_at(text.len() - address.len() / 2);
+        let script = format!(
+            "exec 9<>{0}; (printf '{lines}'; sleep 0.3; printf '{last}\\n') >&9 & pkce-callback --response-file {0}; wait",
+            fifo.display()
+        );
+        let output = finish(command("bash").args(["-c", &script]), document.as_bytes());
+        assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{text:?}");
+    }
+}
+
+#[test]
+fn says_that_nothing_was_written_to_the_response_file() {
+    let directory = new_directory();
+    let redirect_uri = "http://127.0.0.1:7/callback";
+    let fifo = directory.path().join("fifo");
+    make_fifo(&fifo);
+    let args = ["--response-file", fifo.to_str().unwrap(), "--timeout", "1"];
+    let document = document(redirect_uri);
+    let output = run("pkce-callback", &args, &document.to_string());
+    let mut expected = failure(
+        "pkce-callback",
+        3,
+        &format!(
+            "no redirect within 1 s\nhint: check that the address is written to the file of --response-file; {}",
+            may_be_unknown(redirect_uri)
+        ),
+    );
+    let url = document["authorization_url"].as_str().unwrap();
+    expected.stderr.insert_str(0, &format!("pkce-callback: to sign in, open this URL in a browser:\n{url}\n"));
+    assert_eq!(output, expected);
+}
+
+#[test]
 fn judges_an_address_by_its_state_and_not_by_its_host() {
     let directory = new_directory();
     let document = document("http://127.0.0.1:7/callback").to_string();
@@ -64,11 +119,15 @@ fn refuses_a_response_file_that_does_not_hold_this_redirect() {
     let directory = new_directory();
     let document = document("http://127.0.0.1:7/callback").to_string();
     let file = directory.path().join("file");
+    let other = format!("redirect: its state does not match\nhint: {OTHER_LOGIN}");
+    let to_open = "redirect: it is the URL to open, not the address that the browser was redirected to";
     for (text, status, message) in [
         ("", 2, "--response-file: empty"),
-        ("http://127.0.0.1:7/callback?code=abc&state=other", 4, "redirect: its state does not match"),
+        ("\n \r\n", 4, "redirect: it has no code"),
+        ("http://127.0.0.1:7/callback?code=abc&state=other", 4, &other),
         ("http://127.0.0.1:7/callback?code=abc", 4, "redirect: it has no state"),
-        ("https://id.example/authorize?client_id=cli&state=st-123", 4, "redirect: it has no code"),
+        ("https://id.example/authorize?client_id=cli&state=st-123", 4, to_open),
+        ("https://id.example/login?state=st-123", 4, "redirect: it has no code"),
         ("http://127.0.0.1:7/callback?error=access_denied&state=st-123", 1, "authorization endpoint: access_denied"),
     ] {
         std::fs::write(&file, text).unwrap();
@@ -127,7 +186,8 @@ fn refuses_documents_it_cannot_wait_for() {
             &[],
             2,
             "redirect_uri: not on this machine, so pkce-callback cannot listen there\n\
-             hint: use --paste to paste the address that the browser was redirected to",
+             hint: use --paste to paste the address that the browser was redirected to, or --listen where it is \
+                   forwarded to this machine",
         ),
         (
             with("require_pushed_authorization_requests", json!(true)),
@@ -192,7 +252,8 @@ fn does_not_listen_for_https_on_this_machine_but_reads_its_redirect_from_a_file(
     let directory = new_directory();
     let file = directory.path().join("file");
     let message = "redirect_uri: https, so pkce-callback cannot listen there\n\
-                   hint: use --paste to paste the address that the browser was redirected to";
+                   hint: use --paste to paste the address that the browser was redirected to, or --listen where it is \
+                   forwarded to this machine";
     for redirect_uri in [
         "https://127.0.0.1/cb",
         "https://127.0.0.1:1/cb",

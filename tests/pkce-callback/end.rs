@@ -5,12 +5,13 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::{Output, command, failure, free_port, kill};
-use crate::{Login, V4, document, nothing_came};
+use crate::{Login, OTHER_LOGIN, V4, document, may_be_unknown, may_be_unknown_at};
 
 #[test]
 fn frees_the_port_at_once_when_it_is_ended_or_the_time_is_over() {
     let port = free_port();
-    let document = document(&format!("http://127.0.0.1:{port}/callback"));
+    let redirect_uri = format!("http://127.0.0.1:{port}/callback");
+    let document = document(&redirect_uri);
     for (signal, status) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131)] {
         let login = Login::start(&document, &[]);
         kill(login.child.id(), signal);
@@ -20,7 +21,8 @@ fn frees_the_port_at_once_when_it_is_ended_or_the_time_is_over() {
     }
     let login = Login::start(&document, &["--timeout", "1"]);
     let said = login.said.clone();
-    let expected = failure("pkce-callback", 3, &nothing_came(1, port));
+    let expected =
+        failure("pkce-callback", 3, &format!("no redirect within 1 s\nhint: {}", may_be_unknown(&redirect_uri)));
     assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
@@ -47,21 +49,20 @@ fn does_not_wait_for_a_person_when_nobody_reads_the_code() {
 #[test]
 fn is_unavailable_when_the_time_is_over_whatever_it_has_ignored() {
     let ignored = [
-        ("code=abc&state=other", "its state does not match"),
-        ("error=access_denied&state=other", "its state does not match"),
-        ("code=abc&state=st-123&state=st-123", "its state does not match"),
-        ("code=abc", "it has no state"),
+        ("code=abc&state=other", "its state does not match", OTHER_LOGIN),
+        ("error=access_denied&state=other", "its state does not match", OTHER_LOGIN),
+        ("code=abc&state=st-123&state=st-123", "its state does not match", OTHER_LOGIN),
+        ("code=abc", "it has no state", ""),
     ];
-    let logins = ignored.map(|(query, why)| {
+    let logins = ignored.map(|(query, why, hint)| {
         let login = Login::start(&document(V4), &["--timeout", "2"]);
         assert!(login.get(query).starts_with("HTTP/1.1 400 "), "{query}");
-        (login, why)
+        (login, why, hint)
     });
-    for (login, why) in logins {
+    for (login, why, hint) in logins {
         let said = login.said.clone();
-        let message = format!(
-            "no redirect within 2 s; a redirect was received and ignored: {why}\nhint: wait longer with --timeout SECONDS"
-        );
+        let hint = if hint.is_empty() { may_be_unknown_at(login.port) } else { hint.to_owned() };
+        let message = format!("no redirect within 2 s; a redirect was received and ignored: {why}\nhint: {hint}");
         let expected = failure("pkce-callback", 3, &message);
         assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::common::{
     self, Output, changed, command, done, failure, finish, free_port, listen, new_directory, run, talk,
 };
-use crate::{Login, V4, document, launcher, nothing_came, request};
+use crate::{Login, OTHER_LOGIN, V4, document, launcher, may_be_unknown, may_be_unknown_at, request};
 
 /// Whether this machine has the second stack.
 fn has_ipv6() -> bool {
@@ -257,13 +257,21 @@ fn takes_no_redirect_from_a_request_that_is_more_than_a_head() {
     assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")));
 }
 
+/// The message for a port that is in use.
+fn in_use(host: &str, port: u16) -> String {
+    format!(
+        "{host}:{port}: address already in use\n\
+         hint: use port 0 in the redirect URI for any free port; if that port is forwarded to another \
+         one here: pkce-callback --listen ADDRESS:PORT"
+    )
+}
+
 #[test]
 fn names_the_port_that_is_in_use() {
     let (_taken, port) = listen();
     for host in ["127.0.0.1", "localhost"] {
         let document = document(&format!("http://{host}:{port}/callback")).to_string();
-        let message =
-            format!("{host}:{port}: address already in use\nhint: use port 0 in the redirect URI for any free port");
+        let message = in_use(host, port);
         assert_eq!(run("pkce-callback", &["--no-browser"], &document), failure("pkce-callback", 3, &message));
     }
     if !has_ipv6() {
@@ -291,8 +299,7 @@ fn takes_a_free_port_where_the_one_is_in_use_and_any_is_registered() {
         assert!(free != port && output.stderr.starts_with(&note), "{output:?}");
         assert_eq!((output.status, &output.json()["redirect_uri"]), (0, &json!(bound)));
         assert_eq!(output.json()["authorization_url"], document(&bound)["authorization_url"]);
-        let message =
-            format!("{host}:{port}: address already in use\nhint: use port 0 in the redirect URI for any free port");
+        let message = in_use(host, port);
         for uris in [
             json!([with_port]),
             json!([]),
@@ -432,33 +439,117 @@ fn says_at_the_end_of_the_wait_what_was_wrong_with_the_redirect() {
         let text = format!("GET /callback?code=abc&state=st-123 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
         text.replace(change.0, change.1).into_bytes()
     };
-    let ignored =
-        |why: &str| format!("a redirect was received and ignored: {why}\nhint: wait longer with --timeout SECONDS");
-    let tls = "a browser spoke https to the http redirect URI\n\
-               hint: change https to http in the browser's address, or paste the address";
+    let ignored = |why: &str| format!("a redirect was received and ignored: {why}");
     let cases = [
-        (("127.0.0.1", "localhost"), ignored("its Host header is not that of the redirect URI")),
-        (("/callback", "/other"), ignored("its path is not that of the redirect URI")),
+        (("127.0.0.1", "localhost"), ignored(OTHER_HOST), HOST),
+        (("/callback", "/other"), ignored("its path is not that of the redirect URI"), REGISTERED),
+        (("GET /callback?code=abc&state=st-123", "POST /callback"), String::new(), ""),
+        (("GET /callback?code=abc&state=st-123", FORM), ignored(NOT_GET), QUERY),
+        (("GET", "HEAD"), ignored(NOT_GET), QUERY),
+        (("\r\n\r\n", "\r\nContent-Length: 4\r\n\r\nbody"), ignored("its request had a body"), ""),
+        (("\r\n\r\n", "\r\nSec-Purpose: prefetch\r\n\r\n"), ignored("it was a prefetch"), ""),
+        (("\r\n\r\n", "\r\nSec-Fetch-Mode: cors\r\n\r\n"), ignored("a page loaded it in the background"), ""),
+        (("code=abc&state=st-123", "error=access_denied"), ignored("it has no state (error: access_denied)"), ""),
+        (("code=abc&state=st-123", "error=a%1b[m"), ignored("it has no state"), ""),
+        (("state=st-123", "state=other"), ignored("its state does not match"), OTHER_LOGIN),
         (
-            ("GET /callback?code=abc&state=st-123", "POST /callback"),
-            ignored("it was not a GET request (response_mode=form_post is not supported)"),
+            ("GET", "\x16\x03\x01GET"),
+            "a browser spoke https to the http redirect URI".to_owned(),
+            "change https to http in the browser's address",
         ),
-        (("\r\n\r\n", "\r\nContent-Length: 4\r\n\r\nbody"), ignored("its request had a body")),
-        (("\r\n\r\n", "\r\nSec-Purpose: prefetch\r\n\r\n"), ignored("it was a prefetch")),
-        (("\r\n\r\n", "\r\nSec-Fetch-Mode: cors\r\n\r\n"), ignored("a page loaded it in the background")),
-        (("code=abc&state=st-123", "error=access_denied"), ignored("it has no state (error: access_denied)")),
-        (("code=abc&state=st-123", "error=a%1b[m"), ignored("it has no state")),
-        (("GET", "\x16\x03\x01GET"), tls.to_owned()),
     ];
-    let logins = cases.map(|(change, message)| {
-        let login = Login::start(&document(V4), &["--timeout", "3"]);
+    let logins = cases.map(|(change, message, hint)| {
+        let login = Login::of(
+            command("setsid").args(["--wait", "pkce-callback", "--no-browser", "--timeout", "3"]),
+            &document(V4),
+        );
         let page = talk(login.port, &head(change, login.port));
+        // A response to HEAD is the same, and the browser leaves its body out.
         assert!(page.starts_with("HTTP/1.1 4") && !page.contains("access_denied"), "{change:?}: {page}");
-        (login, message)
+        (login, message, hint)
     });
-    for (login, message) in logins {
+    for (login, message, hint) in logins {
+        let hint = if hint.is_empty() { may_be_unknown_at(login.port) } else { hint.to_owned() };
+        let message = if message.is_empty() { message } else { format!("; {message}") };
         let said = login.said.clone();
-        let expected = failure("pkce-callback", 3, &format!("no redirect within 3 s; {message}"));
+        let expected = failure("pkce-callback", 3, &format!("no redirect within 3 s{message}\nhint: {hint}"));
+        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+    }
+}
+
+const OTHER_HOST: &str = "its Host header is not that of the redirect URI";
+const NOT_GET: &str = "it was not a GET request (response_mode=form_post is not supported)";
+const REGISTERED: &str = "request the redirect URI that the server redirects to: pkce-url --redirect-uri";
+const HOST: &str = "request the redirect URI that the server redirects to: pkce-url --redirect-uri; a proxy must pass on the \
+                    Host header";
+const QUERY: &str = "request the response in the query: pkce-url --param response_mode=query";
+
+/// The beginning of a request with which a browser sends a form.
+const FORM: &str = "POST /callback HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nX:";
+
+#[test]
+fn says_at_the_end_of_the_wait_what_tells_most_of_this_login() {
+    let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n");
+    let without_state = get("/callback?error=invalid_client");
+    let other_state = get("/callback?code=abc&state=other");
+    let other_path = get("/other?code=abc&state=st-123");
+    let other_host = get("/callback?code=abc&state=st-123").replace("127.0.0.1:PORT", "evil.example");
+    let [head, options] = ["HEAD", "OPTIONS"].map(|method| get("/callback").replace("GET", method));
+    let form = get("").replace("GET  HTTP/1.1", "POST /callback HTTP/1.1\r\nContent-Type: a/b");
+    let error = "it has no state (error: invalid_client)";
+    let state = "its state does not match";
+    let path = "its path is not that of the redirect URI";
+    let noise = [&head, &options, &get("/favicon.ico"), &get("/other?state=guess")].map(String::as_str).concat();
+    let noise: Vec<&str> = noise.split_inclusive("\r\n\r\n").collect();
+    let cases = [
+        (vec![&without_state, &other_state], error, ""),
+        (vec![&other_state, &without_state], error, ""),
+        (vec![&without_state, &form], error, ""),
+        (vec![&other_path, &without_state, &other_state, &form], path, REGISTERED),
+        (vec![&without_state, &other_state, &other_path], path, REGISTERED),
+        (vec![&other_host, &without_state], OTHER_HOST, HOST),
+        (vec![&other_path, &other_host], OTHER_HOST, HOST),
+        (vec![&other_state, &form], NOT_GET, QUERY),
+        (vec![&other_state], state, OTHER_LOGIN),
+    ];
+    let logins = cases.map(|(requests, why, hint)| {
+        let login = Login::start(&document(V4), &["--timeout", "3"]);
+        for text in requests.into_iter().map(String::as_str).chain(noise.iter().copied()) {
+            let page = talk(login.port, text.replace("PORT", &login.port.to_string()).as_bytes());
+            assert!(page.starts_with("HTTP/1.1 4"), "{text}: {page}");
+        }
+        (login, why, hint)
+    });
+    for (login, why, hint) in logins {
+        let hint = if hint.is_empty() { may_be_unknown_at(login.port) } else { hint.to_owned() };
+        let message = format!("no redirect within 3 s; a redirect was received and ignored: {why}\nhint: {hint}");
+        let said = login.said.clone();
+        let expected = failure("pkce-callback", 3, &message);
+        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+    }
+}
+
+#[test]
+fn says_where_the_redirect_uri_is_forwarded_to_where_nothing_comes() {
+    let redirect_uri = "https://app.example/callback";
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    for (octets, message, hint) in [
+        (
+            &b""[..],
+            "",
+            format!("check that the redirect URI is forwarded to ADDRESS; {}", may_be_unknown(redirect_uri)),
+        ),
+        (hello, "; https was received, but only http is understood", "let the proxy end TLS".to_owned()),
+    ] {
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let login = Login::start(&document(redirect_uri), &["--listen", &address, "--timeout", "2"]);
+        if !octets.is_empty() {
+            talk(port, octets);
+        }
+        let said = login.said.clone();
+        let message = format!("no redirect within 2 s{message}\nhint: {}", hint.replace("ADDRESS", &address));
+        let expected = failure("pkce-callback", 3, &message);
         assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
     }
 }
@@ -471,7 +562,7 @@ fn does_not_take_a_request_for_another_page_for_a_redirect() {
         let text = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
         assert!(talk(port, text.as_bytes()).starts_with("HTTP/1.1 404 "));
     }
-    let expected = failure("pkce-callback", 3, &nothing_came(2, port));
+    let expected = failure("pkce-callback", 3, &format!("no redirect within 2 s\nhint: {}", may_be_unknown_at(port)));
     assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
 }
 

@@ -80,13 +80,21 @@ fn request(host: &str, port: u16, query: &str) -> String {
     format!("GET /callback?{query} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n")
 }
 
-/// The message of a wait in which nothing came, and its hint.
-fn nothing_came(seconds: u32, port: u16) -> String {
+/// The hint of a wait in which nothing came to this redirect URI.
+fn may_be_unknown(redirect_uri: &str) -> String {
     format!(
-        "no redirect within {seconds} s\n\
-         hint: if the browser shows an error, the server may not know the client_id or the redirect URI \
-         http://127.0.0.1:{port}/callback; otherwise wait longer with --timeout SECONDS"
+        "if the browser shows an error, the server may not know the client_id or the redirect URI {redirect_uri} \
+         (name the registered one with pkce-url --redirect-uri); otherwise wait longer with --timeout SECONDS"
     )
+}
+
+/// The hint for the redirect of another login.
+const OTHER_LOGIN: &str =
+    "each run of pkce-gen begins another login: take the URL from the document that pkce-callback gets";
+
+/// The hint where nothing came to a port that was chosen for it.
+fn may_be_unknown_at(port: u16) -> String {
+    may_be_unknown(&format!("http://127.0.0.1:{port}/callback")).replace("(name", "(its port changes; name")
 }
 
 /// A program for `$BROWSER` in a new directory.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::common::{kill, new_directory, talk};
+use crate::common::{free_port, kill, new_directory, talk};
 use crate::terminal::Terminal;
-use crate::{V4, document, launcher, request};
+use crate::{OTHER_LOGIN, V4, document, launcher, may_be_unknown, may_be_unknown_at, request};
 
 /// The port that pkce-callback listens on, from the URL that it printed at the terminal.
 fn port_of(terminal: &mut Terminal) -> u16 {
@@ -308,21 +308,120 @@ fn shows_a_spinner_only_where_somebody_waits() {
 #[test]
 fn is_unavailable_when_the_time_is_over_whatever_was_pasted() {
     let here = "http://127.0.0.1:7/callback";
-    for (redirect_uri, args, pasted, why) in [
-        (V4, "--no-browser", "ls -l", "it has no code"),
-        (V4, "--no-browser", "abc#other", "its state does not match"),
-        (here, "--paste --no-browser", "http://127.0.0.1:7/callback?code=a&state=other", "its state does not match"),
-    ] {
-        let directory = at_terminal(redirect_uri);
-        let script = watched(&format!("pkce-callback {args} --timeout 3 <doc | cat"));
-        let mut terminal = Terminal::bash(&format!("set -o pipefail; {script}"), directory.path());
-        terminal.until("paste the address");
-        terminal.write(&format!("{pasted}\r"));
-        let (_, seen) = terminal.end();
-        let message = format!(
-            "pkce-callback: no redirect within 3 s; the pasted text was ignored: {why}\r\n\
-             hint: wait longer with --timeout SECONDS\r\n!3 unavailable pkce-callback\r\n"
-        );
-        assert!(seen.contains(&message) && seen.contains("status=3") && seen.contains("settings=same"), "{seen}");
+    let cases = [
+        (V4, "--no-browser", "ls -l", "it has no code", ""),
+        (V4, "--no-browser", "?error=access_denied", "it has no state (error: access_denied)", ""),
+        (V4, "--no-browser", "abc#other", "its state does not match", OTHER_LOGIN),
+        (here, "--paste --no-browser", "?error=access_denied", "it has no state (error: access_denied)", ""),
+        (
+            here,
+            "--paste --no-browser",
+            "http://127.0.0.1:7/callback?code=a&state=other",
+            "its state does not match",
+            OTHER_LOGIN,
+        ),
+        (
+            here,
+            "--paste --no-browser",
+            "https://op.example.com/a?client_id=cli&state=st-123&redirect_uri=x",
+            "it is the URL to open, not the address that the browser was redirected to",
+            "",
+        ),
+        (
+            here,
+            "--paste --no-browser",
+            "abc",
+            "it is a code without its state; the whole address is needed (or --allow-bare-code)",
+            "",
+        ),
+    ];
+    // Each waits for its end.
+    let ended = cases.map(|(redirect_uri, args, pasted, why, hint)| {
+        thread::spawn(move || {
+            let directory = at_terminal(redirect_uri);
+            let script = watched(&format!("pkce-callback {args} --timeout 3 <doc | cat"));
+            let mut terminal = Terminal::bash(&format!("set -o pipefail; {script}"), directory.path());
+            let hint = match hint {
+                "" if redirect_uri == V4 => may_be_unknown_at(port_of(&mut terminal)),
+                "" => may_be_unknown(redirect_uri),
+                hint => hint.to_owned(),
+            };
+            terminal.until("paste the address");
+            terminal.write(&format!("{pasted}\r"));
+            let (_, seen) = terminal.end();
+            let message = format!(
+                "pkce-callback: note: the pasted text was ignored: {why}\r\n\
+                 pkce-callback: no redirect within 3 s; the pasted text was ignored: {why}\r\n\
+                 hint: {hint}\r\n!3 unavailable pkce-callback\r\n"
+            );
+            assert!(seen.contains(&message) && seen.contains("status=3") && seen.contains("settings=same"), "{seen}");
+        })
+    });
+    for ended in ended {
+        ended.join().unwrap();
     }
+}
+
+/// What a paste at the terminal of a login leads to: all that was printed, and the code.
+fn pasted(text: &str) -> (String, Value) {
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    terminal.until("paste the address");
+    terminal.until_taken_over();
+    terminal.write(text);
+    let (_, seen) = terminal.end();
+    assert!(
+        seen.contains("status=0") && seen.contains("settings=same") && seen.contains("rest=[]"),
+        "{text:?}: {seen}"
+    );
+    let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
+    (seen, out["code"].clone())
+}
+
+#[test]
+fn finds_the_address_in_what_was_pasted_with_it() {
+    let address = "http://127.0.0.1:7/callback?state=st-123&code=abc";
+    let other = "http://127.0.0.1:7/callback?code=other&state=other";
+    for text in [
+        format!("{address}\rls -l\r"),
+        format!("{address}\r$ exit\r"),
+        format!("{address}\r{address}\r"),
+        format!("{other}\r{address}\r"),
+        format!("{address}\r{other}\r"),
+        format!("\u{200b}{address}\u{200b}\r"),
+        format!("{}\r", address.replace('&', "&amp;")),
+    ] {
+        let (seen, code) = pasted(&text);
+        assert_eq!(code, "abc", "{text:?}");
+        assert!(seen.contains("note: the pasted address was received\r\n") && !seen.contains("ignored"), "{seen}");
+    }
+}
+
+#[test]
+fn ends_a_bracketed_paste_without_its_end_by_enter() {
+    let directory = at_terminal(V4);
+    let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
+    terminal.until("paste the address");
+    terminal.until_taken_over();
+    terminal.write("\x1b[200~?code=abc&st\rate=st-123");
+    terminal.until("note: text was received, which is not shown: press Enter at its end\r\n");
+    terminal.write("\r");
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("the pasted address was received") && seen.contains("status=0"), "{seen}");
+    let out: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out")).unwrap()).unwrap();
+    assert_eq!(out["code"], "abc");
+}
+
+#[test]
+fn notes_at_a_terminal_that_the_proxy_must_end_tls() {
+    let directory = at_terminal("https://app.example/callback");
+    let port = free_port();
+    let script = watched(&format!("pkce-callback --no-browser --listen 127.0.0.1:{port} <doc >out"));
+    let mut terminal = Terminal::bash(&script, directory.path());
+    terminal.until("paste the address");
+    talk(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    terminal.until("note: https was received, but only http is understood: let the proxy end TLS\r\n");
+    terminal.write("?code=abc&state=st-123\r");
+    let (_, seen) = terminal.end();
+    assert!(seen.contains("status=0") && seen.contains("settings=same"), "{seen}");
 }

@@ -29,7 +29,9 @@ fn passes_on_the_code_and_the_port_it_found() {
 
 #[test]
 fn keeps_what_the_server_added_to_the_redirect_in_one_member() {
-    let again = json!({ "redirect_parameters": { "old": "1" }, "iss": "https://op.example.com" });
+    let again = json!({
+        "redirect_parameters": { "old": "1" }, "iss": "https://op.example.com", "client_secret": "s3cr3t/s3cr3t",
+    });
     for (added, expected, note) in [
         ("", Value::Null, ""),
         (
@@ -42,6 +44,11 @@ fn keeps_what_the_server_added_to_the_redirect_in_one_member() {
         ),
         ("iss=https://op.example.com&error=&error_description=x&error_uri=y&=z", Value::Null, ""),
         ("a=1&b=2&a=3&c=%zz", json!({ "b": "2" }), "redirect: a, c: duplicate or malformed; left out"),
+        (
+            "someone%40example.com=%zz&s3cr3t/s3cr3t=%zz&%23%23[x]=&%23%23[x]=",
+            Value::Null,
+            "redirect: # #[x], [...], [...]: duplicate or malformed; left out",
+        ),
         ("a=1&a=1&a=1", Value::Null, "redirect: a: duplicate or malformed; left out"),
         ("a=%1b[2J%C2%9B", json!({ "a": "\u{1b}[2J\u{9b}" }), ""),
     ] {
@@ -217,7 +224,12 @@ fn checks_whose_redirect_it_is() {
     without.as_object_mut().unwrap().remove("issuer");
     for (document, query, status, message) in [
         (&strict, "code=a&state=st-123", 4, "redirect: iss: missing, although the server's metadata promises it"),
-        (&strict, "error=x&state=st-123", 4, "redirect: iss: missing, although the server's metadata promises it"),
+        (
+            &strict,
+            "error=x&state=st-123",
+            4,
+            "redirect: iss: missing, although the server's metadata promises it; the error in it is x",
+        ),
         (
             &strict,
             "error=x&state=st-123&iss=https://evil.example",
@@ -344,7 +356,7 @@ fn says_what_may_cure_an_error_of_the_authorization_endpoint() {
     let push = "the server may require a pushed request: put pkce-push between pkce-url and pkce-callback";
     let dpop = "the server requires DPoP (RFC 9449), which is not supported";
     let asked = "the requested scope was openid api";
-    let lacking = format!("{asked}; the server's scopes_supported lacks api");
+    let lacking = format!("{asked}; api is not in scopes_supported: request another with pkce-url --scope");
     for (changes, query, message, hint) in [
         (json!({ par: "https://op.example.com/par" }), "error=invalid_request", "invalid_request", push),
         (json!({}), "error=invalid_request", "invalid_request", ""),
@@ -364,7 +376,7 @@ fn says_what_may_cure_an_error_of_the_authorization_endpoint() {
             json!({ "scope": "openid api" }),
             "error=invalid_scope&error_description=OAuth+2.0+Parameter:+scope",
             "invalid_scope: OAuth 2.0 Parameter: scope",
-            &format!("{asked}; request another with pkce-url --scope"),
+            &format!("{asked}; request another with pkce-url --scope, or allow it for the client"),
         ),
         (json!({ "scope": null }), "error=invalid_scope", "invalid_scope", ""),
     ] {

@@ -123,8 +123,11 @@ fn says_what_tells_most_where_no_place_has_the_metadata() {
 #[test]
 fn says_where_else_to_look_where_nothing_is_found() {
     let server = Server::start(|_| response(404, "text/html", "<h1>none"));
-    let hint = format!("\nhint: an issuer may have a path, such as {}/realms/NAME", server.url(""));
-    let api = format!("\nhint: if this is an API or an MCP server: pkce-discover --resource {}", server.url("/t"));
+    let by_hand = "if there is no metadata, write the document by hand: \
+                   {\"authorization_endpoint\":\"URL\",\"token_endpoint\":\"URL\"}; see pkce-discover(1)";
+    let path = format!("an issuer may have a path, such as {}/realms/NAME", server.url(""));
+    let api = format!("if this is an API or an MCP server: pkce-discover --resource {}", server.url("/t"));
+    let [hint, api] = [path, api].map(|hint| format!("\nhint: {hint}; {by_hand}"));
     for (path, hint) in [("", &hint), ("/", &hint), ("/t", &api)] {
         let output = run("pkce-discover", &[&server.url(path)], "");
         assert_eq!(output, failure("pkce-discover", 1, &format!("metadata: not found (404){hint}")));
@@ -137,8 +140,10 @@ fn ends_at_once_where_the_server_cannot_be_reached() {
         (Vec::new(), 3, "the server closed the connection"),
         (b"no HTTP at all\r\n\r\n".to_vec(), 4, "the response is not valid HTTP"),
     ] {
-        let (output, targets) = with_response(octets);
-        assert_eq!((output, targets.len()), (failure("pkce-discover", status, &format!("127.0.0.1: {wrong}")), 1));
+        let server = Server::start(move |_| octets.clone());
+        let output = run("pkce-discover", &["--timeout", "5", &server.url("")], "");
+        let message = format!("127.0.0.1:{}: {wrong}", server.port);
+        assert_eq!((output, targets(&server).len()), (failure("pkce-discover", status, &message), 1));
     }
     // The second place, in the time that the first has left.
     let slow = Server::speaking(|seen, stream| {
@@ -155,7 +160,7 @@ fn ends_at_once_where_the_server_cannot_be_reached() {
         }
     });
     let output = run("pkce-discover", &["--timeout", "1", &slow.url("/t")], "");
-    assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: no response within 1 s"));
+    assert_eq!(output, failure("pkce-discover", 3, &format!("127.0.0.1:{}: no response within 1 s", slow.port)));
     assert_eq!(targets(&slow), PLACES[..2]);
 }
 
@@ -186,6 +191,21 @@ fn names_both_issuers_and_the_right_command_where_only_a_final_slash_differs() {
         assert_eq!(run("pkce-discover", &[&asked], ""), failure("pkce-discover", 4, &message));
         assert_eq!(run("pkce-discover", &[&named], "").status, 0);
     }
+}
+
+#[test]
+fn names_the_issuer_where_only_the_spelling_of_this_machine_differs() {
+    let server = Server::start(|seen| {
+        json_response(&metadata(&format!("http://{}", seen.header("Host").unwrap().replace("localhost", "127.0.0.1"))))
+    });
+    let requested = server.url("").replace("127.0.0.1", "localhost");
+    let output = run("pkce-discover", &[&requested], "");
+    let message = format!(
+        "metadata: issuer: {issuer} instead of {requested}\n\
+         hint: different spellings are different issuers; use: pkce-discover {issuer}",
+        issuer = server.url("")
+    );
+    assert_eq!(output, failure("pkce-discover", 4, &message));
 }
 
 #[test]
@@ -257,6 +277,14 @@ fn says_how_an_issuer_is_written() {
         (
             "https://id.example/.well-known/openid-configuration",
             "the URL of a metadata document, not of the server or resource\nhint: try https://id.example",
+        ),
+        (
+            "https://id.example/realms/x/.well-known/openid-configuration",
+            "the URL of a metadata document, not of the server or resource\nhint: try https://id.example/realms/x",
+        ),
+        (
+            "https://id.example/.well-known/oauth-authorization-server/realms/x",
+            "the URL of a metadata document, not of the server or resource\nhint: try https://id.example/realms/x",
         ),
     ] {
         let output = run("pkce-discover", &[issuer], "");
@@ -424,9 +452,10 @@ fn lists_the_places_up_to_a_connection_that_fails() {
     let mut tool = command("pkce-discover");
     let output = finish(tool.env("PKCE_ERRORS", "json").arg(server.url("/t")), b"");
     let said: Value = serde_json::from_str(&output.stderr).unwrap();
+    let closed = format!("127.0.0.1:{}: the server closed the connection", server.port);
     let attempts = json!([
         { "url": server.url(PLACES[0]), "outcome": "metadata: not found (404)" },
-        { "url": server.url(PLACES[1]), "outcome": "127.0.0.1: the server closed the connection" },
+        { "url": server.url(PLACES[1]), "outcome": closed },
     ]);
     assert_eq!((output.status, &said["attempts"]), (3, &attempts));
 }

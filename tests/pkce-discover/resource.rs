@@ -98,7 +98,7 @@ fn is_requested_without_reading_a_body_that_may_never_end() {
     assert_eq!((output.status, output.stdout, output.stderr), (0, format!("{}\n", server.url("")), String::new()));
     let silent = Server::speaking(|_, stream| drop(std::io::Read::read(stream, &mut [0])));
     let output = run("pkce-discover", &["--timeout", "1", "--resource", &silent.url("/mcp")], "");
-    let expected = failure("pkce-discover", 3, "127.0.0.1: no response within 1 s");
+    let expected = failure("pkce-discover", 3, &format!("127.0.0.1:{}: no response within 1 s", silent.port));
     let note = "pkce-discover: note: the resource has not responded; looking for its metadata\n";
     assert_eq!(output, Output { stderr: note.to_owned() + &expected.stderr, ..expected });
 }
@@ -250,7 +250,8 @@ fn names_servers_of_which_the_first_with_good_metadata_is_used() {
         assert_eq!((output.status, output.stdout, output.stderr), (0, server.url("/as\n"), String::new()));
     }
     // The others are not at the server that cannot be reached.
-    let unreachable = format!("http://127.0.0.1:{}", free_port());
+    let port = free_port();
+    let (unreachable, refused) = (format!("http://127.0.0.1:{port}"), format!("127.0.0.1:{port}: connection refused"));
     let output = discover(&server(json!([unreachable, "ORIGIN/as"])), &["--all"]);
     assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
     let of_servers = "resource metadata: authorization_servers";
@@ -269,9 +270,9 @@ fn names_servers_of_which_the_first_with_good_metadata_is_used() {
         ),
         (json!(["ORIGIN/other"]), 1, "metadata: not found (404)".to_owned()),
         (json!(["ORIGIN/other", "ORIGIN/third"]), 1, "metadata: not found (404)".to_owned()),
-        (json!([unreachable]), 3, "127.0.0.1: connection refused".to_owned()),
-        (json!([unreachable, "ORIGIN/other"]), 3, "127.0.0.1: connection refused".to_owned()),
-        (json!(["ORIGIN/other", unreachable]), 3, "127.0.0.1: connection refused".to_owned()),
+        (json!([unreachable]), 3, refused.clone()),
+        (json!([unreachable, "ORIGIN/other"]), 3, refused.clone()),
+        (json!(["ORIGIN/other", unreachable]), 3, refused),
     ] {
         let server = server(servers);
         let is_none = wrong.ends_with("missing") || wrong.ends_with("strings");
@@ -652,11 +653,12 @@ fn has_each_url_listed_with_its_outcome_for_a_program_and_in_a_trace() {
 
 #[test]
 fn is_found_at_its_own_server_where_the_one_of_its_challenge_cannot_be_reached() {
-    let elsewhere = format!("Bearer resource_metadata=\"http://127.0.0.1:{}/prm\"", free_port());
+    let port = free_port();
+    let elsewhere = format!("Bearer resource_metadata=\"http://127.0.0.1:{port}/prm\"");
     let output = discover(&server(challenge(&[&elsewhere]), BY_PATH, json!({})), &["--all"]);
     assert_eq!((output.status, output.stderr.as_str()), (0, ""));
     let output = discover(&server(challenge(&[&elsewhere]), "/other", json!({})), &[]);
-    assert_eq!(output, failure("pkce-discover", 3, "127.0.0.1: connection refused"));
+    assert_eq!(output, failure("pkce-discover", 3, &format!("127.0.0.1:{port}: connection refused")));
 }
 
 #[test]

@@ -123,13 +123,16 @@ fn tells_what_a_public_client_needs_where_it_is_refused() {
     let (output, _) = with_response(response(400, "application/json", "{\"error\":\"invalid_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: invalid_client{hint}")));
     let (output, _) = with_response(response(401, "", ""));
-    assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: the server responded with 401"));
+    let secret = "\nhint: if the client has a secret, this step needs it too: --client-secret-file or \
+                  --client-secret-command";
+    let message = format!("token endpoint: the server responded with 401{secret}");
+    assert_eq!(output, failure("pkce-exchange", 1, &message));
     let (output, _) = with_response(response(401, "application/json", "{\"error\":\"invalid_grant\"}"));
     assert_eq!(output, failure("pkce-exchange", 5, "token endpoint: invalid_grant"));
     let (output, _) = with_response(response(401, "application/json", "{\"error\":\"unauthorized_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: unauthorized_client{hint}")));
     let (output, _) = with_response(response(403, "application/json", "{\"error\":\"unauthorized_client\"}"));
-    assert_eq!(output, failure("pkce-exchange", 1, "token endpoint: unauthorized_client"));
+    assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: unauthorized_client{hint}")));
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn tells_a_public_client_which_method_the_server_requires_or_that_none_is_suppor
     let none = "none of the server's client authentication methods is supported";
     let register = "if the client has no secret, register it with token_endpoint_auth_method none; \
                     otherwise use --client-secret-file";
-    let secret = "the server requires a client secret: use --client-secret-file";
+    let secret = "the server requires a client secret: use --client-secret-file or --client-secret-command";
     for (listed, hint) in [
         (json!(["private_key_jwt"]), format!("{none}: private_key_jwt")),
         (json!(["private_key_jwt", "tls_client_auth"]), format!("{none}: private_key_jwt, tls_client_auth")),
@@ -186,15 +189,15 @@ fn says_what_a_server_requires_that_is_not_supported() {
 fn sends_a_code_once_whatever_happens_to_it() {
     let spent = "; the code may be spent";
     for (octets, status, message) in [
-        (Vec::new(), 5, format!("token endpoint: 127.0.0.1: the server closed the connection{spent}")),
+        (Vec::new(), 5, format!("token endpoint: 127.0.0.1:PORT: the server closed the connection{spent}")),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec(), 5, String::new()),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}".to_vec(), 4, String::new()),
         (
             b"no HTTP at all\r\n\r\n".to_vec(),
             4,
-            format!("token endpoint: 127.0.0.1: the response is not valid HTTP{spent}"),
+            format!("token endpoint: 127.0.0.1:PORT: the response is not valid HTTP{spent}"),
         ),
-        (response(500, "text/html", "<h1>sorry"), 5, format!("token endpoint: the server responded with 500{spent}")),
+        (response(500, "text/html", "<p>sorry"), 5, format!("token endpoint: the server responded with 500{spent}")),
         (response(502, "", ""), 5, format!("token endpoint: the server responded with 502{spent}")),
         (
             response(400, "", ""),
@@ -215,9 +218,11 @@ fn sends_a_code_once_whatever_happens_to_it() {
             format!("token endpoint: the response is larger than 1 MiB{spent}"),
         ),
     ] {
-        let (output, seen) = with_response(octets);
-        assert_eq!((output.status, seen.len()), (status, 1), "{message}: {output:?}");
+        let server = Server::start(move |_| octets.clone());
+        let output = run("pkce-exchange", &[], &document(&server).to_string());
+        assert_eq!((output.status, server.requests().len()), (status, 1), "{message}: {output:?}");
         if !message.is_empty() {
+            let message = message.replace("PORT", &server.port.to_string());
             assert_eq!(output, failure("pkce-exchange", status, &message));
         }
     }
@@ -234,8 +239,8 @@ fn gives_up_after_its_time() {
         }
     });
     let output = run("pkce-exchange", &["--timeout", "1"], &document(&server).to_string());
-    let message = "token endpoint: 127.0.0.1: no response within 1 s; the code may be spent";
-    assert_eq!((output, server.requests().len()), (failure("pkce-exchange", 5, message), 1));
+    let message = format!("token endpoint: 127.0.0.1:{}: no response within 1 s; the code may be spent", server.port);
+    assert_eq!((output, server.requests().len()), (failure("pkce-exchange", 5, &message), 1));
 }
 
 #[test]
@@ -244,7 +249,7 @@ fn spends_nothing_where_no_server_responds_or_nobody_reads() {
     let server = Server::start(|_| json_response(&tokens()));
     let refused = with(&server, json!({ "token_endpoint": format!("http://127.0.0.1:{free}/token") }));
     let output = run("pkce-exchange", &[], &refused.to_string());
-    assert_eq!(output, failure("pkce-exchange", 3, "token endpoint: 127.0.0.1: connection refused"));
+    assert_eq!(output, failure("pkce-exchange", 3, &format!("token endpoint: 127.0.0.1:{free}: connection refused")));
 
     let mut child = start(&mut command("pkce-exchange"));
     drop(child.stdout.take());
@@ -363,14 +368,19 @@ fn shows_a_servers_own_words_whatever_their_shape() {
         (json(json!({ "code": 1010 })), ": 1010"),
         (json(json!({ "error": { "code": 190, "message": "It has been used." } })), ": It has been used."),
         (json(json!({ "error": { "message": "code c0de-c0de \u{1b}[31m" } })), ": code [...] ?[31m"),
-        (json(json!({ "reason": "x", "access_token": "AT" })), ""),
+        (json(json!({ "reason": "x", "access_token": "AT" })), ": x"),
+        (json(json!({ "detail": [{ "loc": ["body"], "msg": "field required" }] })), ": field required"),
+        (json(json!([{ "message": "Session expired", "errorCode": "INVALID" }])), ": Session expired"),
+        (("text/plain", "access_token=AT-1&token_type=bearer".to_owned()), ""),
+        (("", "\u{feff}{\"access_token\":\"AT-1\"}".to_owned()), ""),
+        (("text/plain", "no eyJhbGciOiJub25lIn0.e30.x here".to_owned()), ": no [...] here"),
         (json(json!(["x"])), ""),
         (("text/plain", "error code: 1010\n".to_owned()), ": error code: 1010"),
         (("", "Bad verifier".to_owned()), ": Bad verifier"),
-        (("text/plain", "User 'alice@example.com',\nnot found".to_owned()), ": User [...], not found"),
+        (("text/plain", "User 'alice@example.com',\nnot found".to_owned()), ": User '[...]', not found"),
         (("text/plain", "::error::x".to_owned()), ": : :error::x"),
         (("text/html", "<!doctype html><TITLE>\n403 Forbidden\n</TITLE>".to_owned()), ": 403 Forbidden"),
-        (("text/html", "<h1>sorry".to_owned()), ""),
+        (("text/html", "<p>sorry".to_owned()), ""),
         (("application/json", "{\"access_token\":\"AT\",\"message\":\"cut".to_owned()), ""),
     ] {
         let (output, _) = with_response(response(403, media_type, &body));
@@ -448,8 +458,68 @@ fn says_how_else_a_secret_can_be_sent_that_the_server_does_not_accept() {
 }
 
 #[test]
+fn says_what_may_cure_a_request_that_the_server_refuses() {
+    let secret = json!({ "client_secret": "s3cr3t-s3cr3t" });
+    let described = |code: &str, text: &str| json!({ "error": code, "error_description": text });
+    let entra = "AADSTS9002327: Tokens issued for the 'Single-Page Application' client-type may only be redeemed via \
+                 cross-origin requests.";
+    let mut single_page = described("invalid_request", entra);
+    single_page["error_codes"] = json!([9_002_327]);
+    let scopes = json!({ "scope": "openid api", "scopes_supported": ["openid"] });
+    // Words that are decisive may come after those that are shown.
+    let long = format!("{} DPoP", "a".repeat(200));
+    for (changes, body, message) in [
+        (
+            secret.clone(),
+            described("invalid_request", "Missing parameter: client_id"),
+            "invalid_request: Missing parameter: client_id\n\
+             hint: the server may require it beside HTTP Basic: --param client_id=cli"
+                .to_owned(),
+        ),
+        (
+            json!({}),
+            single_page,
+            format!(
+                "invalid_request: {entra}\n\
+                 hint: register the redirect URI for mobile and desktop applications, not for a single-page application"
+            ),
+        ),
+        (
+            scopes,
+            json!({ "error": "invalid_scope" }),
+            "invalid_scope\n\
+             hint: the requested scope was openid api; api is not in scopes_supported: request another with pkce-url --scope"
+                .to_owned(),
+        ),
+        (
+            json!({}),
+            described("invalid_request", &long),
+            format!(
+                "invalid_request: {}\nhint: the server requires DPoP (RFC 9449), which is not supported",
+                "a".repeat(200)
+            ),
+        ),
+    ] {
+        let server = Server::start(move |_| response(400, "application/json", &body.to_string()));
+        let output = run("pkce-exchange", &[], &with(&server, changes).to_string());
+        assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: {message}")));
+    }
+    let server = Server::start(|_| response(401, "application/json", "{\"error\":\"invalid_client\"}"));
+    let output = run("pkce-exchange", &["--client-secret-file", "/dev/null"], &document(&server).to_string());
+    let message = "token endpoint: invalid_client\nhint: the client secret is empty: check its file or command";
+    assert_eq!(output, failure("pkce-exchange", 1, message));
+    // A secret that is sent may be wrong, whatever the server calls that (Keycloak).
+    let server = Server::start(|_| response(401, "application/json", "{\"error\":\"unauthorized_client\"}"));
+    let output = run("pkce-exchange", &[], &with(&server, secret).to_string());
+    let message = "token endpoint: unauthorized_client\n\
+                   hint: if the secret is right, try --auth-method client_secret_post; \
+                   a client that is registered as public must send none: --auth-method none";
+    assert_eq!(output, failure("pkce-exchange", 1, message));
+}
+
+#[test]
 fn says_which_option_names_a_secret_that_the_server_misses() {
-    let hint = "hint: the server requires a client secret: use --client-secret-file";
+    let hint = "hint: the server requires a client secret: use --client-secret-file or --client-secret-command";
     for description in ["client_secret is missing.", "Missing parameter: 'client-secret'"] {
         let body = json!({ "error": "invalid_request", "error_description": description });
         let (output, _) = with_response(response(400, "application/json", &body.to_string()));

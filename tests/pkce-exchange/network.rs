@@ -237,5 +237,5 @@ fn tells_of_several_addresses_the_one_that_refused() {
     let server = Server::start(|_| Vec::new());
     let document = with(&server, json!({ "token_endpoint": format!("http://two.test:{port}/token") }));
     let output = finish(exchange.tool.args(["--timeout", "2"]), document.to_string().as_bytes());
-    assert_eq!(output, failure("pkce-exchange", 3, "token endpoint: two.test: connection refused"));
+    assert_eq!(output, failure("pkce-exchange", 3, &format!("token endpoint: two.test:{port}: connection refused")));
 }

@@ -94,7 +94,7 @@ fn lets_no_response_say_how_the_next_request_is_sent() {
 
 #[test]
 fn refuses_parameters_that_are_secrets_or_would_replace_the_request() {
-    let file = "\nhint: pass a client secret with pkce-exchange --client-secret-file FILE";
+    let file = "\nhint: pass a client secret with --client-secret-file FILE";
     let help = "\nhint: see 'pkce-exchange --help'";
     let reserved = "already in the request, or set by the document";
     for (params, wrong) in [
@@ -105,6 +105,13 @@ fn refuses_parameters_that_are_secrets_or_would_replace_the_request() {
         (vec!["code_verifier=s3cret"], format!("code_verifier: {SECRET}")),
         (vec!["client_assertion=s3cret"], format!("client_assertion: {SECRET}")),
         (vec!["password=s3cret"], format!("password: {SECRET}")),
+        (vec!["client_secret_1=s3cret"], format!("client_secret_1: {SECRET}{file}")),
+        (vec!["api-key=s3cret"], format!("api-key: {SECRET}")),
+        (vec!["user_passphrase=s3cret"], format!("user_passphrase: {SECRET}")),
+        (vec!["totp=s3cret"], format!("totp: {SECRET}")),
+        (vec!["authCode=s3cret"], format!("authCode: {SECRET}")),
+        (vec!["Grant-Type[]=password"], format!("Grant-Type[]: {reserved}")),
+        (vec!["ClientId=evil"], format!("ClientId: {reserved}")),
         (vec!["grant_type=password"], format!("grant_type: {reserved}")),
         (vec!["redirect_uri=https://a.example"], format!("redirect_uri: {reserved}")),
         (vec!["resource=https://a.example"], format!("resource: {reserved}")),

@@ -73,7 +73,7 @@ fn refuses_documents_whose_code_it_must_not_send() {
             json!({ "token_endpoint_auth_method": "client_secret_post" }),
             2,
             "client_secret: missing, but the client's authentication method requires it\n\
-             hint: name its file with --client-secret-file",
+             hint: name its file with --client-secret-file, or a command that prints it with --client-secret-command",
         ),
     ] {
         let output = run("pkce-exchange", &[], &with(&server, changes.clone()).to_string());
@@ -325,8 +325,15 @@ fn refuses_options_it_cannot_use() {
 fn refuses_files_that_hold_no_secret() {
     let directory = new_directory();
     let server = Server::start(|_| json_response(&tokens()));
+    const UTF_16: &str = "UTF-16, not UTF-8\nhint: convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW";
     let line = "the first line must not have control characters";
-    for (text, wrong) in [(b"a\0b".as_slice(), line), (b"\x1b[31m", line), (b"a\rb\n", line), (b"\xff", "not UTF-8")] {
+    for (text, wrong) in [
+        (b"a\0b".as_slice(), line),
+        (b"\x1b[31m", line),
+        (b"a\rb\n", line),
+        (b"\xff", "not UTF-8"),
+        (b"\xff\xfes\0", UTF_16),
+    ] {
         let file = directory.path().join("secret");
         std::fs::write(&file, text).unwrap();
         let output =

@@ -59,7 +59,8 @@ fn refuses_a_token_for_another_client() {
 
 /// What is said of a token for these audiences.
 fn others(audiences: &str) -> String {
-    format!("aud: {audiences} instead of cli\nhint: allow an audience with --trust-audience")
+    let other = audiences.split(", ").find(|audience| *audience != "cli").unwrap();
+    format!("aud: {audiences} instead of cli\nhint: if it may have the token too: --trust-audience {other}")
 }
 
 #[test]

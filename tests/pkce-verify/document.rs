@@ -88,8 +88,9 @@ fn ends_a_stream_at_the_first_token_that_fails() {
     let run = |input: &str| verify(&["--jwks", &offline.file()], input);
     let output = run(&lines(&[good.clone(), good.clone(), bad, good.clone()]));
     assert_eq!(after(2, &output), refused("aud: other instead of cli"));
+    const RAW: &str = "hint: a document is a JSON object: leave out -r or --raw in the step before";
     let output = run(&format!("{good}{good}\n\n [1]\n{good}"));
-    assert_eq!(after(2, &output), failure("pkce-verify", 2, "standard input: not a JSON object"));
+    assert_eq!(after(2, &output), failure("pkce-verify", 2, &format!("standard input: not a JSON object\n{RAW}")));
     let output = run(&format!("{good}\n{}", good.to_string().get(..40).unwrap()));
     let wrong = "standard input: not a JSON object: unexpected end";
     assert_eq!(after(1, &output), failure("pkce-verify", 2, wrong));

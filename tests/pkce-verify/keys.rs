@@ -136,7 +136,7 @@ fn says_what_is_wrong_with_the_response_of_the_server() {
         (json(r#"{"keys":{}}"#), 4, "JWKS: keys: must be an array"),
         (json(r#"{"keys":null}"#), 4, "JWKS: keys: must be an array"),
         (json(&" ".repeat(2 << 20)), 4, "JWKS: the response is larger than 1 MiB"),
-        (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1: the response is not valid HTTP"),
+        (b"no HTTP at all\r\n\r\n".to_vec(), 4, "127.0.0.1:PORT: the response is not valid HTTP"),
         // Fetched again, since the token's key may be a new one.
         (json(r#"{"keys":[]}"#), 4, "JWKS: keys: empty"),
         (json(r#"{"keys":[ ]}"#), 4, "JWKS: keys: empty"),
@@ -148,7 +148,7 @@ fn says_what_is_wrong_with_the_response_of_the_server() {
         let (message, asked) = match message {
             "" => (format!("id_token: {}", unnamed("k1 instead of nothing")), 2),
             "JWKS: keys: empty" => (format!("{message}; {LOST}"), 2),
-            message => (format!("{message}; {LOST}"), 1),
+            message => (format!("{}; {LOST}", message.replace("PORT", &server.port.to_string())), 1),
         };
         assert_eq!(output, failure("pkce-verify", status, &message));
         assert_eq!(server.requests().len(), asked, "{message}");
@@ -196,7 +196,7 @@ fn gives_up_on_a_server_that_stays_unavailable() {
     let address = format!("http://127.0.0.1:{port}");
     let document = with(document, json!({ "issuer": address, "jwks_uri": format!("{address}/jwks") }));
     let output = verify(&["--timeout", "1"], &document.to_string());
-    assert_eq!(output, failure("pkce-verify", 5, &format!("127.0.0.1: connection refused; {LOST}")));
+    assert_eq!(output, failure("pkce-verify", 5, &format!("127.0.0.1:{port}: connection refused; {LOST}")));
 }
 
 #[test]
@@ -242,7 +242,8 @@ fn gives_up_on_a_server_that_is_too_slow() {
     });
     let document = online(&server, &signer.sign(&own(&server)));
     let output = verify(&["--timeout", "2"], &document.to_string());
-    assert_eq!(output, failure("pkce-verify", 5, &format!("127.0.0.1: no response within 2 s; {LOST}")));
+    let message = format!("127.0.0.1:{}: no response within 2 s; {LOST}", server.port);
+    assert_eq!(output, failure("pkce-verify", 5, &message));
     assert_eq!(server.requests().len(), 1);
 }
 

@@ -68,7 +68,8 @@ fn logs_in_at_keycloak_with_all_that_it_adds() {
 #[test]
 fn takes_a_token_of_several_audiences_only_where_each_is_trusted() {
     let provider = || Provider { claims: json!({ "aud": ["account", "cli"], "azp": "cli" }), ..Provider::default() };
-    let wrong = "id_token: aud: account, cli instead of cli\nhint: allow an audience with --trust-audience";
+    let wrong =
+        "id_token: aud: account, cli instead of cli\nhint: if it may have the token too: --trust-audience account";
     assert_eq!(provider().run(OPENID), failure("pkce-verify", 4, wrong));
     let claims = json!({ "id_token_claims": { "aud": ["account", "cli"], "azp": "cli", "sub": "alice" } });
     assert_granted(&provider().run(&format!("{OPENID} --trust-audience account")), "", usual(claims));
@@ -118,8 +119,7 @@ fn redirects_to_the_exact_port_that_okta_auth0_dex_and_kanidm_require() {
     let login = OPENID.replace("pkce-url", &format!("pkce-url --redirect-uri {uri}"));
     assert_granted(&running.run(&login), "", usual(json!({})));
     let message = "BROWSER: pkce-idp ended with status 1, and there is no terminal\n\
-                   hint: the server may not know the client_id or the redirect URI; to see why, run the command in \
-                   BROWSER with the URL above";
+                   hint: the server may not know the client_id or the redirect URI; to see why, start with --no-browser, and run the program in BROWSER with the new URL";
     assert_eq!((running.run(OPENID), running.requests_to("/token")), (failure("pkce-callback", 3, message), 1));
 }
 
@@ -157,7 +157,7 @@ fn sends_google_the_secret_of_a_desktop_client_and_the_verifier() {
     };
     let login = OPENID.replace("openid", "'email openid'");
     let message = "token endpoint: invalid_request: client_secret is missing.\n\
-                   hint: the server requires a client secret: use --client-secret-file";
+                   hint: the server requires a client secret: use --client-secret-file or --client-secret-command";
     assert_eq!(google().run(&login), failure("pkce-exchange", 1, message));
     let rest = json!({ "authuser": "0", "hd": "example.com", "prompt": "consent", "scope": "email openid" });
     let expected = usual(json!({ "expires_in": 3599, "scope": "openid email", "redirect_parameters": rest }));

@@ -9,6 +9,7 @@ use crate::document::members::{is_added_by, named, names};
 use crate::error::Error;
 use crate::message;
 use crate::wire::http::Client;
+use crate::wire::url::Url;
 
 /// The whole metadata of this issuer, from the first of its places that has it.
 pub fn for_issuer(client: &Client, issuer: &Issuer) -> Result<Document, Error> {
@@ -21,9 +22,12 @@ pub fn for_issuer(client: &Client, issuer: &Issuer) -> Result<Document, Error> {
         return Err(error);
     }
     Err(if matches!(issuer.url().path(), "" | "/") {
-        error.hint(format!("an issuer may have a path, such as {}/realms/NAME", issuer.url().origin()))
+        let origin = issuer.url().origin();
+        error.hint(format!(
+            "an issuer may have a path, such as {origin}/realms/NAME; if there is no metadata, {BY_HAND}"
+        ))
     } else {
-        error.hint(for_api(issuer))
+        error.hint(format!("{}; if there is no metadata, {BY_HAND}", for_api(issuer)))
     })
 }
 
@@ -105,6 +109,13 @@ fn other_issuer(issuer: &Issuer, named: &str) -> Error {
     }
     if named.contains('{') {
         return error.hint("the metadata names a template for all tenants; use your tenant's own issuer");
+    }
+    let without_host = |url: &Url| url.as_str().replacen(url.host(), "", 1);
+    if let Some(other) = Url::parse(named).ok().filter(|other| other.is_loopback() && issuer.url().is_loopback())
+        && without_host(&other) == without_host(issuer.url())
+    {
+        let command = format!("{} {}", message::name(), message::word(named));
+        return error.hint(format!("different spellings are different issuers; use: {command}"));
     }
     error
 }

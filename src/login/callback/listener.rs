@@ -27,6 +27,7 @@ pub struct Listener {
     ignored: Option<Ignored>,
     /// Whether a TLS handshake was received.
     spoke_tls: bool,
+    forwarded_to: Option<SocketAddr>,
 }
 
 /// What the request of a redirect must name.
@@ -56,7 +57,16 @@ impl Listener {
         let port = loopback::port(&sockets).unwrap_or_default();
         let path = if redirect.path().is_empty() { "/" } else { redirect.path() };
         let target = Target { hosts: hosts(redirect, forwarded_to, port), path: path.to_owned() };
-        Ok(Listener { sockets, connections: Vec::new(), target, port, peers, ignored: None, spoke_tls: false })
+        Ok(Listener {
+            sockets,
+            connections: Vec::new(),
+            target,
+            port,
+            peers,
+            ignored: None,
+            spoke_tls: false,
+            forwarded_to,
+        })
     }
 
     /// The port that it listens on.
@@ -72,6 +82,11 @@ impl Listener {
     /// Whether a browser spoke https.
     pub fn spoke_tls(&self) -> bool {
         self.spoke_tls
+    }
+
+    /// The address to which the redirect URI is forwarded, if it is.
+    pub fn forwarded_to(&self) -> Option<SocketAddr> {
+        self.forwarded_to
     }
 
     /// What the user should know about the first connection that was ignored for its user, if one was.
@@ -110,7 +125,9 @@ impl Listener {
                     return Ok(Some((outcome, Reply(connection))));
                 }
                 Progress::Ignored(ignored) => {
-                    self.ignored = Some(ignored);
+                    if self.ignored.as_ref().is_none_or(|before| ignored.outweighs(before)) {
+                        self.ignored = Some(ignored);
+                    }
                     true
                 }
                 Progress::SpokeTls => {
@@ -234,8 +251,10 @@ impl Connection {
                 if let Some(status) = refused(&request, length == self.octets.len(), target) {
                     self.respond(&Page::bad(status));
                     // A form has its state in the body, which is not read.
-                    let is_redirect = status == 405 || !matches!(outcome, Outcome::Ignored(_));
-                    return if is_redirect { Progress::Ignored(misdirected(status)) } else { self.write() };
+                    let is_ours = !matches!(outcome, Outcome::Ignored(_));
+                    let is_form = status == 405 && request.method == "POST" && request.has("Content-Type");
+                    let ignored = Ignored { is_ours, ..misdirected(status) };
+                    return if is_ours || is_form { Progress::Ignored(ignored) } else { self.write() };
                 }
                 match self.checked(outcome, peers) {
                     Outcome::Ignored(ignored) => {
@@ -319,15 +338,15 @@ fn refused(request: &Request, alone: bool, target: &Target) -> Option<u16> {
 
 /// Why a redirect that was refused with this status is ignored.
 fn misdirected(status: u16) -> Ignored {
-    let why = match status {
-        421 => "its Host header is not that of the redirect URI",
-        404 => "its path is not that of the redirect URI",
-        405 => "it was not a GET request (response_mode=form_post is not supported)",
-        425 => "it was a prefetch",
-        403 => "a page loaded it in the background",
-        _ => "its request had a body",
+    let (why, hint) = match status {
+        421 => ("its Host header is not that of the redirect URI", Some(HOST)),
+        404 => ("its path is not that of the redirect URI", Some(REGISTERED)),
+        405 => ("it was not a GET request (response_mode=form_post is not supported)", Some(QUERY)),
+        425 => ("it was a prefetch", None),
+        403 => ("a page loaded it in the background", None),
+        _ => ("its request had a body", None),
     };
-    Ignored::new(why)
+    Ignored { hint, ..Ignored::new(why) }
 }
 
 /// Sockets at the redirect URI, or at a free port where its own is in use and `may_change`.
@@ -363,8 +382,15 @@ fn hosts(redirect: &Url, forwarded_to: Option<SocketAddr>, port: u16) -> Vec<Str
     // Browsers omit the usual port.
     let without = (public_port == usual_port).then(|| host.to_owned());
     let forwarded = forwarded_to.filter(|address| !address.ip().is_unspecified()).map(|address| address.to_string());
-    [with_port].into_iter().chain(without).chain(forwarded).collect()
+    let bare = forwarded.as_deref().and_then(|address| address.strip_suffix(":80")).map(str::to_owned);
+    [with_port].into_iter().chain(without).chain(bare).chain(forwarded).collect()
 }
+
+/// What to do about redirects to another address than the request names, and in another form.
+const REGISTERED: &str = "request the redirect URI that the server redirects to: pkce-url --redirect-uri";
+const HOST: &str = "request the redirect URI that the server redirects to: pkce-url --redirect-uri; a proxy must pass on the \
+                    Host header";
+const QUERY: &str = "request the response in the query: pkce-url --param response_mode=query";
 
 /// How long a connection may take to send its request and read the response.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -377,3 +403,32 @@ const MAX_CONNECTIONS: usize = 256;
 
 /// The content type of a TLS handshake (RFC 8446 section 5.1), with which a browser that speaks https begins.
 const TLS_HANDSHAKE: u8 = 22;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expects_the_host_that_a_browser_or_a_proxy_sends() {
+        for (redirect, forwarded_to, port, expected) in [
+            ("http://127.0.0.1:0/cb", None, 4711, vec!["127.0.0.1:4711"]),
+            ("http://127.0.0.1/cb", None, 80, vec!["127.0.0.1:80", "127.0.0.1"]),
+            ("http://127.0.0.1/cb", None, 4711, vec!["127.0.0.1:4711"]),
+            ("http://[::1]/cb", None, 80, vec!["[::1]:80", "[::1]"]),
+            (
+                "https://app.example/cb",
+                Some("127.0.0.1:8080"),
+                8080,
+                vec!["app.example:443", "app.example", "127.0.0.1:8080"],
+            ),
+            ("http://localhost:8080/cb", Some("127.0.0.1:80"), 80, vec!["localhost:8080", "127.0.0.1", "127.0.0.1:80"]),
+            ("http://localhost:8080/cb", Some("[::1]:80"), 80, vec!["localhost:8080", "[::1]", "[::1]:80"]),
+            ("http://localhost:8080/cb", Some("127.0.0.1:8080"), 8080, vec!["localhost:8080", "127.0.0.1:8080"]),
+            ("http://localhost:8080/cb", Some("0.0.0.0:80"), 80, vec!["localhost:8080"]),
+            ("http://localhost/cb", Some("[::]:80"), 80, vec!["localhost:80", "localhost"]),
+        ] {
+            let forwarded_to = forwarded_to.map(|address| address.parse().unwrap());
+            assert_eq!(hosts(&Url::parse(redirect).ok().unwrap(), forwarded_to, port), expected, "{redirect}");
+        }
+    }
+}

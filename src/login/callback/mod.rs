@@ -15,13 +15,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::client::endpoint::Endpoint;
+use crate::client::redaction::without_secrets;
 use crate::client::redirect_uri::{self, RedirectUri};
 use crate::document::Document;
 use crate::error::Error;
 use crate::login::authorize::with_redirect_uri;
 use crate::message;
 use crate::process::{Deadline, environment, reader};
-use crate::wire::form;
 use crate::wire::url::Url;
 
 use redirect::Expected;
@@ -86,7 +86,7 @@ impl Receiver {
             let no_host = || document.wrong("redirect_uri", "has no host, so it cannot be forwarded");
             wait.listen(redirect_uri.url().ok_or_else(no_host)?, Some(address), false, options.any_user)?;
         } else if listens {
-            let paste = "use --paste to paste the address that the browser was redirected to";
+            let paste = "use --paste to paste the address that the browser was redirected to, or --listen where it is forwarded to this machine";
             let Some(url) = redirect_uri.loopback() else {
                 let error = document.wrong("redirect_uri", "not on this machine, so pkce-callback cannot listen there");
                 return Err(error.hint(paste));
@@ -107,6 +107,7 @@ impl Receiver {
                 document.set("redirect_uri", &bound);
                 document.set("authorization_url", &opened);
                 expected.redirect_uri = bound;
+                expected.is_port_free = true;
             }
             port = Some(bound_port);
         }
@@ -115,7 +116,7 @@ impl Receiver {
         wait.take_terminal();
         message::say(&format!("{}: to sign in, open this URL in a browser:\n{opened}", message::name()));
         if let Some(port) = port {
-            note_ssh(port, wait.has_terminal());
+            note_ssh(redirect_uri.url().map_or("", Url::host), port, wait.has_terminal());
         }
         if opens_browser {
             wait.open(&opened)?;
@@ -129,14 +130,14 @@ impl Receiver {
 
 /// Notes, over SSH, how a browser on another machine can deliver the redirect. A program in `BROWSER` runs on this one, or
 /// forwards the port.
-fn note_ssh(port: u16, can_paste: bool) {
+fn note_ssh(host: &str, port: u16, can_paste: bool) {
     if environment::variable("SSH_CONNECTION").is_none() || environment::variable("BROWSER").is_some() {
         return;
     }
     message::note(&if can_paste {
         "over SSH, a browser on your own machine cannot load the last page: paste its address here".to_owned()
     } else {
-        format!("over SSH, a browser on your own machine needs the port: ssh -L {port}:127.0.0.1:{port}")
+        format!("over SSH, a browser on your own machine needs the port: ssh -L {port}:{host}:{port} HOST")
     });
 }
 
@@ -153,7 +154,7 @@ fn with_parameters(mut document: Document, others: BTreeMap<String, Option<Strin
         }
     }
     if !left_out.is_empty() {
-        let names = message::shortened(&left_out.join(", "));
+        let names = message::public(&without_secrets(&left_out.join(", "), &document));
         message::note(&format!("redirect: {names}: duplicate or malformed; left out"));
     }
     if object.names().next().is_none() {
@@ -171,8 +172,7 @@ fn with_parameters(mut document: Document, others: BTreeMap<String, Option<Strin
 fn authorization_url(document: &Document) -> Result<Url, Error> {
     let endpoint = Endpoint::from_document(document, "authorization_url")?;
     let url = endpoint.url();
-    let pushed = form::pairs(url.query().unwrap_or_default()).any(|(name, _)| name == "request_uri");
-    if document.flag("require_pushed_authorization_requests")? && !pushed {
+    if document.flag("require_pushed_authorization_requests")? && !redirect::is_pushed(url.as_str()) {
         let error = document.wrong("authorization_url", "the server accepts pushed requests only");
         return Err(error.hint("put pkce-push between pkce-url and pkce-callback"));
     }

@@ -42,7 +42,7 @@ impl Page {
     /// A redirect that does not belong to this login.
     pub fn ignored(ignored: &Ignored) -> Page {
         let why = ignored.why;
-        let advice = ignored.cure.as_ref().map_or("Use the address that it printed last.", |cure| cure.page);
+        let advice = ignored.page.unwrap_or("Use the address that it printed last.");
         let text = format!(
             "This response does not belong to the sign-in that the terminal is waiting for: {why}. \
              Nothing was changed, and the terminal is still waiting. {advice}"

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::redirect::{Cure, Ignored};
+use super::redirect::Ignored;
 use crate::process::{environment, poll, user};
 
 /// The users that may deliver the redirect.
@@ -168,19 +168,19 @@ fn tables() -> io::Result<Vec<File>> {
 const ANOTHER: Ignored = Ignored {
     why: "it came from another user of this machine",
     error: None,
-    cure: Some(Cure {
-        hint: "use a browser that runs as this user, or pkce-callback --any-user",
-        page: "Open the address in a browser of the user who runs pkce-callback, or start pkce-callback with --any-user.",
-    }),
+    is_ours: true,
+    hint: Some("use a browser that runs as this user, or pkce-callback --any-user"),
+    page: Some(
+        "Open the address in a browser of the user who runs pkce-callback, or start pkce-callback with --any-user.",
+    ),
 };
 const ANOTHER_NOTE: &str = "ignored a connection of another user of this machine; --any-user accepts it";
 const CLOSED: Ignored = Ignored {
     why: "its connection was closed before the response, so its user is not known",
     error: None,
-    cure: Some(Cure {
-        hint: "use a browser that waits for the response, or pkce-callback --any-user",
-        page: "Open the address in a browser that waits for the response, or start pkce-callback with --any-user.",
-    }),
+    is_ours: true,
+    hint: Some("use a browser that waits for the response, or pkce-callback --any-user"),
+    page: Some("Open the address in a browser that waits for the response, or start pkce-callback with --any-user."),
 };
 const CLOSED_NOTE: &str =
     "ignored a connection that was closed before the response, since its user is not known; --any-user accepts it";

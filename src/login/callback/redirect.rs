@@ -16,6 +16,8 @@ use crate::wire::form;
 pub struct Expected {
     /// The redirect URI, with the bound port in place of port 0.
     pub redirect_uri: String,
+    /// Whether its port is another one each time.
+    pub is_port_free: bool,
     client_id: Option<String>,
     state: String,
     /// What no message may repeat, even if the redirect does.
@@ -57,22 +59,33 @@ pub struct Ignored {
     pub why: &'static str,
     /// The `error` in it. Anyone may have sent it, so it is not shown in the browser.
     pub error: Option<String>,
+    /// Whether it has the state of this login.
+    pub is_ours: bool,
     /// What to do about it, if waiting for another redirect is not enough.
-    pub cure: Option<Cure>,
-}
-
-/// What to do about a redirect that is ignored for its sender.
-pub struct Cure {
-    /// For the user who runs the tool.
-    pub hint: &'static str,
-    /// For the user who sees the page.
-    pub page: &'static str,
+    pub hint: Option<&'static str>,
+    /// What the user who sees the page can do about it, if that is not to use the last address.
+    pub page: Option<&'static str>,
 }
 
 impl Ignored {
     /// A redirect that is ignored for this reason.
     pub fn new(why: &'static str) -> Ignored {
-        Ignored { why, error: None, cure: None }
+        Ignored { why, error: None, is_ours: false, hint: None, page: None }
+    }
+
+    /// Whether it says more about this login than another one.
+    pub fn outweighs(&self, other: &Ignored) -> bool {
+        let weight = |ignored: &Ignored| (ignored.is_ours, ignored.error.is_some(), ignored.hint.is_some());
+        weight(self) >= weight(other)
+    }
+
+    /// The error where no other redirect can follow.
+    pub fn failure(&self) -> Error {
+        let error = untrusted(&self.reason());
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 
     /// The reason, and the error, if any.
@@ -98,6 +111,7 @@ impl Expected {
         }
         Ok(Expected {
             redirect_uri,
+            is_port_free: false,
             client_id: document.text("client_id")?,
             state,
             secrets: secrets_of(document),
@@ -125,17 +139,25 @@ impl Expected {
                 let error = error.map(|error| redacted(&error, &self.secrets));
                 return Outcome::Ignored(Ignored { error, ..Ignored::new("it has no state") });
             }
-            _ => return ignored("its state does not match"),
+            _ => {
+                return Outcome::Ignored(Ignored {
+                    hint: Some(OTHER_LOGIN),
+                    ..Ignored::new("its state does not match")
+                });
+            }
         }
         let iss = match values("iss").as_slice() {
             [] => None,
             [Some(iss)] => Some(iss.clone()),
             _ => return failed("iss: duplicate or malformed"),
         };
-        if let Err(error) = self.check_iss(iss.as_deref()) {
-            return Outcome::Failed(error);
-        }
         let named: Vec<_> = values("error").into_iter().filter(|error| error.as_deref() != Some("")).collect();
+        if let Err(error) = self.check_iss(iss.as_deref()) {
+            return Outcome::Failed(match named.as_slice() {
+                [Some(code)] if iss.is_none() => error.appending(&format!("the error in it is {}", self.said(code))),
+                _ => error,
+            });
+        }
         match (named.as_slice(), values("code").as_slice()) {
             ([Some(code)], []) => {
                 let about = |name| {
@@ -170,21 +192,51 @@ impl Expected {
         }
     }
 
-    /// The result of checking pasted text, whose lines a terminal may have broken.
+    /// The result of checking pasted text: that of its first code, else of its first error. A terminal may have broken an
+    /// address into lines, and other text may be pasted with it.
     pub fn pasted(&self, text: &str) -> Outcome {
-        let lines: Vec<&str> = text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect();
-        let joined = self.pasted_line(&lines.concat());
-        let is_other = |outcome: &Outcome| !matches!(outcome, Outcome::Ignored(_));
-        if is_other(&joined) || lines.len() < 2 {
-            return joined;
+        let mut lines: Vec<&str> = text.split(['\r', '\n']).map(trimmed).filter(|line| !line.is_empty()).collect();
+        // What is pasted twice is meant once.
+        lines.dedup();
+        let mut addresses: Vec<(String, Vec<&str>)> = Vec::new();
+        for line in lines {
+            let is_next = |(address, _): &&mut (String, Vec<&str>)| {
+                let begins = address.split_once("://").is_some_and(|(scheme, _)| {
+                    ["http", "https", scheme].iter().any(|scheme| line.starts_with(&format!("{scheme}://")))
+                });
+                !begins && ![address, line].iter().any(|text| text.contains(char::is_whitespace))
+            };
+            match addresses.last_mut().filter(is_next) {
+                Some((address, parts)) => {
+                    address.push_str(line);
+                    parts.push(line);
+                }
+                None => addresses.push((line.to_owned(), vec![line])),
+            }
         }
-        lines.iter().map(|line| self.pasted_line(line)).find(is_other).unwrap_or(joined)
+        let mut outcomes: Vec<Outcome> =
+            addresses.iter().flat_map(|(address, parts)| self.pasted_address(address, parts)).collect();
+        let code = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Code(_)));
+        let failed = || outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed(_)));
+        let at = code.or_else(failed).unwrap_or(0);
+        if outcomes.is_empty() { ignored(NO_CODE) } else { outcomes.swap_remove(at) }
+    }
+
+    /// The results of checking a pasted address that is joined from these lines, and if it is none of this login, of each
+    /// line, since they may not belong together.
+    fn pasted_address(&self, address: &str, parts: &[&str]) -> Vec<Outcome> {
+        let joined = self.pasted_line(address);
+        let alone: &[&str] = if matches!(joined, Outcome::Ignored(_)) && parts.len() > 1 { parts } else { &[] };
+        // Any word could be a bare code.
+        let alone = alone.iter().filter(|line| line.contains(['?', '&', '#']));
+        let alone: Vec<Outcome> = alone.map(|line| self.pasted_line(line)).collect();
+        [joined].into_iter().chain(alone).collect()
     }
 
     /// The result of checking a pasted line: a redirect's URL, its query, `CODE#STATE`, or a bare code if allowed. The
     /// state shows whose redirect it is: its host may be that of a forwarded port.
     fn pasted_line(&self, text: &str) -> Outcome {
-        let text = text.trim_matches(|character: char| character.is_whitespace() || "\"'<>".contains(character));
+        let text = &text.replace("&amp;", "&");
         if let Some((_, after)) = text.split_once('?') {
             return self.pasted_query(after.split('#').next().unwrap_or_default());
         }
@@ -203,14 +255,15 @@ impl Expected {
             message::note("code accepted without its state: state and issuer were not checked");
             return Outcome::Code(Response { code: text.to_owned(), iss: None, others: BTreeMap::new() });
         }
-        ignored("it is a code without its state; paste the whole address (or use --allow-bare-code)")
+        ignored("it is a code without its state; the whole address is needed (or --allow-bare-code)")
     }
 
     /// The result of checking the query of a pasted address. That of the authorization URL, or of a page on the way, has
     /// the state too.
     fn pasted_query(&self, query: &str) -> Outcome {
-        let has = |name: &str| form::pairs(query).any(|(other, _)| other == name);
+        let has = |name: &str| form::pairs(query).any(|(other, _)| form::decode(other).as_deref() == Some(name));
         match self.outcome(query) {
+            Outcome::Failed(_) if has("client_id") && !has("code") && !has("error") => ignored(TO_OPEN),
             Outcome::Failed(_) if !has("code") && !has("error") => ignored(NO_CODE),
             outcome => outcome,
         }
@@ -220,9 +273,10 @@ impl Expected {
     /// in the browser, and sends nobody back (RFC 6749 section 4.1.2.1).
     pub fn hint(&self) -> String {
         let client = self.client_id.as_deref().map_or(String::new(), |id| format!(" {}", message::shortened(id)));
+        let change = if self.is_port_free { "its port changes; " } else { "" };
         format!(
-            "if the browser shows an error, the server may not know the client_id{client} or the redirect URI {}; \
-             otherwise wait longer with --timeout SECONDS",
+            "if the browser shows an error, the server may not know the client_id{client} or the redirect URI {} \
+             ({change}name the registered one with pkce-url --redirect-uri); otherwise wait longer with --timeout SECONDS",
             message::shortened(&self.redirect_uri)
         )
     }
@@ -257,7 +311,7 @@ impl Expected {
 }
 
 /// Whether a request was pushed: its URL does not show its parameters.
-fn is_pushed(authorization_url: &str) -> bool {
+pub fn is_pushed(authorization_url: &str) -> bool {
     let query = authorization_url.split_once('?').map_or("", |(_, query)| query);
     form::pairs(query).any(|(name, _)| form::decode(name).as_deref() == Some("request_uri"))
 }
@@ -307,8 +361,20 @@ pub fn untrusted(wrong: &str) -> Error {
     Error::untrusted(format!("redirect: {wrong}"))
 }
 
+/// The line without what may stand around an address.
+fn trimmed(line: &str) -> &str {
+    let is_invisible = |c| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    line.trim_matches(|c: char| c.is_whitespace() || "\"'<>".contains(c) || is_invisible(c))
+}
+
+/// What to do about the redirect of another login.
+const OTHER_LOGIN: &str =
+    "each run of pkce-gen begins another login: take the URL from the document that pkce-callback gets";
+
 /// Why a text without a code is ignored.
 const NO_CODE: &str = "it has no code";
+
+const TO_OPEN: &str = "it is the URL to open, not the address that the browser was redirected to";
 
 /// The parameters of a response that are checked here.
 const RESPONSE_PARAMETERS: [&str; 6] = ["code", "state", "iss", "error", "error_description", "error_uri"];
@@ -326,6 +392,7 @@ mod tests {
     fn reads_what_a_person_may_paste() {
         let expected = |allow_bare_code| Expected {
             redirect_uri: "https://app.example/callback".to_owned(),
+            is_port_free: false,
             client_id: None,
             state: "st".to_owned(),
             secrets: Vec::new(),
@@ -353,6 +420,33 @@ mod tests {
         assert_eq!(code("https://app.example/callback?co\r\n  de=a&sta\r\n  te=st\r\n", false), "a");
         assert_eq!(code("code=a&state=st\rcode=a&state=st\r", false), "a");
         assert_eq!(code("code=a&state=s\r\rls -l\r", false), "ignored");
+        let (address, other) = ("https://app.example/cb?state=st&code=a", "https://app.example/cb?state=other&code=b");
+        for text in [
+            format!("{address}\rls -l"),
+            format!("{address}\n$ exit\n"),
+            format!("{address}\n{address}\n"),
+            format!("{other}\n{address}\n"),
+            format!("{address}\n{other}\n"),
+            format!("https://app.example/cb?code=a&state=st\n{}\n", other.replace("https", "http")),
+            format!("https://app.example/cb?state=\nother&code=b\n{address}"),
+            format!("{}\n{address}", other.replace("https", "http")),
+            format!("\u{200b}{address}\u{200b}"),
+            format!("\u{2068}{address}\u{2069}"),
+            format!("{address}\nhttp://other.example/"),
+            "app.example/cb?state=st&code=a\rapp.example/cb?state=st&code=a\r".to_owned(),
+            format!("\u{feff}<{address}>\u{2060}"),
+            address.replace('&', "&amp;"),
+            "https://app.example/cb?code=a&state=st\nexit\n".to_owned(),
+            "https://app.example/cb?co\nde=a&state=st\n$ exit\n".to_owned(),
+            "https://app.example/cb?error=access_denied&state=st\nhttps://app.example/cb?code=a&state=st".to_owned(),
+            "Done\ncode=a&state=st\nDone".to_owned(),
+        ] {
+            assert_eq!(code(&text, false), "a", "{text:?}");
+            assert_eq!(code(&text, true), "a", "{text:?}");
+        }
+        assert_eq!(code("Done\nhttps://app.example/cb?code=a&state=other", true), "ignored");
+        // A line is no response of its own if it was rejected with the next one.
+        assert_eq!(code("?code=a&state=st\n&code=b", false), "failed");
         assert_eq!(code("https://app.example/callback?error=access_denied&state=st", false), "failed");
         assert_eq!(code("a", false), "ignored");
         assert_eq!(code("a", true), "a");

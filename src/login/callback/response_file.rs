@@ -41,7 +41,7 @@ impl ResponseFile {
         PollFd::new(&self.file, PollFlags::IN)
     }
 
-    /// The redirect, once its line is complete; no other follows, so one that does not match is a failure.
+    /// The redirect, once its line or the file is complete; no other follows, so one that does not match is a failure.
     pub fn outcome(&mut self, expected: &Expected) -> Result<Option<Outcome>, Error> {
         // A FIFO without a writer yet would read as end of file; poll distinguishes the two.
         if !poll::is_readable(&self.file, Some(Instant::now())) {
@@ -60,15 +60,17 @@ impl ResponseFile {
                 return Err(wrong(&document::too_large()));
             }
         };
-        if !ended && !self.text.contains(&b'\n') {
-            return Ok(None);
-        }
-        if self.text.is_empty() {
+        if ended && self.text.is_empty() {
             return Err(wrong("empty"));
         }
         let text = String::from_utf8_lossy(&self.text);
-        let line = text.lines().next().unwrap_or_default();
-        Ok(Some(expected.pasted(line)))
+        let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n') && !line.trim().is_empty());
+        let text = match lines.next() {
+            _ if ended => &text,
+            Some(line) => line,
+            None => return Ok(None),
+        };
+        Ok(Some(expected.pasted(text)))
     }
 }
 

@@ -93,6 +93,8 @@ impl Terminal {
     pub fn needs_enter(&mut self) -> bool {
         let needed = self.is_in_mid_paste() && !self.acknowledged && !self.is_ended() && self.is_quiet();
         self.acknowledged |= needed;
+        // The end of a bracketed paste may be lost; Enter ends it too.
+        self.is_bracketed &= !needed;
         needed
     }
 

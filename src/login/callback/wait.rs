@@ -15,7 +15,7 @@ use signal_hook::low_level::emulate_default_handler;
 use super::browser::{Browser, Launch};
 use super::listener::{Listener, Reply};
 use super::page::Page;
-use super::redirect::{self, Expected, Outcome, Response};
+use super::redirect::{Expected, Ignored, Outcome, Response};
 use super::response_file::ResponseFile;
 use super::terminal::{self, Terminal};
 use crate::error::Error;
@@ -31,8 +31,8 @@ pub struct Wait {
     terminal: Option<Terminal>,
     browser: Option<Browser>,
     response: Option<ResponseFile>,
-    /// Why the last pasted text was ignored, if one was.
-    ignored_paste: Option<&'static str>,
+    /// The last pasted text that was ignored, if one was.
+    ignored_paste: Option<Ignored>,
     /// Whether a note about other users was shown: one is enough, however many connections they open.
     noted_user: bool,
     noted_tls: bool,
@@ -143,7 +143,7 @@ impl Wait {
             match expected.pasted(&lines) {
                 Outcome::Ignored(ignored) => {
                     self.note(&format!("the pasted text was ignored: {}", ignored.reason()));
-                    self.ignored_paste = Some(ignored.why);
+                    self.ignored_paste = Some(ignored);
                 }
                 outcome => {
                     self.note("the pasted address was received");
@@ -200,7 +200,7 @@ impl Wait {
         let (page, ended) = match outcome {
             Outcome::Code(response) => (Page::received(), Ok(response)),
             Outcome::Failed(error) => (Page::failed(&error), Err(error)),
-            Outcome::Ignored(ignored) => (Page::ignored(&ignored), Err(redirect::untrusted(&ignored.reason()))),
+            Outcome::Ignored(ignored) => (Page::ignored(&ignored), Err(ignored.failure())),
         };
         if let Some(reply) = reply {
             reply.send(&page);
@@ -219,7 +219,7 @@ impl Wait {
             return Ok(());
         }
         let wrong = format!("{wrong}, and there is no terminal");
-        let is_named = environment::variable("BROWSER").is_some();
+        let is_named = self.browser.as_ref().is_some_and(Browser::is_named);
         // A script that drives the login knows why it failed: the server may have shown it an error page.
         let (hint, hint_seen) = if opened == Launch::Failed && is_named { (REFUSED, RUN) } else { (SET, SET) };
         Err(match self.seen() {
@@ -231,28 +231,47 @@ impl Wait {
     fn timed_out(&self, expected: &Expected) -> Error {
         let wrong = format!("no redirect within {} s", self.deadline.seconds());
         match self.seen() {
-            Some((seen, cure)) => Error::unavailable(format!("{wrong}; {seen}"))
-                .hint(cure.unwrap_or("wait longer with --timeout SECONDS")),
+            Some((seen, cure)) => {
+                Error::unavailable(format!("{wrong}; {seen}")).hint(cure.map_or_else(|| expected.hint(), str::to_owned))
+            }
             None => {
                 let succeeded = self.browser.as_ref().is_some_and(Browser::has_succeeded);
                 let ended = if succeeded { "; the program in BROWSER ended with status 0" } else { "" };
-                Error::unavailable(format!("{wrong}{ended}")).hint(expected.hint())
+                let error = Error::unavailable(format!("{wrong}{ended}"));
+                match self.listener.as_ref().and_then(Listener::forwarded_to) {
+                    Some(address) => error
+                        .hint(format!("check that the redirect URI is forwarded to {address}; {}", expected.hint())),
+                    None if self.response.is_some() => error.hint(format!("{NOT_WRITTEN}; {}", expected.hint())),
+                    None => error.hint(expected.hint()),
+                }
             }
         }
     }
 
-    /// What the wait saw that is not this login's redirect, and the hint that cures it, if any. It is never the error of
-    /// an ignored redirect, since anyone may send it.
+    /// What the wait saw that is not this login's redirect, and the hint that cures it, if any. An error in it does not
+    /// end the wait, since anyone may send it.
     fn seen(&self) -> Option<(String, Option<&'static str>)> {
         let listener = self.listener.as_ref();
         if let Some(ignored) = listener.and_then(Listener::ignored) {
-            let cure = ignored.cure.as_ref().map(|cure| cure.hint);
-            return Some((format!("a redirect was received and ignored: {}", ignored.reason()), cure));
+            return Some((format!("a redirect was received and ignored: {}", ignored.reason()), ignored.hint));
         }
-        if listener.is_some_and(Listener::spoke_tls) {
-            return Some((SPOKE_TLS.to_owned(), Some(TLS_HINT)));
+        if let Some((seen, hint)) = self.seen_tls() {
+            return Some((seen.to_owned(), Some(hint)));
         }
-        self.ignored_paste.map(|why| (format!("the pasted text was ignored: {why}"), None))
+        let ignored = self.ignored_paste.as_ref()?;
+        Some((format!("the pasted text was ignored: {}", ignored.reason()), ignored.hint))
+    }
+
+    /// What to say about https at the listener, and what to do about it.
+    fn seen_tls(&self) -> Option<(&'static str, &'static str)> {
+        let listener = self.listener.as_ref().filter(|listener| listener.spoke_tls())?;
+        Some(match self.terminal {
+            _ if listener.forwarded_to().is_some() => {
+                ("https was received, but only http is understood", "let the proxy end TLS")
+            }
+            Some(_) => (SPOKE_TLS, "change https to http in the browser's address, or paste the address"),
+            None => (SPOKE_TLS, "change https to http in the browser's address"),
+        })
     }
 
     fn show_prompt(&mut self) {
@@ -277,14 +296,14 @@ impl Wait {
     fn note_ignored(&mut self) {
         let listener = self.listener.as_ref();
         let user = listener.and_then(Listener::note).filter(|_| !self.noted_user);
-        let tls = listener.is_some_and(Listener::spoke_tls) && !self.noted_tls && self.is_at_terminal();
+        let tls = self.seen_tls().filter(|_| !self.noted_tls && self.is_at_terminal());
         if let Some(note) = user {
             self.noted_user = true;
             self.note(note);
         }
-        if tls {
+        if let Some((seen, hint)) = tls {
             self.noted_tls = true;
-            self.note(&format!("{SPOKE_TLS}: {TLS_HINT}"));
+            self.note(&format!("{seen}: {hint}"));
         }
     }
 
@@ -332,10 +351,12 @@ const PASTE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A server, a browser's setting or the user may have put https in place of http.
 const SPOKE_TLS: &str = "a browser spoke https to the http redirect URI";
-const TLS_HINT: &str = "change https to http in the browser's address, or paste the address";
+
+/// What to do where the response file stays empty.
+const NOT_WRITTEN: &str = "check that the address is written to the file of --response-file";
 
 /// What to do where no browser leads back, and there is no terminal.
 const SET: &str = "set BROWSER to a program that drives the login, or use --no-browser";
-const RUN: &str = "to see why, run the command in BROWSER with the URL above";
-const REFUSED: &str = "the server may not know the client_id or the redirect URI; to see why, run the command in BROWSER \
-                       with the URL above";
+const RUN: &str = "to see why, start with --no-browser, and run the program in BROWSER with the new URL";
+const REFUSED: &str = "the server may not know the client_id or the redirect URI; to see why, start with \
+                       --no-browser, and run the program in BROWSER with the new URL";

@@ -59,9 +59,15 @@ impl Response {
     /// The JSON object in the body; a fault is status 4, and its message begins with `subject`.
     pub fn object(&self, subject: &str) -> Result<Document, Error> {
         let body = self.body(subject)?;
-        let is_page = body.trim_ascii_start().starts_with(b"<");
         let parsed = Document::parse_response(subject, body);
-        parsed.map_err(|error| if is_page { Error::untrusted(format!("{subject}: {HTML_NOT_JSON}")) } else { error })
+        parsed.map_err(
+            |error| if self.is_page() { Error::untrusted(format!("{subject}: {HTML_NOT_JSON}")) } else { error },
+        )
+    }
+
+    /// Whether the body is HTML or XML rather than JSON.
+    pub fn is_page(&self) -> bool {
+        self.body.as_ref().is_ok_and(|body| body.trim_ascii_start().starts_with(b"<"))
     }
 
     /// The JSON object in the body, like [`Response::object`]; a response with another status than 200 is an error.
@@ -72,7 +78,7 @@ impl Response {
             429 | 500..=599 => Error::unavailable(format!("{subject}: the server responded with {status}")),
             // Metadata and keys require status 200 (RFC 8414 section 3.2), so another success is an error.
             201..=299 | 304 => Error::untrusted(format!("{subject}: the server responded with {status}")),
-            300..=303 | 305..=399 => {
+            300..=399 => {
                 // A query may have a secret.
                 let target = self
                     .location
@@ -278,20 +284,19 @@ impl Client {
     }
 
     fn failure(&self, error: &ureq::Error, url: &Url) -> Error {
+        if let Some(error) = tls::cause(error) {
+            return tls::error(error, url);
+        }
         match error {
             ureq::Error::Timeout(_) => self.timeout_error(),
             ureq::Error::HostNotFound => Error::unavailable("no such host"),
             ureq::Error::ConnectionFailed => Error::unavailable("cannot be reached"),
             ureq::Error::ConnectProxyFailed(_) => Error::unavailable("the proxy did not connect"),
-            ureq::Error::Rustls(error) => tls::error(error, url),
             ureq::Error::Tls(reason) => Error::untrusted(*reason),
-            ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-                Some(error) => tls::error(error, url),
-                None if error.kind() == io::ErrorKind::InvalidData => Error::untrusted(INVALID_HTTP),
-                None if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    Error::unavailable("the server closed the connection")
-                }
-                None => {
+            ureq::Error::Io(error) => match error.kind() {
+                io::ErrorKind::InvalidData => Error::untrusted(INVALID_HTTP),
+                io::ErrorKind::UnexpectedEof => Error::unavailable("the server closed the connection"),
+                _ => {
                     let reason = message::reason(error);
                     Error::unavailable(reason.strip_prefix(proxy::LOOKUP).unwrap_or(&reason))
                 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use ureq::{Proxy, ProxyProtocol};
 
+use super::tls;
 use crate::error::Error;
 use crate::process::environment;
 use crate::wire::url::{self, Url};
@@ -25,7 +26,7 @@ impl Choice {
 
     /// Adds to the failure of a request that it went through this proxy, unless there is a better hint.
     pub fn explain(&self, error: Error) -> Error {
-        // The names of a certificate are no matter of the proxy.
+        // A proxy that only passes TLS on is no matter of the names in a certificate.
         if error.hint_text().is_some() || error.mismatched().is_some() {
             return error;
         }
@@ -37,7 +38,8 @@ impl Choice {
     pub fn blame(&self, failed: &ureq::Error, error: Error) -> Error {
         match failed {
             ureq::Error::ConnectProxyFailed(reason) if reason.contains(" 407/") => {
-                Error::unavailable("the proxy requires a user name and a password, or others (407)").hint(format!(
+                let other = if self.proxy.username().is_some() { "another" } else { "a" };
+                Error::unavailable(format!("the proxy requires {other} user name and password (407)")).hint(format!(
                     "set {} to {}://USER:PASSWORD@{}",
                     self.variable,
                     if self.is_https() { "https" } else { "http" },
@@ -53,6 +55,12 @@ impl Choice {
             ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => error.within("the proxy"),
             ureq::Error::Io(io) if io.kind() == ErrorKind::ConnectionRefused => error.within("the proxy"),
             ureq::Error::Io(io) if !self.proxy.resolve_target() && is_lookup(io) => error.within("the proxy"),
+            // The proxy's own certificate may be the one that is wrong.
+            _ if self.is_https() && tls::cause(failed).is_some() => {
+                let is_trust = error.hint_text() == Some(tls::TRUST);
+                let error = error.within(&format!("the server or the proxy {}", self.authority()));
+                if is_trust { error } else { error.without_hint() }
+            }
             _ => error,
         }
     }

@@ -7,6 +7,15 @@ use rustls::{CertificateError, Error as Tls, InvalidMessage};
 use crate::error::Error;
 use crate::wire::url::Url;
 
+/// The failure of TLS that is the cause of this one, if any.
+pub fn cause(failed: &ureq::Error) -> Option<&Tls> {
+    match failed {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    }
+}
+
 /// The error of a connection to the server of this URL.
 pub fn error(error: &Tls, url: &Url) -> Error {
     let untrusted = |wrong: &str| Error::untrusted(format!("TLS: {wrong}"));
@@ -22,8 +31,11 @@ pub fn error(error: &Tls, url: &Url) -> Error {
             untrusted("the certificate is self-signed, or its issuer is not trusted").hint(TRUST)
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+            let names: Vec<&str> = presented.iter().filter_map(|name| bare(name)).collect();
             untrusted("the certificate's names").mismatch(&expected.to_str(), &names.join(", "))
+        }
+        CertificateError::BadSignature => {
+            untrusted("the certificate was not signed by the trusted one of that name").hint(TRUST)
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             untrusted("the certificate has expired").hint(CLOCK)
@@ -38,10 +50,11 @@ pub fn error(error: &Tls, url: &Url) -> Error {
     }
 }
 
-/// The name in `DnsName("localhost")` or `IpAddress(127.0.0.1)`.
-fn bare(name: &str) -> &str {
-    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
-    inner.unwrap_or(name).trim_matches('"')
+/// The name in `DnsName("localhost")` or `IpAddress(127.0.0.1)`; other kinds are not a server's.
+fn bare(name: &str) -> Option<&str> {
+    let (kind, rest) = name.split_once('(')?;
+    let inner = rest.strip_suffix(')').filter(|_| ["DnsName", "IpAddress"].contains(&kind))?;
+    Some(inner.trim_matches('"'))
 }
 
 /// The command that makes a certificate for this host that servers can use and clients can trust.
@@ -50,10 +63,12 @@ fn command(host: &str) -> String {
     let kind = if address.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
     format!(
         "make another: openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN={address} \
-         -addext subjectAltName={kind}:{address} -addext basicConstraints=critical,CA:FALSE"
+         -addext subjectAltName={kind}:{address} -addext basicConstraints=critical,CA:FALSE; then set SSL_CERT_FILE to \
+         cert.pem"
     )
 }
 
-const TRUST: &str = "set SSL_CERT_FILE to a file with the certificates to trust";
+/// What to do about an issuer that is not trusted.
+pub const TRUST: &str = "set SSL_CERT_FILE to a file with the certificates to trust";
 
 const CLOCK: &str = "if it should be valid, check this machine's clock";
