@@ -74,12 +74,12 @@ struct Report {
     exit_status: Option<u8>,
 }
 
-/// What was expected, and what came instead; both are public.
+/// What was expected, and what came instead: both public, and at most 200 characters.
 #[derive(Debug)]
 pub struct Mismatch {
     /// The expected value, or several.
     pub expected: String,
-    /// The value that came, at most 200 characters of it.
+    /// The value that came.
     pub received: String,
 }
 
@@ -88,7 +88,7 @@ pub struct Mismatch {
 pub struct OauthError {
     /// `error`.
     pub error: Option<String>,
-    /// `error_description`, whole; a message repeats the beginning.
+    /// `error_description`, which may be longer than what a message repeats.
     pub description: Option<String>,
     /// `error_uri`.
     pub uri: Option<String>,
@@ -231,6 +231,14 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.report.hint = Some(hint.into());
         self
+    }
+
+    /// Adds what to do about it, if that is known.
+    pub fn hint_if_any(self, hint: Option<impl Into<String>>) -> Error {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
     }
 
     /// Adds the server's own words to the message, if there are any.

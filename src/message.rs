@@ -48,6 +48,11 @@ pub fn shortened(text: &str) -> String {
     text.chars().take(MAX_SHORTENED).collect()
 }
 
+/// The text on one line.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The text with `...` in place of the user name and password of each URL, which may be a secret.
 pub fn without_userinfo(text: &str) -> String {
     let mut parts = text.split("//");
@@ -74,7 +79,7 @@ pub fn discreet(text: &str) -> String {
     let parts = parts.map(|part| {
         let word = part.trim_end_matches(|c: char| !c.is_alphanumeric() && !"]%@_-".contains(c));
         let end = part.strip_prefix(word).unwrap_or_default();
-        if is_address(word) || is_token(part) { format!("[...]{end}") } else { part.to_owned() }
+        if is_address(word) || has_json_web_token(part) { format!("[...]{end}") } else { part.to_owned() }
     });
     parts.collect()
 }
@@ -87,7 +92,7 @@ fn is_address(word: &str) -> bool {
 }
 
 /// Whether it has a JSON Web Token: its first part is an object in base64url, and the last may be empty.
-fn is_token(word: &str) -> bool {
+fn has_json_web_token(word: &str) -> bool {
     let start = OBJECTS.iter().filter_map(|start| word.find(start)).min();
     let token = start.and_then(|start| word.get(start..)).unwrap_or_default();
     token.replace("%2E", ".").replace("%2e", ".").matches('.').count() >= 2

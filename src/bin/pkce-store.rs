@@ -40,7 +40,8 @@ fn step(args: &Args, input: Input) -> Result<(), Error> {
     Store::ready(&args.name)?;
     let document = input.document()?;
     Endpoint::from_document(&document, "token_endpoint")?;
-    // A login that is not finished must not replace one that is; what was revoked is no login any more.
+    // A login that is not finished must not replace one that is. One whose tokens were revoked has neither a code nor a
+    // verifier, and passes.
     let has_any = |names: [&str; 2]| names.iter().any(|name| document.has(name));
     if has_any(["code", "code_verifier"]) && !has_any(["access_token", "refresh_token"]) {
         return Err(Error::missing("access_token"));

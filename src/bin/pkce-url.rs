@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {
-    parameter::check(&args.param)?;
+    parameter::check_secrets(&args.param)?;
     let given = [("prompt", &args.prompt), ("login_hint", &args.login_hint)];
     let given = given.into_iter().filter_map(|(name, value)| Some(parameter::with_value(name, value.as_deref()?)));
     let parameters = given.collect::<Result<Vec<_>, _>>().map_err(Error::usage)?;

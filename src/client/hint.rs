@@ -9,10 +9,8 @@ use crate::message;
 
 /// The error of the response to this request of the document's client, with a hint if there is a known cure.
 pub fn with_hint(error: Error, document: &Document, authentication: &Authentication, pairs: &[(&str, &str)]) -> Error {
-    match hint(&error, document, authentication, pairs) {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
+    let hint = hint(&error, document, authentication, pairs);
+    error.hint_if_any(hint)
 }
 
 fn hint(error: &Error, document: &Document, authentication: &Authentication, pairs: &[(&str, &str)]) -> Option<String> {

@@ -26,7 +26,7 @@ pub fn with_value(name: &str, value: &str) -> Result<(String, String), String> {
 
 /// Fails for a parameter of `--param` that cannot be added to a request of the token or revocation endpoint: status 2.
 pub fn check_added(parameters: &[(String, String)]) -> Result<(), Error> {
-    check(parameters)?;
+    check_secrets(parameters)?;
     let mut names = BTreeSet::new();
     let wrong = parameters.iter().find_map(|(name, value)| {
         let is_new = names.insert(name);
@@ -71,7 +71,7 @@ pub fn fault(name: &str, value: &str) -> Option<&'static str> {
 }
 
 /// Fails for a parameter of `--param` that names a secret, since other programs can read arguments: status 2.
-pub fn check(parameters: &[(String, String)]) -> Result<(), Error> {
+pub fn check_secrets(parameters: &[(String, String)]) -> Result<(), Error> {
     let Some((name, _)) = parameters.iter().find(|(name, _)| is_secret(name)) else { return Ok(()) };
     let wrong = "a secret must not be an argument, which other programs can read";
     let error = Error::usage(format!("--param: {name}: {wrong}"));

@@ -158,7 +158,6 @@ impl Post<'_> {
     }
 
     fn object(&self, response: &Response) -> Result<Document, Error> {
-        let said = |text: &str| message::public(&one_line(&redacted(text, self.secrets)));
         let read = match response.media_type.as_str() {
             FORM => response.body(self.subject).and_then(|body| self.form_object(body)),
             _ => response.object(self.subject),
@@ -168,12 +167,12 @@ impl Post<'_> {
         let has_error = read.as_ref().is_ok_and(|object| object.has("error"));
         let may_be_tokens = (200..=299).contains(&status) && !response.is_page() && !has_error;
         let words = response.body(self.subject).ok().filter(|_| !may_be_tokens).and_then(words);
-        let words = words.map(|words| said(&words));
+        let words = words.map(|words| self.said(&words));
         let words = words.as_deref();
         let code = read.as_ref().ok().and_then(error_code);
         let error = match (status, read) {
             _ if self.ignores_body(status) => self.without_oauth_error(status, words),
-            (_, Ok(object)) if code.is_some() => self.refused(&code.unwrap_or_default(), &object, said),
+            (_, Ok(object)) if code.is_some() => self.refused(&code.unwrap_or_default(), &object),
             (200 | 201, Ok(object)) if object.json("error").is_some_and(|error| !NO_ERROR.contains(&error)) => {
                 self.maybe_spent(object.wrong("error", "must be a string").quoting(words))
             }
@@ -221,7 +220,7 @@ impl Post<'_> {
     }
 
     /// The OAuth error in the response, with the server's description.
-    fn refused(&self, code: &str, object: &Document, said: impl Fn(&str) -> String) -> Error {
+    fn refused(&self, code: &str, object: &Document) -> Error {
         let text = |name| object.text(name).ok().flatten().filter(|text| !text.is_empty());
         let description = text("error_description").map(|text| message::discreet(&redacted(&text, self.secrets)));
         let kind = match self.spends {
@@ -231,17 +230,22 @@ impl Post<'_> {
         let mut codes = object.numbers("error_codes").ok().flatten().unwrap_or_default();
         codes.truncate(MAX_CODES);
         let oauth = OauthError {
-            error: Some(said(code)),
+            error: Some(self.said(code)),
             description,
-            uri: text("error_uri").map(|text| said(&text)),
+            uri: text("error_uri").map(|text| self.said(&text)),
             // The whole is what the next request must send, so it is not cut.
             claims: text("claims")
                 .map(|claims| redacted(&claims, self.secrets))
                 .filter(|claims| claims.len() <= MAX_CLAIMS),
-            suberror: text("suberror").map(|text| said(&text)),
+            suberror: text("suberror").map(|text| self.said(&text)),
             codes,
         };
         oauth_error::refusal(kind, self.subject, oauth)
+    }
+
+    /// The server's words, as a message may repeat them.
+    fn said(&self, words: &str) -> String {
+        message::public(&message::one_line(&redacted(words, self.secrets)))
     }
 
     fn maybe_spent(&self, error: Error) -> Error {
@@ -279,11 +283,6 @@ fn credentials(client_id: &str, secret: &str) -> [Zeroizing<String>; 2] {
     let sent = header.strip_prefix("Basic ").unwrap_or_default();
     let pair = Zeroizing::new(format!("{client_id}:{secret}"));
     [Zeroizing::new(sent.to_owned()), Zeroizing::new(STANDARD.encode(pair.as_bytes()))]
-}
-
-/// The text on one line.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn json(pairs: &[(&str, &str)]) -> Zeroizing<String> {

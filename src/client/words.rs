@@ -46,7 +46,7 @@ fn of_value(value: &Value) -> Option<String> {
     };
     match value {
         Value::Object(members) => MEMBERS.iter().find_map(|name| members.get(*name).and_then(said)),
-        Value::Array(values) => values.first().and_then(|first| if first.is_object() { said(first) } else { None }),
+        Value::Array(values) => values.first().filter(|first| first.is_object()).and_then(of_value),
         _ => None,
     }
 }

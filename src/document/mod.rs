@@ -206,11 +206,6 @@ impl Document {
         self.read(name, "must be a whole number of seconds")
     }
 
-    /// The member's digits, if it is a number.
-    pub fn number(&self, name: &str) -> Option<&str> {
-        self.json(name).filter(|json| json.starts_with(|first: char| first == '-' || first.is_ascii_digit()))
-    }
-
     /// The member, an array of whole numbers.
     pub fn numbers(&self, name: &str) -> Result<Option<Vec<u64>>, Error> {
         self.read(name, "must be an array of whole numbers")

@@ -224,7 +224,7 @@ impl Check<'_> {
         for name in ["iss", "sub", "azp"] {
             let (before, after) = (earlier.text(name)?, claims.text(name)?);
             if before != after {
-                // A person's own name is shown to nobody.
+                // `sub` identifies a person, so neither value is shown.
                 let is_public = name != "sub";
                 let [before, after] = [before, after].map(Option::unwrap_or_default);
                 return Err(if is_public { changed(name, &before, &after) } else { wrong(name) });

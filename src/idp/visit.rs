@@ -42,8 +42,7 @@ fn words(page: &str) -> Option<String> {
     let (main, _) = rest.split_once("</main>")?;
     let texts: Vec<&str> = main.split('<').filter_map(|part| Some(part.split_once('>')?.1)).collect();
     let words = format!("{heading}: {}", texts.join(" "));
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    Some(page::unescaped(&words))
+    Some(page::unescaped(&message::one_line(&words)))
 }
 
 /// How many redirects are followed.

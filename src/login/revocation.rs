@@ -16,13 +16,13 @@ pub fn has_token(document: &Document) -> bool {
     TOKENS.iter().any(|name| document.has(name))
 }
 
-/// Fails for a document or parameters with which no token can be revoked.
-pub fn check(document: &Document, parameters: &[(String, String)]) -> Result<(), Error> {
+/// The revocation endpoint. Fails for a document or parameters with which no token can be revoked.
+pub fn check(document: &Document, parameters: &[(String, String)]) -> Result<Endpoint, Error> {
     parameter::check_client(parameters.iter().map(|(name, value)| (name, value)), document)?;
     for name in TOKENS {
         document.visible(name)?;
     }
-    Endpoint::from_document(document, "revocation_endpoint").map(drop)
+    Endpoint::from_document(document, "revocation_endpoint")
 }
 
 /// Revokes the document's tokens, and removes the revoked ones from it. These parameters are added to each request;
@@ -39,8 +39,7 @@ pub fn revoke(
     if refresh_token.is_none() {
         document.need("access_token")?;
     }
-    check(&document, parameters)?;
-    let endpoint = Endpoint::from_document(&document, "revocation_endpoint")?;
+    let endpoint = check(&document, parameters)?;
     if let Some(token) = &refresh_token {
         send(&endpoint, ("refresh_token", token), parameters, &document, caller, deadline)?;
         document.remove(&["refresh_token"]);

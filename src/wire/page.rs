@@ -62,8 +62,7 @@ pub fn unescaped(html: &str) -> String {
     let text = parts.fold(first, |text, part| text + part.split_once('>').map_or(part, |(_, after)| after));
     let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
     let mut parts = text.split("&#");
-    let first = parts.next().unwrap_or_default().to_owned();
-    let mut decoded = first;
+    let mut decoded = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         match part.split_once(';').and_then(|(number, after)| Some((numbered(number)?, after))) {
             Some((character, after)) => {

@@ -71,10 +71,7 @@ impl InvalidUrl {
 
     fn with_details(self, error: Error) -> Error {
         let error = if self.reason == Reason::Malformed { error } else { error.as_untrusted() };
-        match self.hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        error.hint_if_any(self.hint)
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Options {
     pub paste: bool,
     /// Whether to open no browser.
     pub no_browser: bool,
-    /// Whether to accept a pasted code without its state.
+    /// Whether to accept a code without its state, if it is pasted or in the response file.
     pub allow_bare_code: bool,
     /// Whether to accept the redirect of any user of this machine.
     pub any_user: bool,
@@ -86,14 +86,11 @@ impl Receiver {
             let no_host = || document.wrong("redirect_uri", "has no host, so it cannot be forwarded");
             wait.listen(redirect_uri.url().ok_or_else(no_host)?, Some(address), false, options.any_user)?;
         } else if listens {
-            let paste = "use --paste to paste the address that the browser was redirected to, or --listen where it is forwarded to this machine";
-            let Some(url) = redirect_uri.loopback() else {
-                let error = document.wrong("redirect_uri", "not on this machine, so pkce-callback cannot listen there");
-                return Err(error.hint(paste));
-            };
+            let wrong = |wrong: &str| document.wrong("redirect_uri", wrong).hint(PASTE);
+            let not_here = || wrong("not on this machine, so pkce-callback cannot listen there");
+            let url = redirect_uri.loopback().ok_or_else(not_here)?;
             if url.is_https() {
-                let error = document.wrong("redirect_uri", "https, so pkce-callback cannot listen there");
-                return Err(error.hint(paste));
+                return Err(wrong("https, so pkce-callback cannot listen there"));
             }
             let with_port = |port| with_redirect_uri(request.as_str(), &redirect_uri, port);
             let may_change = redirect_uri::may_change_port(&redirect_uri, &document)? && with_port(0).is_some();
@@ -182,6 +179,10 @@ fn authorization_url(document: &Document) -> Result<Url, Error> {
 /// The time from the start of this tool to the browser: with less, the steps after it are late on a busy machine
 /// (`tests/bench/broken-end.sh`).
 const HEAD_START: Duration = Duration::from_millis(50);
+
+/// What to do about a redirect URI where pkce-callback cannot listen.
+const PASTE: &str = "use --paste to paste the address that the browser was redirected to, or --listen where it is forwarded \
+                     to this machine";
 
 /// The member for the redirect's other parameters.
 const PARAMETERS: &str = "redirect_parameters";

@@ -81,11 +81,7 @@ impl Ignored {
 
     /// The error where no other redirect can follow.
     pub fn failure(&self) -> Error {
-        let error = untrusted(&self.reason());
-        match self.hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        untrusted(&self.reason()).hint_if_any(self.hint)
     }
 
     /// The reason, and the error, if any.
@@ -176,10 +172,7 @@ impl Expected {
                 let oauth = OauthError { error: Some(error), description, uri, ..OauthError::default() };
                 let hint = self.hint_about(code, oauth.description.as_deref());
                 let error = oauth_error::refusal(kind, "authorization endpoint", oauth);
-                Outcome::Failed(match hint {
-                    Some(hint) => error.hint(hint),
-                    None => error,
-                })
+                Outcome::Failed(error.hint_if_any(hint))
             }
             ([], [Some(code)]) if code.is_empty() || !is_visible(code) => failed(&format!("code: {NOT_VISIBLE}")),
             ([], [Some(_)]) if FRONT_CHANNEL_TOKENS.iter().any(|name| !values(name).is_empty()) => {

@@ -64,8 +64,8 @@ impl ResponseFile {
             return Err(wrong("empty"));
         }
         let text = String::from_utf8_lossy(&self.text);
-        let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n') && !line.trim().is_empty());
-        let text = match lines.next() {
+        let line = text.split_inclusive('\n').find(|line| line.ends_with('\n') && !line.trim().is_empty());
+        let text = match line {
             _ if ended => &text,
             Some(line) => line,
             None => return Ok(None),

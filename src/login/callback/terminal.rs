@@ -91,7 +91,7 @@ impl Terminal {
 
     /// Whether there is text without Enter, of which the user has not been told, since it is not echoed.
     pub fn needs_enter(&mut self) -> bool {
-        let needed = self.is_in_mid_paste() && !self.acknowledged && !self.is_ended() && self.is_quiet();
+        let needed = self.has_input() && !self.acknowledged && !self.is_ended() && self.is_quiet();
         self.acknowledged |= needed;
         // The end of a bracketed paste may be lost; Enter ends it too.
         self.is_bracketed &= !needed;
@@ -100,7 +100,7 @@ impl Terminal {
 
     /// When what was typed is to be looked at, if nothing follows.
     pub fn deadline(&self) -> Option<Instant> {
-        let waits = self.is_in_mid_paste() && (self.is_ended() || !self.acknowledged);
+        let waits = self.has_input() && (self.is_ended() || !self.acknowledged);
         waits.then(|| self.last_input + PAUSE)
     }
 
@@ -129,8 +129,8 @@ impl Terminal {
         }
     }
 
-    /// Whether a paste has begun and not ended.
-    pub fn is_in_mid_paste(&self) -> bool {
+    /// Whether text was typed or pasted that is not handled yet.
+    pub fn has_input(&self) -> bool {
         !self.typed.is_empty()
     }
 

@@ -326,7 +326,7 @@ impl Wait {
     /// If the redirect arrived during a paste, reads the rest of the paste, so that the shell does not get it.
     fn finish_paste(&mut self) {
         let until = Instant::now() + PASTE_TIMEOUT;
-        while let Some(terminal) = self.terminal.as_mut().filter(|terminal| terminal.is_in_mid_paste()) {
+        while let Some(terminal) = self.terminal.as_mut().filter(|terminal| terminal.has_input()) {
             let end = Instant::now() + terminal::PAUSE;
             let has_more = terminal.interest().is_some_and(|fd| poll::any(&mut [fd], Some(end)));
             terminal.read();
