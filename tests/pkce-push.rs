@@ -248,6 +248,19 @@ fn pushes_nothing_that_cannot_be_pushed() {
     assert_eq!(run("pkce-push", &[], &nobody), failure("pkce-push", 3, message));
 }
 
+/// pkce-callback takes the redirect of the document at this port.
+fn is_called_back(document: &str, host: &str, port: u16) {
+    let state = serde_json::from_str::<Value>(document).unwrap()["state"].as_str().unwrap().to_owned();
+    let mut child = start(command("pkce-callback").args(["--no-browser", "--timeout", "20"]));
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), document.as_bytes()).unwrap();
+    // It listens before it says so.
+    child.stderr.as_mut().unwrap().read_exact(&mut [0; 20]).unwrap();
+    let redirect = format!("/callback?code=c0de&state={state}");
+    talk(port, format!("GET {redirect} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n").as_bytes());
+    let output = common::done(child);
+    assert_eq!((output.status, output.json()["code"].as_str()), (0, Some("c0de")), "{output:?}");
+}
+
 #[test]
 fn puts_a_free_port_where_port_0_stands() {
     for host in ["127.0.0.1", "localhost"] {
@@ -271,13 +284,7 @@ fn puts_a_free_port_where_port_0_stands() {
         assert_eq!(run("pkce-push", &[], &encoded.to_string()), failure("pkce-push", 2, wrong));
         assert_eq!(server.requests().len(), 1);
         // pkce-callback listens there.
-        let mut child = start(command("pkce-callback").args(["--no-browser", "--timeout", "20"]));
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), output.stdout.as_bytes()).unwrap();
-        child.stderr.as_mut().unwrap().read_exact(&mut [0; 20]).unwrap();
-        let redirect = format!("/callback?code=c0de&state={}", document["state"].as_str().unwrap());
-        talk(port, format!("GET {redirect} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n").as_bytes());
-        let output = common::done(child);
-        assert_eq!((output.status, output.json()["code"].as_str()), (0, Some("c0de")), "{output:?}");
+        is_called_back(&output.stdout, host, port);
     }
 }
 
@@ -296,14 +303,7 @@ fn lets_pkce_callback_open_what_must_be_pushed() {
     let output = run("pkce-callback", &["--no-browser"], &document.to_string());
     assert_eq!(output, failure("pkce-callback", 2, message));
     let after = run("pkce-push", &[], &document.to_string());
-    let mut child = start(command("pkce-callback").args(["--no-browser", "--timeout", "20"]));
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), after.stdout.as_bytes()).unwrap();
-    // It listens before it says so.
-    child.stderr.as_mut().unwrap().read_exact(&mut [0; 20]).unwrap();
-    let redirect = format!("/callback?code=c0de&state={}", document["state"].as_str().unwrap());
-    talk(port, format!("GET {redirect} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes());
-    let output = common::done(child);
-    assert_eq!((output.status, output.json()["code"].as_str()), (0, Some("c0de")), "{output:?}");
+    is_called_back(&after.stdout, "127.0.0.1", port);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::{Output, command, failure, free_port, kill};
+use crate::common::{Output, command, free_port, kill};
 use crate::{Login, OTHER_LOGIN, V4, document, may_be_unknown, may_be_unknown_at};
 
 #[test]
@@ -20,10 +20,7 @@ fn frees_the_port_at_once_when_it_is_ended_or_the_time_is_over() {
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     }
     let login = Login::start(&document, &["--timeout", "1"]);
-    let said = login.said.clone();
-    let expected =
-        failure("pkce-callback", 3, &format!("no redirect within 1 s\nhint: {}", may_be_unknown(&redirect_uri)));
-    assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+    login.fails(3, &format!("no redirect within 1 s\nhint: {}", may_be_unknown(&redirect_uri)));
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
@@ -60,10 +57,8 @@ fn is_unavailable_when_the_time_is_over_whatever_it_has_ignored() {
         (login, why, hint)
     });
     for (login, why, hint) in logins {
-        let said = login.said.clone();
         let hint = if hint.is_empty() { may_be_unknown_at(login.port) } else { hint.to_owned() };
         let message = format!("no redirect within 2 s; a redirect was received and ignored: {why}\nhint: {hint}");
-        let expected = failure("pkce-callback", 3, &message);
-        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+        login.fails(3, &message);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::common::{
     self, Output, changed, command, done, failure, finish, free_port, listen, new_directory, run, talk,
 };
-use crate::{Login, OTHER_LOGIN, V4, document, launcher, may_be_unknown, may_be_unknown_at, request};
+use crate::{Login, OTHER_LOGIN, TLS_HELLO, V4, document, launcher, may_be_unknown, may_be_unknown_at, request};
 
 /// Whether this machine has the second stack.
 fn has_ipv6() -> bool {
@@ -471,9 +471,7 @@ fn says_at_the_end_of_the_wait_what_was_wrong_with_the_redirect() {
     for (login, message, hint) in logins {
         let hint = if hint.is_empty() { may_be_unknown_at(login.port) } else { hint.to_owned() };
         let message = if message.is_empty() { message } else { format!("; {message}") };
-        let said = login.said.clone();
-        let expected = failure("pkce-callback", 3, &format!("no redirect within 3 s{message}\nhint: {hint}"));
-        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+        login.fails(3, &format!("no redirect within 3 s{message}\nhint: {hint}"));
     }
 }
 
@@ -523,23 +521,20 @@ fn says_at_the_end_of_the_wait_what_tells_most_of_this_login() {
     for (login, why, hint) in logins {
         let hint = if hint.is_empty() { may_be_unknown_at(login.port) } else { hint.to_owned() };
         let message = format!("no redirect within 3 s; a redirect was received and ignored: {why}\nhint: {hint}");
-        let said = login.said.clone();
-        let expected = failure("pkce-callback", 3, &message);
-        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+        login.fails(3, &message);
     }
 }
 
 #[test]
 fn says_where_the_redirect_uri_is_forwarded_to_where_nothing_comes() {
     let redirect_uri = "https://app.example/callback";
-    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
     for (octets, message, hint) in [
         (
             &b""[..],
             "",
             format!("check that the redirect URI is forwarded to ADDRESS; {}", may_be_unknown(redirect_uri)),
         ),
-        (hello, "; https was received, but only http is understood", "let the proxy end TLS".to_owned()),
+        (TLS_HELLO, "; https was received, but only http is understood", "let the proxy end TLS".to_owned()),
     ] {
         let port = free_port();
         let address = format!("127.0.0.1:{port}");
@@ -547,10 +542,8 @@ fn says_where_the_redirect_uri_is_forwarded_to_where_nothing_comes() {
         if !octets.is_empty() {
             talk(port, octets);
         }
-        let said = login.said.clone();
         let message = format!("no redirect within 2 s{message}\nhint: {}", hint.replace("ADDRESS", &address));
-        let expected = failure("pkce-callback", 3, &message);
-        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+        login.fails(3, &message);
     }
 }
 

@@ -74,7 +74,16 @@ impl Login {
         let output = done(self.child);
         Output { stderr: self.said + &rest, ..output }
     }
+
+    /// Ends with this failure, after what it has said.
+    fn fails(self, status: i32, message: &str) {
+        let (said, expected) = (self.said.clone(), common::failure("pkce-callback", status, message));
+        assert_eq!(self.end(), Output { stderr: said + &expected.stderr, ..expected });
+    }
 }
+
+/// The beginning of a TLS handshake.
+const TLS_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 
 fn request(host: &str, port: u16, query: &str) -> String {
     format!("GET /callback?{query} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n")

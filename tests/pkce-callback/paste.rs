@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::common::{free_port, kill, new_directory, talk};
 use crate::terminal::Terminal;
-use crate::{OTHER_LOGIN, V4, document, launcher, may_be_unknown, may_be_unknown_at, request};
+use crate::{OTHER_LOGIN, TLS_HELLO, V4, document, launcher, may_be_unknown, may_be_unknown_at, request};
 
 /// The port that pkce-callback listens on, from the URL that it printed at the terminal.
 fn port_of(terminal: &mut Terminal) -> u16 {
@@ -119,12 +119,12 @@ fn notes_at_a_terminal_that_a_browser_spoke_https() {
     let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
     let port = port_of(&mut terminal);
     terminal.until("paste the address");
-    talk(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    talk(port, TLS_HELLO);
     terminal.until(
         "note: a browser spoke https to the http redirect URI: change https to http in the browser's address, or paste \
          the address\r\n",
     );
-    talk(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    talk(port, TLS_HELLO);
     terminal.write(&format!("https://127.0.0.1:{port}/callback?code=abc&state=st-123\r"));
     let (_, seen) = terminal.end();
     assert_eq!(seen.matches("spoke https").count(), 1, "{seen}");
@@ -419,7 +419,7 @@ fn notes_at_a_terminal_that_the_proxy_must_end_tls() {
     let script = watched(&format!("pkce-callback --no-browser --listen 127.0.0.1:{port} <doc >out"));
     let mut terminal = Terminal::bash(&script, directory.path());
     terminal.until("paste the address");
-    talk(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    talk(port, TLS_HELLO);
     terminal.until("note: https was received, but only http is understood: let the proxy end TLS\r\n");
     terminal.write("?code=abc&state=st-123\r");
     let (_, seen) = terminal.end();

@@ -6,8 +6,8 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::common::{self, Output, changed, command, failure, talk};
-use crate::{Login, V4, document, request};
+use crate::common::{self, changed, command, talk};
+use crate::{Login, TLS_HELLO, V4, document, request};
 
 #[test]
 fn passes_on_the_code_and_the_port_it_found() {
@@ -117,7 +117,7 @@ fn meets_every_request_of_the_vectors_as_decided() {
         let login = Login::start(&document(V4), &[]);
         let mut octets = case["request"].as_str().unwrap().replace("PORT", &login.port.to_string()).into_bytes();
         if id == "tls-hello" {
-            octets = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec();
+            octets = TLS_HELLO.to_vec();
         }
         let page = talk(login.port, &octets);
         let result = if ignored.contains(&id) { "ignore" } else { case["result"].as_str().unwrap() };
@@ -182,14 +182,12 @@ fn repeats_no_secret_that_the_server_repeats() {
     }
     for (member, secret) in secrets {
         let login = Login::start(&long, &[]);
-        let said = login.said.clone();
         let again = secret.replace('/', "%252F");
         let texts = format!("error_description=not+{secret}+or+{again}&error_uri=https://id.example/{secret}");
         let page = login.get(&format!("error=access_denied&state=st-123/st-123&{texts}"));
         assert!(page.contains("access_denied") && !page.contains(secret), "{member}: {page}");
         let message = "authorization endpoint: access_denied: not [...] or [...]";
-        let expected = failure("pkce-callback", 1, message);
-        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected }, "{member}");
+        login.fails(1, message);
     }
 }
 
@@ -343,9 +341,7 @@ fn takes_consent_required_for_the_users_refusal_unless_the_server_could_not_ask(
         for (error, status) in [("consent_required", status), ("login_required", 5), ("access_denied", 1)] {
             let login = Login::start(&document, &[]);
             login.get(&format!("error={error}&state=st-123"));
-            let said = login.said.clone();
-            let expected = failure("pkce-callback", status, &format!("authorization endpoint: {error}"));
-            assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected }, "{query}");
+            login.fails(status, &format!("authorization endpoint: {error}"));
         }
     }
 }
@@ -381,19 +377,15 @@ fn says_what_may_cure_an_error_of_the_authorization_endpoint() {
         (json!({ "scope": null }), "error=invalid_scope", "invalid_scope", ""),
     ] {
         let login = Login::start(&changed(document(V4), &changes), &[]);
-        let said = login.said.clone();
         login.get(&format!("{query}&state=st-123"));
         let hint = if hint.is_empty() { String::new() } else { format!("\nhint: {hint}") };
-        let expected = failure("pkce-callback", 1, &format!("authorization endpoint: {message}{hint}"));
-        assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected }, "{query}");
+        login.fails(1, &format!("authorization endpoint: {message}{hint}"));
     }
 }
 
 #[test]
 fn shows_no_more_than_200_characters_of_the_servers_words() {
     let login = Login::start(&document(V4), &[]);
-    let said = login.said.clone();
     login.get(&format!("error=access_denied&state=st-123&error_description={}", "a".repeat(300)));
-    let expected = failure("pkce-callback", 1, &format!("authorization endpoint: access_denied: {}", "a".repeat(200)));
-    assert_eq!(login.end(), Output { stderr: said + &expected.stderr, ..expected });
+    login.fails(1, &format!("authorization endpoint: access_denied: {}", "a".repeat(200)));
 }
