@@ -554,7 +554,7 @@ fn remembers_what_it_was_told_itself_and_worked() {
 #[test]
 fn sends_nothing_as_a_malformed_token_request_says() {
     let server = Server::start(|_| json_response(&tokens()));
-    let reserved = "already in the request, or set by the document";
+    let reserved = "reserved";
     for (told, wrong) in [
         (json!("json"), "not a JSON object"),
         (json!([]), "not a JSON object"),

@@ -487,7 +487,7 @@ fn refuses_parameters_that_would_replace_the_request() {
     let secret = "a secret must not be an argument, which other programs can read";
     for (param, wrong) in [
         ("token=s3cret", format!("token: {secret}")),
-        ("token_type_hint=a", "token_type_hint: already in the request, or set by the document".to_owned()),
+        ("token_type_hint=a", "token_type_hint: reserved".to_owned()),
         ("client_id=0ther", "client_id: not the document's client_id".to_owned()),
     ] {
         let output = run("pkce-revoke", &["--param", param], &document(&server).to_string());

@@ -1091,6 +1091,21 @@ fn has_every_file_go_through_the_commands() {
     assert_eq!(unread(home.command("pkce-store").arg("work").env("PKCE_OPEN", open)), refused(2, message));
     let path = home.path("work.json").display().to_string();
     let hint = "\nhint: the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed";
+    // One that was stored before the variables were set.
+    let plain = Home::new();
+    plain.store(DOCUMENT);
+    let output = finish(plain.command("pkce-load").arg("work").env("PKCE_OPEN", "false"), b"");
+    let message = format!(
+        "{}: PKCE_OPEN: the command failed (exit status: 1)\n\
+         hint: the stored login is not encrypted; pkce-store(1) says how to encrypt it",
+        plain.path("work.json").display()
+    );
+    assert_eq!(output, failure("pkce-load", 3, &message));
+    let encrypt = format!(
+        "export PKCE_SEAL='{seal}' PKCE_OPEN='{open}'
+         env -u PKCE_SEAL -u PKCE_OPEN pkce-load work | env -u PKCE_OPEN pkce-store work && pkce-load work"
+    );
+    assert_eq!(plain.bash(&encrypt), Output { stdout: DOCUMENT.to_owned(), ..success() });
     for (open, wrong) in [
         ("cat >/dev/null; exit 7", "the command failed (exit status: 7)"),
         ("true", "the command wrote nothing"),

@@ -1203,7 +1203,7 @@ fn remembers_no_option_that_did_not_work() {
     assert_eq!((session.token(&[]), session.refreshes()), (failure("pkce-token", 2, wrong), requests));
     for (args, wrong) in [
         (["--scope", "a\"b"], "scope: must be names separated by single spaces, without \" and \\"),
-        (["--param", "grant_type=a"], "--param: grant_type: already in the request, or set by the document"),
+        (["--param", "grant_type=a"], "--param: grant_type: reserved"),
     ] {
         assert_eq!(session.token(&args), failure("pkce-token", 2, wrong));
     }
@@ -1238,10 +1238,10 @@ fn runs_the_command_of_the_secret_only_to_refresh_and_without_the_lock() {
 fn says_where_a_command_begins_that_has_no_dashes_before_it() {
     let session = Session::new(Duration::ZERO);
     session.store(&session.document(0, now() + 600));
-    let hint = "hint: a command must follow --, as in: pkce-token NAME -- COMMAND";
+    let hint = "hint: a command must follow --, as in: pkce-token NAME -- COMMAND; quote a value that contains spaces";
     for args in [&["curl", "https://id.example"][..], &["curl", "-H", "@-", "https://id.example"]] {
         assert_eq!(session.token(args), failure("pkce-token", 2, &format!("arguments: too many\n{hint}")));
     }
-    let hint = "hint: a command must follow --, as in: pkce-idp -- COMMAND";
+    let hint = "hint: a command must follow --, as in: pkce-idp -- COMMAND; quote a value that contains spaces";
     assert_eq!(common::run("pkce-idp", &["true"], ""), failure("pkce-idp", 2, &format!("arguments: too many\n{hint}")));
 }

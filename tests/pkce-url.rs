@@ -207,7 +207,7 @@ fn refuses_documents_and_options_it_cannot_make_a_request_of() {
         (
             document(),
             vec!["idp.json"],
-            "arguments: too many\nhint: the document is read from standard input: pkce-url < FILE".into(),
+            "arguments: too many\nhint: the document is read from standard input: pkce-url < FILE; quote a value that contains spaces".into(),
         ),
         (
             document(),

@@ -60,7 +60,7 @@ pub fn fault(name: &str, value: &str) -> Option<&'static str> {
         () if RESERVED.contains(&plain(name).trim_end_matches(|digit: char| digit.is_ascii_digit()))
             && name != "client_id" =>
         {
-            Some("already in the request, or set by the document")
+            Some("reserved")
         }
         () if name.is_empty() || !is_visible(name) => Some("a name must be visible ASCII characters"),
         () if value.is_empty() => Some("must not be empty"),

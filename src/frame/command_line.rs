@@ -44,9 +44,9 @@ pub fn help_or_usage_error(error: &clap::Error, tool: &Command) -> Result<ExitCo
         let takes_none = tool.get_positionals().next().is_none();
         return Err(if is_too_many && takes_command {
             let name = if tool.get_positionals().all(Arg::is_last_set) { "" } else { " NAME" };
-            usage.hint(format!("a command must follow --, as in: {}{name} -- COMMAND", message::name()))
+            usage.hint(format!("a command must follow --, as in: {}{name} -- COMMAND; {QUOTE}", message::name()))
         } else if is_too_many && takes_none {
-            usage.hint(format!("the document is read from standard input: {} < FILE", message::name()))
+            usage.hint(format!("the document is read from standard input: {} < FILE; {QUOTE}", message::name()))
         } else {
             usage
         });
@@ -97,6 +97,9 @@ pub fn usage_error(error: &clap::Error) -> Error {
     };
     Error::usage(format!("{subject}: {wrong}")).hint(hint)
 }
+
+/// What else may be the cause of an argument too many.
+const QUOTE: &str = "quote a value that contains spaces";
 
 /// What to do about a secret that is an argument.
 const SECRET: &str = "other programs can read arguments; use pkce-exchange --client-secret-file FILE";

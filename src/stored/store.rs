@@ -99,9 +99,8 @@ impl Store {
             return Ok(Some(Stored { document: document.clone(), written }));
         }
         let opened = seal::filter("PKCE_OPEN", &octets, deadline).map_err(|error| {
-            error
-                .within(&printable_path(&self.directory.path_of(file)))
-                .hint("the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed")
+            let hint = if Document::parse(&octets).is_ok() { NOT_SEALED } else { NOT_OPENED };
+            error.within(&printable_path(&self.directory.path_of(file))).hint(hint)
         })?;
         let document = self.parsed(file, opened.as_ref().unwrap_or(&octets))?;
         *last = Some((octets, document.clone()));
@@ -166,6 +165,10 @@ impl Store {
         })
     }
 }
+
+/// What to do about a stored file that PKCE_OPEN does not open.
+const NOT_OPENED: &str = "the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed";
+const NOT_SEALED: &str = "the stored login is not encrypted; pkce-store(1) says how to encrypt it";
 
 /// The error for a name without a stored login: status 5.
 pub fn not_stored(name: &Name) -> Error {

@@ -103,7 +103,8 @@ const OTHER_LOGIN: &str =
 
 /// The hint where nothing came to a port that was chosen for it.
 fn may_be_unknown_at(port: u16) -> String {
-    may_be_unknown(&format!("http://127.0.0.1:{port}/callback")).replace("(name", "(its port changes; name")
+    may_be_unknown(&format!("http://127.0.0.1:{port}/callback"))
+        .replace("(name the registered one", "(its port changes; if the registered one has a port, name it")
 }
 
 /// A program for `$BROWSER` in a new directory.

@@ -96,7 +96,7 @@ fn lets_no_response_say_how_the_next_request_is_sent() {
 fn refuses_parameters_that_are_secrets_or_would_replace_the_request() {
     let file = "\nhint: pass a client secret with --client-secret-file FILE";
     let help = "\nhint: see 'pkce-exchange --help'";
-    let reserved = "already in the request, or set by the document";
+    let reserved = "reserved";
     for (params, wrong) in [
         (vec!["client_secret=s3cret"], format!("client_secret: {SECRET}{file}")),
         (vec!["Client-Secret=s3cret"], format!("Client-Secret: {SECRET}{file}")),

@@ -314,7 +314,9 @@ fn refuses_options_it_cannot_use() {
         let output = run("pkce-exchange", &args, "");
         let hint = match args[0] {
             "--client-secret" => "hint: did you mean --client-secret-file?",
-            "extra" => "hint: the document is read from standard input: pkce-exchange < FILE",
+            "extra" => {
+                "hint: the document is read from standard input: pkce-exchange < FILE; quote a value that contains spaces"
+            }
             _ => HELP,
         };
         assert_eq!(output, failure("pkce-exchange", 2, &format!("{wrong}\n{hint}")), "{args:?}");

@@ -266,10 +266,10 @@ impl Expected {
     /// in the browser, and sends nobody back (RFC 6749 section 4.1.2.1).
     pub fn hint(&self) -> String {
         let client = self.client_id.as_deref().map_or(String::new(), |id| format!(" {}", message::shortened(id)));
-        let change = if self.is_port_free { "its port changes; " } else { "" };
+        let cure = if self.is_port_free { PORT_CHANGES } else { REGISTERED };
         format!(
             "if the browser shows an error, the server may not know the client_id{client} or the redirect URI {} \
-             ({change}name the registered one with pkce-url --redirect-uri); otherwise wait longer with --timeout SECONDS",
+             ({cure} with pkce-url --redirect-uri); otherwise wait longer with --timeout SECONDS",
             message::shortened(&self.redirect_uri)
         )
     }
@@ -363,6 +363,10 @@ fn trimmed(line: &str) -> &str {
 /// What to do about the redirect of another login.
 const OTHER_LOGIN: &str =
     "each run of pkce-gen begins another login: take the URL from the document that pkce-callback gets";
+
+/// What to do about a redirect URI that the server may not know.
+const REGISTERED: &str = "name the registered one";
+const PORT_CHANGES: &str = "its port changes; if the registered one has a port, name it";
 
 /// Why a text without a code is ignored.
 const NO_CODE: &str = "it has no code";
