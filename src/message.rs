@@ -74,7 +74,8 @@ pub fn public(text: &str) -> String {
 /// The text with `[...]` in place of each mail address, percent-encoded or not, and of each JSON Web Token; its URLs without
 /// a user.
 pub fn discreet(text: &str) -> String {
-    let text = without_userinfo(text);
+    let escapes = ["&#64;", "&#x40;", "&commat;", "\\u0040"];
+    let text = escapes.iter().fold(without_userinfo(text), |text, escape| text.replace(escape, "@"));
     let parts = text.split_inclusive(|c: char| c.is_whitespace() || ",;:/?&=<>\"'()".contains(c));
     let parts = parts.map(|part| {
         let word = part.trim_end_matches(|c: char| !c.is_alphanumeric() && !"]%@_-".contains(c));
@@ -85,7 +86,7 @@ pub fn discreet(text: &str) -> String {
 }
 
 fn is_address(word: &str) -> bool {
-    let plain = word.replace("%2540", "@").replace("%40", "@").replace("&#64;", "@");
+    let plain = word.replace("%2540", "@").replace("%40", "@");
     plain.rsplit_once('@').is_some_and(|(user, host)| {
         !["", "..."].contains(&user) && host.starts_with(|first: char| first.is_alphanumeric() || first == '[')
     })
@@ -154,8 +155,8 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The beginnings of an object in base64url: `{"`, `{ ` and a brace before a line break.
-const OBJECTS: [&str; 4] = ["eyJ", "eyA", "ewo", "ew0"];
+/// The beginnings of an object in base64url: `{"`, and a brace before a space, a tab or a line break.
+const OBJECTS: [&str; 5] = ["eyJ", "eyA", "ewk", "ewo", "ew0"];
 
 /// Maximum length of a server's words in a message, in characters.
 const MAX_SHORTENED: usize = 200;
@@ -211,6 +212,9 @@ mod tests {
             ("https://id.example/a?login_hint=bob%40example.com&b=c", "https://id.example/a?login_hint=[...]&b=c"),
             ("https://id.example/a?b=bob@example.com#x", "https://id.example/a?b=[...]"),
             ("a=bob@example.com&b=\"eve@example.com\"", "a=[...]&b=\"[...]\""),
+            ("bob&#64;example.com", "[...]"),
+            ("bob&#x40;example.com", "[...]"),
+            ("bob\\u0040example.com", "[...]"),
             ("bob@@x", "[...]"),
             ("bob@[10.0.0.1]", "[...]"),
             ("@bob@example.com", "[...]"),

@@ -92,9 +92,10 @@ fn is_secret(name: &str) -> bool {
         let plain = plain(part);
         let plain = plain.trim_end_matches(|digit: char| digit.is_ascii_digit());
         let has = |word| plain.contains(word);
-        let is_named = SECRETS.contains(&plain) || SECRET_WORDS.into_iter().any(has);
+        let is_named = SECRET_WORDS.into_iter().any(has);
         let is_public = PUBLIC_ENDS.iter().any(|end| plain.ends_with(end));
-        !is_public && (is_named || plain.ends_with("token") || plain.ends_with("otp"))
+        let is_like_one = is_named || plain.ends_with("token") || plain.ends_with("otp");
+        SECRETS.contains(&plain) || (is_like_one && !is_public)
     })
 }
 
@@ -121,19 +122,31 @@ const PUBLIC_ENDS: [&str; 7] =
 
 /// The other parameters whose values are credentials, in lower case without punctuation: RFC 6749, 7636 and 8628,
 /// User-Managed Access 2.0, OpenID for Verifiable Credential Issuance, and one-time passwords of several servers.
-const SECRETS: [&str; 14] = [
+const SECRETS: [&str; 26] = [
     "authcode",
+    "authorization",
     "authorizationcode",
+    "bearer",
     "code",
+    "cookie",
     "devicecode",
     "jwt",
     "mfacode",
     "oobcode",
     "otpcode",
+    "pass",
     "pct",
     "pin",
     "preauthorizedcode",
+    "pwd",
     "rpt",
+    "samlresponse",
+    "secretid",
+    "smscode",
     "ticket",
+    "tokenid",
+    "totpcode",
     "txcode",
+    "usercode",
+    "verificationcode",
 ];

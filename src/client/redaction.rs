@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::document::Document;
+use crate::wire::page;
 
 /// A server's text with `[...]` in place of each of the document's secrets.
 pub fn without_secrets(text: &str, document: &Document) -> String {
@@ -15,7 +16,7 @@ pub fn secrets_of(document: &Document) -> Vec<Zeroizing<String>> {
 }
 
 /// The text with `[...]` in place of each secret: as it is, form-encoded (RFC 6749 appendix B), or escaped as in a JSON
-/// string (RFC 8259 section 7), each character in whatever way, even repeatedly.
+/// string (RFC 8259 section 7) or in HTML, each character in whatever way, even repeatedly.
 pub fn redacted(text: &str, secrets: &[impl AsRef<str>]) -> String {
     let plain = Plain::new(text);
     let secrets = secrets.iter().map(AsRef::as_ref).filter(|secret| secret.len() >= MIN_REDACTED);
@@ -81,12 +82,18 @@ impl Plain {
     }
 }
 
-/// How many octets are before an escape at the end, and what it stands for: `%2B`, `\u002b`, or the two units of a
-/// character beyond U+FFFF, `\ud83d\ude00`.
+/// How many octets are before an escape at the end, and what it stands for: `%2B`, `&#43;`, `\u002b`, or the two units of
+/// a character beyond U+FFFF, `\ud83d\ude00`.
 fn last_escape(octets: &[u8]) -> Option<(usize, Vec<u8>)> {
     if let [before @ .., b'%', high, low] = octets {
         let octet = number(&[*high, *low])?;
         return Some((before.len(), vec![u8::try_from(octet).ok()?]));
+    }
+    if octets.last() == Some(&b';') {
+        let from = octets.len().saturating_sub(MAX_REFERENCE);
+        let start = from + octets.get(from..)?.iter().rposition(|octet| *octet == b'&')?;
+        let name = std::str::from_utf8(octets.get(start + 1..octets.len() - 1)?).ok()?;
+        return Some((start, page::character(name)?.to_string().into_bytes()));
     }
     let (before, unit) = last_unit(octets)?;
     if let Ok(character) = String::from_utf16(&[unit]) {
@@ -114,6 +121,9 @@ fn number(digits: &[u8]) -> Option<u16> {
 const SECRET_MEMBERS: [&str; 8] =
     ["code", "code_verifier", "client_secret", "refresh_token", "access_token", "id_token", "state", "nonce"];
 
+/// Maximum length of a character reference of HTML that is decoded, in octets.
+const MAX_REFERENCE: usize = 12;
+
 /// Minimum length of a redacted secret: a shorter one could be part of ordinary words, and the gap would reveal it.
 const MIN_REDACTED: usize = 8;
 
@@ -133,8 +143,17 @@ mod tests {
         let ascii = quoted.chars().map(String::from).map(|one| if one.is_ascii() { one } else { units(&one) });
         let ascii: String = ascii.collect();
         let percent = each(&|octet| escaped(octet, format!("%{octet:02X}")));
+        let html = |number: &dyn Fn(u32) -> String| -> String {
+            let escaped =
+                |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("&{};", number(c.into())) };
+            text.chars().map(escaped).collect()
+        };
+        let (decimal, hexadecimal) = (html(&|code| format!("#{code}")), html(&|code| format!("#x{code:X}")));
         vec![
             text.to_owned(),
+            decimal.replace('&', "&amp;"),
+            decimal,
+            hexadecimal,
             percent.clone(),
             each(&|octet| escaped(octet, format!("%{octet:02x}"))),
             percent.replace("%20", "+"),

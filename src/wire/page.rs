@@ -55,36 +55,50 @@ impl Html<'_> {
     }
 }
 
-/// The text of HTML without tags, with the escapes of [`escaped`] and those of numbers decoded.
+/// The text of HTML without tags, with its character references decoded.
 pub fn unescaped(html: &str) -> String {
     let mut parts = html.split('<');
     let first = parts.next().unwrap_or_default().to_owned();
     let text = parts.fold(first, |text, part| text + part.split_once('>').map_or(part, |(_, after)| after));
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
-    let mut parts = text.split("&#");
+    let mut parts = text.split('&');
     let mut decoded = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        match part.split_once(';').and_then(|(number, after)| Some((numbered(number)?, after))) {
+        match part.split_once(';').and_then(|(name, after)| Some((character(name)?, after))) {
             Some((character, after)) => {
                 decoded.push(character);
                 decoded.push_str(after);
             }
             None => {
-                decoded.push_str("&#");
+                decoded.push('&');
                 decoded.push_str(part);
             }
         }
     }
-    decoded.replace("&amp;", "&")
+    decoded
 }
 
-/// The character of a number such as `39` or `x27`.
-fn numbered(number: &str) -> Option<char> {
-    let code = match number.strip_prefix(['x', 'X']) {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => number.parse(),
-    };
-    char::from_u32(code.ok()?)
+/// The character of a reference such as `amp`, `#39` or `#x27`, without `&` and `;`: those of [`escaped`], any number, and
+/// the names of characters that codes and addresses have.
+pub fn character(reference: &str) -> Option<char> {
+    match reference {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        "sol" => Some('/'),
+        "plus" => Some('+'),
+        "equals" => Some('='),
+        "commat" => Some('@'),
+        _ => {
+            let number = reference.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?)
+        }
+    }
 }
 
 /// Text escaped for HTML, attributes included.

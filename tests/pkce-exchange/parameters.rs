@@ -108,6 +108,8 @@ fn refuses_parameters_that_are_secrets_or_would_replace_the_request() {
         (vec!["client_secret_1=s3cret"], format!("client_secret_1: {SECRET}{file}")),
         (vec!["api-key=s3cret"], format!("api-key: {SECRET}")),
         (vec!["user_passphrase=s3cret"], format!("user_passphrase: {SECRET}")),
+        (vec!["secretId=s3cret"], format!("secretId: {SECRET}")),
+        (vec!["pwd=s3cret"], format!("pwd: {SECRET}")),
         (vec!["totp=s3cret"], format!("totp: {SECRET}")),
         (vec!["authCode=s3cret"], format!("authCode: {SECRET}")),
         (vec!["Grant-Type[]=password"], format!("Grant-Type[]: {reserved}")),

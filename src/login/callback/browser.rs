@@ -134,9 +134,13 @@ fn command(entry: &str, url: &str) -> Option<Result<Command, String>> {
 fn may_be_code(program: &str, arguments: &[String]) -> bool {
     let is_plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_=+.:/?&@".contains(c));
     let (mut in_shell, mut after_c, mut is_operand) = (is_shell(program), false, false);
+    let mut before = "";
     for word in arguments {
+        // Some take options after their operands (su, script).
+        let follows_c = std::mem::replace(&mut before, word) == "-c"
+            && (is_shell(program) || arguments.iter().any(|word| is_shell(word)));
         if let Some((start, end)) = word.split_once("%s") {
-            if after_c || !is_plain(start) || !is_plain(end) || word.starts_with("--command") {
+            if after_c || follows_c || !is_plain(start) || !is_plain(end) || word.starts_with("--command") {
                 return true;
             }
         } else if is_shell(word) {
@@ -154,8 +158,14 @@ fn may_be_code(program: &str, arguments: &[String]) -> bool {
 /// Whether the word names a program that takes code after `-c`.
 fn is_shell(word: &str) -> bool {
     let name = word.rsplit('/').next().unwrap_or_default();
-    ["sh", "ash", "bash", "busybox", "dash", "fish", "ksh", "mksh", "script", "su", "zsh", "python3"].contains(&name)
+    SHELLS.contains(&name)
 }
+
+/// Programs that take code after `-c`.
+const SHELLS: [&str; 16] = [
+    "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "python3", "rbash", "runuser", "script", "sh",
+    "su", "tcsh", "zsh",
+];
 
 /// The words of an entry, without their quotes.
 fn words(entry: &str) -> Vec<String> {
@@ -245,6 +255,8 @@ mod tests {
             ("busybox sh -c %s", false),
             ("script --command=%s /dev/null", false),
             ("script --command %s", false),
+            ("su me -c %s", false),
+            ("script /dev/null -c %s", false),
         ] {
             let command = command(entry, "https://a.example").unwrap();
             assert_eq!(command.is_ok(), is_run, "{entry}");

@@ -191,24 +191,27 @@ impl Expected {
         let mut lines: Vec<&str> = text.split(['\r', '\n']).map(trimmed).filter(|line| !line.is_empty()).collect();
         // What is pasted twice is meant once.
         lines.dedup();
-        let mut addresses: Vec<(String, Vec<&str>)> = Vec::new();
+        // Each with its lines, and whether a line may continue it; looked at once, since there may be many lines.
+        let mut addresses: Vec<(String, Vec<&str>, bool)> = Vec::new();
         for line in lines {
-            let is_next = |(address, _): &&mut (String, Vec<&str>)| {
-                let begins = address.split_once("://").is_some_and(|(scheme, _)| {
+            let has_space = line.contains(char::is_whitespace);
+            let is_next = |(address, _, is_open): &&mut (String, Vec<&str>, bool)| {
+                let start: String = address.chars().take(MAX_SCHEME).collect();
+                let begins = start.split_once("://").is_some_and(|(scheme, _)| {
                     ["http", "https", scheme].iter().any(|scheme| line.starts_with(&format!("{scheme}://")))
                 });
-                !begins && ![address, line].iter().any(|text| text.contains(char::is_whitespace))
+                *is_open && !has_space && !begins
             };
             match addresses.last_mut().filter(is_next) {
-                Some((address, parts)) => {
+                Some((address, parts, _)) => {
                     address.push_str(line);
                     parts.push(line);
                 }
-                None => addresses.push((line.to_owned(), vec![line])),
+                None => addresses.push((line.to_owned(), vec![line], !has_space)),
             }
         }
         let mut outcomes: Vec<Outcome> =
-            addresses.iter().flat_map(|(address, parts)| self.pasted_address(address, parts)).collect();
+            addresses.iter().flat_map(|(address, parts, _)| self.pasted_address(address, parts)).collect();
         let code = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Code(_)));
         let failed = || outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed(_)));
         let at = code.or_else(failed).unwrap_or(0);
@@ -360,6 +363,9 @@ fn trimmed(line: &str) -> &str {
     line.trim_matches(|c: char| c.is_whitespace() || "\"'<>".contains(c) || is_invisible(c))
 }
 
+/// Maximum length of a scheme and `://`, in characters.
+const MAX_SCHEME: usize = 64;
+
 /// What to do about the redirect of another login.
 const OTHER_LOGIN: &str =
     "each run of pkce-gen begins another login: take the URL from the document that pkce-callback gets";
@@ -441,6 +447,8 @@ mod tests {
             assert_eq!(code(&text, false), "a", "{text:?}");
             assert_eq!(code(&text, true), "a", "{text:?}");
         }
+        // In a time that grows with the size alone.
+        assert_eq!(code(&"a\nb\n".repeat(250_000), false), "ignored");
         assert_eq!(code("Done\nhttps://app.example/cb?code=a&state=other", true), "ignored");
         // A line is no response of its own if it was rejected with the next one.
         assert_eq!(code("?code=a&state=st\n&code=b", false), "failed");
