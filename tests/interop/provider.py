@@ -3,6 +3,7 @@ Prints its name and its issuer, and `ready` when it listens."""
 
 import os
 import secrets
+import select
 import sys
 import threading
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -92,5 +93,6 @@ server = make_server("127.0.0.1", 0, get_wsgi_application(), handler_class=Quiet
 print(f"django http://127.0.0.1:{server.server_port}/o", "ready", sep="\n", flush=True)
 
 # Whoever started it holds its standard input, and it does not outlive them.
-threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+# Node makes the pipe that they share non-blocking, so a read could fail.
+threading.Thread(target=lambda: (select.select([sys.stdin], [], []), os._exit(0)), daemon=True).start()
 server.serve_forever()

@@ -5,6 +5,7 @@ listen."""
 import asyncio
 import os
 import secrets
+import select
 import socket
 import sys
 import threading
@@ -131,5 +132,6 @@ async def serve():
 
 
 # Whoever started it holds its standard input, and it does not outlive them.
-threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+# Node makes the pipe that they share non-blocking, so a read could fail.
+threading.Thread(target=lambda: (select.select([sys.stdin], [], []), os._exit(0)), daemon=True).start()
 asyncio.run(serve())
