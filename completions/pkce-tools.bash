@@ -1,36 +1,63 @@
-# Completion of the pkce tools' options in bash. Other words complete to the names of stored logins, the faults after
-# --fault, or file names.
-# The options are read from the tool's own --help, so that they are always correct.
+# Completion of the pkce tools in bash: options, their values, the names of stored logins, else the names of files.
+# Options and values are read from the tool's own --help, so that they are always correct.
 
-_pkce_tools_options() {
-  local IFS=$' \t\n' line word
-  "$1" --help </dev/null 2>/dev/null | while read -r line; do
-    [[ $line == -* ]] || continue
-    for word in ${line%%  *}; do
-      [[ $word == -* ]] && printf '%s\n' "${word%,}"
+# Runs a tool of the PATH, never an alias or a function of its name.
+_pkce_tools_run() {
+  type -P "$1" >/dev/null && command "$@" </dev/null 2>/dev/null
+}
+
+# The tool's usage on one line, then each of its options on one.
+_pkce_tools_help() {
+  _pkce_tools_run "$1" --help |
+    command awk '/^(  |      )-/ { print "" } { $1 = $1; printf "%s ", $0 } END { print "" }'
+}
+
+# The names of the options in this help.
+_pkce_tools_names() {
+  local IFS=' ' words word
+  while read -r -a words; do
+    for word in "${words[@]}"; do
+      [[ $word == -* ]] || break
+      printf '%s\n' "${word%,}"
     done
   done
 }
 
 _pkce_tools() {
-  local IFS=$'\n' begun=${COMP_WORDS[COMP_CWORD]} at typed
+  local IFS=$'\n' tool=${1##*/} option=${COMP_WORDS[COMP_CWORD - 1]} typed begun usage options offered='' at
   COMPREPLY=()
   # The words after -- belong to another command.
   for ((at = 1; at < COMP_CWORD; at++)); do
     [[ ${COMP_WORDS[at]} == -- ]] && return
   done
-  if [[ $begun == -* ]]; then
-    COMPREPLY=($(compgen -W "$(_pkce_tools_options "$1")" -- "$begun"))
-  elif [[ ${COMP_WORDS[COMP_CWORD - 1]} == --fault ]]; then
-    COMPREPLY=($(compgen -W "$("$1" --list-faults 2>/dev/null | cut -d ' ' -f 1)" -- "$begun"))
-  elif [[ ${1##*/} =~ ^pkce-(load|revoke|store|token)$ ]]; then
-    # Bash splits a name at @, and replaces only $2, the part from there on.
-    typed=${COMP_LINE:0:COMP_POINT}
-    typed=${typed##*[[:blank:]]}
-    COMPREPLY=($(compgen -W "$(pkce-load 2>/dev/null)" -- "$typed"))
-    COMPREPLY=("${COMPREPLY[@]#"${typed%"$2"}"}")
+  # Bash splits a word at = and @, and replaces only $2, the part from there on.
+  typed=${COMP_LINE:0:COMP_POINT}
+  typed=${typed##*[[:blank:]]}
+  [[ $typed == *"$2" ]] || return
+  begun=$typed
+  if [[ $typed == --*=* ]]; then
+    option=${typed%%=*} begun=${typed#*=}
   fi
+  options=$(_pkce_tools_help "$tool")
+  usage=${options%%$'\n'*} options=${options#*$'\n'}
+  if [[ $option == -* && $'\n'$options =~ $'\n'(-., )?"$option"(, --[^ ]+)?' <'[^$'\n']* ]]; then
+    if [[ $option == --fault ]]; then
+      offered=$(_pkce_tools_run "$tool" --list-faults | command cut -d ' ' -f 1)
+    elif [[ ${BASH_REMATCH[0]} =~ ' values: '([^]]*) ]]; then
+      offered=${BASH_REMATCH[1]//, /$'\n'}
+    fi
+  elif [[ $begun != "$typed" ]]; then
+    # An option without a value: not even a file can follow =. Bash 3 has no compopt.
+    compopt +o default 2>/dev/null
+  elif [[ $begun == -* ]]; then
+    offered=$(_pkce_tools_names <<<"$options")
+  elif [[ $usage == *[\<\[]NAME[\]\>]* ]]; then
+    offered=$(_pkce_tools_run pkce-load)
+  fi
+  COMPREPLY=($(compgen -P "${typed%"$begun"}" -W "$offered" -- "$begun"))
+  COMPREPLY=("${COMPREPLY[@]#"${typed%"$2"}"}")
 }
 
-# bash-completion loads this file by the name of one tool; this registers all tools on the PATH.
-complete -o default -F _pkce_tools "${BASH_SOURCE[0]##*/}" $(compgen -c pkce-)
+# bash-completion loads this file by the name of one tool; this registers all of them, and no other program.
+complete -o default -F _pkce_tools pkce-callback pkce-discover pkce-exchange pkce-gen pkce-idp pkce-load pkce-push \
+  pkce-refresh pkce-register pkce-revoke pkce-show pkce-store pkce-token pkce-url pkce-verify

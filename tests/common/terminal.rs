@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::termios::{LocalModes, tcgetattr};
 
 use super::common::command;
@@ -43,9 +45,11 @@ impl Terminal {
         String::from_utf8_lossy(&self.octets).into_owned()
     }
 
-    /// Reads until this text has come.
+    /// Reads until this text has come; fails with what was printed if it does not come.
     pub fn until(&mut self, text: &str) {
+        let end = Instant::now() + LIMIT;
         while !self.printed().contains(text) {
+            assert!(self.can_read_before(end), "{LIMIT:?} without {text:?}: {}", self.printed());
             assert!(self.read(), "ended without {text:?}: {}", self.printed());
         }
     }
@@ -70,6 +74,18 @@ impl Terminal {
         (self.child.wait().unwrap().code(), self.printed())
     }
 
+    /// Waits until there is something to read, or the end of it; false if neither has come in time.
+    fn can_read_before(&self, end: Instant) -> bool {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let mut descriptors = [PollFd::new(&self.pty, PollFlags::IN)];
+            match poll(&mut descriptors, Some(&Timespec::try_from(left).unwrap())) {
+                Err(Errno::INTR) => {}
+                ready => return ready.unwrap() > 0,
+            }
+        }
+    }
+
     /// Reads what there is; false at the end.
     fn read(&mut self) -> bool {
         let mut buffer = [0; 4096];
@@ -82,3 +98,6 @@ impl Terminal {
         }
     }
 }
+
+/// How long a text may take to come: far longer than on the slowest machine, so that only a test that fails waits for it.
+const LIMIT: Duration = Duration::from_secs(60);
