@@ -70,6 +70,7 @@ struct Report {
     is_spent: bool,
     loses_input: bool,
     is_silent: bool,
+    is_one_line: bool,
     tool: Option<String>,
     exit_status: Option<u8>,
 }
@@ -261,6 +262,12 @@ impl Error {
         self
     }
 
+    /// Puts the hint on the line of the message, for a program that shows no more.
+    pub fn on_one_line(mut self) -> Error {
+        self.report.is_one_line = true;
+        self
+    }
+
     /// Suppresses the message, since another tool reports the failure.
     pub fn silent(mut self) -> Error {
         self.report.is_silent = true;
@@ -359,6 +366,11 @@ impl Error {
     /// Whether another tool reports it.
     pub fn is_silent(&self) -> bool {
         self.report.is_silent
+    }
+
+    /// Whether the hint belongs on the line of the message.
+    pub fn is_one_line(&self) -> bool {
+        self.report.is_one_line
     }
 
     /// The tool that failed, if it was an earlier one in the pipeline.

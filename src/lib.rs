@@ -5,10 +5,10 @@
 //! | room | holds |
 //! |---|---|
 //! | `bin` | one file per tool: its options and one step |
-//! | [`frame`] | what surrounds a step: the eight verbs, standard input and output, failures |
+//! | [`frame`] | what surrounds a step: the nine verbs, standard input and output, failures |
 //! | [`idp`] | pkce-idp, the authorization server for testing |
 //! | [`stored`] | the store, and what is handed out of it |
-//! | [`login`] | the steps of a login |
+//! | [`login`] | the steps of a login, and the summary of a document |
 //! | [`id_token`] | the ID token, its keys and claims |
 //! | [`client`] | what each step of a client shares: metadata, authentication, one POST, and the types of its values |
 //! | [`wire`] | URLs, forms, HTTP, pages |

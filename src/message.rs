@@ -3,6 +3,9 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 /// Sets the name of the running tool, once, for all messages.
 pub fn set_name(name: &str) {
     let _ = NAME.set(name.to_owned());
@@ -13,9 +16,14 @@ pub fn name() -> &'static str {
     NAME.get().map_or("pkce-tools", String::as_str)
 }
 
+/// Suppresses all further notes, for a program that takes what is on standard error for a part of the response.
+pub fn suppress_notes() {
+    let _ = NOTES_ARE_SUPPRESSED.set(());
+}
+
 /// Writes a note, which is not a failure; nothing if messages are JSON.
 pub fn note(text: &str) {
-    if !is_json() {
+    if !is_json() && NOTES_ARE_SUPPRESSED.get().is_none() {
         say(&format!("{}: note: {}", name(), printable(text)));
     }
 }
@@ -55,10 +63,19 @@ pub fn one_line(text: &str) -> String {
 
 /// The text with `...` in place of the user name and password of each URL, which may be a secret.
 pub fn without_userinfo(text: &str) -> String {
+    without_user_before(text, char::is_whitespace)
+}
+
+/// As [`without_userinfo`], of URLs whose user name or password may have a space.
+pub fn without_spaced_userinfo(text: &str) -> String {
+    without_user_before(text, |_| false)
+}
+
+fn without_user_before(text: &str, is_end: impl Fn(char) -> bool) -> String {
     let mut parts = text.split("//");
     let mut whole = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let end = part.find(|c: char| "/?#\"<>".contains(c) || c.is_whitespace()).unwrap_or(part.len());
+        let end = part.find(|c: char| "/?#\"<>".contains(c) || is_end(c)).unwrap_or(part.len());
         let user = part.get(..end).and_then(|authority| authority.rfind('@'));
         whole.push_str(if user.is_some() { "//...@" } else { "//" });
         whole.push_str(part.get(user.map_or(0, |at| at + 1)..).unwrap_or_default());
@@ -76,11 +93,22 @@ pub fn public(text: &str) -> String {
 pub fn discreet(text: &str) -> String {
     let escapes = ["&#64;", "&#x40;", "&commat;", "\\u0040"];
     let text = escapes.iter().fold(without_userinfo(text), |text, escape| text.replace(escape, "@"));
+    masked(&text, |word, part| is_address(word) || has_json_web_token(part))
+}
+
+/// The text with `[...]` in place of each JSON Web Token.
+pub fn without_tokens(text: &str) -> String {
+    masked(text, |_, part| has_json_web_token(part))
+}
+
+/// The text with `[...]` in place of each word that is `private`, which gets the word, and the same with the punctuation
+/// at its end.
+fn masked(text: &str, private: impl Fn(&str, &str) -> bool) -> String {
     let parts = text.split_inclusive(|c: char| c.is_whitespace() || ",;:/?&=<>\"'()".contains(c));
     let parts = parts.map(|part| {
         let word = part.trim_end_matches(|c: char| !c.is_alphanumeric() && !"]%@_-".contains(c));
         let end = part.strip_prefix(word).unwrap_or_default();
-        if is_address(word) || has_json_web_token(part) { format!("[...]{end}") } else { part.to_owned() }
+        if private(word, part) { format!("[...]{end}") } else { part.to_owned() }
     });
     parts.collect()
 }
@@ -94,9 +122,16 @@ fn is_address(word: &str) -> bool {
 
 /// Whether it has a JSON Web Token: its first part is an object in base64url, and the last may be empty.
 fn has_json_web_token(word: &str) -> bool {
-    let start = OBJECTS.iter().filter_map(|start| word.find(start)).min();
-    let token = start.and_then(|start| word.get(start..)).unwrap_or_default();
+    let from = |at: usize| word.get(at..).unwrap_or_default();
+    let place = |start: &&str| word.match_indices(*start).map(|(at, _)| at).find(|at| begins_object(from(*at)));
+    let token = OBJECTS.iter().filter_map(place).min().map_or("", from);
     token.replace("%2E", ".").replace("%2e", ".").matches('.').count() >= 2
+}
+
+/// Whether it begins with an object in base64url: a brace, white space, and the quotation mark of a name.
+fn begins_object(text: &str) -> bool {
+    let mut octets = text.as_bytes().chunks(4).map_while(|group| URL_SAFE_NO_PAD.decode(group).ok()).flatten();
+    octets.next() == Some(b'{') && octets.find(|octet| !octet.is_ascii_whitespace()) == Some(b'"')
 }
 
 /// The text as one word of a shell, for a command in a hint: a URL that a server names may be pasted with it.
@@ -106,7 +141,7 @@ pub fn word(text: &str) -> String {
 }
 
 /// The line sanitized for a terminal, with a space in each text that a CI runner would take for a command.
-fn harmless(line: &str) -> String {
+pub fn harmless(line: &str) -> String {
     let line: String = line.chars().map(sanitized).collect();
     let mut safe = String::with_capacity(line.len());
     for (place, character) in line.char_indices() {
@@ -136,10 +171,17 @@ fn is_named(text: &str) -> bool {
     is_closed && text.starts_with(|first: char| first.is_alphabetic())
 }
 
+/// Whether the character is one that a terminal prints, and no space.
+pub fn is_printed(character: char) -> bool {
+    character != ' ' && sanitized(character) == character
+}
+
 /// The character, if a terminal prints it and does nothing else.
 fn sanitized(character: char) -> char {
     match character {
         ' ' | '!'..='~' => character,
+        // Letters that are blank: fillers of Hangul.
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => '?',
         white if white.is_whitespace() => ' ',
         letter if letter.is_alphanumeric() => letter,
         _ => '?',
@@ -160,6 +202,8 @@ const OBJECTS: [&str; 5] = ["eyJ", "eyA", "ewk", "ewo", "ew0"];
 
 /// Maximum length of a server's words in a message, in characters.
 const MAX_SHORTENED: usize = 200;
+
+static NOTES_ARE_SUPPRESSED: OnceLock<()> = OnceLock::new();
 
 static NAME: OnceLock<String> = OnceLock::new();
 
@@ -191,6 +235,7 @@ mod tests {
             // A character that a comparison of texts may skip does not join the two halves of a command.
             ("#\u{ad}#vso[a]", "#?#vso[a]"),
             (":\u{200b}:warning::a", ":?:warning::a"),
+            ("a\u{3164}b\u{115f}\u{1160}\u{ffa0}c", "a?b???c"),
         ] {
             assert_eq!(harmless(line), expected);
             assert_eq!(harmless(expected), expected);
@@ -245,6 +290,9 @@ mod tests {
             ("[eyJhbGciOiJub25lIn0.e30.c2ln]", "[...]"),
             ("next=%2Fcb%3Fid_token%3DeyJhbGciOiJub25lIn0.e30.c2ln", "next=[...]"),
             ("eyAiYWxnIjoibm9uZSJ9%2Ee30%2Ec2ln", "[...]"),
+            ("ewogICJhbGciOiJub25lIn0.e30.c2ln", "[...]"),
+            ("ew0KCSAiYWxnIjoibm9uZSJ9.e30.", "[...]."),
+            ("framework-ewkiYWxnIjoibm9uZSJ9.e30.c2ln", "[...]"),
         ] {
             assert_eq!(discreet(text), expected, "{text}");
             assert_eq!(discreet(expected), expected, "{text}");
@@ -265,6 +313,9 @@ mod tests {
             "1.2.3",
             "eyJ",
             "eyJhbGciOiJub25lIn0",
+            "https://framework.eu.auth0.com",
+            "https://homework.school.example.org/a",
+            "monkeyAlpha.example.org",
             "https://id.example:8080/a?b=c&d=%20#e",
             "50%4",
             "50%40",

@@ -113,7 +113,7 @@ fn an_option_that_no_document_can_mend_is_told_before_standard_input_is_read() {
 
 /// The tools that wait for a document to print another one.
 fn filters() -> impl Iterator<Item = &'static [&'static str]> {
-    let filters: [&[&str]; 9] = [
+    let filters: [&[&str]; 10] = [
         &["pkce-gen", "-"],
         &["pkce-register"],
         &["pkce-url"],
@@ -123,6 +123,7 @@ fn filters() -> impl Iterator<Item = &'static [&'static str]> {
         &["pkce-verify"],
         &["pkce-refresh"],
         &["pkce-revoke"],
+        &["pkce-show"],
     ];
     filters.into_iter()
 }

@@ -66,6 +66,7 @@ fn tells_its_version_and_what_it_takes() {
         let help = run(&tool, &["--help"], "");
         assert_eq!((help.status, help.stderr.as_str()), (0, ""), "{tool}");
         assert!(help.stdout.contains(&format!("Usage: {tool}")), "{help:?}");
+        assert!(help.stdout.contains(" Print help\n") && !help.stdout.contains("see more"), "{help:?}");
         assert_eq!(help.stdout.contains("--raw <MEMBER>"), !is_sink(&tool), "{help:?}");
     }
 }

@@ -130,7 +130,7 @@ fn loses_no_refresh_token_but_between_the_response_and_the_file() {
         assert!(session.path("work.pending").is_file(), "the refresh was not on record");
         lost += 1;
         let next = session.token(&["--refresh"]);
-        let hint = "hint: an earlier refresh was interrupted after the server had replaced this refresh token\n";
+        let hint = "an earlier refresh was interrupted after the server had replaced this refresh token\n";
         assert_eq!((next.status, next.stderr.ends_with(hint)), (5, true), "{next:?}");
         *session.grant.lock().unwrap() = rotating::Grant { latest, ended: false };
         session.store_expired();

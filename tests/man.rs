@@ -24,6 +24,9 @@ const SECTIONS: [&str; 10] = [
 /// The page that describes what all tools share.
 const SHARED: &str = "pkce-tools.7";
 
+/// The page with what other programs do with a stored login.
+const USE: &str = "pkce-use.7";
+
 /// The source of a page, named as its file.
 fn source(file: &str) -> String {
     let path = root().join("man").join(file);
@@ -94,7 +97,7 @@ fn offered(tool: &str) -> BTreeSet<String> {
 #[test]
 fn has_a_page_for_each_tool_and_no_other() {
     let mut expected: Vec<String> = tools().iter().map(|tool| format!("{tool}.1")).collect();
-    expected.push(SHARED.to_owned());
+    expected.extend([SHARED, USE].map(str::to_owned));
     expected.sort();
     assert_eq!(files(), expected);
 }
@@ -189,5 +192,30 @@ fn describes_each_tool_with_the_same_sentence_everywhere() {
         for (place, text) in places {
             assert_eq!(text.map(sentence), Some(expected.clone()), "{tool}: {place}");
         }
+    }
+}
+
+/// A text without the marks of comments and of continued lines, and with a single space between words.
+fn words(text: &str) -> String {
+    let lines = text.lines().map(|line| line.trim_start().trim_start_matches('#').trim_end_matches('\\'));
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn has_lines_to_copy_that_stand_in_the_examples() {
+    let page = source(USE);
+    let programs = section(&page, "PROGRAMS").join("\n").replace("\\e", "\\");
+    let blocks = programs.split(".Bd ").skip(1).map(|block| block.split("\n.Ed").next().unwrap());
+    let blocks: Vec<Vec<String>> = blocks.map(|block| block.lines().skip(1).map(words).collect()).collect();
+    let files = std::fs::read_dir(root().join("examples/use")).unwrap().map(|file| file.unwrap().path());
+    let examples: Vec<_> = files.map(|file| (words(&std::fs::read_to_string(&file).unwrap()), file)).collect();
+    let stands_in = |block: &[String], example: &str| block.iter().all(|line| example.contains(line));
+    for block in &blocks {
+        assert!(examples.iter().any(|(example, _)| stands_in(block, example)), "no example has: {block:#?}");
+    }
+    for (example, file) in &examples {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let is_shown = blocks.iter().any(|block| stands_in(block, example));
+        assert!(is_shown || page.contains(&format!("examples/use/{name}")), "{name}: not on the page");
     }
 }

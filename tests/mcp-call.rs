@@ -438,7 +438,7 @@ fn sends_a_client_secret_only_to_the_server_that_it_is_for() {
             let name = run.change("mcp", &json!({ "expires_at": 5, "refresh_token": "r3fresh" }));
             let output = call(path, &elsewhere);
             let stderr = format!(
-                "pkce-token: token endpoint: invalid_grant\nhint: run the login again, and store it under this name\n{refused}"
+                "pkce-token: token endpoint: invalid_grant\nhint: run the login again, and store it as {name}\n{refused}"
             );
             assert_eq!(output, Output { status: 2, stdout: String::new(), stderr });
             assert_eq!((run.stored().contains(&name), sent()), (false, 0));

@@ -320,6 +320,24 @@ fn runs_the_examples_of_the_exchange_and_of_the_verification_one_after_the_other
     assert_eq!((output.status, output.stdout.as_str()), (0, "alice\n"), "{script}\n{output:?}");
 }
 
+#[test]
+fn runs_the_examples_of_what_is_shown_one_after_the_other() {
+    if lacks(&["jq"]) {
+        return;
+    }
+    let directory = new_directory();
+    let typed = examples("man/pkce-show.1").join("\n");
+    let at = directory.path().display();
+    let script = format!("cd '{at}'; export PKCE_HOME='{at}/store'; set -e; pkce-discover > idp.json\n{typed}");
+    let output = inside("bash", &script);
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert_eq!((output.status, lines.len()), (0, 12), "{script}\n{output:?}");
+    // The login, the table, and the name of what cannot be refreshed without a refresh token.
+    assert!(lines[2].starts_with("account:           alice (preferred_username)"), "{lines:?}");
+    assert!(lines[9].starts_with("NAME  ISSUER ") && lines[10].starts_with("work  http://127.0.0.1:"), "{lines:?}");
+    assert_eq!(lines[11], "work");
+}
+
 /// What is typed in the examples of a page.
 fn examples(page: &str) -> Vec<String> {
     let text = std::fs::read_to_string(root().join(page)).unwrap();

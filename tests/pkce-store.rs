@@ -1094,10 +1094,11 @@ fn has_every_file_go_through_the_commands() {
     // One that was stored before the variables were set.
     let plain = Home::new();
     plain.store(DOCUMENT);
-    let output = finish(plain.command("pkce-load").arg("work").env("PKCE_OPEN", "false"), b"");
+    let output = finish(plain.command("pkce-load").arg("work").env("PKCE_OPEN", "cat >&2; exit 1"), b"");
+    // What the command says is not shown, since it may repeat the login.
     let message = format!(
         "{}: PKCE_OPEN: the command failed (exit status: 1)\n\
-         hint: the stored login is not encrypted; pkce-store(1) says how to encrypt it",
+         hint: not encrypted; run: env -u PKCE_SEAL -u PKCE_OPEN pkce-load work | env -u PKCE_OPEN pkce-store work",
         plain.path("work.json").display()
     );
     assert_eq!(output, failure("pkce-load", 3, &message));

@@ -18,8 +18,8 @@ struct Args {
     /// The server's token endpoint
     #[arg(long, value_name = "URL")]
     token_endpoint: Option<String>,
-    /// Format of the request body: form or json
-    #[arg(long, value_name = "FORMAT", default_value = "form", hide_possible_values = true)]
+    /// Format of the request body
+    #[arg(long, value_name = "FORMAT", default_value = "form")]
     format: Format,
     /// Another parameter of the request; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parameter::parse)]

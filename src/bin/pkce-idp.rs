@@ -26,8 +26,8 @@ struct Args {
     /// End the issuer's URL with this path, such as /
     #[arg(long, value_name = "PATH", default_value = "")]
     issuer_path: String,
-    /// Sign ID tokens with this algorithm: RS256, PS256, ES256, ES384 or EdDSA
-    #[arg(long, value_name = "ALG", default_value = "ES256", hide_possible_values = true)]
+    /// Sign ID tokens with this algorithm
+    #[arg(long, value_name = "ALG", default_value = "ES256")]
     alg: Alg,
     /// Replace the signing key at this interval
     #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds)]

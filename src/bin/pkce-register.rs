@@ -28,8 +28,8 @@ struct Args {
     /// The scopes that the client may request, separated by spaces (default: the document's, else $PKCE_SCOPE)
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
-    /// Client authentication: none, client_secret_basic or client_secret_post (default: as the server's metadata allows)
-    #[arg(long, value_name = "METHOD", hide_possible_values = true)]
+    /// Client authentication (default: as the server's metadata allows)
+    #[arg(long, value_name = "METHOD")]
     auth_method: Option<AuthMethod>,
     /// Add the members of this JSON object to the client's metadata
     #[arg(long, value_name = "FILE")]

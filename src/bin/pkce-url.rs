@@ -30,7 +30,7 @@ struct Args {
     /// Name no resource, not even the document's
     #[arg(long, conflicts_with = "resource")]
     no_resource: bool,
-    /// What the server shows to the user, such as none, login, consent or select_account
+    /// What the server shows to the user [known values: none, login, consent, select_account, create]
     #[arg(long, value_name = "PROMPT")]
     prompt: Option<String>,
     /// The user who is expected to sign in, such as a mail address

@@ -26,8 +26,8 @@ pub struct Caller {
     /// Run this command if the client secret is needed, and read it from the first line of the output
     #[arg(long, value_name = "COMMAND", conflicts_with = "client_secret_file")]
     client_secret_command: Option<String>,
-    /// Client authentication: none, client_secret_basic or client_secret_post
-    #[arg(long, value_name = "METHOD", hide_possible_values = true)]
+    /// Client authentication
+    #[arg(long, value_name = "METHOD")]
     auth_method: Option<AuthMethod>,
     /// Give up after this time
     #[arg(long, value_name = "SECONDS", value_parser = arguments::seconds, default_value = "30")]

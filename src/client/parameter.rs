@@ -87,7 +87,7 @@ pub fn check_secrets(parameters: &[(String, String)]) -> Result<(), Error> {
 
 /// Whether the name, or a part of it in brackets, is that of a secret in any spelling, such as `clientSecret` and
 /// `client-secret[]`: a server, or what logs its requests, may read it as that.
-fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     name.split(['[', ']']).any(|part| {
         let plain = plain(part);
         let plain = plain.trim_end_matches(|digit: char| digit.is_ascii_digit());
@@ -100,7 +100,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// The name in lower case without punctuation.
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::document::Document;
+use crate::message;
 use crate::wire::page;
 
 /// A server's text with `[...]` in place of each of the document's secrets.
@@ -15,36 +16,60 @@ pub fn secrets_of(document: &Document) -> Vec<Zeroizing<String>> {
     SECRET_MEMBERS.iter().filter_map(|name| document.text(name).ok().flatten().map(Zeroizing::new)).collect()
 }
 
+/// Whether this is the name of a member whose value no message may repeat.
+pub fn is_secret_member(name: &str) -> bool {
+    SECRET_MEMBERS.contains(&name)
+}
+
 /// The text with `[...]` in place of each secret: as it is, form-encoded (RFC 6749 appendix B), or escaped as in a JSON
-/// string (RFC 8259 section 7) or in HTML, each character in whatever way, even repeatedly.
+/// string (RFC 8259 section 7) or in HTML, each character in whatever way, even repeatedly; in upper or lower case, and with
+/// white space or characters that are not printed in between.
 pub fn redacted(text: &str, secrets: &[impl AsRef<str>]) -> String {
-    let plain = Plain::new(text);
-    let secrets = secrets.iter().map(AsRef::as_ref).filter(|secret| secret.len() >= MIN_REDACTED);
-    let mut found: Vec<(usize, usize)> = secrets
-        .flat_map(|secret| {
-            // As it is: an escape that only seems to be one may end or begin where the secret does.
-            let whole = text.match_indices(secret).map(|(start, secret)| (start, start + secret.len()));
-            whole.chain(plain.places(&Plain::new(secret))).collect::<Vec<_>>()
-        })
-        .collect();
-    found.sort_unstable();
-    let mut safe = String::with_capacity(text.len());
-    let mut end = 0;
-    for (start, until) in found {
-        if start >= end {
-            safe.push_str(text.get(end..start).unwrap_or_default());
-            safe.push_str("[...]");
-        }
-        end = end.max(until);
+    Redactor::new(secrets).redacted(text)
+}
+
+/// Secrets, decoded once to be found in any number of texts.
+pub struct Redactor(Vec<(Zeroizing<String>, Zeroizing<String>)>);
+
+impl Redactor {
+    /// A redactor of these secrets.
+    pub fn new(secrets: &[impl AsRef<str>]) -> Redactor {
+        let secrets = secrets.iter().map(AsRef::as_ref).filter(|secret| secret.len() >= MIN_REDACTED);
+        Redactor(secrets.map(|secret| (Zeroizing::new(secret.to_owned()), Plain::new(secret).text)).collect())
     }
-    safe.push_str(text.get(end..).unwrap_or_default());
-    safe
+
+    /// The text, as [`redacted`] returns it.
+    pub fn redacted(&self, text: &str) -> String {
+        let plain = Plain::new(text);
+        // To prepare the search for a long secret takes a time that grows with its length.
+        let fits = |(secret, decoded): &&(Zeroizing<String>, Zeroizing<String>)| {
+            secret.len() <= text.len() || decoded.len() <= plain.text.len()
+        };
+        let found = self.0.iter().filter(fits).flat_map(|(secret, decoded)| {
+            // As it is: an escape that only seems to be one may end or begin where the secret does.
+            let whole = text.match_indices(secret.as_str()).map(|(start, secret)| (start, start + secret.len()));
+            whole.chain(plain.places(decoded)).collect::<Vec<_>>()
+        });
+        let mut found: Vec<(usize, usize)> = found.collect();
+        found.sort_unstable();
+        let mut safe = String::with_capacity(text.len());
+        let mut end = 0;
+        for (start, until) in found {
+            if start >= end {
+                safe.push_str(text.get(end..start).unwrap_or_default());
+                safe.push_str("[...]");
+            }
+            end = end.max(until);
+        }
+        safe.push_str(text.get(end..).unwrap_or_default());
+        safe
+    }
 }
 
 /// A text with all escapes decoded.
 struct Plain {
-    /// Each octet is the character of its number. A space and a plus sign are the same in a form, so both are a space. A
-    /// backslash only escapes in JSON, or stands for itself after another one, so there is none.
+    /// What is printed and is no space, in lower case. A space and a plus sign are the same in a form, so there is none of
+    /// both. A backslash only escapes in JSON, or stands for itself after another one, so there is none.
     text: Zeroizing<String>,
     /// For each octet of `text`, where the character or the escape that it comes from starts and ends.
     sources: Vec<(usize, usize)>,
@@ -66,18 +91,27 @@ impl Plain {
                 sources.resize(octets.len(), (begin, start + 1));
             }
         }
-        let mut plain = Plain { text: Zeroizing::new(String::with_capacity(2 * octets.len())), sources: Vec::new() };
-        for (octet, source) in octets.iter().zip(sources).filter(|(octet, _)| **octet != b'\\') {
-            plain.text.push(if *octet == b'+' { ' ' } else { char::from(*octet) });
-            plain.sources.resize(plain.text.len(), source);
+        let mut plain = Plain { text: Zeroizing::new(String::with_capacity(octets.len())), sources: Vec::new() };
+        let mut at = 0;
+        for chunk in octets.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                let until = at + character.len_utf8();
+                let source = sources.get(at).zip(sources.get(until - 1)).map(|((start, _), (_, end))| (*start, *end));
+                at = until;
+                if message::is_printed(character) && !"+\\".contains(character) {
+                    plain.text.push(character.to_ascii_lowercase());
+                    plain.sources.resize(plain.text.len(), source.unwrap_or_default());
+                }
+            }
+            at += chunk.invalid().len();
         }
         plain
     }
 
     /// Where the secret stands, in the text as it was given.
-    fn places(&self, secret: &Plain) -> impl Iterator<Item = (usize, usize)> {
-        let length = secret.text.len();
-        let found = self.text.match_indices(secret.text.as_str()).filter(move |_| length >= MIN_REDACTED);
+    fn places(&self, secret: &str) -> impl Iterator<Item = (usize, usize)> {
+        let length = secret.len();
+        let found = self.text.match_indices(secret).filter(move |_| length >= MIN_REDACTED);
         found.filter_map(move |(at, _)| Some((self.sources.get(at)?.0, self.sources.get(at + length - 1)?.1)))
     }
 }
@@ -125,7 +159,7 @@ const SECRET_MEMBERS: [&str; 8] =
 const MAX_REFERENCE: usize = 12;
 
 /// Minimum length of a redacted secret: a shorter one could be part of ordinary words, and the gap would reveal it.
-const MIN_REDACTED: usize = 8;
+pub const MIN_REDACTED: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -182,7 +216,7 @@ mod tests {
             "s3cr3t+/=x",
             "s3cr3t+/+/==",
             "gr\u{e9}\u{e8}n s3cret",
-            "s3cr3t\u{1f600}\u{10000}x\u{10ffff}",
+            "s3cr3t\u{1f600}\u{10000}x\u{10ffff}y",
             "%41%42%43%",
             "\\\\\\\\\\\\\\\\",
             "trailing%",
@@ -204,6 +238,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn finds_a_secret_in_other_letters_and_with_what_nobody_sees() {
+        let secret = "s3cr\u{e9}t+/=value";
+        for text in
+            ["S3CR\u{e9}T+/=Value", "s3cr\u{e9} t+/=\n va lu\u{3164}e", "s3cr%C3%A9t%2B%2F\u{200b}=\u{1b}va%20lue%ff"]
+        {
+            assert_eq!(redacted(&format!("a {text} b"), &[secret]).replace("%ff", ""), "a [...] b", "{text}");
+        }
+        assert_eq!(redacted("a value", &["\u{1f600}\u{1f600}"]), "a value");
     }
 
     #[test]

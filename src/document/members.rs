@@ -55,6 +55,9 @@ impl Member {
 /// The names that a token response added beyond this table; a new login removes those members too.
 pub const TOKEN_ANSWER_MEMBERS: &str = "token_answer_members";
 
+/// The `expires_at` of tokens that a server refused: earlier than any process started, so that none counts them as new.
+pub const REFUSED: u64 = 0;
+
 /// What the exchange and later refreshes were told about their requests, so that the next refresh does the same.
 pub const TOKEN_REQUEST: &str = "token_request";
 

@@ -80,7 +80,7 @@ impl Document {
         let text = std::str::from_utf8(octets).map_err(|_| "not UTF-8".to_owned())?;
         let mut document = Document::default();
         for (name, value) in object(text)? {
-            check(value, 2).map_err(|wrong| format!("{name}: {wrong}"))?;
+            check(value, 2).map_err(|wrong| format!("{}: {wrong}", subject(&name)))?;
             document.put(&name, value.get());
         }
         Ok(document)
@@ -265,6 +265,11 @@ impl Document {
         self.put(name, &number.to_string());
     }
 
+    /// Sets the member to `true` or `false`.
+    pub fn set_flag(&mut self, name: &str, flag: bool) {
+        self.put(name, if flag { "true" } else { "false" });
+    }
+
     /// Sets the member to an array of whole numbers.
     pub fn set_numbers(&mut self, name: &str, numbers: &[u64]) {
         let list: Vec<String> = numbers.iter().map(u64::to_string).collect();
@@ -377,9 +382,16 @@ fn object(text: &str) -> Result<BTreeMap<String, &RawValue>, String> {
         _ => format!("not JSON at line {}, column {}", error.line(), error.column()),
     })?;
     match members.duplicate {
-        Some(name) => Err(format!("{name}: duplicate")),
+        Some(name) => Err(format!("{}: duplicate", subject(&name))),
         None => Ok(members.unique),
     }
+}
+
+/// The name of a member in a message: of what may be a secret, where a name belongs, nothing.
+fn subject(name: &str) -> &str {
+    let is_plain =
+        name.len() <= MAX_PLAIN_NAME && name.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
+    if is_plain || name.len() <= MAX_NAME { name } else { "a member" }
 }
 
 /// Checks a value recursively: no duplicate name, no invalid Unicode, no nesting beyond the limit.
@@ -464,6 +476,10 @@ pub const MAX_SIZE: usize = 1024 * 1024;
 /// Octets that a step may add to a document: far above any token set.
 const GROWTH: usize = 64 * 1024;
 
+/// Maximum length in octets of a name in a message, and of one that is words in lower case, which tokens are not.
+const MAX_NAME: usize = 16;
+const MAX_PLAIN_NAME: usize = 64;
+
 /// Maximum nesting depth; serde_json's own limit is 128.
 const MAX_DEPTH: usize = 64;
 
@@ -526,6 +542,23 @@ mod tests {
         assert_eq!(line(r#"{"a":1,"a":1}"#), "a: duplicate");
         assert_eq!(line(r#"{"a":1,"\u0061":1}"#), "a: duplicate");
         assert_eq!(line(r#"{"x":[{"b":1,"b":2}]}"#), "x: b: duplicate");
+    }
+
+    #[test]
+    fn names_no_member_that_may_be_a_secret() {
+        for (name, expected) in [
+            ("token_endpoint_auth_signing_alg_values_supported", "token_endpoint_auth_signing_alg_values_supported"),
+            ("redirectUris2", "redirectUris2"),
+            ("s3cr3t-s3cr3t-s3cr3t", "a member"),
+            ("eyJhbGciOiJub25lIn0.e30.", "a member"),
+            (&"a".repeat(65), "a member"),
+        ] {
+            assert_eq!(line(&format!("{{\"{name}\":1,\"{name}\":1}}")), format!("{expected}: duplicate"));
+            assert_eq!(
+                line(&format!("{{\"{name}\":\"\\ud800\"}}")),
+                format!("{expected}: invalid Unicode in a string")
+            );
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 use super::output::{stdout, write_error};
 use crate::error::Error;
@@ -31,14 +31,35 @@ pub fn has_command(tool: &Command, arguments: impl Iterator<Item = OsString>) ->
 pub fn is_bare(mut arguments: impl Iterator<Item = OsString>) -> bool {
     arguments.any(|argument| {
         let argument = argument.to_string_lossy();
-        argument.starts_with("-r") || argument.starts_with("--raw") || argument == "--header"
+        let bare = ["-r", "--raw", "--as"];
+        bare.iter().any(|option| argument.starts_with(option)) || argument == "--header"
+    })
+}
+
+/// Whether a word that should be the COMMAND of `pkce-token` stands where only the OPERATION of `--as` may.
+fn lacks_dashes(tool: &Command) -> bool {
+    let partial = tool.clone().ignore_errors(true).try_get_matches();
+    partial.is_ok_and(|given| {
+        let has = |id| given.try_contains_id(id).unwrap_or(false);
+        has("operation") && !has("format")
     })
 }
 
 /// Prints help or the version; any other clap error is a usage error.
 pub fn help_or_usage_error(error: &clap::Error, tool: &Command) -> Result<ExitCode, Error> {
+    let is_helper = std::env::args_os().any(|argument| argument.to_string_lossy().starts_with("--as"));
+    help_or_error(error, tool).map_err(|error| if is_helper { error.on_one_line() } else { error })
+}
+
+fn help_or_error(error: &clap::Error, tool: &Command) -> Result<ExitCode, Error> {
     if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let usage = usage_error(error);
+        if lacks_dashes(tool) {
+            let usage = Error::usage("arguments: too many");
+            return Err(
+                usage.hint(format!("a command must follow --, as in: {} NAME -- COMMAND; {QUOTE}", message::name()))
+            );
+        }
         let is_too_many = error.kind() == ErrorKind::UnknownArgument && !usage.message().starts_with('-');
         let takes_command = tool.get_positionals().any(Arg::is_last_set);
         let takes_none = tool.get_positionals().next().is_none();
@@ -51,7 +72,14 @@ pub fn help_or_usage_error(error: &clap::Error, tool: &Command) -> Result<ExitCo
             usage
         });
     }
-    let text = error.render().to_string();
+    let text = if error.kind() == ErrorKind::DisplayHelp {
+        // What -h prints: the values of an option on one line, which the completions read.
+        let help = Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print help");
+        tool.clone().disable_help_flag(true).arg(help).render_help()
+    } else {
+        error.render()
+    };
+    let text = text.to_string();
     stdout()?.write_all(text.as_bytes()).map_err(|error| write_error(&error))?;
     Ok(ExitCode::SUCCESS)
 }

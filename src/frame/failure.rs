@@ -46,13 +46,16 @@ pub fn parse_line(line: &[u8]) -> Option<Error> {
     Some(Error::new(kind, "").passed_on_from(tool))
 }
 
-/// The message on one line, and the hint, if any, on a second.
+/// The message on one line, and the hint, if any, on a second, unless one line is all that is shown.
 fn text(error: &Error) -> String {
     let message = message::printable(error.message());
     let hint = error.hint_text().map(str::to_owned).or_else(|| error.missing_member().and_then(missing_member_hint));
     let hint = hint.or_else(|| (error.kind() == Kind::LoginRequired).then(|| LOGIN_REQUIRED.to_owned()));
     match hint {
-        Some(hint) => format!("{}: {message}\nhint: {}", message::name(), message::printable(&hint)),
+        Some(hint) => {
+            let between = if error.is_one_line() { "; " } else { "\nhint: " };
+            format!("{}: {message}{between}{}", message::name(), message::printable(&hint))
+        }
         None => format!("{}: {message}", message::name()),
     }
 }

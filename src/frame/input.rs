@@ -2,8 +2,7 @@
 
 use std::cell::OnceCell;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal};
-use std::os::fd::AsFd;
+use std::io::{self, BufRead, BufReader, ErrorKind};
 
 use zeroize::Zeroizing;
 
@@ -11,6 +10,7 @@ use super::{failure, output};
 use crate::document::{self, Document, WHITE_SPACE};
 use crate::error::Error;
 use crate::message;
+use crate::process::input::stdin;
 use crate::process::{poll, reader};
 
 /// Standard input, not read yet, so that a step can do its checks before it reads the document.
@@ -37,11 +37,11 @@ impl<'a> Input<'a> {
     /// The one document; fails if there is a second one, or if nothing reads the output.
     pub fn document(self) -> Result<Document, Error> {
         let document = single_document(self.output)?;
+        self.read.get_or_init(|| document.clone());
         if self.output == Watch::Reader {
             // Before a code or a token is spent in vain.
             reader::check()?;
         }
-        self.read.get_or_init(|| document.clone());
         Ok(document)
     }
 }
@@ -75,13 +75,7 @@ pub struct Documents {
 impl Documents {
     /// The documents on this process's standard input.
     pub fn from_stdin(output: Watch) -> Result<Documents, Error> {
-        let stdin = io::stdin();
-        if stdin.is_terminal() {
-            message::note("reading a document from the terminal; end it with Ctrl-D");
-        }
-        let file = stdin.as_fd().try_clone_to_owned().map(File::from);
-        let file = file.map_err(|error| Error::unavailable(format!("standard input: {}", message::reason(&error))))?;
-        Ok(Documents { stdin: BufReader::new(file), output })
+        Ok(Documents { stdin: BufReader::new(stdin("a document")?), output })
     }
 
     /// The next document; `None` at the end of the input.

@@ -18,6 +18,7 @@ use crate::message;
 use crate::process::environment;
 use input::{Documents, Watch};
 
+pub use failure::report;
 pub use input::{Input, document};
 pub use output::Output;
 
@@ -77,6 +78,20 @@ where
             printed.map_err(|error| with_loss_of_pipe(error, has_tokens))?;
             next = documents.next()?;
         }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Runs a tool that reads one document and prints it unchanged, unless its arguments are `bare`: then it prints something
+/// else. The step does both itself, since it also shows something of the document.
+pub fn viewer<A: Parser>(
+    bare: impl FnOnce(&A) -> bool,
+    step: impl FnOnce(&A, Input, Output) -> Result<(), Error>,
+) -> ExitCode {
+    run(Form::Document, bare, |args: A, output| {
+        let read = OnceCell::new();
+        let done = step(&args, Input::new(&read, Watch::Reader), output);
+        done.map_err(|error| with_loss_of_pipe(error.losing_input(), read.get().is_some_and(has_tokens)))?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -1,7 +1,7 @@
 //! Standard output: each document is printed in one write.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use rustix::fs::FileType;
@@ -31,6 +31,11 @@ impl Output {
             None => document.checked_line()?,
         };
         self.write(&text)
+    }
+
+    /// Whether whole documents would be printed on a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.raw.is_none() && self.stdout.is_terminal()
     }
 
     /// Prints lines of text.

@@ -7,7 +7,7 @@ use crate::client::scope;
 use crate::document::Document;
 use crate::error::Error;
 use crate::id_token::jwks::Keys;
-use crate::id_token::jws::{Jws, untrusted};
+use crate::id_token::jws::{Jws, numeric_date, untrusted};
 use crate::message;
 use crate::process::Deadline;
 
@@ -240,7 +240,7 @@ impl Check<'_> {
             return Err(changed("aud", &before.join(", "), &after.join(", ")));
         }
         // A server may omit auth_time here; if present, it must be that of the original login.
-        let login = earlier.json("auth_time").and_then(seconds).zip(self.time("auth_time")?);
+        let login = numeric_date(earlier, "auth_time").ok().flatten().zip(self.time("auth_time")?);
         match login {
             Some((before, after)) if before != after => Err(wrong("auth_time")),
             _ => Ok(()),
@@ -264,14 +264,8 @@ impl Check<'_> {
     }
 
     fn time(&self, name: &str) -> Result<Option<f64>, Error> {
-        let read = |json| seconds(json).ok_or_else(|| self.claims.wrong(name, "must be a number of seconds"));
-        self.claims.json(name).map(read).transpose()
+        numeric_date(&self.claims, name)
     }
-}
-
-/// A NumericDate (RFC 7519 section 2) within 64 bits; it may have a fraction.
-fn seconds(json: &str) -> Option<f64> {
-    json.parse().ok().filter(|seconds: &f64| seconds.abs() < i64::MAX as f64)
 }
 
 /// Allowed `typ` values of an ID token, without `application/`; most servers send none or JWT.

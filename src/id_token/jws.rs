@@ -63,6 +63,22 @@ impl Jws<'_> {
     }
 }
 
+/// The claims of the ID token in this text, whatever its algorithm; nothing is verified.
+pub fn unverified_claims(token: &str) -> Result<Document, Error> {
+    let mut parts = token.split('.');
+    let payload = parts.nth(1).and_then(decoded).map(Zeroizing::new);
+    let payload = payload.filter(|_| parts.count() == 1).ok_or_else(|| untrusted("not a signed JSON Web Token"))?;
+    let claims = Document::parse(&payload).map_err(|wrong| untrusted(&format!("claims: {wrong}")))?;
+    Ok(claims.in_token("id_token", "id_token"))
+}
+
+/// A claim that is a NumericDate (RFC 7519 section 2) within 64 bits, in Unix seconds; it may have a fraction.
+pub fn numeric_date(claims: &Document, name: &str) -> Result<Option<f64>, Error> {
+    let seconds = |json: &str| json.parse().ok().filter(|seconds: &f64| seconds.abs() < i64::MAX as f64);
+    let read = |json| seconds(json).ok_or_else(|| claims.wrong(name, "must be a number of seconds"));
+    claims.json(name).map(read).transpose()
+}
+
 /// The error about the ID token, status 4: it names a check, and of the values only public ones.
 pub fn untrusted(wrong: &str) -> Error {
     Error::untrusted(format!("id_token: {wrong}")).about("id_token")

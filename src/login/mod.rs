@@ -1,4 +1,5 @@
-//! The steps of a login: RFC 7636, RFC 6749 section 4.1, RFC 9126, RFC 9207, RFC 8252; registration and revocation.
+//! The steps of a login: RFC 7636, RFC 6749 section 4.1, RFC 9126, RFC 9207, RFC 8252; registration,
+//! revocation, and the summary of a document.
 
 pub mod authorize;
 pub mod callback;
@@ -6,4 +7,5 @@ pub mod loopback;
 pub mod push;
 pub mod registration;
 pub mod revocation;
+pub mod summary;
 pub mod token;

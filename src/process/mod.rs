@@ -6,6 +6,7 @@ pub mod command;
 pub mod deadline;
 pub mod descriptor;
 pub mod environment;
+pub mod input;
 pub mod named_file;
 pub mod poll;
 pub mod reader;

@@ -1,6 +1,6 @@
-//! A valid access token: the stored one, or a refreshed one (RFC 6749 section 6), without prompting the user.
+//! A valid token: the stored one, or a refreshed one (RFC 6749 section 6), without prompting the user.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
@@ -8,6 +8,7 @@ use super::lock::Lock;
 use super::name::Name;
 use super::seal;
 use super::store::{Store, Stored, not_stored};
+use super::token::{CLOCK_SKEW, Token};
 use crate::client::authentication::{Authentication, Caller};
 use crate::client::redaction::without_secrets;
 use crate::client::token_request::TokenRequest;
@@ -21,27 +22,45 @@ use crate::process::{Deadline, signals};
 
 /// How fresh the token must be.
 pub struct Freshness {
+    /// The token.
+    pub token: Token,
     /// Seconds for which it must remain valid; `None` for 60, or half its lifetime if that is less.
     pub min_ttl: Option<u64>,
     /// Whether a new one is required, since an API refused the stored one.
     pub refresh: bool,
 }
 
-/// The document stored under this name, with a valid access token; refreshed as the options say and stored again if
-/// necessary.
+/// The document stored under this name, with a valid token; refreshed as the options say and stored again if necessary.
 pub fn current(name: &Name, freshness: &Freshness, options: &TokenRequest, caller: &Caller) -> Result<Document, Error> {
+    let document = latest(name, freshness, options, caller)?;
+    if freshness.token == Token::Id && !document.has("id_token") {
+        return Err(without_id_token(name, "the refresh brought no ID token", &document));
+    }
+    Ok(document)
+}
+
+/// The same, even if it has no ID token.
+fn latest(name: &Name, freshness: &Freshness, options: &TokenRequest, caller: &Caller) -> Result<Document, Error> {
     seal::check()?;
     let started = SystemTime::now();
     let deadline = caller.deadline();
     let store = Store::open()?.ok_or_else(|| not_stored(name))?;
     let first = store.read(name, &deadline)?.ok_or_else(|| not_stored(name))?;
-    // A token fetched after this began is accepted, however short its lifetime: another process was faster.
-    let token = first.document.json("access_token").map(|token| Zeroizing::new(token.to_owned()));
+    let token = freshness.token;
+    if !freshness.refresh && !token.is_renewable(&first.document) {
+        return Err(without_id_token(name, "no ID token is stored", &first.document));
+    }
+    // A token fetched after this began is accepted, however short its lifetime: another process was faster. So is that
+    // process's failure to get an ID token.
+    let before = first.document.json(token.member()).map(|token| Zeroizing::new(token.to_owned()));
     let is_new = |stored: &Stored| {
-        let is_other = stored.document.json("access_token") != token.as_ref().map(|token| token.as_str());
-        stored.document.has("access_token") && (is_other || was_written_since(started, stored))
+        let document = &stored.document;
+        let is_other = document.json(token.member()) != before.as_ref().map(|token| token.as_str());
+        (document.has("access_token") || token == Token::Id)
+            && (is_other || was_written_since(started, stored))
+            && !token.had_expired(document, started)
     };
-    let is_good = |document: &Document| valid_for(document, min_ttl(document, freshness.min_ttl));
+    let is_good = |document: &Document| token.is_valid_for(document, token.min_ttl(document, freshness.min_ttl));
     if is_new(&first) || !freshness.refresh && is_good(&first.document)? {
         return Ok(first.document);
     }
@@ -55,12 +74,50 @@ pub fn current(name: &Name, freshness: &Freshness, options: &TokenRequest, calle
     if is_new(&last) {
         return Ok(last.document);
     }
-    if freshness.refresh || !valid_for(&last.document, 0)? {
+    if freshness.refresh || !token.is_valid_for(&last.document, 0)? {
         let has_cure = error.kind() != Kind::LoginRequired || error.hint_text().is_some();
-        return Err(if has_cure { error } else { error.hint(LOGIN_REQUIRED) });
+        return Err(if has_cure { error } else { error.hint(log_in_again(name)) });
     }
     message::note(&format!("the token expires within --min-ttl and cannot be refreshed: {}", error.message()));
     Ok(last.document)
+}
+
+/// Expires the stored token if it is this one, which a server refused. The login stays: the next call refreshes it.
+pub fn expire(name: &Name, token: Token, refused: &str, caller: &Caller) -> Result<(), Error> {
+    let deadline = caller.deadline();
+    let Some(store) = Store::open()? else { return Ok(()) };
+    let read = || {
+        let stored = store.read(name, &deadline)?.map(|stored| stored.document);
+        let is_refused = |document: &Document| {
+            document.text(token.member()).is_ok_and(|text| text.is_some_and(|text| *text == *refused))
+        };
+        Ok(stored.filter(is_refused))
+    };
+    if read()?.is_none() {
+        return Ok(());
+    }
+    store.replaceable(name)?;
+    let lock = Lock::acquire(&store, name, &deadline)?;
+    lock.recover(&deadline)?;
+    let Some(mut document) = read()? else { return Ok(()) };
+    token.refuse(&mut document);
+    lock.write(&document, &deadline)
+}
+
+/// The error for a login without an ID token: status 5.
+fn without_id_token(name: &Name, wrong: &str, document: &Document) -> Error {
+    let scope = document.text("scope").ok().flatten().unwrap_or_default();
+    let why = if scope.split(' ').any(|name| name == "openid") {
+        "not every server issues an ID token at a refresh"
+    } else {
+        "only a login with openid in its scope has one"
+    };
+    Error::login_required(format!("{}: {wrong}", name.as_str())).hint(format!("{}; {why}", log_in_again(name)))
+}
+
+/// What to do where a login is gone.
+fn log_in_again(name: &Name) -> String {
+    format!("run the login again, and store it as {}", name.as_str())
 }
 
 /// The stored document, refreshed under its lock, unless another process has just done that.
@@ -85,7 +142,7 @@ fn refreshed_once(
         return Ok(stored.document);
     }
     let Some(refresh_token) = stored.document.text("refresh_token")? else {
-        let hint = format!("run the login again; {NO_REFRESH_TOKEN}");
+        let hint = format!("{}; {NO_REFRESH_TOKEN}", log_in_again(name));
         return Err(Error::login_required("there is no refresh token").hint(hint));
     };
     refreshed(&lock, &stored.document, &refresh_token, options, caller, deadline)
@@ -115,7 +172,9 @@ fn refreshed(
                     lock.forget()?;
                 }
                 return Err(match error.kind() {
-                    Kind::LoginRequired if interrupted => error.hint(INTERRUPTED),
+                    Kind::LoginRequired if interrupted => {
+                        error.hint(format!("{}; {INTERRUPTED}", log_in_again(lock.name())))
+                    }
                     _ => error,
                 });
             }
@@ -159,45 +218,8 @@ fn was_written_since(then: SystemTime, stored: &Stored) -> bool {
     stored.written >= then && stored.written <= SystemTime::now() + Duration::from_secs(CLOCK_SKEW)
 }
 
-/// Seconds for which the access token must remain valid: the given ones, if a new token would.
-fn min_ttl(document: &Document, given: Option<u64>) -> u64 {
-    match (given, lifetime(document)) {
-        (None, lifetime) => DEFAULT_MIN_TTL.min(lifetime.unwrap_or(u64::MAX) / 2),
-        (Some(seconds), Some(lifetime)) if seconds >= lifetime.max(1) => {
-            message::note("--min-ttl: not less than the token's lifetime (expires_in); using half of the lifetime");
-            lifetime / 2
-        }
-        (Some(seconds), _) => seconds,
-    }
-}
-
-/// The access token's whole lifetime in seconds, if known. A malformed one is unknown: `expires_at` is what counts.
-fn lifetime(document: &Document) -> Option<u64> {
-    document.seconds("expires_in").ok().flatten()
-}
-
-/// Whether the access token remains valid for so many seconds; one of unknown expiry does.
-fn valid_for(document: &Document, seconds: u64) -> Result<bool, Error> {
-    if document.text("access_token")?.is_none() {
-        return Ok(false);
-    }
-    let Some(end) = document.seconds("expires_at")? else { return Ok(true) };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    // No token remains valid for longer than its lifetime: the clock jumped, or `expires_at` is wrong.
-    let latest = lifetime(document).map(|lifetime| now.saturating_add(lifetime).saturating_add(CLOCK_SKEW));
-    Ok(end > now.saturating_add(seconds) && latest.is_none_or(|latest| end <= latest))
-}
-
-/// Seconds for which a token must remain valid by default: enough for a command that starts with it.
-const DEFAULT_MIN_TTL: u64 = 60;
-
-/// Seconds by which two clocks may differ.
-const CLOCK_SKEW: u64 = 60;
-
 const NEW_TOKENS_LOST: &str = "the new tokens issued by the server are lost";
 
 const NOT_STORED: &str = "the refreshed tokens are not stored";
-
-const LOGIN_REQUIRED: &str = "run the login again, and store it under this name";
 
 const INTERRUPTED: &str = "an earlier refresh was interrupted after the server had replaced this refresh token";

@@ -1,4 +1,4 @@
-//! RFC 6750 section 2.1: the access token as a header, and a command that receives it, but not in its arguments.
+//! RFC 6750 section 2.1: the token as a header, and a command that receives it, but not in its arguments.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -9,18 +9,14 @@ use std::process::Command;
 use rustix::io::FdFlags;
 use zeroize::Zeroizing;
 
-use crate::document::Document;
+use super::token::Credential;
 use crate::error::Error;
 use crate::message;
 use crate::process::{command, descriptor};
 
-/// The header line `Authorization: Bearer` with the document's access token.
-pub fn header(document: &Document) -> Result<Zeroizing<String>, Error> {
-    if document.text("token_type")?.is_some_and(|name| !name.eq_ignore_ascii_case("Bearer")) {
-        return Err(document.wrong("token_type", "not Bearer, so no header can be made for it").as_untrusted());
-    }
-    let token = document.need_visible("access_token")?;
-    Ok(Zeroizing::new(format!("Authorization: Bearer {}", *token)))
+/// The header line `Authorization: Bearer` with the token.
+pub fn header(credential: &Credential) -> Zeroizing<String> {
+    Zeroizing::new(format!("Authorization: Bearer {}", *credential.text))
 }
 
 /// Replaces this process with the command, the header on its standard input or this descriptor; returns only on

@@ -47,6 +47,11 @@ impl<'a> Lock<'a> {
         }
     }
 
+    /// The name that is locked.
+    pub fn name(&self) -> &Name {
+        self.name
+    }
+
     /// Allocates disk space for the refreshed document, and tries `PKCE_SEAL` and `PKCE_OPEN` on this one: what can fail,
     /// fails now.
     pub fn prepare(&self, document: &Document, deadline: &Deadline) -> Result<Reserved<'a>, Error> {

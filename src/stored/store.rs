@@ -98,9 +98,15 @@ impl Store {
         if let Some((_, document)) = last.as_ref().filter(|(before, _)| *before == octets) {
             return Ok(Some(Stored { document: document.clone(), written }));
         }
-        let opened = seal::filter("PKCE_OPEN", &octets, deadline).map_err(|error| {
-            let hint = if Document::parse(&octets).is_ok() { NOT_SEALED } else { NOT_OPENED };
-            error.within(&printable_path(&self.directory.path_of(file))).hint(hint)
+        let opened = seal::opened(&octets, deadline).map_err(|error| {
+            let error = error.within(&printable_path(&self.directory.path_of(file)));
+            let name = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
+            error.hint(if seal::is_plain(&octets) {
+                let load = format!("env -u PKCE_SEAL -u PKCE_OPEN pkce-load {name}");
+                format!("not encrypted; run: {load} | env -u PKCE_OPEN pkce-store {name}")
+            } else {
+                NOT_OPENED.to_owned()
+            })
         })?;
         let document = self.parsed(file, opened.as_ref().unwrap_or(&octets))?;
         *last = Some((octets, document.clone()));
@@ -168,7 +174,6 @@ impl Store {
 
 /// What to do about a stored file that PKCE_OPEN does not open.
 const NOT_OPENED: &str = "the stored login is unchanged; PKCE_OPEN must open what PKCE_SEAL sealed";
-const NOT_SEALED: &str = "the stored login is not encrypted; pkce-store(1) says how to encrypt it";
 
 /// The error for a name without a stored login: status 5.
 pub fn not_stored(name: &Name) -> Error {

@@ -43,7 +43,7 @@ pub fn failure(tool: &str, status: i32, message: &str) -> Output {
         _ if message.ends_with("nothing is stored under this name") => {
             "\nhint: pkce-load lists the names; a login that ends in pkce-store NAME adds one"
         }
-        "pkce-token" => "\nhint: run the login again, and store it under this name",
+        "pkce-token" => "\nhint: run the login again, and store it as work",
         _ => "\nhint: run the login again",
     };
     Output { status, stdout: format!("!{status} {kind} {tool}\n"), stderr: format!("{tool}: {message}{hint}\n") }

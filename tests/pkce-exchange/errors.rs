@@ -30,7 +30,7 @@ fn says_what_the_server_says_in_printable_words_and_without_our_secrets() {
 fn repeats_no_secret_as_the_name_of_a_member_or_beside_the_request() {
     let twice = format!("{{\"{VERIFIER}\":1,\"{VERIFIER}\":2}}");
     let (output, _) = with_response(response(200, "application/json", &twice));
-    assert_eq!(output, failure("pkce-exchange", 4, "token endpoint: [...]: duplicate; the code may be spent"));
+    assert_eq!(output, failure("pkce-exchange", 4, "token endpoint: a member: duplicate; the code may be spent"));
     // A secret of the document that was not sent.
     let body = json!({ "error": "invalid_grant", "error_description": "not with old-access-token" });
     let server = Server::start(move |_| response(400, "application/json", &body.to_string()));

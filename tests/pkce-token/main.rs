@@ -2,9 +2,13 @@
 //! command that never starts without it.
 #![cfg(test)]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/rotating.rs"]
+#[path = "../common/rotating.rs"]
 mod rotating;
+
+mod credential;
+mod id_token;
 
 use std::collections::HashSet;
 use std::fs::{self, File, Permissions};
@@ -216,7 +220,8 @@ fn starts_no_command_where_there_is_no_token() {
     assert_eq!(session.token(&["--header"]), failed(5, nothing));
     assert_eq!(session.token(&[]), failure("pkce-token", 5, nothing));
     let no_refresh = "there is no refresh token\n\
-                      hint: run the login again; servers issue one if the scope includes offline_access; most require --prompt consent as well";
+                      hint: run the login again, and store it as work; servers issue one if the scope includes \
+                      offline_access; most require --prompt consent as well";
     let mut document = session.document(0, 5);
     document.as_object_mut().unwrap().remove("refresh_token");
     session.store(&document);
@@ -418,8 +423,7 @@ fn prints_a_valid_token_where_the_refresh_token_may_be_spent() {
 #[test]
 fn refreshes_a_token_of_a_minute_only_in_its_second_half() {
     let session = Session::new(Duration::ZERO);
-    let half =
-        "pkce-token: note: --min-ttl: not less than the token's lifetime (expires_in); using half of the lifetime\n";
+    let half = "pkce-token: note: --min-ttl: not less than the token's lifetime; using half of the lifetime\n";
     for (lifetime, left, args, asked, note) in [
         (60, 50, &[][..], false, ""),
         (60, 20, &[], true, ""),
@@ -520,7 +524,8 @@ fn believes_no_end_that_is_further_away_than_the_token_lives() {
     // Without a refresh token, it is an expired one.
     session.store(&common::changed(session.document(latest, 4_102_444_800), &json!({ "refresh_token": null })));
     let message = "there is no refresh token\n\
-                   hint: run the login again; servers issue one if the scope includes offline_access; most require --prompt consent as well";
+                   hint: run the login again, and store it as work; servers issue one if the scope includes \
+                   offline_access; most require --prompt consent as well";
     assert_eq!(session.token(&[]), failure("pkce-token", 5, message));
 }
 
@@ -645,7 +650,8 @@ fn tries_a_refresh_that_was_cut_off_once_more() {
     assert!(!session.path("work.pending").exists());
     session.store_expired();
     cut_off(session.token(&[]));
-    let hint = "\nhint: an earlier refresh was interrupted after the server had replaced this refresh token";
+    let hint = "\nhint: run the login again, and store it as work; an earlier refresh was interrupted after the server had \
+                replaced this refresh token";
     assert_eq!(session.token(&[]), failure("pkce-token", 5, &format!("token endpoint: invalid_grant{hint}")));
     assert!(!session.path("work.pending").exists());
     assert_eq!(session.token(&[]), failure("pkce-token", 5, "token endpoint: invalid_grant"));
@@ -669,7 +675,8 @@ fn remembers_a_refresh_that_was_cut_off_until_the_token_is_refused() {
         assert_ne!(session.token(&[]).status, 0);
         assert!(session.path("work.pending").is_file());
     }
-    let hint = "hint: an earlier refresh was interrupted after the server had replaced this refresh token";
+    let hint = "hint: run the login again, and store it as work; an earlier refresh was interrupted after the server had \
+                replaced this refresh token";
     assert_eq!(session.token(&[]), failure("pkce-token", 5, &format!("token endpoint: invalid_grant\n{hint}")));
     assert!(!session.path("work.pending").exists());
 }
@@ -1142,9 +1149,15 @@ fn refuses_options_that_do_not_go_together() {
         (&["--fd", "2", "--", "true"], "--fd: must be a whole number from 3 to 255"),
         (&["--min-ttl=-1"], "--min-ttl: must be a whole number from 0 to 4294967295"),
         (&["--timeout", "0"], "--timeout: must be a whole number from 1 to 4294967295"),
+        (&["--as", "bearer", "--header"], "--as: repeated, or conflicts with another argument"),
+        (&["--as", "bearer", "--", "true"], "--as: repeated, or conflicts with another argument"),
+        (&["--host", "api.example"], "--as: missing"),
+        (&["--as", "curl", "--fd", "5"], "--as: repeated, or conflicts with another argument"),
     ] {
         let output = session.token(args);
         let status = if args.contains(&"--") { 112 } else { 2 };
+        // A program that runs it shows one line at most.
+        let hint = if args.contains(&"--as") { hint.replace("\nhint: ", "; ") } else { hint.to_owned() };
         assert_eq!((output.status, output.stderr), (status, format!("pkce-token: {message}{hint}\n")), "{args:?}");
     }
     assert_eq!(session.token(&["-r", "access_token", "--", "true"]).status, 112);
