@@ -5,13 +5,15 @@ MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 CARGO ?= cargo
 
-# The tools are the files in src/bin; there is no other list.
+# The tools are the files in src/bin; a test compares the completions with them.
 TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
 PAGES := $(wildcard man/*.1 man/*.7)
 # Where cargo builds: the variable is cargo's own.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILT := $(addprefix $(TARGET)/release/,$(TOOLS))
 FAST := $(abspath $(TARGET)/debug)
+EXAMPLES := $(sort $(shell find examples -type f))
+DOCS := $(DATADIR)/doc/pkce-tools
 
 all: toolchain
 	$(CARGO) build --release --locked
@@ -45,6 +47,11 @@ interop: toolchain
 	$(CARGO) build --locked --bins
 	PATH="$(FAST):$$PATH" bash tests/interop/run.sh
 
+# Hand the token of a stored login to the programs of examples/use.
+use: toolchain
+	$(CARGO) build --locked --bins
+	PATH="$(FAST):$$PATH" bash tests/use/run.sh
+
 # Compare startup time, memory and size with other tools.
 bench: all
 	PATH="$(abspath $(TARGET)/release):$$PATH" bash tests/bench/run.sh
@@ -70,6 +77,13 @@ install: all
 	install -m 644 completions/pkce-tools.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/pkce-tools
 	for tool in $(TOOLS); do ln -sf pkce-tools $(DESTDIR)$(DATADIR)/bash-completion/completions/$$tool; done
 	install -m 644 completions/_pkce-tools $(DESTDIR)$(DATADIR)/zsh/site-functions/_pkce-tools
+	install -d $(DESTDIR)$(DATADIR)/fish/vendor_completions.d
+	install -m 644 completions/pkce-tools.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/pkce-tools.fish
+	for tool in $(TOOLS); do ln -sf pkce-tools.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/$$tool.fish; done
+	install -d $(addprefix $(DESTDIR)$(DOCS)/,$(sort $(dir $(EXAMPLES))))
+	for file in $(EXAMPLES); do \
+	  mode=644; [ ! -x $$file ] || mode=755; \
+	  install -m $$mode $$file $(DESTDIR)$(DOCS)/$$file || exit; done
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS))
@@ -77,9 +91,13 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(wildcard man/*.7)))
 	rm -f $(addprefix $(DESTDIR)$(DATADIR)/bash-completion/completions/,pkce-tools $(TOOLS))
 	rm -f $(DESTDIR)$(DATADIR)/zsh/site-functions/_pkce-tools
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/,$(addsuffix .fish,pkce-tools $(TOOLS)))
+	rm -rf $(DESTDIR)$(DOCS)/examples
+	rmdir $(DESTDIR)$(DOCS) 2>/dev/null || :
 
 clean:
 	$(CARGO) clean
 	rm -rf tests/interop/node_modules tests/interop/mcp/node_modules tests/interop/venv
+	rm -rf tests/use/newer-git tests/use/pnpm/node_modules tests/use/venv
 
-.PHONY: all toolchain test lint check demo interop bench fuzz audit install uninstall clean
+.PHONY: all toolchain test lint check demo interop use bench fuzz audit install uninstall clean
