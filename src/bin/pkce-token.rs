@@ -84,7 +84,10 @@ fn respond(args: &Args, format: &'static Format, output: &Output) -> Result<Exit
     let token = args.token();
     let helper = Helper::new(format, &args.host, args.username.as_deref())?;
     let options = prepared(args)?;
-    let (text, status) = match helper.action(&args.operation)? {
+    let action = helper.action(&args.operation);
+    // A name may be missing where the program's operation stands alone.
+    let is_operation = args.operation.is_empty() && OPERATIONS.contains(&args.name.as_str());
+    let (text, status) = match action.map_err(|error| if is_operation { Error::usage(NO_NAME) } else { error })? {
         Action::Print(text, status) => (Zeroizing::new(text), ExitCode::from(status)),
         Action::Expire(refused) => {
             access_token::expire(&args.name, token, &refused, &args.caller)?;
@@ -149,6 +152,11 @@ impl Args {
 
 /// What to do where `--raw` names the other token.
 const ID_TOKEN: &str = "--id-token is for the ID token, and without it the access token is used";
+
+/// What programs add as their operation, and what then is wrong if it is read as the name.
+const OPERATIONS: [&str; 5] = ["get", "store", "erase", "list", "forget"];
+
+const NO_NAME: &str = "NAME: missing before the operation";
 
 const USAGE: &str = "pkce-token [OPTIONS] <NAME>
        pkce-token [OPTIONS] <NAME> -- <COMMAND>...

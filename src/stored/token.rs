@@ -105,11 +105,14 @@ impl Token {
         Ok(Validity { expires_at: Some(exp), lifetime })
     }
 
-    /// Expires the document's token, which a server refused. An ID token shows its own expiry, so it is removed.
+    /// Expires the document's token, which a server refused. An ID token shows its own expiry, so it is removed; the next
+    /// refresh brings both tokens, if there can be one.
     pub fn refuse(self, document: &mut Document) {
-        document.set_number("expires_at", REFUSED);
         if self == Token::Id {
             document.remove(&["id_token"]);
+        }
+        if self == Token::Access || document.has("refresh_token") {
+            document.set_number("expires_at", REFUSED);
         }
     }
 

@@ -30,6 +30,10 @@ fn fails(status: i32, message: &str) -> Output {
     Output { status, stdout: String::new(), stderr: format!("pkce-token: {message}\n") }
 }
 
+const STORED: &str = "OPERATION: not supported: a login that ends in pkce-store stores the token";
+
+const REMOVED: &str = "OPERATION: not supported: pkce-store --remove NAME removes the stored login";
+
 const GIT: [&str; 4] = ["git", "--host", "git.example", "get"];
 
 #[test]
@@ -100,6 +104,8 @@ fn answers_git_as_its_version_and_the_server_allow() {
         ("capability[]=state\n", password("oauth2")),
         ("capability[]=authtype\ncapability[]=state\n", bearer()),
         ("capability[]=authtype\ncapability[]=\n", password("oauth2")),
+        ("capability[]=authtype\nwwwauth[]=Bearer uri=https://a.example/b\nwwwauth[]=Basic\n", bearer()),
+        ("capability[]=authtype\nwwwauth[]=Basic realm=a/b\n", password("oauth2")),
         ("capability[]=authtype\nwwwauth[]=Basic realm=\"a\"\nwwwauth[]=\n", bearer()),
         ("capability[]=authtype\nwwwauth[]=Basic realm=\"a, Bearer b\"\n", password("oauth2")),
         ("capability[]=authtype\nwwwauth[]=Basic realm=\"a\"\nwwwauth[]=bearer realm=\"b\"\npath=\u{e9}\n", bearer()),
@@ -128,10 +134,7 @@ fn gives_no_other_host_the_token_and_refreshes_none_for_it() {
         ("git.example", "protocol=https\nhost=xgit.example\n"),
         ("git.example", "protocol=https\nhost=b\u{fc}cher.example\n"),
         ("[fe80::1]", "protocol=https\nhost=[fe80::1%25eth0]\n"),
-        ("git.example", "protocol=http\nhost=git.example\n"),
-        ("git.example:80", "protocol=http\nhost=git.example:80\n"),
-        ("git.example:443", "protocol=http\nhost=git.example:443\n"),
-        ("0x7f.0.0.1", "protocol=http\nhost=0x7f.0.0.1\n"),
+        ("127.0.0.1", "protocol=http\nhost=0x7f.0.0.1\n"),
         ("git.example", "protocol=ssh\nhost=git.example\n"),
         ("git.example", "protocol=smtp\nhost=git.example\n"),
         ("git.example", "protocol=https\nhost=git.example\nhost=other.example\n"),
@@ -141,11 +144,11 @@ fn gives_no_other_host_the_token_and_refreshes_none_for_it() {
     }
     let unknown =
         Output { status: 1, stdout: "credentials not found in native keychain\n".into(), stderr: String::new() };
-    for server in ["other.example", "http://hub.example", "https://other.example/hub.example"] {
+    for server in ["other.example", "https://hub.example@other.example", "https://other.example/hub.example"] {
         assert_eq!(helper(&session, &["docker", "--host", "hub.example", "get"], server), unknown, "{server}");
     }
     assert_eq!(helper(&session, &["terraform", "--host", "a.example", "get", "b.example"], ""), prints("{}\n"));
-    for uri in ["https://other.example/cache.example", "grpc://cache.example/", "ftp://cache.example/"] {
+    for uri in ["https://other.example/cache.example", "https://u:p@other.example/", "ftp://cache.example/"] {
         let request = json!({ "uri": uri }).to_string();
         let none = prints("{\"headers\":{}}\n");
         assert_eq!(helper(&session, &["bazel", "--host", "cache.example", "get"], &request), none, "{uri}");
@@ -167,6 +170,12 @@ fn says_where_only_the_port_differs() {
     }
     let output = helper(&session, &["git", "--host", "127.0.0.1", "get"], "protocol=http\nhost=127.0.0.1:8080\n");
     assert_eq!(output, Output { stderr: note("127.0.0.1", "127.0.0.1:8080"), ..prints("") });
+    let plain = "pkce-token: note: git.example:8080: plain http is allowed only to this machine: no token is printed\n";
+    for host in ["git.example", "git.example:8080", "GIT.example:443"] {
+        let input = "protocol=http\nhost=git.example:8080\n";
+        let output = helper(&session, &["git", "--host", host, "get"], input);
+        assert_eq!(output, Output { stderr: plain.to_owned(), ..prints("") });
+    }
     let output = helper(&session, &["terraform", "--host", "a.example", "get", "a.example:8443"], "");
     assert_eq!(output, Output { stderr: note("a.example", "a.example:8443"), ..prints("{}\n") });
     assert_eq!(session.refreshes(), 0);
@@ -176,15 +185,10 @@ fn says_where_only_the_port_differs() {
 fn tells_cargo_why_there_is_no_token() {
     let session = valid_until(5);
     for (index, status, message) in [
-        ("sparse+https://b.example/", 1, "--host: does not name b.example"),
-        (
-            "sparse+https://a.example:8443/",
-            1,
-            "note: --host names a.example, not a.example:8443: no token is printed\n\
-             pkce-token: --host: does not name a.example:8443",
-        ),
+        ("sparse+https://b.example/", 1, "--host does not name b.example"),
+        ("sparse+https://a.example:8443/", 1, "--host names a.example, not a.example:8443"),
         ("sparse+http://a.example/", 1, "a.example: plain http is allowed only to this machine"),
-        ("ssh://a.example/index", 2, "CARGO_REGISTRY_INDEX_URL: not an http or https URL"),
+        ("ssh://a.example/index", 2, "CARGO_REGISTRY_INDEX_URL: not an http or https URL without a user name"),
         ("https://", 2, "CARGO_REGISTRY_INDEX_URL: not a URL with a host"),
     ] {
         let mut cargo = session.command("pkce-token");
@@ -245,8 +249,8 @@ fn refuses_what_no_program_says() {
         (&["git", "--host", "a.example"], "", "OPERATION: must be get, store or erase; git adds it"),
         (&["git", "--host", "a.example", "get", "get"], "", "OPERATION: must be get, store or erase; git adds it"),
         (&["docker", "--host", "a.example", "get"], "", "standard input: not a host"),
-        (&["docker", "--host", "a.example", "store"], "{}", "OPERATION: must be get or list; docker adds it"),
-        (&["docker", "--host", "a.example", "erase"], "a.example", "OPERATION: must be get or list; docker adds it"),
+        (&["docker", "--host", "a.example", "store"], "{}", STORED),
+        (&["docker", "--host", "a.example", "erase"], "a.example", REMOVED),
         (&["bazel", "--host", "a.example", "get"], "{}", "standard input: uri: missing"),
         (&["bazel", "--host", "a.example", "get"], "https://a.example", "standard input: not JSON at line 1, column 1"),
         (
@@ -257,11 +261,7 @@ fn refuses_what_no_program_says() {
         (&["bazel", "--host", "a.example"], "{}", "OPERATION: must be get; bazel adds it"),
         (&["terraform", "--host", "a.example", "get"], "", "OPERATION: must be get and a host; terraform adds them"),
         (&["terraform", "--host", "a.example", "get", "a b"], "", "OPERATION: not a host"),
-        (
-            &["terraform", "--host", "a.example", "forget", "a.example"],
-            "",
-            "OPERATION: must be get and a host; terraform adds them",
-        ),
+        (&["terraform", "--host", "a.example", "forget", "a.example"], "", REMOVED),
         (
             &["cargo", "--host", "a.example"],
             "",
@@ -276,10 +276,14 @@ fn refuses_what_no_program_says() {
     ] {
         assert_eq!(helper(&session, args, input), fails(2, message), "{args:?} {input:?}");
     }
+    let mut nameless = session.command("pkce-token");
+    nameless.args(["--as", "git", "--host", "git.example", "get"]);
+    assert_eq!(finish(&mut nameless, b""), fails(2, "NAME: missing before the operation"));
     let large = format!("protocol=https\nhost=git.example\npath={}", "a".repeat(1024 * 1024));
     assert_eq!(helper(&session, &GIT, &large), fails(2, "standard input: larger than 1024 KiB"));
     let hint = "; see 'pkce-token --help'";
-    let host = "--host: must be a host without a scheme, such as git.example.com, git.example.com:8443 or [::1]:8080";
+    let host =
+        "--host: must be a host in ASCII without a scheme, such as git.example.com, git.example.com:8443 or [::1]:8080";
     for (args, message) in [
         (&["git", "--host", "https://a.example", "get"][..], host),
         (&["git", "--host", "a.example:99999", "get"], host),
@@ -319,14 +323,14 @@ fn writes_no_token_that_a_format_cannot_hold() {
     assert_eq!(helper(&session, &["netrc", "--host", "a.example"], ""), fails(2, message));
     let message = "access_token: not a JSON Web Token, which --as gcp requires; add --id-token";
     assert_eq!(helper(&session, &["gcp"], ""), fails(2, message));
-    store(json!({ "access_token": "a.b.c", "expires_at": 253_402_300_800_u64, "expires_in": 253_402_300_000_u64 }));
+    store(json!({ "access_token": "e30.e30.c", "expires_at": 253_402_300_800_u64, "expires_in": 253_402_300_000_u64 }));
     let expected = json!({
-        "version": 1, "success": true, "token_type": "urn:ietf:params:oauth:token-type:jwt", "id_token": "a.b.c",
+        "version": 1, "success": true, "token_type": "urn:ietf:params:oauth:token-type:jwt", "id_token": "e30.e30.c",
         "expiration_time": 253_402_300_800_u64,
     });
     assert_eq!(helper(&session, &["gcp"], "").json(), expected);
     // The year 10000 is more than a timestamp can express.
-    assert_eq!(helper(&session, &["kubernetes"], "").json()["status"], json!({ "token": "a.b.c" }));
+    assert_eq!(helper(&session, &["kubernetes"], "").json()["status"], json!({ "token": "e30.e30.c" }));
     store(json!({ "token_type": "DPoP" }));
     let message = "token_type: not Bearer, so no header can be made for it";
     assert_eq!(helper(&session, &GIT, "protocol=https\nhost=git.example\n"), fails(4, message));

@@ -16,8 +16,10 @@ impl Host {
     pub fn parse(text: &str) -> Result<Host, String> {
         match host_and_port(text) {
             Some((name, port)) => Ok(Host { text: text.to_owned(), name: name.to_owned(), port }),
-            None => Err("must be a host without a scheme, such as git.example.com, git.example.com:8443 or [::1]:8080"
-                .to_owned()),
+            None => Err(
+                "must be a host in ASCII without a scheme, such as git.example.com, git.example.com:8443 or [::1]:8080"
+                    .to_owned(),
+            ),
         }
     }
 
@@ -60,7 +62,7 @@ impl Server {
             "http" | "grpc" => false,
             _ => return Ok(None),
         };
-        // Names that are not in ASCII, and the scopes of addresses, are none of ours.
+        // Names that are not in ASCII and addresses with a zone never match.
         if !authority.is_ascii() || authority.contains('%') {
             return Ok(None);
         }
@@ -70,10 +72,13 @@ impl Server {
         Ok(Some(Server { is_encrypted, is_loopback, authority: authority.to_owned(), host: host.to_owned(), port }))
     }
 
-    /// The server of this URL, or of this host if there is no scheme.
+    /// The server of this URL, or of this host if there is no scheme; `None` also for a URL with a user name.
     pub fn from_url(url: &str, malformed: impl Fn() -> Error) -> Result<Option<Server>, Error> {
         let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return Ok(None);
+        }
         Server::new(&scheme.to_ascii_lowercase(), authority, malformed)
     }
 
@@ -90,6 +95,11 @@ impl Server {
     /// Whether a token may be sent there: to one of the hosts, and not over plain http to another machine.
     pub fn is_one_of(&self, hosts: &[Host]) -> bool {
         !self.is_plain() && hosts.iter().any(|host| host.is(self))
+    }
+
+    /// Whether one of the hosts has its name.
+    pub fn is_named_by(&self, hosts: &[Host]) -> bool {
+        hosts.iter().any(|host| host.name.eq_ignore_ascii_case(&self.host))
     }
 
     /// The host that is this one, but has another port.

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::token::{Credential, Token};
 use crate::document::Document;
 use crate::error::Error;
+use crate::id_token::jws;
 use crate::message;
 pub use host::Host;
 use host::Server;
@@ -152,15 +153,18 @@ impl<'a> Helper<'a> {
             (&self.format.hosts, &request)
             && !target.server.as_ref().is_some_and(|server| server.is_one_of(self.hosts))
         {
-            let is_plain = target.server.as_ref().is_some_and(Server::is_plain);
-            let authority = target.server.as_ref().map_or("", Server::authority);
-            if let Some(host) = target.server.as_ref().and_then(|server| server.on_another_port(self.hosts)) {
-                message::note(&format!("--host names {}, not {authority}: no token is printed", host.as_str()));
-            }
+            let why = target.server.as_ref().and_then(|server| self.why_not(server));
             return match elsewhere {
-                Elsewhere::Response(text, status) => Ok(Action::Print((*text).to_owned(), *status)),
-                Elsewhere::Error if is_plain => Err(Error::refused(format!("{authority}: {PLAIN_HTTP}"))),
-                Elsewhere::Error => Err(Error::refused(format!("--host: does not name {authority}"))),
+                Elsewhere::Response(text, status) => {
+                    if let (Request::Token(_), Some(why)) = (&request, why) {
+                        message::note(&format!("{why}: no token is printed"));
+                    }
+                    Ok(Action::Print((*text).to_owned(), *status))
+                }
+                Elsewhere::Error => {
+                    let host = target.server.as_ref().map_or("", Server::authority);
+                    Err(Error::refused(why.unwrap_or_else(|| format!("--host does not name {host}"))))
+                }
             };
         }
         Ok(match request {
@@ -169,6 +173,16 @@ impl<'a> Helper<'a> {
             Request::List => Action::Print(self.list(), 0),
             Request::Ignored => Action::Print(String::new(), 0),
         })
+    }
+
+    /// Why a server has no token whose name is that of one of the hosts.
+    fn why_not(&self, server: &Server) -> Option<String> {
+        let authority = server.authority();
+        if server.is_plain() {
+            return server.is_named_by(self.hosts).then(|| format!("{authority}: {PLAIN_HTTP}"));
+        }
+        let host = server.on_another_port(self.hosts)?;
+        Some(format!("--host names {}, not {authority}", host.as_str()))
     }
 
     /// The hosts, each with the user name.
@@ -253,7 +267,7 @@ fn terraform(credential: &Credential, _: &Target, _: &Helper) -> Result<Text, Er
 /// The program exchanges a token that it can verify itself: an ID token, or another JSON Web Token.
 fn gcp(credential: &Credential, _: &Target, _: &Helper) -> Result<Text, Error> {
     let is_id_token = credential.token == Token::Id;
-    if !is_id_token && credential.text.split('.').count() != 3 {
+    if !is_id_token && jws::unverified_claims(&credential.text).is_err() {
         return Err(unusable(credential, "not a JSON Web Token, which --as gcp requires").hint("add --id-token"));
     }
     let kind = if is_id_token { "id_token" } else { "jwt" };

@@ -64,6 +64,8 @@ pub fn docker(operation: &[String]) -> Result<Request, Error> {
     match operation.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["get"] => {}
         ["list"] => return Ok(Request::List),
+        ["store"] => return Err(Error::usage(NOT_STORED)),
+        ["erase"] => return Err(Error::usage(NOT_REMOVED)),
         _ => return Err(wrong_operation("get or list; docker adds it")),
     }
     let input = input::all()?;
@@ -80,7 +82,7 @@ pub fn cargo(operation: &[String]) -> Result<Request, Error> {
         .ok_or_else(|| wrong("not set").hint("to try it without cargo, set it to the URL of the index"))?;
     let server = Server::from_url(index.strip_prefix("sparse+").unwrap_or(&index), || wrong("not a URL with a host"))?;
     // There is no response for a server without a token.
-    let server = server.ok_or_else(|| wrong("not an http or https URL"))?;
+    let server = server.ok_or_else(|| wrong("not an http or https URL without a user name"))?;
     Ok(Request::Token(Target { server: Some(server), ..Target::default() }))
 }
 
@@ -107,6 +109,8 @@ pub fn terraform(operation: &[String]) -> Result<Request, Error> {
             let server = Server::new("https", host, || Error::usage("OPERATION: not a host"))?;
             Ok(Request::Token(Target { server, ..Target::default() }))
         }
+        [operation, ..] if operation == "store" => Err(Error::usage(NOT_STORED)),
+        [operation, ..] if operation == "forget" => Err(Error::usage(NOT_REMOVED)),
         _ => Err(wrong_operation("get and a host; terraform adds them")),
     }
 }
@@ -165,8 +169,13 @@ impl Attributes {
     /// Whether the server's challenges name Bearer. Without any, it may take a token so.
     fn is_challenged_for_bearer(&self) -> bool {
         let lines: Vec<_> = self.list("wwwauth[]").into_iter().map(String::from_utf8_lossy).collect();
-        let named = lines.iter().filter_map(|line| challenges(line)).flatten();
-        lines.is_empty() || named.into_iter().any(|challenge| challenge.scheme.eq_ignore_ascii_case("Bearer"))
+        let is_bearer = |scheme: &str| scheme.eq_ignore_ascii_case("Bearer");
+        let names_bearer = |line: &str| match challenges(line) {
+            Some(challenges) => challenges.iter().any(|challenge| is_bearer(&challenge.scheme)),
+            // Some servers do not quote the values of parameters.
+            None => line.split_whitespace().next().is_some_and(is_bearer),
+        };
+        lines.is_empty() || lines.iter().any(|line| names_bearer(line))
     }
 }
 
@@ -177,6 +186,10 @@ fn wrong_operation(expected: &str) -> Error {
 fn malformed(wrong: &str) -> Error {
     Error::usage(format!("{SUBJECT}: {wrong}"))
 }
+
+const NOT_STORED: &str = "OPERATION: not supported: a login that ends in pkce-store stores the token";
+
+const NOT_REMOVED: &str = "OPERATION: not supported: pkce-store --remove NAME removes the stored login";
 
 const SUBJECT: &str = "standard input";
 
