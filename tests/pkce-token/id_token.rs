@@ -221,3 +221,19 @@ fn expires_the_token_that_was_refused_and_not_the_other() {
     assert_eq!((output.status, session.refreshes()), (0, 1));
     assert_ne!(output.json()["id_token"], json!(stored));
 }
+
+#[test]
+fn leaves_an_access_token_that_cannot_be_refreshed_where_the_id_token_is_refused() {
+    let session = session(true, Duration::ZERO);
+    let stored = id_token(0, -10, 600);
+    let mut document = session.document(0, now() + 1800);
+    document.as_object_mut().unwrap().remove("refresh_token");
+    document["id_token"] = json!(stored);
+    session.store(&document);
+    let mut erase = session.command("pkce-token");
+    erase.args(["work", "--id-token", "--as", "git", "--host", "git.example", "erase"]);
+    let input = format!("protocol=https\nhost=git.example\npassword={stored}\n");
+    assert_eq!(crate::common::finish(&mut erase, input.as_bytes()).status, 0);
+    assert_eq!(session.token(&["-r", "access_token"]).stdout, format!("{}\n", crate::access(0)));
+    assert_eq!((session.token(&["--id-token"]).status, session.refreshes()), (5, 0));
+}
