@@ -734,6 +734,18 @@ fn shows_no_secret_that_a_public_member_repeats_in_any_form() {
 }
 
 #[test]
+fn shows_no_short_secret_in_any_form() {
+    for secret in ["ab+cdefg", "a+b+c+d+e+f", "my pass 1", "p\u{a3}ssw0r\u{a3}"] {
+        // In other letters, and without what no terminal prints, it is not the same.
+        for form in forms(secret).iter().filter(|form| !form.contains('\u{200b}') && **form != secret.to_uppercase()) {
+            let document = json!({ "client_secret": secret, "client_id": format!("a/{form}/b") });
+            let shown = line(&document, "client").unwrap();
+            assert!(shown.contains("[...]"), "{secret} as {form}: {shown}");
+        }
+    }
+}
+
+#[test]
 fn shows_no_value_of_a_member_that_is_not_public() {
     let names: Vec<&str> = members::names(|_| true).into_iter().chain(["s3cr3t-name", "password"]).collect();
     let marked = |name: &str| format!("s3cr3t-of-{name}");

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::document::Document;
 use crate::message;
-use crate::wire::page;
+use crate::wire::{form, page};
 
 /// A server's text with `[...]` in place of each of the document's secrets.
 pub fn without_secrets(text: &str, document: &Document) -> String {
@@ -29,28 +29,20 @@ pub fn redacted(text: &str, secrets: &[impl AsRef<str>]) -> String {
 }
 
 /// Secrets, decoded once to be found in any number of texts.
-pub struct Redactor(Vec<(Zeroizing<String>, Zeroizing<String>)>);
+pub struct Redactor(Vec<Sought>);
 
 impl Redactor {
     /// A redactor of these secrets.
     pub fn new(secrets: &[impl AsRef<str>]) -> Redactor {
         let secrets = secrets.iter().map(AsRef::as_ref).filter(|secret| secret.len() >= MIN_REDACTED);
-        Redactor(secrets.map(|secret| (Zeroizing::new(secret.to_owned()), Plain::new(secret).text)).collect())
+        Redactor(secrets.map(Sought::new).collect())
     }
 
     /// The text, as [`redacted`] returns it.
     pub fn redacted(&self, text: &str) -> String {
         let plain = Plain::new(text);
-        // To prepare the search for a long secret takes a time that grows with its length.
-        let fits = |(secret, decoded): &&(Zeroizing<String>, Zeroizing<String>)| {
-            secret.len() <= text.len() || decoded.len() <= plain.text.len()
-        };
-        let found = self.0.iter().filter(fits).flat_map(|(secret, decoded)| {
-            // As it is: an escape that only seems to be one may end or begin where the secret does.
-            let whole = text.match_indices(secret.as_str()).map(|(start, secret)| (start, start + secret.len()));
-            whole.chain(plain.places(decoded)).collect::<Vec<_>>()
-        });
-        let mut found: Vec<(usize, usize)> = found.collect();
+        let mut found: Vec<(usize, usize)> =
+            self.0.iter().flat_map(|secret| secret.places(text, &plain).collect::<Vec<_>>()).collect();
         found.sort_unstable();
         let mut safe = String::with_capacity(text.len());
         let mut end = 0;
@@ -66,13 +58,59 @@ impl Redactor {
     }
 }
 
-/// A text with all escapes decoded.
-struct Plain {
-    /// What is printed and is no space, in lower case. A space and a plus sign are the same in a form, so there is none of
-    /// both. A backslash only escapes in JSON, or stands for itself after another one, so there is none.
+/// A secret, in the forms in which it is searched.
+struct Sought {
+    /// As it is: an escape that only seems to be one may end or begin where the secret does. Also encoded, if too little is
+    /// left of it without its own escapes.
+    given: Vec<Zeroizing<String>>,
+    exact: Needle,
+    loose: Needle,
+}
+
+impl Sought {
+    fn new(secret: &str) -> Sought {
+        let plain = Plain::new(secret);
+        let (exact, loose) = (Needle::new(&plain.exact), Needle::new(&plain.loose));
+        let mut given = vec![Zeroizing::new(secret.to_owned())];
+        if exact.text.len() < MIN_DECODED {
+            given.push(Zeroizing::new(form::encode(secret)));
+            let quoted = Zeroizing::new(serde_json::Value::from(secret).to_string());
+            given.push(Zeroizing::new(quoted.trim_matches('"').to_owned()));
+        }
+        Sought { given, exact, loose }
+    }
+
+    /// Where it stands in the text, which is also given decoded.
+    fn places(&self, text: &str, plain: &Plain) -> impl Iterator<Item = (usize, usize)> {
+        // To prepare the search for a long secret takes a time that grows with its length.
+        let given = self.given.iter().filter(|secret| secret.len() <= text.len());
+        let whole = given.flat_map(|secret| text.match_indices(secret.as_str()));
+        let whole = whole.map(|(start, secret)| (start, start + secret.len()));
+        whole.chain(plain.exact.places(&self.exact)).chain(plain.loose.places(&self.loose))
+    }
+}
+
+/// A decoded secret.
+struct Needle {
     text: Zeroizing<String>,
-    /// For each octet of `text`, where the character or the escape that it comes from starts and ends.
-    sources: Vec<(usize, usize)>,
+    /// How many octets it had before it was decoded.
+    span: usize,
+}
+
+impl Needle {
+    fn new(decoded: &Decoded) -> Needle {
+        let ends = decoded.sources.first().zip(decoded.sources.last());
+        Needle { text: decoded.text.clone(), span: ends.map_or(0, |((start, _), (_, end))| end - start) }
+    }
+}
+
+/// A text with all escapes decoded. A space and a plus sign are the same in a form. A backslash only escapes in JSON, or
+/// stands for itself after another one, so there is none.
+struct Plain {
+    /// With a space for each plus sign.
+    exact: Decoded,
+    /// What is printed and is neither a space nor a plus sign, in lower case.
+    loose: Decoded,
 }
 
 impl Plain {
@@ -91,28 +129,55 @@ impl Plain {
                 sources.resize(octets.len(), (begin, start + 1));
             }
         }
-        let mut plain = Plain { text: Zeroizing::new(String::with_capacity(octets.len())), sources: Vec::new() };
+        let [mut exact, mut loose] = [(); 2].map(|()| Decoded::with_capacity(octets.len()));
         let mut at = 0;
         for chunk in octets.utf8_chunks() {
             for character in chunk.valid().chars() {
                 let until = at + character.len_utf8();
                 let source = sources.get(at).zip(sources.get(until - 1)).map(|((start, _), (_, end))| (*start, *end));
                 at = until;
-                if message::is_printed(character) && !"+\\".contains(character) {
-                    plain.text.push(character.to_ascii_lowercase());
-                    plain.sources.resize(plain.text.len(), source.unwrap_or_default());
+                if character != '\\' {
+                    exact.push(if character == '+' { ' ' } else { character }, source.unwrap_or_default());
                 }
+                if message::is_printed(character) && !"+\\".contains(character) {
+                    loose.push(character.to_ascii_lowercase(), source.unwrap_or_default());
+                }
+            }
+            if let Some(source) = sources.get(at).filter(|_| !chunk.invalid().is_empty()) {
+                exact.push(char::REPLACEMENT_CHARACTER, *source);
             }
             at += chunk.invalid().len();
         }
-        plain
+        Plain { exact, loose }
+    }
+}
+
+/// A decoded text.
+struct Decoded {
+    text: Zeroizing<String>,
+    /// For each octet of `text`, where the character or the escape that it comes from starts and ends.
+    sources: Vec<(usize, usize)>,
+}
+
+impl Decoded {
+    fn with_capacity(capacity: usize) -> Decoded {
+        Decoded { text: Zeroizing::new(String::with_capacity(capacity)), sources: Vec::with_capacity(capacity) }
     }
 
-    /// Where the secret stands, in the text as it was given.
-    fn places(&self, secret: &str) -> impl Iterator<Item = (usize, usize)> {
-        let length = secret.len();
-        let found = self.text.match_indices(secret).filter(move |_| length >= MIN_REDACTED);
-        found.filter_map(move |(at, _)| Some((self.sources.get(at)?.0, self.sources.get(at + length - 1)?.1)))
+    fn push(&mut self, character: char, source: (usize, usize)) {
+        self.text.push(character);
+        self.sources.resize(self.text.len(), source);
+    }
+
+    /// Where the secret stands, in the text as it was given. What is left of a secret may be short enough to be part of
+    /// ordinary words: then as much must have been decoded or skipped as in the secret itself.
+    fn places(&self, secret: &Needle) -> impl Iterator<Item = (usize, usize)> {
+        let length = secret.text.len();
+        let is_sought = length >= MIN_DECODED && length <= self.text.len();
+        let found = is_sought.then(|| self.text.match_indices(secret.text.as_str())).into_iter().flatten();
+        let places =
+            found.filter_map(move |(at, _)| Some((self.sources.get(at)?.0, self.sources.get(at + length - 1)?.1)));
+        places.filter(move |(start, end)| length >= MIN_REDACTED || end - start >= secret.span)
     }
 }
 
@@ -160,6 +225,9 @@ const MAX_REFERENCE: usize = 12;
 
 /// Minimum length of a redacted secret: a shorter one could be part of ordinary words, and the gap would reveal it.
 pub const MIN_REDACTED: usize = 8;
+
+/// Minimum length of what is left of a secret that is searched decoded: less would be found in most texts.
+const MIN_DECODED: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -215,6 +283,11 @@ mod tests {
         let others = [
             "s3cr3t+/=x",
             "s3cr3t+/+/==",
+            "ab+cdefg",
+            "a+b+c+d+e+f",
+            "my pass 1",
+            "p\u{a3}ssw0r\u{a3}",
+            "x\u{a3}+\u{a3}\u{a3}+\u{a3}",
             "gr\u{e9}\u{e8}n s3cret",
             "s3cr3t\u{1f600}\u{10000}x\u{10ffff}y",
             "%41%42%43%",
@@ -249,6 +322,19 @@ mod tests {
             assert_eq!(redacted(&format!("a {text} b"), &[secret]).replace("%ff", ""), "a [...] b", "{text}");
         }
         assert_eq!(redacted("a value", &["\u{1f600}\u{1f600}"]), "a value");
+    }
+
+    #[test]
+    fn finds_a_secret_of_which_little_is_left() {
+        for (secret, text, expected) in [
+            ("%41%42%43", "a %2541%2542%2543 ABC b", "a [...] ABC b"),
+            ("\\\\\\\\\\\\\\\\", "a %5C%5C%5C%5C%5C%5C%5C%5C b", "a [...] b"),
+            ("a+b+c+d+", "abcd a%2Bb%2Bc%2Bd%2B a b c d.", "abcd [...] [...]."),
+            ("i+n+v+a+", "invalid", "invalid"),
+            ("a+b+c+d+e+f", "A%2bB%2bC%2bD%2bE%2bF abcdef", "[...] abcdef"),
+        ] {
+            assert_eq!(redacted(text, &[secret]), expected, "{secret}");
+        }
     }
 
     #[test]

@@ -70,6 +70,23 @@ fn repeats_no_secret_in_another_form() {
 }
 
 #[test]
+fn repeats_no_body_with_a_short_secret_in_it() {
+    for secret in ["ab+cdefg", "a+b+c+d+e+f", "my pass 1", "p\u{a3}ssw0r\u{a3}"] {
+        let server = Server::start(move |request| {
+            let body = &request.body;
+            response(
+                400,
+                "application/json",
+                &json!({ "error": "invalid_request", "error_description": body }).to_string(),
+            )
+        });
+        let members = json!({ "client_secret": secret, "token_endpoint_auth_method": "client_secret_post" });
+        let output = run("pkce-exchange", &[], &with(&server, members).to_string());
+        assert!(output.stderr.contains("&client_secret=[...]\n"), "{secret}: {output:?}");
+    }
+}
+
+#[test]
 fn repeats_no_basic_header_without_its_padding() {
     for (secret, sent) in [("secret-12", "Y2xpOnNlY3JldC0xMg=="), ("secret-123", "Y2xpOnNlY3JldC0xMjM=")] {
         for said in [sent, sent.trim_end_matches('='), &sent.replace('=', "%3D")] {
