@@ -22,8 +22,9 @@ pub fn is_secret_member(name: &str) -> bool {
 }
 
 /// The text with `[...]` in place of each secret: as it is, form-encoded (RFC 6749 appendix B), or escaped as in a JSON
-/// string (RFC 8259 section 7) or in HTML, each character in whatever way, even repeatedly; in upper or lower case, and with
-/// white space or characters that are not printed in between.
+/// string (RFC 8259 section 7) or in HTML, each character in whatever way, even repeatedly. A secret that is more than
+/// letters of one case, which could be words, is also found in upper or lower case, and with white space or characters that
+/// are not printed in between.
 pub fn redacted(text: &str, secrets: &[impl AsRef<str>]) -> String {
     Redactor::new(secrets).redacted(text)
 }
@@ -64,13 +65,15 @@ struct Sought {
     /// left of it without its own escapes.
     given: Vec<Zeroizing<String>>,
     exact: Needle,
-    loose: Needle,
+    /// `None` for a secret that could be words.
+    loose: Option<Needle>,
 }
 
 impl Sought {
     fn new(secret: &str) -> Sought {
         let plain = Plain::new(secret);
-        let (exact, loose) = (Needle::new(&plain.exact), Needle::new(&plain.loose));
+        let exact = Needle::new(&plain.exact);
+        let loose = (!could_be_words(secret)).then(|| Needle::new(&plain.loose));
         let mut given = vec![Zeroizing::new(secret.to_owned())];
         if exact.text.len() < MIN_DECODED {
             given.push(Zeroizing::new(form::encode(secret)));
@@ -86,8 +89,16 @@ impl Sought {
         let given = self.given.iter().filter(|secret| secret.len() <= text.len());
         let whole = given.flat_map(|secret| text.match_indices(secret.as_str()));
         let whole = whole.map(|(start, secret)| (start, start + secret.len()));
-        whole.chain(plain.exact.places(&self.exact)).chain(plain.loose.places(&self.loose))
+        whole
+            .chain(plain.exact.places(&self.exact))
+            .chain(self.loose.iter().flat_map(|loose| plain.loose.places(loose)))
     }
+}
+
+/// Whether it has only letters of one case.
+fn could_be_words(secret: &str) -> bool {
+    let has = |case: fn(char) -> bool| secret.chars().any(case);
+    secret.chars().all(char::is_alphabetic) && !(has(char::is_uppercase) && has(char::is_lowercase))
 }
 
 /// A decoded secret.
@@ -322,6 +333,21 @@ mod tests {
             assert_eq!(redacted(&format!("a {text} b"), &[secret]).replace("%ff", ""), "a [...] b", "{text}");
         }
         assert_eq!(redacted("a value", &["\u{1f600}\u{1f600}"]), "a value");
+    }
+
+    #[test]
+    fn leaves_words_that_only_resemble_a_secret() {
+        for (secret, text, expected) in [
+            ("clientsecret", "Client secret of CLIENTSECRET is invalid", "Client secret of CLIENTSECRET is invalid"),
+            ("CLIENTSECRET", "clientsecret", "clientsecret"),
+            ("clientsecret", "client_secret=clientsecret", "client_secret=[...]"),
+            ("clientsecret", "%63lientsecret &#99;lientsecret \\u0063lientsecret", "[...] [...] [...]"),
+            ("clientSecret", "Client secret", "[...]"),
+            ("clientsecret1", "Client Secret 1", "[...]"),
+            ("client-secret", "CLIENT -SECRET", "[...]"),
+        ] {
+            assert_eq!(redacted(text, &[secret]), expected, "{secret}");
+        }
     }
 
     #[test]
