@@ -212,6 +212,74 @@ fn says_when_a_token_expires_and_what_it_is() {
     assert_eq!(kinds(json!({ "typ": "JWT" })), [opaque.clone(), opaque.clone(), opaque]);
 }
 
+/// Logins as servers make them, each with members of its own.
+fn ordinary_logins() -> Vec<Value> {
+    let tenant = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    vec![
+        json!({
+            "issuer": format!("https://login.microsoftonline.com/{tenant}/v2.0"), "client_id": tenant,
+            "scope": "openid profile api://5f2a/.default", "ext_expires_in": 4700, "refresh_token_expires_in": 86399,
+            "client_info": "eyJ1aWQiOiIxIn0", "foci": "1", "resource": ["https://graph.microsoft.com"],
+            "id_token_claims": { "preferred_username": "alice@contoso.example", "tid": tenant, "sid": "0a1b-2c3d" },
+        }),
+        json!({
+            "issuer": "https://acme.okta.example/oauth2/default", "client_id": "0oa1example", "scope": "okta.users.read",
+            "id_token_claims": { "name": "Al\u{ed}ce B", "amr": ["mfa", "pwd"], "idp": "00o1", "address": { "state": "openid" } },
+            "device_secret_supported": "openid",
+        }),
+        json!({
+            "issuer": "https://keycloak.example/realms/acme", "client_id": "account-console", "scope": "openid email",
+            "session_state": "a0c1", "not-before-policy": 0, "refresh_expires_in": 1800,
+            "jwks": { "keys": [{ "kty": "RSA", "kid": "account-console", "use": "sig", "alg": "RS256", "n": "AQAB0" }] },
+            "id_token_claims": { "preferred_username": "alice", "resource_access": { "account": { "roles": ["email"] } } },
+        }),
+        json!({
+            "issuer": "https://accounts.google.com", "client_id": "407408718192.apps.googleusercontent.com",
+            "scope": "openid https://www.googleapis.com/auth/drive.readonly", "authuser": "0", "hd": "acme.example",
+            "id_token_claims": { "email": "alice@acme.example", "email_verified": true, "hd": "acme.example" },
+        }),
+        json!({
+            "issuer": "https://github.com/login/oauth", "client_id": "Iv1.8a61f9b3a7aba766", "scope": "repo gist read:org",
+            "refresh_token_expires_in": 15_897_600, "session": { "user": "alice" },
+            "id_token_claims": { "preferred_username": "alice" },
+        }),
+        json!({
+            "issuer": "https://gitlab.com", "client_id": "gitlab-cli", "scope": "read_api read_repository",
+            "created_at": 1_607_635_748, "id_token_claims": { "name": "Alice", "groups_direct": ["acme/web"] },
+        }),
+        json!({
+            "issuer": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example", "client_id": "1example23456789",
+            "scope": "aws.cognito.signin.user.admin", "challenge": { "session": { "user": "alice" }, "code": "alice" },
+            "id_token_claims": { "sub": "alice", "cognito:username": "alice", "origin_jti": "aaaa" },
+        }),
+        json!({
+            "issuer": format!("https://acme.b2clogin.com/{tenant}/v2.0/"), "client_id": "b2c_1_signin",
+            "token_endpoint": "https://acme.b2clogin.com/acme.onmicrosoft.com/oauth2/v2.0/token?p=b2c_1_signin",
+            "scope": "https://acme.onmicrosoft.com/api/read", "id_token_expires_in": 3600, "not_before": 1_700_000_000,
+            "id_token_claims": { "name": "Alice", "tfp": "b2c_1_signin" },
+        }),
+        json!({
+            "issuer": "https://acme.kinde.com", "client_id": "kinde-client", "scope": "openid org_0a1b2c", "org_code": "openid",
+            "credential_issuer": "https://acme.kinde.com",
+            "id_token_claims": { "email": "alice@acme.example", "org_codes": ["org_0a1b2c"], "employee_code": "openid" },
+        }),
+    ]
+}
+
+#[test]
+fn hides_nothing_of_the_logins_of_ordinary_servers() {
+    for login in ordinary_logins() {
+        let login = common::changed(login, &json!({ "access_token": "t0ken-t0ken", "token_type": "Bearer" }));
+        let shown = as_json(&login);
+        for name in ["issuer", "client_id", "scope"] {
+            assert_eq!(shown[name], login[name], "{login}");
+        }
+        assert_eq!(shown["resource"], login.get("resource").cloned().unwrap_or(json!([])));
+        let account = &shown["account"];
+        assert_eq!(account["value"], login["id_token_claims"][account["claim"].as_str().unwrap()], "{login}");
+    }
+}
+
 #[test]
 fn says_whether_it_can_be_refreshed() {
     let endpoint = "https://id.example/t";

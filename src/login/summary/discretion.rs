@@ -27,7 +27,8 @@ impl Discretion {
     pub fn for_document(document: &Document) -> Discretion {
         let mut secrets = Vec::new();
         for name in document.names() {
-            collect(document.json(name).unwrap_or_default(), is_secret(name), &mut secrets);
+            let json = document.json(name).unwrap_or_default();
+            collect(json, is_secret(name, Place::Top) && !is_public_session(name, json), &mut secrets);
         }
         let (long, short): (Vec<_>, Vec<_>) =
             unique(secrets).into_iter().partition(|secret| secret.len() >= MIN_REDACTED);
@@ -66,7 +67,12 @@ fn collect(json: &str, all: bool, secrets: &mut Vec<Zeroizing<String>>) {
     match json.as_bytes().first() {
         Some(b'{') => {
             let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
-            members.iter().for_each(|(name, value)| collect(value.get(), all || is_secret(name), secrets));
+            let place = if members.contains_key("kty") { Place::Jwk } else { Place::Nested };
+            for (name, value) in &members {
+                let is_secret = is_secret(name, place) && !is_public_session(name, value.get());
+                let is_public = place == Place::Jwk && PUBLIC_KEY_PARTS.contains(&name.as_str());
+                collect(value.get(), (all || is_secret) && !is_public, secrets);
+            }
         }
         Some(b'[') => {
             let values: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
@@ -95,7 +101,7 @@ fn collect_within(text: &str, all: bool, secrets: &mut Vec<Zeroizing<String>>) {
         collect(document.json("json").unwrap_or_default(), all, secrets);
     }
     let pairs = text.split(|c: char| "?#&;".contains(c) || c.is_whitespace()).filter_map(|pair| pair.split_once('='));
-    let values = pairs.filter(|(name, _)| is_secret(name)).map(|(_, value)| value);
+    let values = pairs.filter(|(name, _)| is_secret(name, Place::Query)).map(|(_, value)| value);
     let authorities = text.split("//").skip(1).filter_map(|rest| rest.split(['/', '?', '#']).next());
     let users = authorities.filter_map(|authority| authority.rsplit_once('@'));
     let passwords = users.filter_map(|(user, _)| Some(user.split_once(':')?.1));
@@ -103,12 +109,40 @@ fn collect_within(text: &str, all: bool, secrets: &mut Vec<Zeroizing<String>>) {
     secrets.extend(found.map(|secret| Zeroizing::new(secret.to_owned())));
 }
 
-/// Whether a member of this name is a secret: one of the table, or what servers and programs name like one, or several.
-fn is_secret(name: &str) -> bool {
+/// Where a name stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// In the document itself.
+    Top,
+    /// In an object in the document.
+    Nested,
+    /// In a JSON Web Key.
+    Jwk,
+    /// In the query of a URL.
+    Query,
+}
+
+/// Whether a member or parameter of this name is a secret: one of the table, or what servers and programs name like one, or
+/// several.
+fn is_secret(name: &str, place: Place) -> bool {
     let plain = parameter::plain(name);
     let plain = plain.trim_end_matches(|end: char| end == 's' || end.is_ascii_digit());
-    let is_named = KEY_PARTS.contains(&plain) || SECRET_ENDS.iter().any(|end| plain.ends_with(end));
-    is_named || is_secret_member(name) || parameter::is_secret(name) || parameter::is_secret(plain)
+    if PUBLIC_ENDS.iter().any(|end| plain.ends_with(end)) {
+        return false;
+    }
+    // Elsewhere, they are also names for a country's states, an error or an organization.
+    if OF_A_REQUEST.contains(&plain) {
+        return [Place::Top, Place::Query].contains(&place);
+    }
+    let is_key_part = place == Place::Jwk && KEY_PARTS.contains(&name);
+    let is_named = CODES.contains(&plain) || SECRET_ENDS.iter().any(|end| plain.ends_with(end));
+    is_key_part || is_named || is_secret_member(name) || parameter::is_secret(name) || parameter::is_secret(plain)
+}
+
+/// Whether it is a session with more in it than its identifier.
+fn is_public_session(name: &str, json: &str) -> bool {
+    parameter::plain(name).trim_end_matches('s').ends_with("session")
+        && ["{", "[{"].iter().any(|start| json.starts_with(start))
 }
 
 /// The secret, the long parts between its dots (a JSON Web Token is as good as its last two), and each in hexadecimal, in
@@ -200,24 +234,20 @@ const WEB_SCHEMES: [&str; 19] = [
     "wss",
 ];
 
-/// The private parts of a JSON Web Key (RFC 7518 section 6), and what ends the names of secrets beside those of
-/// [`parameter::is_secret`], without a plural.
+/// The private parts of a JSON Web Key (RFC 7518 section 6), and those that are public in any (RFC 7517 section 4).
 const KEY_PARTS: [&str; 7] = ["d", "dp", "dq", "k", "p", "q", "qi"];
-const SECRET_ENDS: [&str; 13] = [
-    "code",
-    "cookie",
-    "csrf",
-    "key",
-    "mfa",
-    "pw",
-    "salt",
-    "session",
-    "sessionid",
-    "sessionstate",
-    "sid",
-    "sig",
-    "xsrf",
-];
+const PUBLIC_KEY_PARTS: [&str; 5] = ["alg", "crv", "kid", "kty", "use"];
+
+/// Names that are secrets only in a request or its response, without a plural.
+const OF_A_REQUEST: [&str; 3] = ["code", "nonce", "state"];
+
+/// The names of other codes, and what ends the names of secrets, beside those of [`parameter::is_secret`], without a plural.
+const CODES: [&str; 6] = ["accesscode", "backupcode", "invitecode", "recoverycode", "resetcode", "verificationcode"];
+const SECRET_ENDS: [&str; 12] =
+    ["cookie", "csrf", "key", "mfa", "pw", "salt", "session", "sessionid", "sessionstate", "sid", "sig", "xsrf"];
+
+/// What ends the names of public values about a secret, without a plural.
+const PUBLIC_ENDS: [&str; 8] = ["endpoint", "expiresat", "expiresin", "issuer", "required", "supported", "uri", "url"];
 
 const REDACTED: &str = "[...]";
 
@@ -333,8 +363,6 @@ mod tests {
             "hmacKey",
             "key",
             "keys",
-            "d",
-            "k",
             "session",
             "sessionId",
             "sid",
@@ -364,10 +392,50 @@ mod tests {
             let discretion = Discretion::for_document(&Document::parse(own.to_string().as_bytes()).ok().unwrap());
             assert_eq!(discretion.text(secret), REDACTED, "{own}");
         }
-        let names = ["name", "issuer", "scopes_supported", "end_session_endpoint", "token_endpoint", "address", "pkce"];
+        for own in [
+            json!({ "keys": [{ "kty": "oct", "k": secret }] }),
+            json!({ "own": { "kty": "RSA", "d": secret } }),
+            json!({ "own": format!("https://id.example/a?state={secret}&b=c") }),
+            json!({ "states": [secret] }),
+        ] {
+            let discretion = Discretion::for_document(&Document::parse(own.to_string().as_bytes()).ok().unwrap());
+            assert_eq!(discretion.text(secret), REDACTED, "{own}");
+        }
+        let names = [
+            "name",
+            "issuer",
+            "scopes_supported",
+            "end_session_endpoint",
+            "token_endpoint",
+            "address",
+            "pkce",
+            "credential_issuer",
+            "org_code",
+            "employee_codes",
+            "password_expires_at",
+            "mfa_required",
+            "secret_uri",
+            "d",
+            "k",
+        ];
         let public: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), json!(secret))).into_iter().collect();
         let document = Document::parse(json!(public).to_string().as_bytes()).ok().unwrap();
         assert_eq!(Discretion::for_document(&document).text(secret), secret);
+    }
+
+    #[test]
+    fn hides_no_value_that_only_its_name_makes_a_secret() {
+        let value = "public-value";
+        for own in [
+            json!({ "own": { "address": { "state": value }, "error": { "code": value }, "nonce": value } }),
+            json!({ "session": { "user": value }, "sessions": [{ "user": value }] }),
+            json!({ "jwks": { "keys": [{ "kty": value, "kid": value, "alg": value, "use": value, "crv": value }] } }),
+            json!({ "own": { "k": value, "d": value, "p": value } }),
+            json!({ "own": format!("https://id.example/a?p={value}&d={value}") }),
+        ] {
+            let discretion = Discretion::for_document(&Document::parse(own.to_string().as_bytes()).ok().unwrap());
+            assert_eq!(discretion.text(value), value, "{own}");
+        }
     }
 
     #[test]
