@@ -179,7 +179,11 @@ fn url(word: &str) -> String {
     }
     let word = message::without_userinfo(word);
     let lower = word.to_ascii_lowercase();
-    let end = QUERY_STARTS.iter().filter_map(|start| lower.find(start)).min().unwrap_or(word.len());
+    let query = url_start(&lower).and_then(|from| {
+        let rest = lower.get(from..)?;
+        Some(from + QUERY_STARTS.iter().filter_map(|start| rest.find(start)).min()?)
+    });
+    let end = query.unwrap_or(word.len());
     let (address, rest) = word.split_at_checked(end).unwrap_or_default();
     let rest = if rest.is_empty() { "" } else { "?..." };
     let (before, after) = address.split_once("//").map_or((address, None), |(before, after)| (before, Some(after)));
@@ -199,6 +203,15 @@ fn url(word: &str) -> String {
     } else {
         format!("{before}//...")
     }
+}
+
+/// Where the start of a URL ends in the word, in lower case, after which there may be a query: two slashes, a web scheme, or
+/// a dot in the first segment. A scope or a name may have the characters of a query too.
+fn url_start(word: &str) -> Option<usize> {
+    let first = word.split('/').next().unwrap_or_default();
+    let scheme = first.split_once(':').filter(|(scheme, _)| WEB_SCHEMES.contains(scheme));
+    let slashes = word.find("//").map(|at| at + 2);
+    [slashes, first.find('.'), scheme.map(|(scheme, _)| scheme.len())].into_iter().flatten().min()
 }
 
 /// Whether what ends here ends in a scheme whose URLs have a host.
@@ -295,6 +308,15 @@ mod tests {
             ("users:read,chat:write", "users:read,chat:write"),
             ("bob@example.com", "bob@example.com"),
             ("what?", "what?"),
+            (
+                "patient/Observation.rs?category=http://terminology.hl7.org/x|y",
+                "patient/Observation.rs?category=http://terminology.hl7.org/x|y",
+            ),
+            ("patient/a?next=http://b.example/c?d=e", "patient/a?next=http://b.example/c?..."),
+            ("chat:write#general", "chat:write#general"),
+            ("(R&D/IT)", "(R&D/IT)"),
+            ("repo:o/r:ref:refs/heads/fix/#12", "repo:o/r:ref:refs/heads/fix/#12"),
+            ("https:id?key=x", "https:id?..."),
             ("", ""),
         ] {
             assert_eq!(url(word), expected);
