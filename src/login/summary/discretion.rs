@@ -198,11 +198,15 @@ fn url(word: &str) -> String {
     let Some(after) = after else { return format!("{before}{rest}") };
     let authority = after.split('/').next().unwrap_or_default();
     let host = authority.strip_prefix("...@").unwrap_or(authority);
-    if host.is_empty() || host_and_port(host).is_some() {
-        format!("{before}//{after}{rest}")
-    } else {
-        format!("{before}//...")
-    }
+    if host.is_empty() || is_host(host) { format!("{before}//{after}{rest}") } else { format!("{before}//...") }
+}
+
+/// Whether it is a host with an optional port: also one in which a secret was replaced, one with letters beyond ASCII, and
+/// one that is a template for several.
+fn is_host(text: &str) -> bool {
+    let as_letter = |c: char| if "*{}".contains(c) || (!c.is_ascii() && c.is_alphanumeric()) { 'x' } else { c };
+    let plain: String = text.replace(REDACTED, "x").chars().map(as_letter).collect();
+    host_and_port(&plain).is_some()
 }
 
 /// Where the start of a URL ends in the word, in lower case, after which there may be a query: two slashes, a web scheme, or
@@ -307,6 +311,13 @@ mod tests {
             ("repository:me@org/app:pull", "repository:me@org/app:pull"),
             ("users:read,chat:write", "users:read,chat:write"),
             ("bob@example.com", "bob@example.com"),
+            ("https://[...].kinde.com/a", "https://[...].kinde.com/a"),
+            ("https://[...]:8443/a", "https://[...]:8443/a"),
+            ("https://m\u{fc}ller.example/a", "https://m\u{fc}ller.example/a"),
+            ("https://*.example.com", "https://*.example.com"),
+            ("https://{tenant}.example.com/a", "https://{tenant}.example.com/a"),
+            ("https://me:[...]/w@id.example/a", "https://..."),
+            ("https://me:{p}/w@id.example/a", "https://..."),
             ("what?", "what?"),
             (
                 "patient/Observation.rs?category=http://terminology.hl7.org/x|y",
