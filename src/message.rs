@@ -63,19 +63,30 @@ pub fn one_line(text: &str) -> String {
 
 /// The text with `...` in place of the user name and password of each URL, which may be a secret.
 pub fn without_userinfo(text: &str) -> String {
-    without_user_before(text, char::is_whitespace)
+    without_user_before(text, |_| true)
 }
 
-/// As [`without_userinfo`], of URLs whose user name or password may have a space.
+/// As [`without_userinfo`], of URLs whose password may have a space.
 pub fn without_spaced_userinfo(text: &str) -> String {
-    without_user_before(text, |_| false)
+    without_user_before(text, |part| !may_have_spaced_password(part))
 }
 
-fn without_user_before(text: &str, is_end: impl Fn(char) -> bool) -> String {
+/// Whether this text, which follows two slashes, begins with a user name and a password that may go on after white space:
+/// with a first word that is no host with a port.
+pub fn may_have_spaced_password(text: &str) -> bool {
+    let word = text.split(|c: char| c.is_whitespace() || USER_ENDS.contains(c)).next().unwrap_or_default();
+    let after_host = if word.starts_with('[') { word.split_once(']').map_or(word, |(_, after)| after) } else { word };
+    let port = after_host.split_once(':').map(|(_, port)| port);
+    port.is_some_and(|port| port.is_empty() || !port.bytes().all(|octet| octet.is_ascii_digit()))
+}
+
+fn without_user_before(text: &str, ends_with_word: impl Fn(&str) -> bool) -> String {
     let mut parts = text.split("//");
     let mut whole = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let end = part.find(|c: char| "/?#\"<>".contains(c) || is_end(c)).unwrap_or(part.len());
+        let ends_with_word = ends_with_word(part);
+        let is_end = |c: char| USER_ENDS.contains(c) || (ends_with_word && c.is_whitespace());
+        let end = part.find(is_end).unwrap_or(part.len());
         let user = part.get(..end).and_then(|authority| authority.rfind('@'));
         whole.push_str(if user.is_some() { "//...@" } else { "//" });
         whole.push_str(part.get(user.map_or(0, |at| at + 1)..).unwrap_or_default());
@@ -200,6 +211,9 @@ pub fn reason(error: &io::Error) -> String {
 /// The beginnings of an object in base64url: `{"`, and a brace before a space, a tab or a line break.
 const OBJECTS: [&str; 5] = ["eyJ", "eyA", "ewk", "ewo", "ew0"];
 
+/// What ends the part of a URL that may have a user, beside white space.
+const USER_ENDS: &str = "/?#\"<>";
+
 /// Maximum length of a server's words in a message, in characters.
 const MAX_SHORTENED: usize = 200;
 
@@ -299,6 +313,22 @@ mod tests {
         }
         let cut = format!("{} bob@example.com", "a".repeat(195));
         assert_eq!(public(&cut), format!("{} [...", "a".repeat(195)));
+    }
+
+    #[test]
+    fn takes_white_space_for_a_part_of_a_password_alone() {
+        for (text, expected) in [
+            ("https://me:p w@id.example/ a", "https://...@id.example/ a"),
+            ("https://me: w@id.example", "https://...@id.example"),
+            ("https://me:1a 3w@id.example", "https://...@id.example"),
+            ("https://[...]:p w@id.example", "https://...@id.example"),
+            ("api://acme-api openid drive:anna@acme.com/read", "api://acme-api openid drive:anna@acme.com/read"),
+            ("https://a.example:8443 anna@acme.com", "https://a.example:8443 anna@acme.com"),
+            ("https://[::1] https://[::1]:80 anna@acme.com", "https://[::1] https://[::1]:80 anna@acme.com"),
+            ("https://me@id.example anna@acme.com", "https://...@id.example anna@acme.com"),
+        ] {
+            assert_eq!(without_spaced_userinfo(text), expected);
+        }
     }
 
     #[test]

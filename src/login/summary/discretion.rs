@@ -102,7 +102,10 @@ fn collect_within(text: &str, all: bool, secrets: &mut Vec<Zeroizing<String>>) {
     }
     let pairs = text.split(|c: char| "?#&;".contains(c) || c.is_whitespace()).filter_map(|pair| pair.split_once('='));
     let values = pairs.filter(|(name, _)| is_secret(name, Place::Query)).map(|(_, value)| value);
-    let authorities = text.split("//").skip(1).filter_map(|rest| rest.split(['/', '?', '#']).next());
+    let authorities = text.split("//").skip(1).filter_map(|rest| {
+        let is_spaced = message::may_have_spaced_password(rest);
+        rest.split(|c: char| "/?#".contains(c) || (!is_spaced && c.is_whitespace())).next()
+    });
     let users = authorities.filter_map(|authority| authority.rsplit_once('@'));
     let passwords = users.filter_map(|(user, _)| Some(user.split_once(':')?.1));
     let found = values.chain(passwords).filter(|secret| !secret.is_empty());
@@ -229,27 +232,7 @@ fn is_web(text: &str) -> bool {
 const QUERY_STARTS: [&str; 9] = ["?", "#", ";", "&", "%3f", "%23", "%3b", "%26", "%25"];
 
 /// Schemes of URLs in which some programs read a user and a password even without slashes.
-const WEB_SCHEMES: [&str; 19] = [
-    "amqp",
-    "amqps",
-    "ftp",
-    "ftps",
-    "git",
-    "http",
-    "https",
-    "ldap",
-    "ldaps",
-    "mongodb",
-    "mysql",
-    "postgres",
-    "postgresql",
-    "redis",
-    "rediss",
-    "sftp",
-    "ssh",
-    "ws",
-    "wss",
-];
+const WEB_SCHEMES: [&str; 5] = ["ftp", "http", "https", "ws", "wss"];
 
 /// The private parts of a JSON Web Key (RFC 7518 section 6), and those that are public in any (RFC 7517 section 4).
 const KEY_PARTS: [&str; 7] = ["d", "dp", "dq", "k", "p", "q", "qi"];
@@ -309,6 +292,7 @@ mod tests {
             ("acct:alice@example.com", "acct:alice@example.com"),
             ("urn:user:alice@example.com", "urn:user:alice@example.com"),
             ("repository:me@org/app:pull", "repository:me@org/app:pull"),
+            ("ssh:me@id.example", "ssh:me@id.example"),
             ("users:read,chat:write", "users:read,chat:write"),
             ("bob@example.com", "bob@example.com"),
             ("https://[...].kinde.com/a", "https://[...].kinde.com/a"),
@@ -359,7 +343,8 @@ mod tests {
             ("c2lnbmF0dXJlLXNpZ25hdHVyZQ", "[...]"),
             ("https://a.b/eyJhbGciOiJFUzI1NiJ9.e30.eHh4", "https://a.b/[...]"),
             ("abc abcd", "[...] abcd"),
-            ("https://me:12 3w@id.example/ a https://b.example", "https://...@id.example/ a https://b.example"),
+            ("api://acme openid drive:anna@acme.com/read", "api://acme openid drive:anna@acme.com/read"),
+            ("https://me:1a 3w@id.example/ a https://b.example", "https://...@id.example/ a https://b.example"),
             ("k3y-k3y-k3y 1234567890123", "[...] [...]"),
             ("a \t\n b\u{202e}c\u{1b}[31m ##[error] ", "a b\u{202e}c\u{1b}[31m ##[error]"),
             ("openid", "openid"),
@@ -434,6 +419,11 @@ mod tests {
             let discretion = Discretion::for_document(&Document::parse(own.to_string().as_bytes()).ok().unwrap());
             assert_eq!(discretion.text(secret), REDACTED, "{own}");
         }
+        let own = json!({ "own": "api://acme openid drive:anna@acme.com/read", "code": "c0de-c0de" });
+        assert_eq!(
+            Discretion::for_document(&Document::parse(own.to_string().as_bytes()).ok().unwrap()).text("anna"),
+            "anna"
+        );
         let names = [
             "name",
             "issuer",
