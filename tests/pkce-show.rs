@@ -353,6 +353,11 @@ fn says_whether_the_client_has_a_secret() {
         (json!({ "token_endpoint_auth_method": "none" }), "cli, public", json!(true)),
         (json!({ "client_secret": "s3cr3t" }), "cli, with a secret", json!(false)),
         (json!({ "token_endpoint_auth_method": "client_secret_post" }), "cli, with a secret", json!(false)),
+        (json!({ "client_secret": "" }), "cli", Value::Null),
+        (json!({ "client_secret": 5 }), "cli", Value::Null),
+        (json!({ "token_endpoint_auth_method": "client_secret_jwt" }), "cli, with a secret", json!(false)),
+        (json!({ "token_endpoint_auth_method": "private_key_jwt" }), "cli", Value::Null),
+        (json!({ "token_endpoint_auth_method": "tls_client_auth", "client_secret": "s3cr3t" }), "cli", Value::Null),
         (json!({ "token_endpoint_auth_method": "none", "client_secret": "s3cr3t" }), "cli, public", json!(true)),
         (
             json!({ "token_endpoint_auth_method": "none", "token_request": { "auth_method": "client_secret_basic" } }),

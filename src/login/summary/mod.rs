@@ -294,7 +294,11 @@ fn is_public(document: &Document) -> Option<bool> {
     let request = document.object(TOKEN_REQUEST).ok().flatten();
     let method = request.and_then(|request| request.text("auth_method").ok().flatten());
     let method = method.or_else(|| document.text("token_endpoint_auth_method").ok().flatten());
-    method.map(|method| method == "none").or_else(|| document.has("client_secret").then_some(false))
+    match method.as_deref() {
+        Some("none") => Some(true),
+        Some(method) => method.starts_with("client_secret_").then_some(false),
+        None => document.text("client_secret").ok().flatten().filter(|secret| !secret.is_empty()).map(|_| false),
+    }
 }
 
 /// Whether the document has the member, and no tool can use its value.
