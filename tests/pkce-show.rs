@@ -288,6 +288,23 @@ fn says_whether_it_can_be_refreshed() {
         line(&common::changed(login, &changes), "refreshable").unwrap()
     };
     assert_eq!(refreshable(json!({})), "yes");
+    let client = ["missing:           client_id (pkce-url --client-id adds it)"];
+    let endpoint_of = |url: &str| json!({ "token_endpoint": url, "issuer": "https://id.example" });
+    for (changes, reason) in [
+        (json!({ "client_id": "" }), client),
+        (json!({ "client_id": " " }), client),
+        (endpoint_of("http://id.example/t"), ["malformed:         token_endpoint"]),
+        (endpoint_of("http://127.0.0.1/t"), ["malformed:         token_endpoint"]),
+        (endpoint_of(""), ["malformed:         token_endpoint"]),
+    ] {
+        let login = json!({
+            "token_endpoint": endpoint, "client_id": "cli", "access_token": "a", "refresh_token": "r",
+        });
+        let shown = lines(&common::changed(login, &changes));
+        assert!(shown.contains("refreshable:       no\n"), "{shown}");
+        let said: Vec<&str> = shown.lines().filter(|line| line.starts_with('m')).collect();
+        assert_eq!(said, reason, "{changes}");
+    }
     for lacking in [
         json!({ "token_endpoint": null }),
         json!({ "token_endpoint": "http://id.example/t" }),
@@ -392,7 +409,7 @@ malformed:         id_token_claims
     // No type is right for each member, and none of these for any.
     let names = members::names(|_| true);
     for (value, right) in [
-        (json!("x"), names.len() - 9),
+        (json!("x"), names.len() - 10),
         (json!(["x"]), 10),
         (json!({}), 3),
         (json!(7), 3),

@@ -311,6 +311,7 @@ fn is_malformed(document: &Document, name: &str) -> bool {
         | "require_pushed_authorization_requests"
         | "client_id_metadata_document_supported" => document.flag(name).is_err(),
         "redirect_uris" | "resource" | TOKEN_ANSWER_MEMBERS => document.texts(name).is_err(),
+        "token_endpoint" => document.has(name) && Endpoint::from_document(document, name).is_err(),
         _ if name.ends_with("_supported") => document.texts(name).is_err(),
         _ => document.text(name).is_err(),
     }
@@ -318,7 +319,9 @@ fn is_malformed(document: &Document, name: &str) -> bool {
 
 /// The members that the next step needs or adds, and how each comes into the document.
 fn missing(document: &Document) -> Vec<(&'static str, String)> {
-    let lacks = |name: &&&str| !document.has(name);
+    // An empty client ID is none.
+    let is_blank = |name: &str| document.text(name).ok().flatten().is_some_and(|id| id.trim().is_empty());
+    let lacks = |name: &&&str| !document.has(name) || (**name == "client_id" && is_blank(name));
     let added = |name: &&'static str| (*name, added_by(name));
     if !["access_token", "refresh_token"].into_iter().any(|name| document.has(name)) {
         let members = match () {
