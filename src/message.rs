@@ -46,9 +46,10 @@ pub fn is_json() -> bool {
     std::env::var("PKCE_ERRORS").is_ok_and(|form| form == "json")
 }
 
-/// Text sanitized for a terminal: letters, digits and ASCII punctuation, else `?`; at most 1,000 characters.
+/// Text sanitized for a terminal: letters with their marks, digits, ASCII punctuation and that of names, else `?`; at most
+/// 1,000 characters.
 pub fn printable(text: &str) -> String {
-    text.chars().map(sanitized).take(1000).collect()
+    sanitized(text).take(1000).collect()
 }
 
 /// Words of a server, cut to what a message may repeat of them: 200 characters.
@@ -153,7 +154,7 @@ pub fn word(text: &str) -> String {
 
 /// The line sanitized for a terminal, with a space in each text that a CI runner would take for a command.
 pub fn harmless(line: &str) -> String {
-    let line: String = line.chars().map(sanitized).collect();
+    let line: String = sanitized(line).collect();
     let mut safe = String::with_capacity(line.len());
     for (place, character) in line.char_indices() {
         if is_command(line.get(place..).unwrap_or_default(), safe.chars().next_back()) {
@@ -182,13 +183,28 @@ fn is_named(text: &str) -> bool {
     is_closed && text.starts_with(|first: char| first.is_alphabetic())
 }
 
-/// Whether the character is one that a terminal prints, and no space.
-pub fn is_printed(character: char) -> bool {
-    character != ' ' && sanitized(character) == character
+/// Whether the character is a letter, a digit or ASCII punctuation, which no program changes or leaves out.
+pub fn is_plain(character: char) -> bool {
+    character != ' ' && plain(character) == character
 }
 
-/// The character, if a terminal prints it and does nothing else.
-fn sanitized(character: char) -> char {
+/// The characters that a terminal prints and does nothing else with, and `?` for the others. Of marks, each letter keeps a
+/// few: more would cover the lines above and below.
+fn sanitized(text: &str) -> impl Iterator<Item = char> {
+    text.chars().scan(MAX_MARKS, |marks, character| {
+        let is_mark = MARKS.iter().any(|(first, last)| (*first..=*last).contains(&character));
+        *marks = match () {
+            () if is_mark => *marks + 1,
+            () if character.is_alphabetic() => 0,
+            () => MAX_MARKS,
+        };
+        let is_kept = PUNCTUATION.contains(&character) || (is_mark && *marks <= MAX_MARKS);
+        Some(if is_kept { character } else { plain(character) })
+    })
+}
+
+/// The character, if it is a letter, a digit, ASCII punctuation or a space.
+fn plain(character: char) -> char {
     match character {
         ' ' | '!'..='~' => character,
         // Letters that are blank: fillers of Hangul.
@@ -210,6 +226,36 @@ pub fn reason(error: &io::Error) -> String {
 
 /// The beginnings of an object in base64url: `{"`, and a brace before a space, a tab or a line break.
 const OBJECTS: [&str; 5] = ["eyJ", "eyA", "ewk", "ewo", "ew0"];
+
+/// Punctuation in the names of people: quotation marks, dashes, a hyphen and a middle dot.
+const PUNCTUATION: [char; 8] =
+    ['\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{2011}', '\u{2013}', '\u{2014}', '\u{b7}'];
+
+/// Combining marks that are seen and are no letters: accents, the points of Hebrew and Arabic, and of scripts of India and
+/// Thailand those signs that Unicode does not count as letters.
+const MARKS: [(char, char); 18] = [
+    ('\u{300}', '\u{34e}'),
+    ('\u{350}', '\u{36f}'),
+    ('\u{483}', '\u{487}'),
+    ('\u{591}', '\u{5bd}'),
+    ('\u{5bf}', '\u{5bf}'),
+    ('\u{5c1}', '\u{5c2}'),
+    ('\u{64b}', '\u{65f}'),
+    ('\u{93c}', '\u{93c}'),
+    ('\u{94d}', '\u{94d}'),
+    ('\u{9bc}', '\u{9bc}'),
+    ('\u{9cd}', '\u{9cd}'),
+    ('\u{a4d}', '\u{a4d}'),
+    ('\u{acd}', '\u{acd}'),
+    ('\u{b4d}', '\u{b4d}'),
+    ('\u{bcd}', '\u{bcd}'),
+    ('\u{c4d}', '\u{c4d}'),
+    ('\u{d4d}', '\u{d4d}'),
+    ('\u{e47}', '\u{e4c}'),
+];
+
+/// Maximum number of marks of a letter: in Vietnamese, there are two.
+const MAX_MARKS: usize = 2;
 
 /// What ends the part of a URL that may have a user, beside white space.
 const USER_ENDS: &str = "/?#\"<>";
@@ -369,8 +415,19 @@ mod tests {
             "a: b: c",
             "issue #1, #2",
             "https://id.example/a?b=c&d=%20é",
+            "Anna O\u{2019}Brien \u{2018}a\u{2019} \u{201c}b\u{201d} c\u{2013}d\u{2014}e\u{2011}f l\u{b7}l",
+            "Zoe\u{308} Tie\u{302}\u{301}n \u{930}\u{94d}\u{92f}\u{93e}",
         ] {
             assert_eq!(harmless(line), line);
+            assert_eq!(printable(line), line);
+        }
+        for (line, expected) in [
+            ("a\u{308}\u{308}\u{308}b", "a\u{308}\u{308}?b"),
+            ("\u{308} \u{308}1\u{308}", "? ?1?"),
+            ("a\u{34f}\u{ad}\u{200d}", "a???"),
+            ("#\u{308}#[error]", "#?#[error]"),
+        ] {
+            assert_eq!(harmless(line), expected);
         }
     }
 }

@@ -120,7 +120,7 @@ impl Needle {
 struct Plain {
     /// With a space for each plus sign.
     exact: Decoded,
-    /// What is printed and is neither a space nor a plus sign, in lower case.
+    /// Letters, digits and ASCII punctuation without plus signs, in lower case.
     loose: Decoded,
 }
 
@@ -150,7 +150,7 @@ impl Plain {
                 if character != '\\' {
                     exact.push(if character == '+' { ' ' } else { character }, source.unwrap_or_default());
                 }
-                if message::is_printed(character) && !"+\\".contains(character) {
+                if message::is_plain(character) && !"+\\".contains(character) {
                     loose.push(character.to_ascii_lowercase(), source.unwrap_or_default());
                 }
             }
@@ -327,9 +327,12 @@ mod tests {
     #[test]
     fn finds_a_secret_in_other_letters_and_with_what_nobody_sees() {
         let secret = "s3cr\u{e9}t+/=value";
-        for text in
-            ["S3CR\u{e9}T+/=Value", "s3cr\u{e9} t+/=\n va lu\u{3164}e", "s3cr%C3%A9t%2B%2F\u{200b}=\u{1b}va%20lue%ff"]
-        {
+        for text in [
+            "S3CR\u{e9}T+/=Value",
+            "s3cr\u{e9} t+/=\n va lu\u{3164}e",
+            "s3cr%C3%A9t%2B%2F\u{200b}=\u{1b}va%20lue%ff",
+            "s\u{308}3cr\u{e9}t\u{2019}+/=\u{b7}va\u{2013}lue",
+        ] {
             assert_eq!(redacted(&format!("a {text} b"), &[secret]).replace("%ff", ""), "a [...] b", "{text}");
         }
         assert_eq!(redacted("a value", &["\u{1f600}\u{1f600}"]), "a value");
