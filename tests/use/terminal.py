@@ -8,6 +8,7 @@ and \\x03 is Ctrl-C. Each line that is shown goes to standard output once, and t
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import sys
@@ -34,7 +35,7 @@ def main():
     screen = pyte.Screen(COLUMNS, LINES)
     stream = pyte.ByteStream(screen)
     shown = set()
-    for output in read(terminal):
+    for output in pieces(terminal):
         stream.feed(output)
         lines = [line.rstrip() for line in screen.display if line.strip()]
         for line in lines:
@@ -44,6 +45,13 @@ def main():
         while steps and any(steps[0][0] in line for line in lines):
             os.write(terminal, steps.pop(0)[1].encode())
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+
+
+def pieces(terminal):
+    """What the program writes, in pieces that write over no text that is on the screen since the piece before: what it
+    shows for a moment only is shown too, however much of it is read at once."""
+    for output in read(terminal):
+        yield from re.split(rb"(?<=\n)|(?=[\r\x1b])", output)
 
 
 def read(terminal):
