@@ -60,7 +60,10 @@ def look(tokens, directories):
         for file in sorted(directory.rglob("*")):
             if file.is_symlink() or not file.is_file():
                 continue
-            content = file.read_bytes()
+            try:
+                content = file.read_bytes()
+            except FileNotFoundError:  # It was removed just now.
+                continue
             if any(needle in content for needle in needles):
                 yield f"disk:{file.relative_to(directory)}"
 

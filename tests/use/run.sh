@@ -253,19 +253,19 @@ leaks() {
   printf '%s\n' "$@" >>"$case/leaks"
 }
 
-# Where the token was seen, one place a line; pkce's own store is no such place.
+# Where the token was seen, one place a line; pkce's own store is no such place. It fails if the disk was not searched.
 seen() {
+  "$python" "$tests/api.py" --look "$case/tokens" "$case/home" "$case/tmp" >"$case/found" || return
   {
     grep -h -e '^argv:' -e '^environ:' "$case"/*.requests 2>/dev/null
-    "$python" "$tests/api.py" --look "$case/tokens" "$case/home" "$case/tmp" |
-      grep -v -e '^$' -e '^disk:\.local/state/pkce/'
+    grep -v -e '^$' -e '^disk:\.local/state/pkce/' "$case/found"
   } | sort -u
 }
 
 shows_the_token_only_where_it_says() {
   local place pattern
   remember_the_tokens
-  seen >"$case/seen"
+  seen >"$case/seen" || fail 'the disk was not searched'
   touch "$case/leaks"
   while read -r place; do
     while read -r pattern; do
