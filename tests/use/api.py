@@ -104,7 +104,7 @@ class Issuer:
 
 
 class Request(BaseHTTPRequestHandler):
-    """A request to the API. Derived servers replace credential, challenges, public and answer."""
+    """A request to the API. Derived servers replace credential, challenges, public and respond."""
 
     protocol_version = "HTTP/1.1"
     body = b""
@@ -128,11 +128,11 @@ class Request(BaseHTTPRequestHandler):
         """Whether this path is for everybody."""
         return False
 
-    def answer(self):
+    def respond(self):
         """Responds to a request that is public, or whose token is good: self.person is whose it is."""
-        self.respond(200, {"sub": self.person, "path": self.path})
+        self.send(200, {"sub": self.person, "path": self.path})
 
-    def respond(self, status, body=b"", media_type="application/json", headers=()):
+    def send(self, status, body=b"", media_type="application/json", headers=()):
         """Sends a response: bytes as they are, text in UTF-8, anything else as JSON."""
         if not isinstance(body, (bytes, str)):
             body = json.dumps(body)
@@ -155,9 +155,9 @@ class Request(BaseHTTPRequestHandler):
             f"{self.command} {self.path} {scheme or '-'} {'good' if self.person else 'bad' if token else 'none'}"
         )
         if self.person or (self.public() and not token):
-            self.answer()
+            self.respond()
         else:
-            self.respond(401, {"error": "unauthorized"}, headers=[("WWW-Authenticate", c) for c in self.challenges()])
+            self.send(401, {"error": "unauthorized"}, headers=[("WWW-Authenticate", c) for c in self.challenges()])
 
     def read_body(self):
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

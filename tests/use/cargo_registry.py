@@ -35,16 +35,16 @@ class Request(api.Request):
     def challenges(self):
         return ['Cargo login_url="https://index.example.com/login"']
 
-    def answer(self):
+    def respond(self):
         base = f"https://{self.headers['Host']}"
         if self.path == "/config.json":
-            self.respond(200, {"dl": f"{base}/crates", "api": base, "auth-required": True})
+            self.send(200, {"dl": f"{base}/crates", "api": base, "auth-required": True})
         elif self.path == "/he/ll/hello":
-            self.respond(200, json.dumps(ENTRY))
+            self.send(200, json.dumps(ENTRY))
         elif self.path == "/crates/hello/1.0.0/download":
-            self.respond(200, CRATE, "application/gzip")
+            self.send(200, CRATE, "application/gzip")
         else:
-            self.respond(404)
+            self.send(404)
 
 
 if __name__ == "__main__":

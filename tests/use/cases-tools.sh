@@ -142,7 +142,7 @@ sends_no_token_to_another_registry_of_modules() {
 }
 check sends_no_token_to_another_registry_of_modules
 
-# Bazel from version 7 on. Its patterns for hosts require a dot; this server is no registry, but is asked for a module.
+# Bazel from version 7 on. Its patterns for hosts require a dot; this server is no registry, but gets its requests.
 reads_a_private_registry_with_Bazel() {
   command -v bazel >/dev/null || left_out 'bazel is missing, and the version in Debian has no credential helpers'
   local version
@@ -164,17 +164,17 @@ reads_a_private_registry_with_Bazel() {
 check reads_a_private_registry_with_Bazel
 
 # The exchange as Bazel documents it, with curl in its place.
-answers_what_Bazel_asks_for() {
+responds_to_what_Bazel_requests() {
   serve api
   local helper=$HOME/.local/bin/bazel-credential-helper
   install_example bazel-credential-helper "$helper" "s/downloads\.example\.com/localhost:$port/"
-  printf '{"uri":"http://localhost:%s/archive.tar.gz"}' "$port" | "$helper" get >"$case/answer" || fail 'the helper failed'
-  is 'the members' "$(jq -c keys "$case/answer")" '["expires","headers"]'
-  is 'the expiry' "$(jq '.expires | fromdate > now' "$case/answer")" true
-  jq -r '.headers | to_entries[] | "\(.key): \(.value[])"' "$case/answer" >"$case/headers"
+  printf '{"uri":"http://localhost:%s/archive.tar.gz"}' "$port" | "$helper" get >"$case/response" || fail 'the helper failed'
+  is 'the members' "$(jq -c keys "$case/response")" '["expires","headers"]'
+  is 'the expiry' "$(jq '.expires | fromdate > now' "$case/response")" true
+  jq -r '.headers | to_entries[] | "\(.key): \(.value[])"' "$case/response" >"$case/headers"
   curl --silent --fail -H @- "http://localhost:$port/archive.tar.gz" <"$case/headers" >"$case/archive" || fail 'refused'
   saw api 'GET /archive.tar.gz Bearer good'
-  printf '{"uri":"https://other.example.com/archive.tar.gz"}' | "$helper" get >"$case/answer" || fail 'the helper failed'
-  is 'headers for another host' "$(jq -c '.headers // {}' "$case/answer")" '{}'
+  printf '{"uri":"https://other.example.com/archive.tar.gz"}' | "$helper" get >"$case/response" || fail 'the helper failed'
+  is 'headers for another host' "$(jq -c '.headers // {}' "$case/response")" '{}'
 }
-check answers_what_Bazel_asks_for
+check responds_to_what_Bazel_requests

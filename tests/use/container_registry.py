@@ -40,17 +40,17 @@ class Request(api.Request):
     def challenges(self):
         return ['Basic realm="registry"']
 
-    def answer(self):
+    def respond(self):
         blob = BLOBS.get(self.path.rpartition("/")[2])
         if self.path == "/v2/":
-            self.respond(200, {})
+            self.send(200, {})
         elif self.path in ("/v2/app/manifests/1", f"/v2/app/manifests/{digest(MANIFEST)}"):
             headers = [("Docker-Content-Digest", digest(MANIFEST))]
-            self.respond(200, MANIFEST, "application/vnd.oci.image.manifest.v1+json", headers)
+            self.send(200, MANIFEST, "application/vnd.oci.image.manifest.v1+json", headers)
         elif self.path.startswith("/v2/app/blobs/") and blob:
-            self.respond(200, blob, "application/octet-stream")
+            self.send(200, blob, "application/octet-stream")
         else:
-            self.respond(404, {"errors": [{"code": "NAME_UNKNOWN"}]})
+            self.send(404, {"errors": [{"code": "NAME_UNKNOWN"}]})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ class Request(api.Request):
     def public(self):
         return True
 
-    def answer(self):
+    def respond(self):
         request = urllib.request.Request(self.server.arguments.issuer + self.path, self.body, method=self.command)
         for name in "Content-Type", "Accept":
             if name in self.headers:
@@ -20,7 +20,7 @@ class Request(api.Request):
         except urllib.error.HTTPError as error:
             response = error
         with response:
-            self.respond(response.status, response.read(), response.headers["Content-Type"])
+            self.send(response.status, response.read(), response.headers["Content-Type"])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ class Request(api.Request):
     def challenges(self):
         return ['Basic realm="git"', "Bearer"]
 
-    def answer(self):
+    def respond(self):
         url = urllib.parse.urlsplit(self.path)
         environment = {
             "GIT_PROJECT_ROOT": self.server.arguments.repositories,
@@ -30,10 +30,10 @@ class Request(api.Request):
             "GIT_CONFIG_KEY_0": "safe.directory",
             "GIT_CONFIG_VALUE_0": "*",
         }
-        answer = subprocess.run(BACKEND, input=self.body, env=environment, capture_output=True, check=True)
-        head, _, body = answer.stdout.partition(b"\r\n\r\n")
+        response = subprocess.run(BACKEND, input=self.body, env=environment, capture_output=True, check=True)
+        head, _, body = response.stdout.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        self.respond(int(fields.get("Status", "200").split()[0]), body, fields["Content-Type"])
+        self.send(int(fields.get("Status", "200").split()[0]), body, fields["Content-Type"])
 
 
 if __name__ == "__main__":

@@ -12,19 +12,19 @@ PODS = {
 
 
 class Request(api.Request):
-    def answer(self):
+    def respond(self):
         path = self.path.partition("?")[0]
         if path == "/api":
-            self.respond(200, {"kind": "APIVersions", "versions": ["v1"]})
+            self.send(200, {"kind": "APIVersions", "versions": ["v1"]})
         elif path == "/apis":
-            self.respond(200, {"kind": "APIGroupList", "apiVersion": "v1", "groups": []})
+            self.send(200, {"kind": "APIGroupList", "apiVersion": "v1", "groups": []})
         elif path == "/api/v1":
-            self.respond(200, PODS)
+            self.send(200, PODS)
         elif path == "/api/v1/namespaces/default/pods":
             pod = {"metadata": {"name": f"pod-of-{self.person}", "namespace": "default"}}
-            self.respond(200, {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod]})
+            self.send(200, {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod]})
         else:
-            self.respond(404, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404})
+            self.send(404, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404})
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ class Introspection(Request):
         form = urllib.parse.parse_qs(self.body.decode())
         return "introspection", form.get("token", [""])[0]
 
-    def respond(self, *_, **__):
-        super().respond(200, {"active": bool(self.person), "sub": self.person})
+    def send(self, *_, **__):
+        super().send(200, {"active": bool(self.person), "sub": self.person})
 
 
 class Relay(socketserver.StreamRequestHandler):

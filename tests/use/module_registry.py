@@ -22,18 +22,18 @@ class Request(api.Request):
         # The archive's URL is of the kind that is signed: the registry gives it to those who are allowed only.
         return self.path.startswith(("/.well-known/", "/archives/"))
 
-    def answer(self):
+    def respond(self):
         if self.path == "/.well-known/terraform.json":
-            self.respond(200, {"modules.v1": "/modules/"})
+            self.send(200, {"modules.v1": "/modules/"})
         elif self.path == "/modules/example/hello/local/versions":
-            self.respond(200, {"modules": [{"versions": [{"version": "1.0.0"}]}]})
+            self.send(200, {"modules": [{"versions": [{"version": "1.0.0"}]}]})
         elif self.path == "/modules/example/hello/local/1.0.0/download":
             where = f"https://{self.headers['Host']}/archives/hello.tar.gz"
-            self.respond(204, headers=[("X-Terraform-Get", where)])
+            self.send(204, headers=[("X-Terraform-Get", where)])
         elif self.path.partition("?")[0] == "/archives/hello.tar.gz":
-            self.respond(200, archive(), "application/gzip")
+            self.send(200, archive(), "application/gzip")
         else:
-            self.respond(404)
+            self.send(404)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Request(api.Request):
     def challenges(self):
         return ["Bearer" if self.path.startswith("/npm/") else 'Basic realm="packages"']
 
-    def answer(self):
+    def respond(self):
         pages = {
             "/simple/hello/": lambda: (f'<a href="/files/{WHEEL}">{WHEEL}</a>', "text/html"),
             f"/files/{WHEEL}": lambda: (wheel(), "application/zip"),
@@ -53,9 +53,9 @@ class Request(api.Request):
             "/npm/hello.tgz": lambda: (TARBALL, "application/gzip"),
         }
         if self.path in pages:
-            self.respond(200, *pages[self.path]())
+            self.send(200, *pages[self.path]())
         else:
-            self.respond(404, {"error": "not found"})
+            self.send(404, {"error": "not found"})
 
     def packument(self):
         """What a registry says of a package."""

@@ -295,5 +295,5 @@ if [ ${#table[@]} -gt 0 ]; then
   printf '%s\n' '' '| program | version | what it did | requests | where the token was seen |' \
     '| --- | --- | --- | --- | --- |' "${table[@]}" ''
 fi
-echo "$passed passed, $failed failed, $left_out skipped"
+echo "$passed passed, $failed failed, $left_out left out"
 [ "$failed" -eq 0 ]

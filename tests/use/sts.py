@@ -41,10 +41,10 @@ class Request(api.Request):
         bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
         return not ISSUED.isdisjoint([bearer, self.headers.get("X-Amz-Security-Token")])
 
-    def answer(self):
+    def respond(self):
         action = self.form().get("Action")
         if self.path == "/v1/token" and self.person:
-            self.respond(
+            self.send(
                 200,
                 {
                     "access_token": issue(),
@@ -54,15 +54,15 @@ class Request(api.Request):
                 },
             )
         elif action == "AssumeRoleWithWebIdentity" and self.person and self.form().get("RoleArn") == ROLE:
-            self.respond_as_aws(action, {"Credentials": self.credentials()})
+            self.send_as_aws(action, {"Credentials": self.credentials()})
         elif action == "AssumeRoleWithWebIdentity" and self.person:
-            self.respond(403, {"Error": {"Code": "AccessDenied", "Message": f"Not authorized to perform sts:{action}"}})
+            self.send(403, {"Error": {"Code": "AccessDenied", "Message": f"Not authorized to perform sts:{action}"}})
         elif action == "GetCallerIdentity" and not self.person:
-            self.respond_as_aws(action, {"Arn": "arn:aws:sts::123456789012:assumed-role/work/work"})
+            self.send_as_aws(action, {"Arn": "arn:aws:sts::123456789012:assumed-role/work/work"})
         elif self.path == "/me" and not self.person:
-            self.respond(200, {"sub": "alice"})
+            self.send(200, {"sub": "alice"})
         else:
-            self.respond(404)
+            self.send(404)
 
     def credentials(self):
         end = int(time.time()) + HOUR
@@ -77,12 +77,12 @@ class Request(api.Request):
     def wants_json(self):
         return "json" in self.headers.get("Accept", "")
 
-    def respond_as_aws(self, action, result):
+    def send_as_aws(self, action, result):
         response = {f"{action}Response": {f"{action}Result": result}}
         if self.wants_json():
-            self.respond(200, response)
+            self.send(200, response)
         else:
-            self.respond(200, elements(response), "text/xml")
+            self.send(200, elements(response), "text/xml")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ RESPONSE = (
 
 
 class Request(api.Request):
-    def answer(self):
+    def respond(self):
         resources = {"/files/": COLLECTION, "/files/note.txt": FILE}
         if self.command == "PROPFIND" and self.path in resources:
             found = {self.path: resources[self.path]}
@@ -20,11 +20,11 @@ class Request(api.Request):
                 found = resources
             responses = "".join(RESPONSE % item for item in found.items())
             text = f'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:">{responses}</d:multistatus>'
-            self.respond(207, text, "application/xml")
+            self.send(207, text, "application/xml")
         elif self.command == "GET" and self.path == "/files/note.txt":
-            self.respond(200, NOTE, "text/plain")
+            self.send(200, NOTE, "text/plain")
         else:
-            self.respond(404)
+            self.send(404)
 
 
 if __name__ == "__main__":
