@@ -34,24 +34,26 @@ def main():
 
     screen = pyte.Screen(COLUMNS, LINES)
     stream = pyte.ByteStream(screen)
-    shown = set()
-    for output in pieces(terminal):
-        stream.feed(output)
-        lines = [line.rstrip() for line in screen.display if line.strip()]
-        for line in lines:
-            if line not in shown:
-                print(line, flush=True)
-        shown.update(lines)
+    shown, lines = set(), [""] * LINES
+    for output in read(terminal):
+        for piece in pieces(output):
+            stream.feed(piece)
+            for row in sorted(screen.dirty):
+                line = lines[row] = "".join(screen.buffer[row][column].data for column in range(COLUMNS)).rstrip()
+                if line and line not in shown:
+                    print(line, flush=True)
+                shown.add(line)
+            screen.dirty.clear()
+        # Only now: a program that is still drawing may not expect keys yet.
         while steps and any(steps[0][0] in line for line in lines):
             os.write(terminal, steps.pop(0)[1].encode())
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 
 
-def pieces(terminal):
-    """What the program writes, in pieces that write over no text that is on the screen since the piece before: what it
-    shows for a moment only is shown too, however much of it is read at once."""
-    for output in read(terminal):
-        yield from re.split(rb"(?<=\n)|(?=[\r\x1b])", output)
+def pieces(output):
+    """The output in pieces, none of which writes over its own text: what is on the screen for a moment only is shown
+    too, however much is read at once."""
+    return re.split(rb"(?<=\n)|(?=[\r\x1b])", output)
 
 
 def read(terminal):
