@@ -57,7 +57,9 @@ def look(tokens, directories):
     """disk:FILE for each file below the directories that has one of the tokens in it."""
     needles = [needle for token in tokens for needle in encodings(token)]
     for directory in map(pathlib.Path, directories):
-        for file in sorted(directory.rglob("*")):
+        # A directory that is removed just now is left out.
+        files = [pathlib.Path(place, name) for place, _, names in os.walk(directory) for name in names]
+        for file in sorted(files):
             if file.is_symlink() or not file.is_file():
                 continue
             try:
