@@ -18,22 +18,33 @@ use crate::error::{Error, Kind};
 use crate::id_token::jws::Jws;
 use crate::login::token;
 use crate::message;
-use crate::process::{Deadline, signals};
+use crate::process::{Deadline, arguments, signals};
 
-/// How fresh the token must be.
+/// Which token is used, and how fresh it must be.
+#[derive(clap::Args)]
 pub struct Freshness {
-    /// The token.
-    pub token: Token,
-    /// Seconds for which it must remain valid; `None` for 60, or half its lifetime if that is less.
-    pub min_ttl: Option<u64>,
-    /// Whether a new one is required, since an API refused the stored one.
-    pub refresh: bool,
+    /// Refresh the token if it expires within this time [default: 60, or half of the token's lifetime if that is less]
+    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| arguments::number(text, 0, u32::MAX.into()))]
+    min_ttl: Option<u64>,
+    /// Refresh the token even if it has not expired
+    #[arg(long)]
+    refresh: bool,
+    /// Use the ID token instead of the access token
+    #[arg(long)]
+    id_token: bool,
+}
+
+impl Freshness {
+    /// The token that is used.
+    pub fn token(&self) -> Token {
+        if self.id_token { Token::Id } else { Token::Access }
+    }
 }
 
 /// The document stored under this name, with a valid token; refreshed as the options say and stored again if necessary.
 pub fn current(name: &Name, freshness: &Freshness, options: &TokenRequest, caller: &Caller) -> Result<Document, Error> {
     let document = latest(name, freshness, options, caller)?;
-    if freshness.token == Token::Id && !document.has("id_token") {
+    if freshness.token() == Token::Id && !document.has("id_token") {
         return Err(without_id_token(name, "the refresh brought no ID token", &document));
     }
     Ok(document)
@@ -46,7 +57,7 @@ fn latest(name: &Name, freshness: &Freshness, options: &TokenRequest, caller: &C
     let deadline = caller.deadline();
     let store = Store::open()?.ok_or_else(|| not_stored(name))?;
     let first = store.read(name, &deadline)?.ok_or_else(|| not_stored(name))?;
-    let token = freshness.token;
+    let token = freshness.token();
     if !freshness.refresh && !token.is_renewable(&first.document) {
         return Err(without_id_token(name, "no ID token is stored", &first.document));
     }

@@ -124,18 +124,32 @@ impl Token {
             || document.seconds("expires_at").ok().flatten() == Some(REFUSED)
     }
 
-    /// The members of the document that the caller of an API needs; the refresh token stays in the store.
-    pub fn shown(self) -> &'static [&'static str] {
-        match self {
+    /// What the caller of an API needs of the document; the refresh token stays in the store.
+    pub fn shown(self, mut document: Document) -> Result<Document, Error> {
+        let members: &[&str] = match self {
             Token::Access => &["access_token", "token_type", "expires_at", "scope", "resource", "issuer"],
             Token::Id => &["id_token", "expires_at", "issuer"],
+        };
+        if let (Token::Id, Some(seconds)) = (self, self.expires_at(&document)?) {
+            document.set_number("expires_at", seconds);
         }
+        document.retain(|name, _| members.contains(&name));
+        Ok(document)
+    }
+
+    /// Adds what to do if the other token is missing from what is [`Self::shown`].
+    pub fn or_other(self, error: Error) -> Error {
+        let other = if self == Token::Id { Token::Access } else { Token::Id };
+        if error.member() == Some(other.member()) { error.hint(ID_TOKEN) } else { error }
     }
 }
 
 fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
+
+/// What to do where `--raw` names the other token.
+const ID_TOKEN: &str = "--id-token is for the ID token, and without it the access token is used";
 
 /// Seconds for which a token must remain valid by default: enough for a command that starts with it.
 const DEFAULT_MIN_TTL: u64 = 60;

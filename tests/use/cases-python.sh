@@ -174,14 +174,18 @@ with_a_profile_of_AWS() {
 identity='import botocore.session
 print(botocore.session.Session().create_client("sts").get_caller_identity()["Arn"])'
 
-botocore_takes_credentials_from_a_process() {
-  with_a_profile_of_AWS
-  runs "$python" -c "$identity"
+has_assumed_the_role() {
   says ''
   prints arn:aws:sts::123456789012:assumed-role/work/work
   is 'what the server saw' "$(requests sts)" 'POST / WebIdentityToken good
 POST / - none'
-  did botocore "$(version_of_package botocore)" 'assumed a role with the ID token, by a process'
+  did botocore "$(version_of_package botocore)" "assumed a role with the ID token, $1"
+}
+
+botocore_takes_credentials_from_a_process() {
+  with_a_profile_of_AWS
+  runs "$python" -c "$identity"
+  has_assumed_the_role 'by a process'
 }
 check botocore_takes_credentials_from_a_process
 
@@ -192,11 +196,7 @@ botocore_reads_the_ID_token_from_a_pipe() {
   command=$(configuration aws.sh | sed -n '/^AWS_/,$p')
   # shellcheck disable=SC2016
   runs bash -c "${command/COMMAND/'"$0" -c "$1"'}" "$python" "$identity"
-  says ''
-  prints arn:aws:sts::123456789012:assumed-role/work/work
-  is 'what the server saw' "$(requests sts)" 'POST / WebIdentityToken good
-POST / - none'
-  did botocore "$(version_of_package botocore)" 'assumed a role with the ID token, by a pipe'
+  has_assumed_the_role 'by a pipe'
 }
 check botocore_reads_the_ID_token_from_a_pipe
 

@@ -8,13 +8,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use zeroize::Zeroizing;
 
+use super::name::Name;
 use super::token::{Credential, Token};
 use crate::document::Document;
 use crate::error::Error;
 use crate::id_token::jws;
 use crate::message;
-pub use host::Host;
-use host::Server;
+use host::{Host, Server};
 use request::{Request, Target};
 
 /// How a program requests a token, and the response that it expects.
@@ -27,7 +27,7 @@ pub struct Format {
 }
 
 /// What a credential helper is to do.
-pub enum Action {
+enum Action {
     /// Respond with the token.
     Respond(Target),
     /// Expire this token, which a server refused.
@@ -121,16 +121,47 @@ impl Format {
     }
 }
 
+/// The options of a credential helper.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Print what this program reads from a credential helper
+    #[arg(long = "as", value_name = "FORMAT", value_parser = Format::parser())]
+    #[arg(conflicts_with_all = ["command", "header", "raw"])]
+    format: Option<&'static Format>,
+    /// With --as: a host to which the token may be sent; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = Host::parse, requires = "format")]
+    host: Vec<Host>,
+    /// With --as git, docker or netrc: the user name beside the token [default: oauth2]
+    #[arg(long, value_name = "USERNAME", value_parser = username, requires = "format")]
+    username: Option<String>,
+    /// With --as: what the program adds, such as get
+    #[arg(value_name = "OPERATION", requires = "format")]
+    operation: Vec<String>,
+}
+
+impl Options {
+    /// Whether a program is responded to.
+    pub fn is_helper(&self) -> bool {
+        self.format.is_some()
+    }
+
+    /// The helper that the options describe; `None` without `--as`.
+    pub fn helper(&self) -> Result<Option<Helper<'_>>, Error> {
+        self.format.map(|format| Helper::new(format, self)).transpose()
+    }
+}
+
 /// A credential helper for one program.
 pub struct Helper<'a> {
     format: &'static Format,
     hosts: &'a [Host],
     username: Option<&'a str>,
+    operation: &'a [String],
 }
 
 impl<'a> Helper<'a> {
-    /// The helper that these options describe.
-    pub fn new(format: &'static Format, hosts: &'a [Host], username: Option<&'a str>) -> Result<Helper<'a>, Error> {
+    fn new(format: &'static Format, options: &'a Options) -> Result<Helper<'a>, Error> {
+        let (hosts, username) = (options.host.as_slice(), options.username.as_deref());
         let wrong = |option: &str, wrong: &str| Err(Error::usage(format!("{option}: {wrong} --as {}", format.name)));
         match format.hosts {
             Hosts::Told if hosts.iter().any(Host::has_port) => {
@@ -143,12 +174,34 @@ impl<'a> Helper<'a> {
         if username.is_some() && !format.has_username {
             return wrong("--username", "not used with");
         }
-        Ok(Helper { format, hosts, username })
+        Ok(Helper { format, hosts, username, operation: &options.operation })
+    }
+
+    /// The response to the program, which may be empty, and the exit status. `current` returns the valid token of the
+    /// stored login `name`, and `expire` expires one that a server refused.
+    pub fn respond(
+        &self,
+        name: &Name,
+        current: impl FnOnce() -> Result<Credential, Error>,
+        expire: impl FnOnce(&str) -> Result<(), Error>,
+    ) -> Result<(Text, u8), Error> {
+        // The operation stands in the place of a name that is missing.
+        let is_nameless = self.operation.is_empty() && OPERATIONS.contains(&name.as_str());
+        let action = self.action();
+        match action.map_err(|error| if is_nameless { Error::usage(NO_NAME) } else { error })? {
+            Action::Print(text, status) => Ok((Zeroizing::new(text), status)),
+            Action::Expire(refused) => expire(&refused).map(|()| (Text::default(), 0)),
+            Action::Respond(target) => {
+                // A program may read both streams as one.
+                message::suppress_notes();
+                Ok(((self.format.response)(&current()?, &target, self)?, 0))
+            }
+        }
     }
 
     /// What to do for the program. For a server that is none of the hosts, that is nothing.
-    pub fn action(&self, operation: &[String]) -> Result<Action, Error> {
-        let request = (self.format.request)(operation)?;
+    fn action(&self) -> Result<Action, Error> {
+        let request = (self.format.request)(self.operation)?;
         if let (Hosts::Named(elsewhere), Request::Token(target) | Request::Refused(target, _)) =
             (&self.format.hosts, &request)
             && !target.server.as_ref().is_some_and(|server| server.is_one_of(self.hosts))
@@ -194,11 +247,6 @@ impl<'a> Helper<'a> {
         line(&list).to_string()
     }
 
-    /// The response with the token.
-    pub fn response(&self, credential: &Credential, target: &Target) -> Result<Zeroizing<String>, Error> {
-        (self.format.response)(credential, target, self)
-    }
-
     /// The user name that goes with the token: the program's, the option's, or one that servers ignore.
     fn username<'b>(&'b self, target: &'b Target) -> &'b str {
         target.username.as_deref().or(self.username).unwrap_or("oauth2")
@@ -206,7 +254,7 @@ impl<'a> Helper<'a> {
 }
 
 /// Parses a `--username`: what HTTP Basic and netrc can hold.
-pub fn username(text: &str) -> Result<String, String> {
+fn username(text: &str) -> Result<String, String> {
     if text.is_empty() || !text.bytes().all(|octet| octet.is_ascii_graphic() && !b":\"#\\".contains(&octet)) {
         return Err("must be one or more visible ASCII characters, without colon, quote, # and backslash".to_owned());
     }
@@ -337,5 +385,10 @@ fn timestamp(seconds: u64) -> Option<String> {
 
 /// The last second of the year 9999, in Unix seconds.
 const LAST_SECOND: u64 = 253_402_300_799;
+
+/// What programs add as their operation.
+const OPERATIONS: [&str; 5] = ["get", "store", "erase", "list", "forget"];
+
+const NO_NAME: &str = "NAME: missing before the operation";
 
 const PLAIN_HTTP: &str = "plain http is allowed only to this machine";
