@@ -229,10 +229,9 @@ impl Document {
 
     /// Sets the member to this text, with escapes for all that a terminal or a CI runner could take for a command.
     pub fn set_escaped(&mut self, name: &str, text: &str) {
-        let mut units = [0; 2];
         let escaped = |c: char| match c {
             ' ' | '!'..='~' if c != '#' && c != ':' => c.to_string(),
-            _ => c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+            _ => escape(c),
         };
         let json: String = quoted(text).chars().map(escaped).collect();
         self.put(name, &json);
@@ -367,6 +366,11 @@ pub const WHITE_SPACE: [u8; 4] = *b" \t\r\n";
 /// The message for octets over the limit.
 pub fn too_large() -> String {
     "larger than 1 MiB".to_owned()
+}
+
+/// The character as an escape in a JSON string.
+pub fn escape(character: char) -> String {
+    character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
 /// Whether the text has only visible ASCII characters and spaces: VSCHAR of RFC 6749 appendix A.

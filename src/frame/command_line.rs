@@ -41,29 +41,26 @@ fn lacks_dashes(tool: &Command) -> bool {
     let partial = tool.clone().ignore_errors(true).try_get_matches();
     partial.is_ok_and(|given| {
         let has = |id| given.try_contains_id(id).unwrap_or(false);
-        has("operation") && !has("format")
+        has("operation") && !["format", "host", "username"].into_iter().any(has)
     })
 }
 
 /// Prints help or the version; any other clap error is a usage error.
 pub fn help_or_usage_error(error: &clap::Error, tool: &Command) -> Result<ExitCode, Error> {
-    let is_helper = std::env::args_os().any(|argument| argument.to_string_lossy().starts_with("--as"));
+    let is_helper = std::env::args_os()
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument.to_string_lossy().starts_with("--as"));
     help_or_error(error, tool).map_err(|error| if is_helper { error.on_one_line() } else { error })
 }
 
 fn help_or_error(error: &clap::Error, tool: &Command) -> Result<ExitCode, Error> {
     if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let usage = usage_error(error);
-        if lacks_dashes(tool) {
-            let usage = Error::usage("arguments: too many");
-            return Err(
-                usage.hint(format!("a command must follow --, as in: {} NAME -- COMMAND; {QUOTE}", message::name()))
-            );
-        }
         let is_too_many = error.kind() == ErrorKind::UnknownArgument && !usage.message().starts_with('-');
         let takes_command = tool.get_positionals().any(Arg::is_last_set);
         let takes_none = tool.get_positionals().next().is_none();
-        return Err(if is_too_many && takes_command {
+        return Err(if lacks_dashes(tool) || is_too_many && takes_command {
+            let usage = Error::usage("arguments: too many");
             let name = if tool.get_positionals().all(Arg::is_last_set) { "" } else { " NAME" };
             usage.hint(format!("a command must follow --, as in: {}{name} -- COMMAND; {QUOTE}", message::name()))
         } else if is_too_many && takes_none {

@@ -203,20 +203,22 @@ fn says_which_option_is_for_which_token() {
     }
 }
 
+/// Tells the helper, as git does, that a server refused this token.
+fn erase(session: &Session, args: &[&str], token: &str) {
+    let mut erase = session.command("pkce-token");
+    erase.args(["work", "--as", "git", "--host", "git.example", "erase"]).args(args);
+    let input = format!("protocol=https\nhost=git.example\npassword={token}\n");
+    assert_eq!(crate::common::finish(&mut erase, input.as_bytes()).status, 0);
+}
+
 #[test]
 fn expires_the_token_that_was_refused_and_not_the_other() {
     let session = session(true, Duration::ZERO);
     let stored = id_token(0, -10, 600);
     store(&session, Some(&stored), "openid");
-    let erase = |args: &[&str], token: &str| {
-        let mut erase = session.command("pkce-token");
-        erase.args(["work", "--as", "git", "--host", "git.example", "erase"]).args(args);
-        let input = format!("protocol=https\nhost=git.example\npassword={token}\n");
-        assert_eq!(crate::common::finish(&mut erase, input.as_bytes()).status, 0);
-    };
-    erase(&[], &crate::access(0));
+    erase(&session, &[], &crate::access(0));
     assert_eq!((session.token(&["--id-token"]).json()["id_token"].clone(), session.refreshes()), (json!(stored), 0));
-    erase(&["--id-token"], &stored);
+    erase(&session, &["--id-token"], &stored);
     let output = session.token(&["--id-token"]);
     assert_eq!((output.status, session.refreshes()), (0, 1));
     assert_ne!(output.json()["id_token"], json!(stored));
@@ -230,10 +232,7 @@ fn leaves_an_access_token_that_cannot_be_refreshed_where_the_id_token_is_refused
     document.as_object_mut().unwrap().remove("refresh_token");
     document["id_token"] = json!(stored);
     session.store(&document);
-    let mut erase = session.command("pkce-token");
-    erase.args(["work", "--id-token", "--as", "git", "--host", "git.example", "erase"]);
-    let input = format!("protocol=https\nhost=git.example\npassword={stored}\n");
-    assert_eq!(crate::common::finish(&mut erase, input.as_bytes()).status, 0);
+    erase(&session, &["--id-token"], &stored);
     assert_eq!(session.token(&["-r", "access_token"]).stdout, format!("{}\n", crate::access(0)));
     assert_eq!((session.token(&["--id-token"]).status, session.refreshes()), (5, 0));
 }

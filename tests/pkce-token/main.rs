@@ -1152,6 +1152,8 @@ fn refuses_options_that_do_not_go_together() {
         (&["--as", "bearer", "--header"], "--as: repeated, or conflicts with another argument"),
         (&["--as", "bearer", "--", "true"], "--as: repeated, or conflicts with another argument"),
         (&["--host", "api.example"], "--as: missing"),
+        (&["--host", "api.example", "get"], "--as: missing"),
+        (&["--bogus", "--", "x", "--assume"], "--bogus: no such option"),
         (&["--as", "curl", "--fd", "5"], "--as: repeated, or conflicts with another argument"),
     ] {
         let output = session.token(args);

@@ -130,7 +130,7 @@ enum Place {
 fn is_secret(name: &str, place: Place) -> bool {
     let plain = parameter::plain(name);
     let plain = plain.trim_end_matches(|end: char| end == 's' || end.is_ascii_digit());
-    if PUBLIC_ENDS.iter().any(|end| plain.ends_with(end)) {
+    if ENDS_OF_PUBLIC_NAMES.iter().any(|end| plain.ends_with(end)) {
         return false;
     }
     // Elsewhere, they are also names for a country's states, an error or an organization.
@@ -242,12 +242,13 @@ const PUBLIC_KEY_PARTS: [&str; 5] = ["alg", "crv", "kid", "kty", "use"];
 const OF_A_REQUEST: [&str; 3] = ["code", "nonce", "state"];
 
 /// The names of other codes, and what ends the names of secrets, beside those of [`parameter::is_secret`], without a plural.
-const CODES: [&str; 6] = ["accesscode", "backupcode", "invitecode", "recoverycode", "resetcode", "verificationcode"];
+const CODES: [&str; 5] = ["accesscode", "backupcode", "invitecode", "recoverycode", "resetcode"];
 const SECRET_ENDS: [&str; 12] =
     ["cookie", "csrf", "key", "mfa", "pw", "salt", "session", "sessionid", "sessionstate", "sid", "sig", "xsrf"];
 
 /// What ends the names of public values about a secret, without a plural.
-const PUBLIC_ENDS: [&str; 8] = ["endpoint", "expiresat", "expiresin", "issuer", "required", "supported", "uri", "url"];
+const ENDS_OF_PUBLIC_NAMES: [&str; 8] =
+    ["endpoint", "expiresat", "expiresin", "issuer", "required", "supported", "uri", "url"];
 
 const REDACTED: &str = "[...]";
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::client::endpoint::Endpoint;
-use crate::document::Document;
 use crate::document::members::{self, NO_REFRESH_TOKEN, REFUSED, TOKEN_ANSWER_MEMBERS, TOKEN_REQUEST};
+use crate::document::{self, Document};
 use crate::message;
 
 use discretion::Discretion;
@@ -370,10 +370,9 @@ fn cut(text: &str, length: usize) -> String {
 /// The JSON with escapes in its strings for all that a terminal or a CI runner could take for a command. Outside of them, it
 /// has nothing like that.
 fn escaped(json: &str) -> String {
-    let mut units = [0; 2];
     let ascii = json.chars().map(|character| match character {
         ' '..='~' => character.to_string(),
-        _ => character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        _ => document::escape(character),
     });
     ascii.collect::<String>().replace("::", "\\u003a\\u003a").replace("##", "\\u0023\\u0023")
 }

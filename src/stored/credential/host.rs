@@ -97,13 +97,8 @@ impl Server {
         !self.is_plain() && hosts.iter().any(|host| host.is(self))
     }
 
-    /// Whether one of the hosts has its name.
-    pub fn is_named_by(&self, hosts: &[Host]) -> bool {
-        hosts.iter().any(|host| host.name.eq_ignore_ascii_case(&self.host))
-    }
-
-    /// The host that is this one, but has another port.
-    pub fn on_another_port<'a>(&self, hosts: &'a [Host]) -> Option<&'a Host> {
-        hosts.iter().find(|host| host.name.eq_ignore_ascii_case(&self.host) && !host.is(self))
+    /// The host of its name, whatever the port.
+    pub fn named_by<'a>(&self, hosts: &'a [Host]) -> Option<&'a Host> {
+        hosts.iter().find(|host| host.name.eq_ignore_ascii_case(&self.host))
     }
 }

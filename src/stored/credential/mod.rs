@@ -17,6 +17,9 @@ use crate::message;
 use host::{Host, Server};
 use request::{Request, Target};
 
+/// Text that is wiped when dropped.
+type Text = Zeroizing<String>;
+
 /// How a program requests a token, and the response that it expects.
 pub struct Format {
     name: &'static str,
@@ -33,7 +36,7 @@ enum Action {
     /// Expire this token, which a server refused.
     Expire(Text),
     /// Print this text, and end with this status.
-    Print(String, u8),
+    Print(Text, u8),
 }
 
 /// What `--host` is for.
@@ -189,7 +192,7 @@ impl<'a> Helper<'a> {
         let is_nameless = self.operation.is_empty() && OPERATIONS.contains(&name.as_str());
         let action = self.action();
         match action.map_err(|error| if is_nameless { Error::usage(NO_NAME) } else { error })? {
-            Action::Print(text, status) => Ok((Zeroizing::new(text), status)),
+            Action::Print(text, status) => Ok((text, status)),
             Action::Expire(refused) => expire(&refused).map(|()| (Text::default(), 0)),
             Action::Respond(target) => {
                 // A program may read both streams as one.
@@ -212,7 +215,7 @@ impl<'a> Helper<'a> {
                     if let (Request::Token(_), Some(why)) = (&request, why) {
                         message::note(&format!("{why}: no token is printed"));
                     }
-                    Ok(Action::Print((*text).to_owned(), *status))
+                    Ok(Action::Print(Text::new((*text).to_owned()), *status))
                 }
                 Elsewhere::Error => {
                     let host = target.server.as_ref().map_or("", Server::authority);
@@ -224,27 +227,28 @@ impl<'a> Helper<'a> {
             Request::Token(target) => Action::Respond(target),
             Request::Refused(_, token) => Action::Expire(token),
             Request::List => Action::Print(self.list(), 0),
-            Request::Ignored => Action::Print(String::new(), 0),
+            Request::Ignored => Action::Print(Text::default(), 0),
         })
     }
 
     /// Why a server has no token whose name is that of one of the hosts.
     fn why_not(&self, server: &Server) -> Option<String> {
         let authority = server.authority();
-        if server.is_plain() {
-            return server.is_named_by(self.hosts).then(|| format!("{authority}: {PLAIN_HTTP}"));
-        }
-        let host = server.on_another_port(self.hosts)?;
-        Some(format!("--host names {}, not {authority}", host.as_str()))
+        let host = server.named_by(self.hosts)?;
+        Some(if server.is_plain() {
+            format!("{authority}: {PLAIN_HTTP}")
+        } else {
+            format!("--host names {}, not {authority}", host.as_str())
+        })
     }
 
     /// The hosts, each with the user name.
-    fn list(&self) -> String {
+    fn list(&self) -> Text {
         let mut list = Document::default();
         for host in self.hosts {
             list.set(host.as_str(), self.username(&Target::default()));
         }
-        line(&list).to_string()
+        line(&list)
     }
 
     /// The user name that goes with the token: the program's, the option's, or one that servers ignore.
@@ -260,9 +264,6 @@ fn username(text: &str) -> Result<String, String> {
     }
     Ok(text.to_owned())
 }
-
-/// Text that is wiped when dropped.
-type Text = Zeroizing<String>;
 
 /// git-credential(1). A password is what all of its versions and most servers know.
 fn git(credential: &Credential, target: &Target, helper: &Helper) -> Result<Text, Error> {
