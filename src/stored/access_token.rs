@@ -47,6 +47,9 @@ pub fn current(name: &Name, freshness: &Freshness, options: &TokenRequest, calle
     if freshness.token() == Token::Id && !document.has("id_token") {
         return Err(without_id_token(name, "the refresh brought no ID token", &document));
     }
+    if freshness.token() == Token::Id && Token::Id.had_expired(&document, SystemTime::now()) {
+        return Err(without_id_token(name, "the refresh brought an expired ID token", &document));
+    }
     Ok(document)
 }
 
@@ -71,7 +74,10 @@ fn latest(name: &Name, freshness: &Freshness, options: &TokenRequest, caller: &C
             && (is_other || was_written_since(started, stored))
             && !token.had_expired(document, started)
     };
-    let is_good = |document: &Document| token.is_valid_for(document, token.min_ttl(document, freshness.min_ttl));
+    let is_good = |document: &Document| {
+        let is_good = token.is_valid_for(document, token.min_ttl(document, freshness.min_ttl));
+        is_good.map_err(|error| if token == Token::Id { error.hint(REFRESH) } else { error })
+    };
     if is_new(&first) || !freshness.refresh && is_good(&first.document)? {
         return Ok(first.document);
     }
@@ -228,6 +234,9 @@ fn with_same_subject(claims: Option<&Document>, mut after: Document) -> Result<D
 fn was_written_since(then: SystemTime, stored: &Stored) -> bool {
     stored.written >= then && stored.written <= SystemTime::now() + Duration::from_secs(CLOCK_SKEW)
 }
+
+/// What to do about an ID token that shows no expiry.
+const REFRESH: &str = "--refresh requests another one";
 
 const NEW_TOKENS_LOST: &str = "the new tokens issued by the server are lost";
 

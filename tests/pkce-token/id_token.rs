@@ -141,7 +141,7 @@ fn refuses_an_id_token_that_shows_no_expiry() {
         ("e30.W10.e30", "claims: not a JSON object"),
     ] {
         store(&session, Some(id_token), "openid");
-        let message = format!("pkce-token: id_token: {wrong}\n");
+        let message = format!("pkce-token: id_token: {wrong}\nhint: --refresh requests another one\n");
         let output = bare(session.token(&["--id-token"]));
         assert_eq!((output.status, output.stderr), (4, message), "{id_token}");
     }
@@ -174,6 +174,21 @@ fn reads_no_id_token_for_the_access_token() {
         let output = session.token(&["-r", "access_token"]);
         assert_eq!((output.status, output.stdout), (0, format!("{}\n", crate::access(0))));
     }
+}
+
+#[test]
+fn requires_a_login_where_a_refresh_brings_an_id_token_that_has_expired() {
+    let session = Session::responding(|grant, token| {
+        let rotated = String::from_utf8(rotate(grant, token)).unwrap();
+        let mut body: Value = serde_json::from_str(rotated.split_once("\r\n\r\n").unwrap().1).unwrap();
+        body["id_token"] = json!(id_token(0, -7200, -3600));
+        json_response(&body)
+    });
+    store(&session, Some(&id_token(0, -3600, -1)), "openid");
+    let message = "work: the refresh brought an expired ID token\n\
+                   hint: run the login again, and store it as work; not every server issues an ID token at a refresh";
+    assert_eq!(session.token(&["--id-token"]), failure("pkce-token", 5, message));
+    assert_eq!((session.refreshes(), number(&session.stored()["refresh_token"])), (1, 1));
 }
 
 #[test]

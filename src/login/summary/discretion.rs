@@ -103,6 +103,8 @@ fn collect_within(text: &str, all: bool, secrets: &mut Vec<Zeroizing<String>>) {
     let pairs = text.split(|c: char| "?#&;".contains(c) || c.is_whitespace()).filter_map(|pair| pair.split_once('='));
     let values = pairs.filter(|(name, _)| is_secret(name, Place::Query)).map(|(_, value)| value);
     let authorities = text.split("//").skip(1).filter_map(|rest| {
+        // Some programs read what follows a third slash as the authority.
+        let rest = rest.trim_start_matches('/');
         let is_spaced = message::may_have_spaced_password(rest);
         rest.split(|c: char| "/?#".contains(c) || (!is_spaced && c.is_whitespace())).next()
     });
@@ -201,7 +203,11 @@ fn url(word: &str) -> String {
     let Some(after) = after else { return format!("{before}{rest}") };
     let authority = after.split('/').next().unwrap_or_default();
     let host = authority.strip_prefix("...@").unwrap_or(authority);
-    if host.is_empty() || is_host(host) { format!("{before}//{after}{rest}") } else { format!("{before}//...") }
+    if (host.is_empty() && !after.contains('@')) || is_host(host) {
+        format!("{before}//{after}{rest}")
+    } else {
+        format!("{before}//...")
+    }
 }
 
 /// Whether it is a host with an optional port: also one in which a secret was replaced, one with letters beyond ASCII, and
@@ -272,6 +278,7 @@ mod tests {
             ("https://id.example:8443", "https://id.example:8443"),
             ("http://[::1]:8080/a", "http://[::1]:8080/a"),
             ("https://me:pw@id.example/a", "https://...@id.example/a"),
+            ("https:///me:pw@id.example/a", "https://..."),
             ("https://me:p/w@id.example/a", "https://..."),
             ("https://me:p?w@id.example/a", "https://..."),
             ("https:me:pw@id.example", "https:...@id.example"),
