@@ -5,13 +5,15 @@ MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 CARGO ?= cargo
 
-# The tools are the files in src/bin; a test compares the completions with them.
-TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
+# The tools are the files in src/bin and the scripts in src/sh; a test compares the completions with them.
+SCRIPTS := $(wildcard src/sh/*)
+PROGRAMS := $(basename $(notdir $(wildcard src/bin/*.rs)))
+TOOLS := $(PROGRAMS) $(notdir $(SCRIPTS))
 PAGES := $(wildcard man/*.1 man/*.7)
 # Where cargo builds: the variable is cargo's own.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-BUILT := $(addprefix $(TARGET)/release/,$(TOOLS))
-FAST := $(abspath $(TARGET)/debug)
+BUILT := $(addprefix $(TARGET)/release/,$(PROGRAMS)) $(SCRIPTS)
+FAST := $(abspath $(TARGET)/debug):$(abspath src/sh)
 EXAMPLES := $(sort $(shell find examples -type f))
 DOCS := $(DATADIR)/doc/pkce-tools
 
@@ -29,11 +31,14 @@ test: toolchain
 	$(CARGO) test --locked
 
 lint: toolchain
+	@for needed in mandoc:mandoc shellcheck:shellcheck checkbashisms:devscripts; do \
+	  command -v $${needed%:*} >/dev/null || { \
+	    echo "make: $${needed%:*} is missing: install the package $${needed#*:}" >&2; exit 1; }; done
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	@command -v mandoc >/dev/null || { echo "make: mandoc is missing: install the package mandoc" >&2; exit 1; }
 	mandoc -T lint -W warning $(PAGES)
+	sh tests/lint.sh
 
 check: test lint
 
@@ -54,7 +59,7 @@ use: toolchain
 
 # Compare startup time, memory and size with other tools.
 bench: all
-	PATH="$(abspath $(TARGET)/release):$$PATH" bash tests/bench/run.sh
+	PATH="$(abspath $(TARGET)/release):$(abspath src/sh):$$PATH" bash tests/bench/run.sh
 
 # Run each fuzz target for FUZZ_SECONDS (600), the property tests with many more cases, and kill a thousand processes.
 fuzz: toolchain
