@@ -28,14 +28,30 @@ const PUSH: &str = "pkce-discover $time | pkce-gen - |
     pkce-url --scope openid --redirect-uri \"http://127.0.0.1:$port/callback\" |
     pkce-push $time | pkce-callback $time | pkce-exchange $time | pkce-verify $time";
 
+const DEVICE: &str = "pkce-discover $time | pkce-gen - |
+    pkce-device --no-qr --scope 'openid offline_access' $time | pkce-verify $time";
+
 /// What is said with each URL that a browser is to open.
-const URL: &str = "to sign in, open this URL";
+const URLS: [&str; 2] = ["to sign in, open this URL", "or open this link"];
 
 /// Where a server is waited for in vain, or asked again until the time is over.
-const WAITS: [&str; 12] = [
+const WAITS: [&str; 25] = [
     "-slow",
     "-hang",
     "authorize-html",
+    "device-interval-hour",
+    "poll-pending",
+    "poll-pending-428",
+    "poll-pending-200",
+    "poll-slow_down",
+    "poll-slow_down-interval",
+    "poll-lost",
+    "poll-cut",
+    "poll-html",
+    "poll-html-403",
+    "poll-429",
+    "poll-500",
+    "poll-503",
     "jwks-lost",
     "jwks-cut",
     "jwks-cut-chunk",
@@ -64,20 +80,26 @@ fn pipeline(fault: &str) -> &'static str {
         "resource" => RESOURCE,
         "register" => REGISTRATION,
         "push" => PUSH,
+        "device" | "poll" => DEVICE,
         _ if fault == "metadata-no-registration" => REGISTRATION,
+        _ if fault == "metadata-no-device" => DEVICE,
         _ => LIFE,
     }
 }
 
 /// Whether a line of standard error is a failure's message.
 fn is_message(line: &&str) -> bool {
-    line.starts_with("pkce-") && !line.contains(": note: ") && !line.contains(URL)
+    line.starts_with("pkce-") && !line.contains(": note: ") && !is_shown(line)
+}
+
+/// Whether a line of standard error is what the user is shown: an address or a code.
+fn is_shown(line: &str) -> bool {
+    URLS.iter().any(|words| line.contains(words)) || line.starts_with("http") || line.starts_with("    ")
 }
 
 /// Name, status, and what is said: what stands in a line of the table.
 fn line(fault: &str, output: &Output) -> String {
-    let noise = |line: &&str| line.contains(URL) || line.starts_with("http");
-    let said = output.stderr.lines().filter(|line| !noise(line)).map(common::without_ports);
+    let said = output.stderr.lines().filter(|line| !is_shown(line)).map(common::without_ports);
     let said = said.map(|line| match line.split_once("JWKS: ") {
         Some((before, kids)) if line.contains(": kid: ") => {
             // The name of a key is random, unless a fault sets it.
@@ -211,6 +233,49 @@ fn is_no_end_of_the_wait_where_a_right_redirect_follows() {
 }
 
 #[test]
+fn is_no_end_of_the_polls_where_a_right_response_follows() {
+    let note = |failure: &str| vec![format!("pkce-device: note: token endpoint: {failure}; polling goes on")];
+    let closed = "127.0.0.1:PORT: the server closed the connection";
+    // The response that brought the tokens is lost, and the code is spent.
+    let lost = [
+        note(closed),
+        vec![
+            "pkce-device: token endpoint: invalid_grant: the device code was already used; its tokens are revoked"
+                .to_owned(),
+        ],
+        vec!["hint: run the login again".to_owned()],
+    ]
+    .concat();
+    let cases = [
+        (vec!["poll-pending@1"], 0, vec![]),
+        (vec!["poll-pending-428@1"], 0, vec![]),
+        (vec!["poll-pending-200@1"], 0, vec![]),
+        (vec!["poll-slow_down@1"], 0, vec![]),
+        (vec!["poll-slow_down-interval@1"], 0, vec![]),
+        (vec!["poll-html@1"], 0, note("HTML, not JSON (proxy or captive portal?)")),
+        (vec!["poll-html-403@1"], 0, note("the server responded with 403 without an OAuth error: Blocked")),
+        (vec!["poll-429@1"], 0, note("the server responded with 429")),
+        (vec!["poll-500@1"], 0, note("the server responded with 500: oops")),
+        (vec!["poll-503@1", "poll-503@2"], 0, note("the server responded with 503")),
+        (vec!["poll-lost@1"], 5, lost.clone()),
+        (vec!["poll-cut@1"], 5, lost),
+        // A poll is a request to the token endpoint too.
+        (vec!["token-503@1", "poll-pending@2", "token-missing@4"], 0, note("the server responded with 503")),
+        (vec!["poll-access_denied@2"], 0, vec![]),
+    ];
+    thread::scope(|scope| {
+        for (faults, status, said) in &cases {
+            scope.spawn(move || {
+                let output = met(faults, DEVICE);
+                let names = faults.join(" ");
+                let words = [names.clone(), status.to_string()].into_iter().chain(said.iter().cloned());
+                assert_eq!(line(&names, &output), words.collect::<Vec<_>>().join("\t"));
+            });
+        }
+    });
+}
+
+#[test]
 fn leaves_in_the_document_what_a_good_client_makes_of_it() {
     let login =
         "pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent | pkce-callback |
@@ -319,14 +384,19 @@ fn lists_each_kind_once_in_a_line_that_words_can_be_cut_from() {
     assert!(output.stdout.contains(&format!("\n{:<41} {row}\n", "token-503")));
 }
 
-/// The octets with which a server with this fault responds.
+/// The octets with which a server with this fault responds to a GET.
 fn response_of(fault: &str, target: &str) -> String {
+    response_to(fault, &format!("GET {target} HTTP/1.1\r\n"), "")
+}
+
+/// The octets with which a server with this fault responds to a request whose head begins with these lines.
+fn response_to(fault: &str, lines: &str, body: &str) -> String {
     let mut idp = start(command("pkce-idp").args(["--auto-approve", "--fault", fault]));
     let mut text = String::new();
     idp.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
     let port = document["issuer"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
-    let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+    let request = format!("{lines}Host: 127.0.0.1:{port}\r\n\r\n{body}");
     let response = talk(port.parse().unwrap(), request.as_bytes());
     idp.kill().unwrap();
     idp.wait().unwrap();
@@ -371,6 +441,34 @@ fn is_to_be_seen_where_a_good_client_takes_no_notice_of_it() {
     assert!(redirect("redirect-empty").ends_with("&session_state=&="));
     assert!(!redirect("no-iss").contains("iss="));
     assert!(redirect("redirect-long-code").len() > 6000);
+    let device = |fault: &str| {
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        let body = format!("client_id=pkce-tools&code_challenge={challenge}&code_challenge_method=S256");
+        let lines = format!(
+            "POST /device_authorization HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n",
+            body.len()
+        );
+        let response = response_to(fault, &lines, &body);
+        serde_json::from_str::<Value>(response.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let google = device("device-verification_url");
+    assert!(google["verification_url"].is_string() && google.get("verification_uri").is_none(), "{google}");
+    assert_eq!(device("device-no-link").get("verification_uri_complete"), None);
+    assert!(
+        device("device-plain-link")["verification_uri_complete"].as_str().unwrap().starts_with("http://id.example")
+    );
+    let (expires, interval) = ("expires_in", "interval");
+    for (fault, name, value) in [
+        ("device-expires-string", expires, json!("300")),
+        ("device-expires-absent", expires, Value::Null),
+        ("device-interval-absent", interval, Value::Null),
+        ("device-interval-zero", interval, json!(0)),
+        ("device-interval-string", interval, json!("1")),
+        ("device-interval-words", interval, json!("a second")),
+    ] {
+        assert_eq!(device(fault)[name], value, "{fault}");
+    }
 }
 
 #[test]

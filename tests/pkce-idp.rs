@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const REDIRECT: &str = "http://127.0.0.1:7/callback";
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A server that runs until this is dropped.
 struct Idp {
@@ -105,6 +106,43 @@ impl Idp {
             "",
             &[("grant_type", "refresh_token"), ("client_id", "pkce-tools"), ("refresh_token", token)],
         ))
+    }
+
+    /// Asks for a device's codes, with these parameters changed (an empty one is left out).
+    fn device(&self, changes: &[(&str, &str)]) -> String {
+        let mut pairs = vec![
+            ("client_id", "pkce-tools"),
+            ("scope", "openid offline_access"),
+            ("code_challenge", CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ];
+        for (name, value) in changes {
+            pairs.retain(|(other, _)| other != name);
+            if !value.is_empty() {
+                pairs.push((name, value));
+            }
+        }
+        self.post("/device_authorization", "", &pairs)
+    }
+
+    /// Polls with a device code, with these parameters changed.
+    fn poll(&self, codes: &Value, changes: &[(&str, &str)]) -> Value {
+        let mut pairs = vec![
+            ("grant_type", DEVICE_CODE),
+            ("client_id", "pkce-tools"),
+            ("device_code", text(codes, "device_code")),
+            ("code_verifier", VERIFIER),
+        ];
+        for (name, value) in changes {
+            pairs.retain(|(other, _)| other != name);
+            pairs.push((name, value));
+        }
+        body(&self.post("/token", "", &pairs))
+    }
+
+    /// Enters a device's code on the page for it.
+    fn enter(&self, user_code: &str, headers: &str) -> String {
+        self.post("/device", headers, &[("user_code", user_code)])
     }
 
     fn userinfo(&self, token: &str) -> String {
@@ -974,6 +1012,379 @@ fn asks_a_person_for_a_name_and_for_consent() {
     assert!(idp.authorize(&[("prompt", "login")], &cookie).contains("<h1>Sign in</h1>"));
     assert_eq!(parameter(&idp.authorize(&[("prompt", "none")], ""), "error").as_deref(), Some("login_required"));
     assert_eq!(parameter(&idp.authorize(&[("prompt", "none")], &cookie), "error").as_deref(), Some("consent_required"));
+}
+
+fn refusal(error: &str, description: &str) -> Value {
+    json!({ "error": error, "error_description": description })
+}
+
+/// What a page says: its heading and what follows, without tags.
+fn words(page: &str) -> String {
+    let main = page.split_once("<h1>").unwrap_or_else(|| panic!("{page}")).1.split_once("</main>").unwrap().0;
+    let texts = main.split('>').map(|part| part.split('<').next().unwrap().trim());
+    texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" | ")
+}
+
+#[test]
+fn gives_a_device_its_tokens_once_when_the_person_has_granted_them() {
+    let idp = Idp::start(&[]);
+    let base = format!("http://127.0.0.1:{}", idp.port);
+    assert_eq!(text(&idp.document, "device_authorization_endpoint"), format!("{base}/device_authorization"));
+    let grants = json!(["authorization_code", "refresh_token", DEVICE_CODE]);
+    assert_eq!(idp.document["grant_types_supported"], grants);
+    let response = idp.device(&[]);
+    assert!(response.starts_with("HTTP/1.1 200") && response.contains("\r\nCache-Control: no-store\r\n"), "{response}");
+    let codes = body(&response);
+    let user_code = text(&codes, "user_code");
+    let is_letter = |letter: char| "BCDFGHJKLMNPQRSTVWXZ".contains(letter);
+    let (first, second) = user_code.split_once('-').unwrap();
+    assert!(first.len() == 4 && second.len() == 4 && [first, second].concat().chars().all(is_letter), "{user_code}");
+    assert_eq!(text(&codes, "device_code").len(), 43);
+    let link = format!("{base}/device?user_code={user_code}");
+    let expected = json!({
+        "device_code": codes["device_code"], "user_code": user_code, "verification_uri": format!("{base}/device"),
+        "verification_uri_complete": link, "expires_in": 300, "interval": 1,
+    });
+    assert_eq!(codes, expected);
+
+    // The link saves the typing, and grants nothing.
+    let empty = idp.get("/device", "");
+    let form = "Sign in on a device | Enter the code that your terminal or device shows. | Code | Continue";
+    assert!(empty.starts_with("HTTP/1.1 200") && empty.contains("name=\"user_code\" value=\"\""), "{empty}");
+    let filled = idp.get(&format!("/device?user_code={user_code}"), "");
+    assert!(filled.contains(&format!("name=\"user_code\" value=\"{user_code}\"")), "{filled}");
+    assert_eq!((words(&empty), words(&filled)), (form.to_owned(), form.to_owned()));
+    let entered = user_code.replace('-', " ").to_lowercase();
+    let login = idp.enter(&entered, "");
+    assert!(login.starts_with("HTTP/1.1 200") && login.contains("<h1>Sign in</h1>"), "{login}");
+    let consent = idp.post("/login", "", &[("id", asked(&login)), ("name", "bob")]);
+    let question = format!(
+        "Allow access? | A device requests access as | bob | . | Scope: openid, offline_access. | Its code is | \
+         {user_code} | . Allow access only if you started this login, and your terminal or device shows the same code. \
+         | Allow | Deny"
+    );
+    assert_eq!(words(&consent), question);
+    let end = idp.post("/consent", "", &[("id", asked(&consent)), ("answer", "allow")]);
+    assert!(end.starts_with("HTTP/1.1 200"), "{end}");
+    let continues = "The login continues in your terminal or on your device. You can close this page.";
+    assert_eq!(words(&end), format!("Back to your device | {continues}"));
+
+    let tokens = idp.poll(&codes, &[]);
+    let mut names: Vec<&String> = tokens.as_object().unwrap().keys().collect();
+    names.sort();
+    assert_eq!(names, ["access_token", "expires_in", "id_token", "refresh_token", "scope", "token_type"]);
+    assert_eq!(text(&tokens, "scope"), "openid offline_access");
+    let claims = text(&tokens, "id_token").split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert_eq!((&claims["sub"], claims.get("nonce")), (&json!("bob"), None));
+    assert!(idp.userinfo(text(&tokens, "access_token")).starts_with("HTTP/1.1 200"));
+    let refreshed = idp.refresh(text(&tokens, "refresh_token"));
+    assert_eq!(text(&refreshed, "scope"), "openid offline_access");
+
+    // A second use revokes them.
+    let used = refusal("invalid_grant", "the device code was already used; its tokens are revoked");
+    assert_eq!(idp.poll(&codes, &[]), used);
+    assert!(idp.userinfo(text(&tokens, "access_token")).starts_with("HTTP/1.1 401"));
+    assert_eq!(idp.refresh(text(&refreshed, "refresh_token"))["error"], "invalid_grant");
+    let unknown = refusal("invalid_grant", "unknown device code");
+    assert_eq!(idp.poll(&codes, &[]), unknown);
+    assert!(idp.enter(user_code, "").starts_with("HTTP/1.1 400"));
+}
+
+#[test]
+fn refuses_a_poll_that_does_not_match_and_keeps_the_code() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let own = json!({ "redirect_uris": ["http://127.0.0.1/own"], "token_endpoint_auth_method": "none" });
+    let other = body(&register(&idp, &own));
+    let codes = body(&idp.device(&[]));
+    for (change, error, description) in [
+        (("device_code", ""), "invalid_request", "device_code is missing"),
+        (("device_code", "other"), "invalid_grant", "unknown device code"),
+        (("client_id", text(&other, "client_id")), "invalid_grant", "the device code was issued to another client"),
+        (("code_verifier", ""), "invalid_grant", "code_verifier is missing"),
+        (("code_verifier", CHALLENGE), "invalid_grant", "code_verifier does not match code_challenge"),
+        (("resource", "https://api.example"), "invalid_target", "resource was not granted"),
+    ] {
+        assert_eq!(idp.poll(&codes, &[change]), refusal(error, description), "{change:?}");
+    }
+    assert_eq!(idp.poll(&codes, &[("client_id", "other")])["error"], "invalid_client");
+    assert!(idp.poll(&codes, &[]).get("access_token").is_some());
+    let unsupported = "grant_type must be authorization_code, refresh_token or \
+                       urn:ietf:params:oauth:grant-type:device_code";
+    let password = idp.poll(&codes, &[("grant_type", "password")]);
+    assert_eq!(password, refusal("unsupported_grant_type", unsupported));
+}
+
+#[test]
+fn tells_a_device_to_wait_and_to_slow_down_and_that_access_was_denied() {
+    let idp = Idp::start(&[]);
+    let signed_in = idp.post("/login", "", &[("id", asked(&idp.authorize(&[], ""))), ("name", "alice")]);
+    let cookie = header(&signed_in, "Set-Cookie").unwrap().split(';').next().unwrap();
+    let cookie = format!("Cookie: {cookie}\r\n");
+    let codes = body(&idp.device(&[]));
+    assert_eq!(idp.poll(&codes, &[]), refusal("authorization_pending", "the user has not decided yet"));
+    let polled = Instant::now();
+    // Each code has an interval of its own.
+    let impatient = body(&idp.device(&[]));
+    let slow_down = refusal("slow_down", "the device polls too often; wait 5 seconds longer between polls");
+    let polls: Vec<Value> = (0..10).map(|_| idp.poll(&impatient, &[])).collect();
+    assert_eq!(polls[0]["error"], "authorization_pending");
+    assert!(polls[1..].contains(&slow_down), "{polls:?}");
+
+    // Whoever is signed in is asked for consent alone; the first decision is the one that counts.
+    let consents = [0, 1].map(|_| idp.enter(text(&codes, "user_code"), &cookie));
+    assert!(consents.iter().all(|consent| words(consent).starts_with("Allow access? | A device ")), "{consents:?}");
+    let [denied, allowed] = [("deny", &consents[0]), ("allow", &consents[1])]
+        .map(|(answer, consent)| idp.post("/consent", "", &[("id", asked(consent)), ("answer", answer)]));
+    assert!(denied.starts_with("HTTP/1.1 200"), "{denied}");
+    assert_eq!(words(&denied), "You are not signed in | Access was denied. You can close this page.");
+    assert!(allowed.starts_with("HTTP/1.1 400"), "{allowed}");
+    assert_eq!(words(&allowed), "Request failed | This code is unknown, expired or already used.");
+    thread::sleep(Duration::from_secs(1).saturating_sub(polled.elapsed()));
+    assert_eq!(idp.poll(&codes, &[]), refusal("access_denied", "the user denied access"));
+
+    // A device that did not slow down gets nothing until it does.
+    let consent = idp.enter(text(&impatient, "user_code"), &cookie);
+    idp.post("/consent", "", &[("id", asked(&consent)), ("answer", "allow")]);
+    assert_eq!(idp.poll(&impatient, &[]), slow_down);
+}
+
+#[test]
+fn refuses_a_device_whose_request_is_not_as_it_must_be() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let missing = "code_challenge is missing (PKCE is required)";
+    let client = "unknown client, or client authentication by a public client";
+    let large = "x".repeat(8 * 1024);
+    for (change, status, error, description) in [
+        (("client_id", "other"), 401, "invalid_client", client),
+        (("client_id", ""), 401, "invalid_client", client),
+        (("client_secret", "x"), 401, "invalid_client", client),
+        (("code_challenge", ""), 400, "invalid_request", missing),
+        (("code_challenge", "short"), 400, "invalid_request", "code_challenge must be 43 characters of base64url"),
+        (("code_challenge_method", "plain"), 400, "invalid_request", "code_challenge_method must be S256"),
+        (("scope", "a\"b"), 400, "invalid_scope", "scope has an invalid character"),
+        (("scope", "read profile"), 400, "invalid_scope", "no requested scope is supported"),
+        (("resource", large.as_str()), 400, "invalid_request", "the request is larger than 8 KiB"),
+    ] {
+        let response = idp.device(&[change]);
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{change:?}: {response}");
+        assert_eq!(body(&response), refusal(error, description), "{change:?}");
+    }
+    assert!(idp.get("/device_authorization", "").starts_with("HTTP/1.1 405"));
+    let in_query = idp.post("/device_authorization?client_id=pkce-tools", "", &[("client_id", "pkce-tools")]);
+    assert_eq!(body(&in_query), refusal("invalid_request", "parameters must be in the body, not in the query"));
+    for (fault, change) in [
+        ("no-pkce", ("code_challenge", "")),
+        ("no-challenge", ("code_challenge", "")),
+        ("plain", ("code_challenge_method", "plain")),
+    ] {
+        let lax = Idp::start(&["--auto-approve", "--fault", fault]);
+        let codes = body(&lax.device(&[change]));
+        let verifier = if fault == "plain" { CHALLENGE } else { VERIFIER };
+        assert!(lax.poll(&codes, &[("code_verifier", verifier)]).get("access_token").is_some(), "{fault}");
+    }
+}
+
+#[test]
+fn approves_a_device_at_once_where_everything_is_approved() {
+    let idp = Idp::start(&["--auto-approve"]);
+    let sub = |changes: &[(&str, &str)]| {
+        let codes = body(&idp.device(changes));
+        let tokens = idp.poll(&codes, &[]);
+        assert!(idp.enter(text(&codes, "user_code"), "").starts_with("HTTP/1.1 400"));
+        body(&idp.userinfo(text(&tokens, "access_token")))["sub"].clone()
+    };
+    assert_eq!((sub(&[]), sub(&[("login_hint", "bob")])), (json!("alice"), json!("bob")));
+    let resource = format!("http://127.0.0.1:{}/mcp", idp.port);
+    let codes = body(&idp.device(&[("resource", &resource), ("scope", "")]));
+    let tokens = idp.poll(&codes, &[("resource", &resource)]);
+    assert_eq!((text(&tokens, "scope"), tokens.get("id_token"), tokens.get("refresh_token")), ("", None, None));
+    let call = idp.get("/mcp", &format!("Authorization: Bearer {}\r\n", text(&tokens, "access_token")));
+    assert!(call.starts_with("HTTP/1.1 200"), "{call}");
+}
+
+#[test]
+fn says_that_a_code_is_wrong_and_lets_nobody_guess_for_long() {
+    let idp = Idp::start(&[]);
+    let codes = body(&idp.device(&[]));
+    let user_code = text(&codes, "user_code");
+    let said = |page: &str| {
+        assert!(page.starts_with("HTTP/1.1 400"), "{page}");
+        words(page)
+    };
+    let unknown = "Sign in on a device | This code is unknown, expired or already used. | Code | Continue";
+    let wrong = idp.enter("<b>BCDF", "");
+    assert_eq!(said(&wrong), unknown);
+    assert!(wrong.contains("value=\"&lt;b&gt;BCDF\""), "{wrong}");
+    assert_eq!(said(&idp.post("/device", "", &[])), unknown);
+    // The page with a code in its address says nothing about it.
+    for _ in 0..100 {
+        assert!(idp.get("/device?user_code=BCDF", "").starts_with("HTTP/1.1 200"));
+    }
+    for _ in 0..97 {
+        assert_eq!(said(&idp.enter("BCDF-GHJK", "")), unknown);
+    }
+    assert!(idp.enter(user_code, "").contains("<h1>Sign in</h1>"));
+    assert_eq!(said(&idp.enter("BCDF-GHJK", "")), unknown);
+    let too_many = "Sign in on a device | Too many wrong codes were entered. Try again in 5 minutes. | Code | Continue";
+    assert_eq!(said(&idp.enter("BCDF-GHJK", "")), too_many);
+    assert_eq!(said(&idp.enter(user_code, "")), too_many);
+    assert_eq!(idp.poll(&codes, &[])["error"], "authorization_pending");
+}
+
+#[test]
+fn accepts_no_form_that_another_site_sends() {
+    let idp = Idp::start(&[]);
+    let codes = body(&idp.device(&[]));
+    let (port, other) = (idp.port, free_port());
+    let refused =
+        "Request failed | Another site sent this form. Open the page on this server, and send the form from there.";
+    let foreign = [
+        "Sec-Fetch-Site: cross-site\r\n".to_owned(),
+        "Sec-Fetch-Site: same-site\r\n".to_owned(),
+        format!("Sec-Fetch-Site: cross-site\r\nOrigin: http://127.0.0.1:{port}\r\n"),
+        "Origin: https://other.example\r\n".to_owned(),
+        format!("Origin: https://127.0.0.1:{port}\r\n"),
+        format!("Origin: http://127.0.0.1:{other}\r\n"),
+        format!("Origin: http://localhost:{port}\r\n"),
+        "Origin: null\r\n".to_owned(),
+    ];
+    let own = [
+        "Sec-Fetch-Site: same-origin\r\n".to_owned(),
+        "Sec-Fetch-Site: same-origin\r\nOrigin: null\r\n".to_owned(),
+        "Sec-Fetch-Site: none\r\n".to_owned(),
+        format!("Origin: http://127.0.0.1:{port}\r\n"),
+        String::new(),
+    ];
+    // It does not count as a wrong code either, so that no site can lock the page.
+    for _ in 0..20 {
+        for headers in &foreign {
+            let page = idp.enter("BCDF-GHJK", headers);
+            assert!(page.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{headers}: {page}");
+            assert_eq!(words(&page), refused, "{headers}");
+        }
+    }
+    let login = idp.enter(text(&codes, "user_code"), "");
+    let name = [("id", asked(&login)), ("name", "alice")];
+    assert_eq!(words(&idp.post("/login", &foreign[0], &name)), refused);
+    let consent = idp.post("/login", &own[0], &name);
+    let denied = [("id", asked(&consent)), ("answer", "deny")];
+    assert_eq!(words(&idp.post("/consent", &foreign[0], &denied)), refused);
+    assert_eq!(idp.poll(&codes, &[])["error"], "authorization_pending");
+    for headers in &own {
+        let consent = idp.enter(text(&codes, "user_code"), headers);
+        assert!(consent.contains("<h1>Sign in</h1>"), "{headers}: {consent}");
+    }
+    assert!(idp.post("/consent", &own[1], &denied).starts_with("HTTP/1.1 200"));
+    // Another site may begin a login here, and a page may be open under this server's other name.
+    let begun = idp.post("/authorize", &foreign[0], &[("client_id", "other")]);
+    assert_eq!(words(&begun), "Request failed | The client_id is not registered.");
+    for page in [idp.get("/device", ""), login, consent] {
+        let action = page.split_once(" action=\"").unwrap().1.split('"').next().unwrap();
+        assert!(["device", "login", "consent"].contains(&action), "{action}");
+    }
+    let form = "user_code=BCDF-GHJK";
+    let named = format!(
+        "POST /device HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: http://localhost:{port}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    assert!(words(&talk(port, named.as_bytes())).contains("This code is unknown, expired or already used."));
+}
+
+#[test]
+fn forgets_the_oldest_of_many_device_codes() {
+    let idp = Idp::start(&[]);
+    let resource = long();
+    let (first, last) = flood(&idp, || idp.device(&[("resource", &resource)]));
+    let (first, last) = (body(&first), body(&last));
+    assert_eq!(idp.poll(&first, &[]), refusal("invalid_grant", "unknown device code"));
+    assert!(idp.enter(text(&first, "user_code"), "").starts_with("HTTP/1.1 400"));
+    assert_eq!(idp.poll(&last, &[])["error"], "authorization_pending");
+    assert!(idp.enter(text(&last, "user_code"), "").contains("<h1>Sign in</h1>"));
+}
+
+#[test]
+fn knows_the_clients_of_a_device_as_it_knows_those_of_a_browser() {
+    let server = documents(&[("/device", r#"{"grant_types":["urn:ietf:params:oauth:grant-type:device_code"]}"#)]);
+    let idp = Idp::start(&["--auto-approve"]);
+    let client_id = server.url("/device");
+    let codes = body(&idp.device(&[("client_id", &client_id)]));
+    assert!(idp.poll(&codes, &[("client_id", &client_id)]).get("access_token").is_some());
+    let missing = idp.device(&[("client_id", &server.url("/missing"))]);
+    assert!(missing.starts_with("HTTP/1.1 401"), "{missing}");
+    let none = "The client_id is a URL where there is no client ID metadata document.";
+    assert_eq!(body(&missing), refusal("invalid_client", none));
+    let metadata = json!({
+        "redirect_uris": ["http://127.0.0.1/own"], "token_endpoint_auth_method": "none", "grant_types": [DEVICE_CODE],
+    });
+    let client = body(&register(&idp, &metadata));
+    assert_eq!(client["grant_types"], json!([DEVICE_CODE]));
+    let own = [("client_id", text(&client, "client_id"))];
+    assert!(idp.poll(&body(&idp.device(&own)), &own).get("access_token").is_some());
+}
+
+#[test]
+fn gives_no_codes_to_a_device_whose_client_is_not_registered_for_them() {
+    let server = documents(&[
+        ("/browser", r#"{"grant_types":["authorization_code","refresh_token"]}"#),
+        ("/number", r#"{"grant_types":5}"#),
+    ]);
+    let idp = Idp::start(&["--auto-approve"]);
+    let registered = |changes: Value| {
+        let metadata = json!({ "redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none" });
+        text(&body(&register(&idp, &changed(metadata, &changes))), "client_id").to_owned()
+    };
+    let unauthorized = refusal("unauthorized_client", "the client is not registered for the device grant");
+    for client_id in [
+        registered(json!({})),
+        registered(json!({ "grant_types": ["authorization_code", "refresh_token"] })),
+        registered(json!({ "grant_types": [] })),
+        server.url("/client"),
+        server.url("/browser"),
+        server.url("/number"),
+    ] {
+        let client = [("client_id", client_id.as_str())];
+        let response = idp.device(&client);
+        assert!(response.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{client_id}: {response}");
+        assert_eq!(body(&response), unauthorized, "{client_id}");
+        // It may sign in with a browser.
+        let code = parameter(&idp.authorize(&client, ""), "code").unwrap();
+        assert!(idp.exchange(&code, &client).get("access_token").is_some(), "{client_id}");
+    }
+}
+
+#[test]
+fn lets_pkce_device_in_as_the_person_decides_on_its_page() {
+    let idp = Idp::start(&[]);
+    let decided = |answer: &str| {
+        let begun = run("pkce-gen", &["-"], &idp.document.to_string()).stdout;
+        let args = ["--no-qr", "--scope", "openid offline_access", "--resource", "https://api.example"];
+        let mut child = common::start(command("pkce-device").args(args));
+        child.stdin.take().unwrap().write_all(begun.as_bytes()).unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        // The last of the lines that it shows is the address with the code in it.
+        let shown: Vec<String> = stderr.by_ref().lines().take(5).map(Result::unwrap).collect();
+        let link = shown[4].trim().split_once("/device?user_code=").unwrap_or_else(|| panic!("{shown:?}"));
+        assert_eq!(link, (text(&idp.document, "issuer"), shown[2].trim()));
+        let login = idp.enter(link.1, "");
+        let consent = idp.post("/login", "", &[("id", asked(&login)), ("name", "alice")]);
+        idp.post("/consent", "", &[("id", asked(&consent)), ("answer", answer)]);
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).unwrap();
+        Output { stderr: said, ..done(child) }
+    };
+    let (allowed, denied) = thread::scope(|scope| {
+        let [allowed, denied] = ["allow", "deny"].map(|answer| scope.spawn(move || decided(answer)));
+        (allowed.join().unwrap(), denied.join().unwrap())
+    });
+    assert_eq!((allowed.status, allowed.stderr.as_str()), (0, ""));
+    let verified = run("pkce-verify", &["-r", "id_token_claims"], &allowed.stdout);
+    assert_eq!((verified.status, &verified.json()["sub"]), (0, &json!("alice")));
+    let refreshed = run("pkce-refresh", &[], &allowed.stdout);
+    assert_eq!((refreshed.status, &refreshed.json()["scope"]), (0, &json!("openid offline_access")));
+    let message = "token endpoint: access_denied: the user denied access";
+    assert_eq!(denied, failure("pkce-device", 1, message));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A strict authorization server for one machine: RFC 6749, RFC 7636, RFC 9207, OpenID Connect Core. For tests alone:
-//! anyone can sign in with any name, and nothing is stored.
+//! A strict authorization server for one machine: RFC 6749, RFC 7636, RFC 8628, RFC 9207, OpenID Connect Core. For tests
+//! alone: anyone can sign in with any name, and nothing is stored.
 
 mod body;
 mod clock;

@@ -1,12 +1,16 @@
 //! Which endpoint a request is for, and the faults that happen there.
 
 use super::body::Body;
-use super::endpoints::{authorization, login, metadata, protected_resource, push, registration, revocation, token};
+use super::endpoints::{
+    authorization, device, device_authorization, login, metadata, protected_resource, push, registration, revocation,
+    token,
+};
 use super::faults::{Effect, Place};
 use super::pages;
 use super::parameters::Parameters;
 use super::response::Response;
 use super::service::Service;
+use crate::client::poll::DEVICE_CODE;
 use crate::wire::request::Request;
 
 /// The response to a request whose body has these octets, with its faults.
@@ -18,8 +22,12 @@ pub fn respond(service: &Service, request: &Request, octets: &[u8]) -> Response 
     let body = Body::parse(request, octets);
     let endpoint = endpoint(service, request);
     let mut faults = endpoint.map(|place| service.faults.strike(place)).unwrap_or_default();
-    if endpoint == Some(Place::Token) && body.parameter("grant_type") == Some("refresh_token") {
-        faults.extend(service.faults.strike(Place::Refresh));
+    if endpoint == Some(Place::Token) {
+        match body.parameter("grant_type") {
+            Some("refresh_token") => faults.extend(service.faults.strike(Place::Refresh)),
+            Some(DEVICE_CODE) => faults.extend(service.faults.strike(Place::Poll)),
+            _ => {}
+        }
     }
     if let Some(response) = faults.iter().find_map(|fault| fault.instead(&body)) {
         return response;
@@ -46,6 +54,7 @@ fn endpoint(service: &Service, request: &Request) -> Option<Place> {
         "/token" => Some(Place::Token),
         "/revoke" => Some(Place::Revocation),
         "/par" => Some(Place::Push),
+        "/device_authorization" => Some(Place::Device),
         "/register" => Some(Place::Registration),
         "/jwks" => Some(Place::Keys),
         _ => None,
@@ -72,13 +81,40 @@ fn route(service: &Service, request: &Request, endpoint: Option<Place>, body: Bo
         ("POST", Some(Place::Token), _) => token::token(service, request, body, faults),
         ("POST", Some(Place::Revocation), _) => revocation::revoke(service, request, body),
         ("POST", Some(Place::Push), _) => push::push(service, request, body),
+        ("POST", Some(Place::Device), _) => device_authorization::authorize(service, request, body),
         ("POST", Some(Place::Registration), _) => registration::register(service, body),
+        ("POST", None, device::DEVICE | login::LOGIN | login::CONSENT) if is_from_another_site(request) => {
+            pages::problem(
+                403,
+                "Another site sent this form. Open the page on this server, and send the form from there.",
+            )
+        }
+        ("GET", None, device::DEVICE) => device::form(Parameters::of_form(&request.query)),
+        ("POST", None, device::DEVICE) => device::enter(service, body, cookies),
         ("POST", None, login::LOGIN) => login::login(service, body),
         ("POST", None, login::CONSENT) => login::consent(service, body),
         ("GET" | "POST", None, protected_resource::USERINFO) => protected_resource::userinfo(service, request, body),
         ("GET" | "POST", None, protected_resource::RESOURCE) => protected_resource::resource(service, request),
-        (_, None, login::LOGIN | login::CONSENT | protected_resource::USERINFO | protected_resource::RESOURCE)
+        (
+            _,
+            None,
+            device::DEVICE
+            | login::LOGIN
+            | login::CONSENT
+            | protected_resource::USERINFO
+            | protected_resource::RESOURCE,
+        )
         | (_, Some(_), _) => pages::problem(405, "This address does not support this method."),
         _ => pages::problem(404, "There is no page at this address."),
     }
+}
+
+/// Whether a browser says that the request comes from a page of another site; other programs say nothing.
+fn is_from_another_site(request: &Request) -> bool {
+    if let Some(site) = request.header("Sec-Fetch-Site") {
+        return !["same-origin", "none"].contains(&site);
+    }
+    // Where both are sent, the `Origin` does not count: it is `null` for our own forms, whose pages send no referrer.
+    let host = request.header("Host").unwrap_or_default();
+    request.header("Origin").is_some_and(|origin| origin != format!("http://{host}"))
 }

@@ -7,6 +7,7 @@ use super::keys::Keys;
 use super::laxity::{Laxities, Laxity};
 use super::setup::Setup;
 use super::state::clients::Clients;
+use super::state::device_codes::DeviceCodes;
 use super::state::grants::Grants;
 use super::state::logins::Logins;
 use super::state::pushed_requests::PushedRequests;
@@ -40,6 +41,8 @@ pub struct State {
     pub clients: Clients,
     /// The grants, with their codes and tokens.
     pub grants: Grants,
+    /// Device codes.
+    pub device_codes: DeviceCodes,
     /// Pushed authorization requests.
     pub pushed_requests: PushedRequests,
     /// Logins in progress.
@@ -59,6 +62,7 @@ impl Service {
         let state = State {
             clients: Clients::new(setup.redirect_uris),
             grants: Grants::new(laxities.clone()),
+            device_codes: DeviceCodes::new(),
             pushed_requests: PushedRequests::new(),
             logins: Logins::new(),
             sessions: Sessions::new(),

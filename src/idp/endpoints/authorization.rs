@@ -24,14 +24,13 @@ pub fn authorize(service: &Service, parameters: Result<Parameters, &'static str>
         Err(refusal) => return refuse(refusal),
     };
     let person = match cookies.and_then(|cookies| session(service, &request, cookies)) {
-        None if service.auto_approve => {
-            let name = request.login_hint.clone().unwrap_or(PERSON.to_owned());
-            Some(Person { name, auth_time: now() })
-        }
+        None if service.auto_approve => Some(login::expected(&request)),
         person => person,
     };
     match person {
-        Some(person) if service.auto_approve => authorization_response::code(service, request, person),
+        Some(person) if service.auto_approve => {
+            authorization_response::code(service, redirect_uri, parameters.one("state"), request, person)
+        }
         person if request.prompts("none") => {
             let error = if person.is_some() { "consent_required" } else { "login_required" };
             refuse((error, "the user must be asked, but prompt is none"))
@@ -68,6 +67,3 @@ fn session(service: &Service, request: &AuthorizationRequest, cookies: &str) -> 
     let recent = request.max_age.is_none_or(|age| person.age(now()) <= age);
     Some(person).filter(|_| recent && !request.prompts("login"))
 }
-
-/// The user who signs in without a prompt, unless `login_hint` names another.
-const PERSON: &str = "alice";

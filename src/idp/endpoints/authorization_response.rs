@@ -8,10 +8,15 @@ use crate::idp::state::person::Person;
 use crate::wire::form;
 
 /// Redirects the browser to the client with a code for the granted request.
-pub fn code(service: &Service, request: AuthorizationRequest, person: Person) -> Response {
-    let (redirect_uri, state) = (request.redirect_uri.clone(), request.state.clone());
+pub fn code(
+    service: &Service,
+    redirect_uri: &str,
+    state: Option<&str>,
+    request: AuthorizationRequest,
+    person: Person,
+) -> Response {
     let Ok(code) = service.state().grants.code(request, person) else { return Response::server_error() };
-    redirect(service, &redirect_uri, state.as_deref(), &[("code", &code)])
+    redirect(service, redirect_uri, state, &[("code", &code)])
 }
 
 /// Redirects the browser to the client with an error (RFC 6749 section 4.1.2.1).

@@ -1,4 +1,4 @@
-//! The login and the consent of a person, after an authorization request: RFC 6749 section 4.1.
+//! The login and the consent of a person, after an authorization request: RFC 6749 section 4.1, RFC 8628 section 3.3.
 
 use super::authorization_response;
 use crate::idp::body::Body;
@@ -7,7 +7,7 @@ use crate::idp::pages;
 use crate::idp::parameters::Parameters;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
-use crate::idp::state::authorization_request::AuthorizationRequest;
+use crate::idp::state::authorization_request::{AuthorizationRequest, Recipient};
 use crate::idp::state::logins::Login;
 use crate::idp::state::person::Person;
 
@@ -15,8 +15,8 @@ use crate::idp::state::person::Person;
 pub fn ask(service: &Service, request: AuthorizationRequest, person: Option<Person>) -> Response {
     let Ok(id) = service.state().logins.add(request.clone(), person.clone()) else { return Response::server_error() };
     match person {
-        None => pages::login(&service.base, &id),
-        Some(person) => pages::consent(&service.base, &id, &person.name, &request.scope),
+        None => pages::login(&id),
+        Some(person) => pages::consent(&id, &person.name, &request),
     }
 }
 
@@ -33,15 +33,29 @@ pub fn login(service: &Service, body: Body) -> Response {
     ask(service, request, Some(person)).with_headers(&cookie)
 }
 
-/// Redirects the person who sent the consent page's form to the client.
+/// Redirects the person who sent the consent page's form to the client, or records the decision for the device.
 pub fn consent(service: &Service, body: Body) -> Response {
     let form = body.form().unwrap_or_default();
     let Some(Login { request, person: Some(person) }) = pending(service, &form) else { return unknown() };
-    if form.one("answer") == Some("allow") {
-        return authorization_response::code(service, request, person);
+    let is_allowed = form.one("answer") == Some("allow");
+    let (uri, state) = match request.recipient.clone() {
+        Recipient::Redirect { uri, state } => (uri, state),
+        Recipient::Device(user_code) => {
+            let decided = service.state().device_codes.decide(&user_code, Some(person).filter(|_| is_allowed));
+            return decided.map_or_else(|wrong| pages::problem(400, wrong), |()| pages::decided(is_allowed));
+        }
+    };
+    if is_allowed {
+        return authorization_response::code(service, &uri, state.as_deref(), request, person);
     }
     let refusal = ("access_denied", "the user denied access");
-    authorization_response::error(service, &request.redirect_uri, request.state.as_deref(), refusal)
+    authorization_response::error(service, &uri, state.as_deref(), refusal)
+}
+
+/// The person who is signed in without a prompt.
+pub fn expected(request: &AuthorizationRequest) -> Person {
+    let name = request.login_hint.clone().unwrap_or(PERSON.to_owned());
+    Person { name, auth_time: now() }
 }
 
 fn pending(service: &Service, form: &Parameters) -> Option<Login> {
@@ -57,3 +71,6 @@ pub const LOGIN: &str = "/login";
 
 /// Where the consent page sends its form.
 pub const CONSENT: &str = "/consent";
+
+/// The user who signs in without a prompt, unless `login_hint` names another.
+const PERSON: &str = "alice";

@@ -7,6 +7,7 @@ use crate::idp::laxity::Laxity;
 use crate::idp::response::Response;
 use crate::idp::service::Service;
 use crate::idp::state::authorization_request::SCOPES;
+use crate::idp::state::clients::GRANT_TYPES;
 
 /// The metadata (RFC 8414 section 2).
 pub fn metadata(service: &Service) -> Value {
@@ -19,10 +20,11 @@ pub fn metadata(service: &Service) -> Value {
         "revocation_endpoint": at("revoke"),
         "registration_endpoint": at("register"),
         "pushed_authorization_request_endpoint": at("par"),
+        "device_authorization_endpoint": at("device_authorization"),
         "userinfo_endpoint": at("userinfo"),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": GRANT_TYPES,
         "subject_types_supported": ["public"],
         "scopes_supported": SCOPES,
         "id_token_signing_alg_values_supported": [service.keys.alg.name()],

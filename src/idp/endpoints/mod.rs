@@ -3,6 +3,8 @@
 pub mod authorization;
 mod authorization_response;
 mod client_metadata;
+pub mod device;
+pub mod device_authorization;
 mod id_token;
 pub mod login;
 pub mod metadata;

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::client_metadata;
 use super::public_client;
 use crate::idp::body::Body;
 use crate::idp::response::Response;
@@ -13,10 +12,7 @@ use crate::wire::request::Request;
 
 /// Stores an authorization request.
 pub fn push(service: &Service, request: &Request, body: Body) -> Response {
-    if let Err(wrong) = client_metadata::load_if_url(service, body.parameter("client_id").unwrap_or_default()) {
-        return Response::error(401, "invalid_client", wrong);
-    }
-    let parameters = match public_client::parameters(service, request, body) {
+    let parameters = match public_client::first_parameters(service, request, body) {
         Ok(parameters) => parameters,
         Err(response) => return response,
     };

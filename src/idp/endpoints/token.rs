@@ -1,9 +1,10 @@
-//! The token endpoint: RFC 6749 section 3.2.
+//! The token endpoint: RFC 6749 section 3.2, RFC 8628 section 3.4.
 
 use serde_json::json;
 
 use super::id_token;
 use super::public_client;
+use crate::client::poll::DEVICE_CODE;
 use crate::idp::body::Body;
 use crate::idp::faults::Effect;
 use crate::idp::members::without_nulls;
@@ -12,7 +13,7 @@ use crate::idp::service::Service;
 use crate::idp::state::grants::ACCESS;
 use crate::wire::request::Request;
 
-/// Issues tokens for a code or a refresh token; `faults` are those of this request.
+/// Issues tokens for a code, a refresh token or a device code; `faults` are those of this request.
 pub fn token(service: &Service, request: &Request, body: Body, faults: &[Effect]) -> Response {
     let parameters = match public_client::parameters(service, request, body) {
         Ok(parameters) => parameters,
@@ -21,7 +22,14 @@ pub fn token(service: &Service, request: &Request, body: Body, faults: &[Effect]
     let issued = match parameters.one("grant_type") {
         Some("authorization_code") => service.state().grants.exchange(&parameters),
         Some("refresh_token") => service.state().grants.refresh(&parameters),
-        Some(_) => Err(("unsupported_grant_type", "grant_type must be authorization_code or refresh_token")),
+        Some(DEVICE_CODE) => {
+            let state = &mut *service.state();
+            state.grants.poll(&mut state.device_codes, &parameters)
+        }
+        Some(_) => Err((
+            "unsupported_grant_type",
+            "grant_type must be authorization_code, refresh_token or urn:ietf:params:oauth:grant-type:device_code",
+        )),
         None => Err(("invalid_request", "grant_type is missing")),
     };
     let tokens = match issued {

@@ -98,6 +98,7 @@ impl Effect {
 
 /// An OAuth error whose description repeats the secrets of a token request.
 fn echo(body: &Body) -> Response {
-    let secrets = ["code", "code_verifier", "refresh_token"].map(|name| body.parameter(name).unwrap_or_default());
+    let secrets = ["code", "device_code", "code_verifier", "refresh_token"].into_iter();
+    let secrets: Vec<&str> = secrets.filter_map(|name| body.parameter(name)).collect();
     Response::error(400, "invalid_grant", &format!("rejected: {}", secrets.join(" ")))
 }

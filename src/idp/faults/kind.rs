@@ -37,6 +37,8 @@ pub enum Place {
     Registration,
     /// Pushed authorization requests.
     Push,
+    /// Requests to the device authorization endpoint.
+    Device,
     /// Requests to the authorization endpoint.
     Authorization,
     /// Redirects back to the client.
@@ -45,6 +47,8 @@ pub enum Place {
     Token,
     /// The refresh requests among them.
     Refresh,
+    /// The requests with a device code among them.
+    Poll,
     /// ID tokens.
     IdToken,
     /// Requests for the keys.

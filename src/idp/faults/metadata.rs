@@ -82,6 +82,9 @@ pub static KINDS: &[Kind] = &[
     metadata("metadata-no-registration", 2, "omits registration_endpoint", |object| {
         remove(object, "registration_endpoint");
     }),
+    metadata("metadata-no-device", 2, "omits device_authorization_endpoint", |object| {
+        remove(object, "device_authorization_endpoint");
+    }),
     metadata("metadata-no-pkce", 0, "omits code_challenge_methods_supported", |object| {
         remove(object, "code_challenge_methods_supported");
     }),

@@ -1,5 +1,6 @@
 //! The faults that the server simulates on request, so that a script's failure paths can be tested.
 
+mod device;
 mod effect;
 mod fault;
 mod forgery;
@@ -11,6 +12,7 @@ mod laxity;
 mod location;
 mod message;
 mod metadata;
+mod poll;
 mod push;
 mod redirect;
 mod refresh;

@@ -29,29 +29,47 @@ pub fn kinds() -> Vec<Kind> {
 }
 
 /// A fault that several endpoints have, with the exit status for each class of endpoint: GET, token, other POST,
-/// revocation, authorization.
+/// revocation, authorization, poll.
 struct Shape {
     name: &'static str,
     does: &'static str,
-    statuses: [u8; 5],
+    statuses: [u8; 6],
     effect: Effect,
 }
 
-const fn shape(name: &'static str, statuses: [u8; 5], does: &'static str, effect: Effect) -> Shape {
-    Shape { name, does, statuses, effect }
+impl Shape {
+    /// The same for polls too, with this exit status.
+    const fn at_poll(mut self, status: u8) -> Shape {
+        self.statuses[POLL] = status;
+        self
+    }
+}
+
+const fn shape(
+    name: &'static str,
+    [get, token, post, revocation, authorization]: [u8; 5],
+    does: &'static str,
+    effect: Effect,
+) -> Shape {
+    Shape { name, does, statuses: [get, token, post, revocation, authorization, NONE], effect }
 }
 
 /// The endpoints, with the prefix of their kinds' names and their class.
-const ENDPOINTS: [(Place, &str, usize); 8] = [
+const ENDPOINTS: [(Place, &str, usize); 10] = [
     (Place::Resource, "resource", 0),
     (Place::Metadata, "metadata", 0),
     (Place::Registration, "register", 2),
     (Place::Push, "push", 2),
+    (Place::Device, "device", 2),
     (Place::Authorization, "authorize", 4),
     (Place::Token, "token", 1),
+    (Place::Poll, "poll", POLL),
     (Place::Keys, "jwks", 0),
     (Place::Revocation, "revoke", 3),
 ];
+
+/// The class of polls.
+const POLL: usize = 5;
 
 /// The class of endpoint does not have this kind.
 const NONE: u8 = u8::MAX;
@@ -66,13 +84,14 @@ fn gzip(octets: &[u8]) -> Vec<u8> {
 
 static SHAPES: &[Shape] = &[
     shape("slow", [3, 5, 3, 3, 3], "sends one byte per second", Effect::Delivered(Delivery::Slow)),
-    shape("hang", [3, 5, 3, 3, 3], "never responds", Effect::Delivered(Delivery::Never)),
+    shape("hang", [3, 5, 3, 3, 3], "never responds", Effect::Delivered(Delivery::Never)).at_poll(3),
     shape(
         "lost",
         [3, 5, 3, 3, 3],
         "processes the request, then closes the connection without a response",
         Effect::Octets(|_| Vec::new()),
-    ),
+    )
+    .at_poll(3),
     shape(
         "cut",
         [3, 5, 3, 3, NONE],
@@ -81,7 +100,8 @@ static SHAPES: &[Shape] = &[
             let sent = octets.len() - octets.len().min(8);
             octets.into_iter().take(sent).collect()
         }),
-    ),
+    )
+    .at_poll(3),
     shape(
         "large",
         [4, 4, 4, 0, NONE],
@@ -139,7 +159,8 @@ static SHAPES: &[Shape] = &[
         [4, 4, 4, 4, 3],
         "responds with a redirect to another server",
         Effect::Instead(|| Response::empty(307).with_headers("Location: http://127.0.0.1:1/elsewhere\r\n")),
-    ),
+    )
+    .at_poll(4),
     shape(
         "html",
         [4, 4, 4, 0, 3],
@@ -147,7 +168,8 @@ static SHAPES: &[Shape] = &[
         Effect::Instead(|| {
             Response::text(200, "text/html", "<!doctype html><title>Welcome</title><p>Accept our terms")
         }),
-    ),
+    )
+    .at_poll(3),
     shape(
         "empty",
         [4, 4, 4, 0, NONE],
@@ -157,7 +179,7 @@ static SHAPES: &[Shape] = &[
     shape("204", [4, 4, 4, 0, NONE], "responds with 204", Effect::Instead(|| Response::empty(204))),
     shape("206", [4, 4, 4, 4, NONE], "responds with 206", Effect::Instead(|| Response::empty(206))),
     shape("304", [4, 4, 4, 4, NONE], "responds with 304", Effect::Instead(|| Response::empty(304))),
-    shape("400", [1, 5, 1, 1, 3], "responds with 400 and no body", Effect::Instead(|| Response::empty(400))),
+    shape("400", [1, 5, 1, 1, 3], "responds with 400 and no body", Effect::Instead(|| Response::empty(400))).at_poll(1),
     shape(
         "401",
         [1, 1, 1, 1, 3],
@@ -172,15 +194,18 @@ static SHAPES: &[Shape] = &[
         "429",
         [3, 3, 3, 3, 3],
         "responds with 429",
-        Effect::Instead(|| Response::empty(429).with_headers("Retry-After: 1\r\n")),
-    ),
-    shape("500", [3, 5, 3, 3, 3], "responds with 500", Effect::Instead(|| Response::text(500, "text/plain", "oops"))),
+        Effect::Instead(|| Response::empty(429).with_headers("Retry-After: 2\r\n")),
+    )
+    .at_poll(3),
+    shape("500", [3, 5, 3, 3, 3], "responds with 500", Effect::Instead(|| Response::text(500, "text/plain", "oops")))
+        .at_poll(3),
     shape(
         "503",
         [3, 3, 3, 3, 3],
         "responds with 503",
-        Effect::Instead(|| Response::empty(503).with_headers("Retry-After: 1\r\n")),
-    ),
+        Effect::Instead(|| Response::empty(503).with_headers("Retry-After: 2\r\n")),
+    )
+    .at_poll(3),
     shape(
         "truncated",
         [4, 4, 4, NONE, NONE],

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::client::pkce;
+use crate::client::poll::DEVICE_CODE;
 use crate::document::Document;
 use crate::idp::clock::now;
 use crate::idp::members::without_nulls;
@@ -14,12 +15,16 @@ use crate::idp::refusal::Refusal;
 use crate::idp::state::bounded::Bounded;
 use crate::wire::url::{Url, is_absolute_uri};
 
-/// All clients, with their redirect URIs.
+/// All clients, by their `client_id`.
 pub struct Clients {
-    /// The registered ones, by their `client_id`.
-    registered: HashMap<String, Vec<String>>,
+    registered: HashMap<String, Client>,
     /// Those of a client ID metadata document, which each authorization request fetches.
-    documents: Bounded<Vec<String>>,
+    documents: Bounded<Client>,
+}
+
+struct Client {
+    redirect_uris: Vec<String>,
+    has_device_grant: bool,
 }
 
 impl Clients {
@@ -27,22 +32,25 @@ impl Clients {
     pub fn new(redirect_uris: Vec<String>) -> Clients {
         let loopback = LOOPBACK.map(str::to_owned);
         let redirect_uris = loopback.into_iter().chain(redirect_uris).collect();
-        let registered = HashMap::from([(CLIENT_ID.to_owned(), redirect_uris)]);
+        let client = Client { redirect_uris, has_device_grant: true };
+        let registered = HashMap::from([(CLIENT_ID.to_owned(), client)]);
         Clients { registered, documents: Bounded::new(LIFETIME) }
     }
 
     /// Whether this client is known.
     pub fn knows(&self, client_id: &str) -> bool {
-        self.redirect_uris(client_id).is_some()
-    }
-
-    fn redirect_uris(&self, client_id: &str) -> Option<&Vec<String>> {
-        self.registered.get(client_id).or_else(|| self.documents.get(client_id.into()))
+        self.client(client_id).is_some()
     }
 
     /// Whether this redirect URI is registered for the client.
     pub fn allows(&self, client_id: &str, redirect_uri: &str) -> bool {
-        self.redirect_uris(client_id).is_some_and(|known| known.iter().any(|known| is_registered(known, redirect_uri)))
+        let is_known = |client: &Client| client.redirect_uris.iter().any(|known| is_registered(known, redirect_uri));
+        self.client(client_id).is_some_and(is_known)
+    }
+
+    /// Whether the client is registered for the device grant (RFC 8628 section 3.4).
+    pub fn may_use_device_grant(&self, client_id: &str) -> bool {
+        self.client(client_id).is_some_and(|client| client.has_device_grant)
     }
 
     /// Adds a client whose metadata is at the URL that is its ID, in place of what was there before.
@@ -55,8 +63,9 @@ impl Clients {
         if method.is_some_and(|method| method != "none") {
             return Err("The client ID metadata document has a token_endpoint_auth_method other than none.");
         }
+        let grant_types = metadata.texts("grant_types").ok().flatten().unwrap_or_default();
         self.documents.take(client_id.into());
-        self.documents.add(client_id.into(), redirect_uris);
+        self.documents.add(client_id.into(), Client::new(redirect_uris, &grant_types));
         Ok(())
     }
 
@@ -79,7 +88,7 @@ impl Clients {
             return Err((INVALID, "token_endpoint_auth_method must be none"));
         }
         let grant_types = texts("grant_types", "authorization_code")?;
-        if !grant_types.iter().all(|name| ["authorization_code", "refresh_token"].contains(&name.as_str())) {
+        if !grant_types.iter().all(|name| GRANT_TYPES.contains(&name.as_str())) {
             return Err((INVALID, "grant_types has an unsupported value"));
         }
         let response_types = texts("response_types", "code")?;
@@ -91,7 +100,7 @@ impl Clients {
         }
         let random = pkce::random(16).map_err(|_| ("server_error", "random numbers are not available"))?;
         let client_id = random.to_string();
-        self.registered.insert(client_id.clone(), redirect_uris.clone());
+        self.registered.insert(client_id.clone(), Client::new(redirect_uris.clone(), &grant_types));
         Ok(without_nulls(json!({
             "client_id": client_id,
             "client_id_issued_at": now(),
@@ -102,6 +111,16 @@ impl Clients {
             "client_name": metadata.text("client_name").ok().flatten(),
             "scope": metadata.text("scope").ok().flatten(),
         })))
+    }
+
+    fn client(&self, client_id: &str) -> Option<&Client> {
+        self.registered.get(client_id).or_else(|| self.documents.get(client_id.into()))
+    }
+}
+
+impl Client {
+    fn new(redirect_uris: Vec<String>, grant_types: &[String]) -> Client {
+        Client { redirect_uris, has_device_grant: grant_types.iter().any(|name| name == DEVICE_CODE) }
     }
 }
 
@@ -134,6 +153,9 @@ fn is_registered(known: &str, given: &str) -> bool {
 
 /// The client that is registered from the start.
 pub const CLIENT_ID: &str = "pkce-tools";
+
+/// What tokens are issued for (RFC 6749 section 1.3, RFC 8628 section 3.4).
+pub const GRANT_TYPES: [&str; 3] = ["authorization_code", "refresh_token", DEVICE_CODE];
 
 /// Its redirect URIs on this machine, with any port.
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1/callback", "http://[::1]/callback", "http://localhost/callback"];

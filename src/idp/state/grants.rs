@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::authorization_request::AuthorizationRequest;
+use super::authorization_request::{AuthorizationRequest, Recipient};
 use super::bounded::{Bounded, Key};
 use super::code_challenge;
+use super::device_codes::DeviceCodes;
 use super::person::Person;
 use crate::client::pkce;
 use crate::error::Error;
@@ -91,13 +92,24 @@ impl Grants {
         if parameters.one("client_id") != Some(&request.client_id) {
             return Err(("invalid_grant", "the code was issued to another client"));
         }
-        if parameters.one("redirect_uri") != Some(&request.redirect_uri) {
+        let redirect_uri = parameters.one("redirect_uri");
+        if !matches!(&request.recipient, Recipient::Redirect { uri, .. } if redirect_uri == Some(uri)) {
             return Err(("invalid_grant", "redirect_uri differs from the authorization request"));
         }
         let verifier = parameters.one("code_verifier");
         code_challenge::verify(request.code_challenge.as_deref(), verifier, &self.laxities)?;
-        let tokens = self.tokens(code, request.granted_scope(), parameters)?;
-        Ok(Tokens { refresh_token: self.refresh_token(code)?, ..tokens })
+        self.first_tokens(code, parameters)
+    }
+
+    /// Tokens for a device code whose request the person granted, once; a second use revokes the grant.
+    pub fn poll(&mut self, device_codes: &mut DeviceCodes, parameters: &Parameters) -> Result<Tokens, Refusal> {
+        let code = parameters.one("device_code").ok_or(("invalid_request", "device_code is missing"))?.into();
+        if self.grants.take(code).is_some() {
+            return Err(("invalid_grant", "the device code was already used; its tokens are revoked"));
+        }
+        let (request, person) = device_codes.poll(code, parameters, &self.laxities)?;
+        self.grants.add(code, Grant { request, person, code_until: Instant::now(), code_is_spent: true });
+        self.first_tokens(code, parameters)
     }
 
     /// Tokens for a refresh token, which is rotated; a second use of the old one revokes the grant.
@@ -165,14 +177,17 @@ impl Grants {
         self.grants.get(at).cloned().ok_or(("invalid_grant", "the grant is revoked"))
     }
 
+    /// The first tokens of a grant.
+    fn first_tokens(&mut self, at: Key, parameters: &Parameters) -> Result<Tokens, Refusal> {
+        let scope = self.grant(at)?.request.granted_scope();
+        let tokens = self.tokens(at, scope, parameters)?;
+        Ok(Tokens { refresh_token: self.refresh_token(at)?, ..tokens })
+    }
+
     /// An access token, and what the response says with it.
     fn tokens(&mut self, at: Key, scope: Vec<&'static str>, parameters: &Parameters) -> Result<Tokens, Refusal> {
         let Grant { request, person, .. } = self.grant(at)?;
-        let requested: Vec<String> = parameters.all("resource").map(str::to_owned).collect();
-        if !requested.iter().all(|resource| request.resources.contains(resource)) {
-            return Err(("invalid_target", "resource was not granted"));
-        }
-        let resources = if requested.is_empty() { request.resources } else { requested };
+        let resources = request.granted_resources(parameters)?;
         let access_token = self.token()?;
         self.access_tokens.add(access_token.as_str().into(), Access { grant: at, resources });
         let AuthorizationRequest { nonce, acr, client_id, .. } = request;

@@ -4,6 +4,7 @@ pub mod authorization_request;
 mod bounded;
 pub mod clients;
 mod code_challenge;
+pub mod device_codes;
 pub mod grants;
 pub mod logins;
 pub mod person;
