@@ -35,7 +35,7 @@ pub fn trace(text: &str) {
     }
 }
 
-/// Writes lines to standard error, each of them [`harmless`]; a failure to write is ignored. Nothing else writes there.
+/// Writes lines to standard error, each of them [`harmless`]; a failure to write is ignored.
 pub fn say(lines: &str) {
     let lines: Vec<String> = lines.split('\n').map(harmless).collect();
     let _ = io::stderr().write_all(format!("{}\n", lines.join("\n")).as_bytes());

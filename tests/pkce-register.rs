@@ -46,7 +46,7 @@ fn registered(seen: &Request) -> Vec<String> {
 fn registers_a_public_native_client() {
     let (output, seen, document) = with_response(created(&json!({ "client_id": "c-1" })), &[]);
     let uris = registered(&seen[0]);
-    let expected = json!({ "client_id": "c-1", "redirect_uris": uris });
+    let expected = json!({ "client_id": "c-1", "redirect_uris": uris, "token_endpoint_auth_method": "none" });
     assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", with(document, &expected)));
     assert_eq!((seen.len(), seen[0].method.as_str(), seen[0].target.as_str()), (1, "POST", "/register"));
     assert_eq!((seen[0].header("Content-Type"), seen[0].header("Authorization")), (Some("application/json"), None));
@@ -59,13 +59,28 @@ fn registers_a_public_native_client() {
     let (output, seen, document) = with_response(json_response(&json!({ "client_id": "c-2" })), &args);
     let expected = json!({
         "client_id": "c-2", "redirect_uri": "http://localhost:0/cb", "redirect_uris": ["http://localhost/cb"],
-        "scope": "openid read",
+        "scope": "openid read", "token_endpoint_auth_method": "none",
     });
     assert_eq!((output.status, output.json()), (0, with(document, &expected)), "200 is a success too");
     let named = json!({
         "client_name": "deploy \"ü\"", "redirect_uris": ["http://localhost/cb"], "scope": "openid read",
     });
     assert_eq!(body(&seen[0]), with(asked, &named));
+}
+
+#[test]
+fn registers_for_the_device_grant_too() {
+    const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+    let grant_types = ["authorization_code", "refresh_token", DEVICE_CODE];
+    for (registered, note) in [
+        (&grant_types[..], String::new()),
+        (&grant_types[..2], format!("pkce-register: note: the server did not register grant_types {DEVICE_CODE}\n")),
+    ] {
+        let response = created(&json!({ "client_id": "c", "grant_types": registered }));
+        let (output, seen, _) = with_response(response, &["--device"]);
+        assert_eq!((output.status, output.stderr), (0, note));
+        assert_eq!(body(&seen[0])["grant_types"], json!(grant_types));
+    }
 }
 
 #[test]
@@ -258,12 +273,15 @@ fn registers_a_redirect_uri_with_port_0_without_its_port() {
 fn registers_what_the_document_says_and_the_options_first() {
     let server = Server::start(|_| created(&json!({ "client_id": "c-1" })));
     let own = with(document(&server), &json!({ "redirect_uri": "http://127.0.0.1:8080/own", "scope": "a" }));
-    let expected = json!({ "client_id": "c-1", "redirect_uris": ["http://127.0.0.1:8080/own"] });
+    let expected = json!({
+        "client_id": "c-1", "redirect_uris": ["http://127.0.0.1:8080/own"], "token_endpoint_auth_method": "none",
+    });
     assert_eq!(run("pkce-register", &[], &own.to_string()).json(), with(own.clone(), &expected));
     let args = ["--redirect-uri", "com.example.app:/cb", "--scope", "b"];
     let output = run("pkce-register", &args, &own.to_string());
     let expected = json!({
         "client_id": "c-1", "redirect_uri": "com.example.app:/cb", "redirect_uris": ["com.example.app:/cb"], "scope": "b",
+        "token_endpoint_auth_method": "none",
     });
     assert_eq!(output.json(), with(own, &expected));
     let asked: Vec<Value> = server.requests().iter().map(body).collect();
@@ -295,7 +313,7 @@ fn registers_the_scope_of_an_option_else_of_the_document_else_of_the_environment
 fn adds_a_secret_only_where_the_server_requires_it() {
     let insists = |more: Value| with(json!({ "client_id": "c-1", "client_secret": "s3cr3t" }), &more);
     for (response, added) in [
-        (insists(json!({ "token_endpoint_auth_method": "none" })), json!({})),
+        (insists(json!({ "token_endpoint_auth_method": "none" })), json!({ "token_endpoint_auth_method": "none" })),
         (insists(json!({})), json!({ "client_secret": "s3cr3t" })),
         (insists(json!({ "token_endpoint_auth_method": "" })), json!({ "client_secret": "s3cr3t" })),
         (insists(json!({ "token_endpoint_auth_method": "client_secret_post", "client_secret_expires_at": 0 })), {
@@ -338,7 +356,9 @@ fn takes_nothing_else_from_the_response() {
         "redirect_uris": ["http://127.0.0.1/callback"],
     });
     let (output, _, document) = with_response(created(&response), &[]);
-    let expected = json!({ "client_id": "c-1", "redirect_uris": ["http://127.0.0.1/callback"] });
+    let expected = json!({
+        "client_id": "c-1", "redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none",
+    });
     assert_eq!((output.status, output.stderr.as_str(), output.json()), (0, "", with(document, &expected)));
 }
 
@@ -512,4 +532,23 @@ fn adds_redirect_uris_that_a_login_uses_and_that_exchange_and_store_preserve() {
     let uris: Vec<String> = serde_json::from_str(registered).unwrap();
     assert_eq!((output.status, stored, used), (0, registered, &uris[1].as_str()));
     assert!(uris[0] == "http://127.0.0.1/callback" && again != registered, "{output:?}");
+}
+
+#[test]
+fn lets_pkce_device_in_where_it_registered_for_it() {
+    let idp = |device: &str| {
+        let script = format!(
+            "unset PKCE_CLIENT_ID
+            pkce-discover | pkce-register {device} | pkce-gen - | pkce-device --no-qr --scope openid -r token_type"
+        );
+        finish(command("pkce-idp").args(["--auto-approve", "--", "sh", "-c", &script]), b"")
+    };
+    let output = idp("--device");
+    assert_eq!((output.status, output.stdout.as_str()), (0, "Bearer\n"), "{output:?}");
+    let message =
+        "device authorization endpoint: unauthorized_client: the client is not registered for the device grant";
+    let hint =
+        "register another client for the device grant: pkce-register --device, or pkce-login --device --register";
+    let stderr = format!("pkce-device: {message}\nhint: {hint}\n");
+    assert_eq!(idp(""), Output { status: 1, stdout: String::new(), stderr });
 }

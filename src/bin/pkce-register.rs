@@ -31,6 +31,9 @@ struct Args {
     /// Client authentication (default: as the server's metadata allows)
     #[arg(long, value_name = "METHOD")]
     auth_method: Option<AuthMethod>,
+    /// Register it for pkce-device too
+    #[arg(long)]
+    device: bool,
     /// Add the members of this JSON object to the client's metadata
     #[arg(long, value_name = "FILE")]
     metadata: Option<PathBuf>,
@@ -59,7 +62,12 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
     document.add_missing(options::defaults(&[("scope", "PKCE_SCOPE")]));
     let deadline = Deadline::after(args.timeout);
     let metadata = metadata.map(|file| file.object(&deadline)).transpose()?.unwrap_or_default();
-    let client_name = args.client_name.clone();
-    let registration = Registration { client_name, auth_method: args.auth_method, metadata, access_token };
+    let registration = Registration {
+        client_name: args.client_name.clone(),
+        auth_method: args.auth_method,
+        device: args.device,
+        metadata,
+        access_token,
+    };
     registration::register(document, registration, &deadline)
 }

@@ -139,7 +139,8 @@ impl Authentication {
         let Some(secret) = own.map(Ok).or(other).transpose()? else {
             let error = document.wrong("client_secret", "missing, but the client's authentication method requires it");
             return Err(error.hint(
-                "name its file with --client-secret-file, or a command that prints it with --client-secret-command",
+                "name its file with --client-secret-file or PKCE_CLIENT_SECRET_FILE, or a command that prints it \
+                 with --client-secret-command",
             ));
         };
         Ok(match method {

@@ -69,7 +69,7 @@ pub fn refused_scope(document: &Document, requested: Option<&str>, is_refresh: b
     let shown = message::shortened(requested);
     let supported = document.texts("scopes_supported").ok().flatten();
     let missing = supported.map(|supported| scope::missing(requested, &supported.join(" ")).join(" "));
-    let option = if is_refresh { "--scope" } else { "pkce-url --scope" };
+    let option = if is_refresh || message::name() == "pkce-device" { "--scope" } else { "pkce-url --scope" };
     Some(match missing.filter(|missing| !missing.is_empty()) {
         Some(missing) => {
             let missing = message::shortened(&missing);
@@ -114,15 +114,16 @@ const NO_METHOD: &str = "none of the server's client authentication methods is s
 
 const NO_SECRET: &str = "a client that is registered as public must send none: --auth-method none";
 
-const REGISTER_AGAIN: &str = "the server may not know the client any more: run pkce-register again, then sign in";
+const REGISTER_AGAIN: &str = "the server may not know the client any more: register another one (pkce-register, or \
+                              pkce-login --register), then sign in";
 
 const SECRET_REQUIRED: &str =
-    "the server requires a client secret: use --client-secret-file or --client-secret-command";
+    "the server requires a client secret: use --client-secret-file, --client-secret-command or PKCE_CLIENT_SECRET_FILE";
 
 const EMPTY_SECRET: &str = "the client secret is empty: check its file or command";
 
-const IF_SECRET: &str =
-    "if the client has a secret, this step needs it too: --client-secret-file or --client-secret-command";
+const IF_SECRET: &str = "if the client has a secret, this step needs it too: --client-secret-file, \
+                         --client-secret-command or PKCE_CLIENT_SECRET_FILE";
 
 /// Entra's AADSTS9002327, and what to do about it.
 const ENTRA_SINGLE_PAGE: u64 = 9_002_327;
@@ -133,4 +134,4 @@ const SINGLE_PAGE: &str =
 const MAX_SHOWN: usize = 200;
 
 const PUBLIC_CLIENT: &str = "if the client has no secret, register it with token_endpoint_auth_method none; \
-                             otherwise use --client-secret-file";
+                             otherwise use --client-secret-file or PKCE_CLIENT_SECRET_FILE";

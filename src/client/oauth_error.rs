@@ -14,15 +14,26 @@ pub fn kind(code: &str) -> Kind {
     if LOGIN_REQUIRED.contains(&code) { Kind::LoginRequired } else { Kind::Refused }
 }
 
+/// The kind of an OAuth error in the response to a poll (RFC 8628 section 3.5): a code that expired is a user who was waited
+/// for in vain.
+pub fn kind_at_poll(code: &str) -> Kind {
+    if code == "expired_token" { Kind::Unavailable } else { kind(code) }
+}
+
 /// The kind of an OAuth error in the response to a refresh. Servers have many words for a refresh token that they no
 /// longer accept, so whatever is not known to mean something else means that: status 5.
 pub fn kind_at_refresh(code: &str, description: Option<&str>) -> Kind {
     match code {
         "invalid_request" if !speaks_of(description, "refreshtoken") => Kind::Refused,
         _ if REQUEST_REFUSED.contains(&code) || is_dpop(code) => Kind::Refused,
-        _ if TEMPORARY.contains(&code) => Kind::Unavailable,
+        _ if is_temporary(code) => Kind::Unavailable,
         _ => Kind::LoginRequired,
     }
+}
+
+/// Whether the server may accept the same request later.
+pub fn is_temporary(code: &str) -> bool {
+    TEMPORARY.contains(&code)
 }
 
 /// Whether the server's description has these words, given in lower case without spaces.

@@ -35,6 +35,8 @@ pub enum Grant {
     Code,
     /// A refresh token, which some servers accept again.
     RefreshToken,
+    /// A device code, which is sent again until the user has approved (RFC 8628 section 3.4).
+    DeviceCode,
 }
 
 impl Grant {
@@ -47,6 +49,9 @@ impl Grant {
                 error.maybe_spent("the refresh token may be spent; try again to find out")
             }
             Grant::RefreshToken => error.maybe_spent("the refresh token may be spent"),
+            // The next poll tells.
+            Grant::DeviceCode if error.kind() == Kind::Unavailable => error,
+            Grant::DeviceCode => error.maybe_spent("the device code may be spent"),
         }
     }
 }
@@ -74,7 +79,7 @@ impl Call<'_> {
         self.post(document, caller, deadline, |post, url, deadline| post.send_ignoring_body(url, deadline))
     }
 
-    fn post<T>(
+    pub(super) fn post<T>(
         &self,
         document: &Document,
         caller: &Caller,
@@ -139,29 +144,27 @@ pub struct Post<'a> {
 impl Post<'_> {
     /// Sends it once, and returns the object in a successful response: status 200 or 201 without an `error`.
     pub fn send(&self, url: &Url, deadline: &Deadline) -> Result<Document, Error> {
-        self.object(&self.response(url, deadline)?)
+        let response = self.response(url, deadline)?;
+        self.object(&response, self.parsed(&response))
     }
 
     /// Sends it once; status 200 and 204 are a success with any body (RFC 7009 section 2.2).
     pub fn send_ignoring_body(&self, url: &Url, deadline: &Deadline) -> Result<(), Error> {
         match self.response(url, deadline)? {
             Response { status: 200 | 204, .. } => Ok(()),
-            response => self.object(&response).map(drop),
+            response => self.object(&response, self.parsed(&response)).map(drop),
         }
     }
 
-    fn response(&self, url: &Url, deadline: &Deadline) -> Result<Response, Error> {
+    pub(super) fn response(&self, url: &Url, deadline: &Deadline) -> Result<Response, Error> {
         Client::new(*deadline).post(url, &self.content).map_err(|failure| {
             let error = failure.error.within(self.subject);
             if failure.sent { self.maybe_spent(error) } else { error }
         })
     }
 
-    fn object(&self, response: &Response) -> Result<Document, Error> {
-        let read = match response.media_type.as_str() {
-            FORM => response.body(self.subject).and_then(|body| self.form_object(body)),
-            _ => response.object(self.subject),
-        };
+    /// The object in a successful response, of which this was read.
+    pub(super) fn object(&self, response: &Response, read: Result<Document, Error>) -> Result<Document, Error> {
         let status = response.status;
         // The words of what should be tokens may be tokens, but not the title of a page.
         let has_error = read.as_ref().is_ok_and(|object| object.has("error"));
@@ -185,6 +188,14 @@ impl Post<'_> {
         };
         // Some servers repeat the code or the secret in their words, even in the names of members.
         Err(error.http_status(status).with_texts(|text| redacted(text, self.secrets)))
+    }
+
+    /// The object in the body, whatever the status.
+    pub(super) fn parsed(&self, response: &Response) -> Result<Document, Error> {
+        match response.media_type.as_str() {
+            FORM => response.body(self.subject).and_then(|body| self.form_object(body)),
+            _ => response.object(self.subject),
+        }
     }
 
     /// Whether the status alone decides, even if the body is an OAuth error.
@@ -215,7 +226,7 @@ impl Post<'_> {
             (_, 401) => responded(Kind::Refused),
             (_, 200..=299) => self.maybe_spent(responded(Kind::Untrusted)),
             (Some(Grant::Code), _) => self.maybe_spent(without(Kind::Unavailable)),
-            (None, _) => without(Kind::Refused),
+            (Some(Grant::DeviceCode) | None, _) => without(Kind::Refused),
         }
     }
 
@@ -225,6 +236,7 @@ impl Post<'_> {
         let description = text("error_description").map(|text| message::discreet(&redacted(&text, self.secrets)));
         let kind = match self.spends {
             Some(Grant::RefreshToken) => oauth_error::kind_at_refresh(code, description.as_deref()),
+            Some(Grant::DeviceCode) => oauth_error::kind_at_poll(code),
             _ => oauth_error::kind(code),
         };
         let mut codes = object.numbers("error_codes").ok().flatten().unwrap_or_default();
@@ -272,7 +284,7 @@ impl Post<'_> {
 }
 
 /// The error code in a response: RFC 6749 section 5.2, and Slack's `"ok":false`.
-fn error_code(object: &Document) -> Option<String> {
+pub(super) fn error_code(object: &Document) -> Option<String> {
     let code = object.text("error").ok().flatten().filter(|code| !code.is_empty());
     if object.json("ok") == Some("false") { Some(code.unwrap_or_else(|| "unnamed error".to_owned())) } else { code }
 }
@@ -311,4 +323,4 @@ pub const JSON: &str = "application/json";
 const NO_ERROR: [&str; 6] = ["null", "\"\"", "false", "0", "{}", "[]"];
 
 /// The parameters that no message may repeat.
-const SECRET: [&str; 5] = ["code", "code_verifier", "refresh_token", "token", "client_secret"];
+const SECRET: [&str; 6] = ["code", "code_verifier", "device_code", "refresh_token", "token", "client_secret"];

@@ -228,8 +228,17 @@ fn number(digits: &[u8]) -> Option<u16> {
 }
 
 /// The members of the document that no message may repeat.
-const SECRET_MEMBERS: [&str; 8] =
-    ["code", "code_verifier", "client_secret", "refresh_token", "access_token", "id_token", "state", "nonce"];
+const SECRET_MEMBERS: [&str; 9] = [
+    "code",
+    "code_verifier",
+    "client_secret",
+    "device_code",
+    "refresh_token",
+    "access_token",
+    "id_token",
+    "state",
+    "nonce",
+];
 
 /// Maximum length of a character reference of HTML that is decoded, in octets.
 const MAX_REFERENCE: usize = 12;

@@ -116,11 +116,13 @@ fn missing_member_hint(name: &str) -> Option<String> {
     let this = message::name();
     match member.added_by {
         _ if name == "refresh_token" => Some(NO_REFRESH_TOKEN.to_owned()),
-        "pkce-url" if this == "pkce-url" && name == "client_id" => {
+        "pkce-url" if ["pkce-device", "pkce-url"].contains(&this) && name == "client_id" => {
             Some("set it with --client-id or PKCE_CLIENT_ID".to_owned())
         }
         // In `pkce-discover ISSUER | pkce-gen | pkce-url`, nobody reads the metadata.
-        tool if this == "pkce-url" && name == "authorization_endpoint" => {
+        tool if [("pkce-url", "authorization_endpoint"), ("pkce-device", "device_authorization_endpoint")]
+            .contains(&(this, name)) =>
+        {
             Some(format!("{tool} adds it; to make pkce-gen read it from a pipe: pkce-gen -"))
         }
         "pkce-url" if this == "pkce-url" => Some(format!("set it with --{}", name.replace('_', "-"))),

@@ -108,7 +108,8 @@ fn request(document: &Document) -> Result<Vec<Parameter>, Error> {
     Ok(pairs)
 }
 
-fn challenge(document: &Document) -> Result<String, Error> {
+/// The document's challenge, which must be that of its verifier, if it has one.
+pub fn challenge(document: &Document) -> Result<String, Error> {
     let challenge = document.need("code_challenge")?;
     let base64url = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
     if challenge.len() != 43 || !challenge.bytes().all(base64url) {

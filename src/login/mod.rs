@@ -1,11 +1,13 @@
 //! The steps of a login: RFC 7636, RFC 6749 section 4.1, RFC 9126, RFC 9207, RFC 8252; registration,
-//! revocation, and the summary of a document.
+//! revocation, the device grant (RFC 8628), and the summary of a document.
 
 pub mod authorize;
 pub mod callback;
+pub mod device;
 pub mod loopback;
 pub mod push;
 pub mod registration;
 pub mod revocation;
+mod spinner;
 pub mod summary;
 pub mod token;

@@ -3,6 +3,7 @@
 use crate::client::authentication::{AuthMethod, listed_methods, takes_secret};
 use crate::client::endpoint::Endpoint;
 use crate::client::metadata::Issuer;
+use crate::client::poll::DEVICE_CODE;
 use crate::client::post::{JSON, Post};
 use crate::client::redirect_uri::{self, RedirectUri};
 use crate::client::scope::Scope;
@@ -19,6 +20,8 @@ pub struct Registration {
     pub client_name: Option<String>,
     /// How the client is to authenticate; else as the server's metadata allows.
     pub auth_method: Option<AuthMethod>,
+    /// Whether it uses the device grant too.
+    pub device: bool,
     /// More client metadata (RFC 7591 section 2), which ours overrides.
     pub metadata: Document,
     /// The initial access token.
@@ -34,13 +37,15 @@ pub fn register(mut document: Document, registration: Registration, deadline: &D
     } else {
         redirect_uri::to_register()?.to_vec()
     };
-    let Registration { client_name, auth_method, metadata: mut request, access_token } = registration;
+    let Registration { client_name, auth_method, device, metadata: mut request, access_token } = registration;
+    let mut grant_types = vec!["authorization_code", "refresh_token"];
+    grant_types.extend(device.then_some(DEVICE_CODE));
     let auth_method = auth_method.map_or_else(|| method_for(&document), Ok)?;
     request.set_given("client_name", client_name.as_deref());
     request.set_list("redirect_uris", &redirect_uris);
-    request.set_list("grant_types", &GRANT_TYPES);
+    request.set_list("grant_types", &grant_types);
     request.set_list("response_types", &["code"]);
-    request.set("token_endpoint_auth_method", &auth_method.name());
+    request.set(AUTH_METHOD, &auth_method.name());
     request.set("application_type", "native");
     request.set_given("scope", Scope::from_document(&document)?.as_ref().map(Scope::as_str));
     let token = access_token.map(|mut secret| secret.text(deadline)).transpose()?;
@@ -71,10 +76,10 @@ pub fn register(mut document: Document, registration: Registration, deadline: &D
         }
         message::note("the server registered none of the requested redirect URIs");
     }
-    note_missing(&response, "grant_types", &GRANT_TYPES);
+    note_missing(&response, "grant_types", &grant_types);
     note_missing(&response, "response_types", &["code"]);
     // Credentials of an earlier client must not be sent as those of the new one.
-    document.remove(&["client_id", "client_secret", "token_endpoint_auth_method"]);
+    document.remove(&["client_id", "client_secret", AUTH_METHOD]);
     document.set("client_id", &client_id);
     document.set_list("redirect_uris", &registered);
     add_secret(&mut document, &response, &endpoint)?;
@@ -124,14 +129,15 @@ fn note_missing(response: &Document, name: &str, requested: &[&str]) {
     }
 }
 
-/// Adds the secret and its authentication method, if the server issues one although none was requested.
+/// Adds the authentication method, and the secret if the server issues one although none was requested.
 fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint) -> Result<(), Error> {
-    let method = response.text("token_endpoint_auth_method")?.filter(|method| !method.is_empty());
+    let method = response.text(AUTH_METHOD)?.filter(|method| !method.is_empty());
     let secret = response.text("client_secret")?.filter(|secret| !secret.is_empty());
     match (method.as_deref().map(AuthMethod::from_name), secret) {
-        (Some(Some(AuthMethod::None)), _) | (None, None) => return Ok(()),
+        // So that no step sends it the secret of another client, which the environment may name.
+        (Some(Some(AuthMethod::None)), _) | (None, None) => document.set(AUTH_METHOD, &AuthMethod::None.name()),
         // Some servers issue one and list no way to send it.
-        (None, Some(_)) if !takes_secret(document)? => return Ok(()),
+        (None, Some(_)) if !takes_secret(document)? => document.set(AUTH_METHOD, &AuthMethod::None.name()),
         (Some(None), _) => {
             let wrong = "the server requires a client authentication method that is not supported";
             return Err(Error::refused(wrong).within(&endpoint.subject()));
@@ -140,16 +146,17 @@ fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint)
         (_, Some(secret)) if !is_secret(&secret) => return Err(response.wrong("client_secret", ONE_LINE)),
         (_, Some(secret)) => {
             document.set("client_secret", &secret);
-            document.set_given("token_endpoint_auth_method", method.as_deref());
+            document.set_given(AUTH_METHOD, method.as_deref());
+            if response.json("client_secret_expires_at").is_some_and(|time| time != "0") {
+                message::note("the client secret will expire; register a new client when it does");
+            }
         }
-    }
-    if response.json("client_secret_expires_at").is_some_and(|time| time != "0") {
-        message::note("the client secret will expire; register a new client when it does");
     }
     Ok(())
 }
 
-const GRANT_TYPES: [&str; 2] = ["authorization_code", "refresh_token"];
+/// The member with the authentication method (RFC 7591 section 2).
+const AUTH_METHOD: &str = "token_endpoint_auth_method";
 
 const ACCESS_TOKEN: &str = "the server may require an initial access token: use --access-token-file";
 

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::client::authentication::Caller;
 use crate::client::endpoint::Endpoint;
+use crate::client::lifetime;
 use crate::client::pkce;
 use crate::client::post::{Call, Format, Grant};
 use crate::client::redaction::without_secrets;
@@ -20,11 +21,7 @@ use crate::process::Deadline;
 /// Exchanges the document's code for tokens: one POST, never repeated. What it is told about the request is recorded for
 /// the refresh.
 pub fn exchange(mut document: Document, request: &TokenRequest, caller: &Caller) -> Result<Document, Error> {
-    request.check_client(&document)?;
-    // What an earlier login was told does not count.
-    document.remove(&[TOKEN_REQUEST]);
-    request.record(&mut document)?;
-    let mut document = with_room(document)?;
+    document = prepared(document, request)?;
     check_iss(&document)?;
     let code = document.need_visible("code")?;
     let verifier = pkce::verifier(&document)?;
@@ -40,7 +37,21 @@ pub fn exchange(mut document: Document, request: &TokenRequest, caller: &Caller)
     pairs.extend(request.parameters());
     let requested_scope = document.text("scope")?;
     let tokens = token_response(&document, &pairs, request.format(), Grant::Code, caller, &caller.deadline())?;
-    merge_response(&mut document, tokens, requested_scope.as_deref());
+    completed(document, tokens, requested_scope.as_deref())
+}
+
+/// The document of a login that is about to send this token request, with room for the response. What an earlier login was
+/// told does not count.
+pub fn prepared(mut document: Document, request: &TokenRequest) -> Result<Document, Error> {
+    request.check_client(&document)?;
+    document.remove(&[TOKEN_REQUEST]);
+    request.record(&mut document)?;
+    with_room(document)
+}
+
+/// The document of a login with its validated token response, without what is spent.
+pub fn completed(mut document: Document, tokens: Document, requested_scope: Option<&str>) -> Result<Document, Error> {
+    merge_response(&mut document, tokens, requested_scope);
     document.remove(&members::names(|member: &Member| member.is_spent));
     fitting(document)
 }
@@ -176,7 +187,7 @@ fn added_members(document: &Document) -> BTreeSet<String> {
 
 /// The validated token response: the members of RFC 6749 section 5.1, without other members of the document's table. The
 /// access token must be valid; another member that is not is left out, since the tokens cannot be requested again.
-fn validated(mut tokens: Document, received: SystemTime) -> Result<Document, Error> {
+pub fn validated(mut tokens: Document, received: SystemTime) -> Result<Document, Error> {
     let is_set = |name: &str| name != "expires_at" && (is_token(name) || name == "scope");
     tokens.retain(|name, json| members::named(name).is_none() || (is_set(name) && json != "null"));
     tokens.need_visible("access_token")?;
@@ -230,22 +241,9 @@ fn granted_scope(tokens: &Document) -> Result<Option<String>, Error> {
 
 fn expires_in(tokens: &Document) -> Result<Option<u64>, Error> {
     let Some(json) = tokens.json("expires_in") else { return Ok(None) };
-    lifetime(json)
-        .map(Some)
+    lifetime::seconds(json)
+        .map(|seconds| Some(seconds as u64))
         .ok_or_else(|| tokens.wrong("expires_in", "must be a number of seconds, up to a hundred years"))
-}
-
-/// Whole seconds of an `expires_in`: a number, truncated, or a string of digits.
-fn lifetime(json: &str) -> Option<u64> {
-    let digits = json.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let seconds: f64 = match digits {
-        Some(digits) if !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit()) => {
-            digits.parse().ok()?
-        }
-        Some(_) => return None,
-        None => json.parse().ok()?,
-    };
-    (0.0..=MAX_LIFETIME).contains(&seconds).then_some(seconds as u64)
 }
 
 /// The redirect's `iss` must be the issuer of the endpoint that will receive the code (RFC 9207 section 2.4).
@@ -256,34 +254,5 @@ fn check_iss(document: &Document) -> Result<(), Error> {
             Err(document.mismatch("iss", &issuer, &without_secrets(&iss, document)).as_untrusted())
         }
         _ => Ok(()),
-    }
-}
-
-/// Seconds in a hundred years: no token is valid for longer, so a larger number is malformed.
-const MAX_LIFETIME: f64 = 3_155_760_000.0;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_a_lifetime_in_whole_seconds() {
-        for (json, seconds) in [
-            ("3600", Some(3600)),
-            ("3600.9", Some(3600)),
-            ("\"3600\"", Some(3600)),
-            ("0", Some(0)),
-            ("3.6e3", Some(3600)),
-            ("-1", None),
-            ("1e400", None),
-            ("9223372036854775808", None),
-            ("\"zzz\"", None),
-            ("\"\"", None),
-            ("\"-1\"", None),
-            ("false", None),
-            ("{}", None),
-        ] {
-            assert_eq!(lifetime(json), seconds, "{json}");
-        }
     }
 }

@@ -20,6 +20,11 @@ impl Deadline {
         Deadline::after(self.remaining() / 2)
     }
 
+    /// This deadline, or one after this time if that is earlier, for one of several requests.
+    pub fn at_most(&self, time: Duration) -> Deadline {
+        if self.remaining() > time { Deadline::after(time) } else { *self }
+    }
+
     /// The time of the deadline.
     pub fn end(&self) -> Instant {
         self.end

@@ -1,5 +1,5 @@
 //! The process: environment, arguments, deadline, signals, threads, descriptors, users, the commands that it runs, files
-//! that the user names, and the reader of its output.
+//! that the user names, the terminal, and the reader of its output.
 
 pub mod arguments;
 pub mod command;
@@ -12,6 +12,7 @@ pub mod poll;
 pub mod reader;
 pub mod shell;
 pub mod signals;
+pub mod terminal;
 pub mod threads;
 pub mod user;
 

@@ -6,6 +6,7 @@ use std::{panic, thread};
 
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU};
 use signal_hook::flag;
+use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use super::threads;
@@ -33,6 +34,22 @@ pub fn uninterrupted<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         let _ = emulate_default_handler(signal as i32);
     }
     done.unwrap_or_else(|fault| panic::resume_unwind(fault))
+}
+
+/// Runs this before a signal ends the process.
+pub fn before_a_signal_ends(clean_up: impl Fn() + Send + 'static) {
+    // Without a thread that acts on them, signals would have no effect.
+    if threads::created().is_err() {
+        return;
+    }
+    let ending = ENDING.into_iter().filter(|signal| !is_ignored(*signal));
+    let Ok(mut signals) = Signals::new(ending) else { return };
+    let _ = thread::Builder::new().spawn(move || {
+        for signal in signals.forever() {
+            clean_up();
+            let _ = emulate_default_handler(signal);
+        }
+    });
 }
 
 /// Whether the signal was ignored when this process started (nohup, a background job of a script), and must stay so.

@@ -77,8 +77,8 @@ fn never_waits_for_the_launcher() {
     kill(pid, "TERM");
 }
 
-const SET_BROWSER: &str = "hint: set BROWSER to a program that drives the login, or use --no-browser";
-const RUN_BROWSER: &str = "hint: the server may not know the client_id or the redirect URI; to see why, start with --no-browser, and run the program in BROWSER with the new URL";
+const SET_BROWSER: &str = "hint: set BROWSER to a program that drives the login, or use pkce-callback --no-browser";
+const RUN_BROWSER: &str = "hint: the server may not know the client_id or the redirect URI; to see why, use pkce-callback --no-browser, and run the program in BROWSER with the new URL";
 
 #[test]
 fn says_at_once_that_no_browser_leads_back_where_there_is_no_terminal() {
@@ -176,6 +176,18 @@ fn says_over_ssh_how_a_browser_elsewhere_can_deliver_the_redirect() {
         let expected = if host.is_empty() { vec![] } else { vec![note.as_str()] };
         assert_eq!(notes, expected, "{output:?}");
     }
+}
+
+#[test]
+fn names_no_port_over_ssh_that_is_closed_already_since_no_browser_can_be_opened() {
+    let document = document(&format!("http://127.0.0.1:{}/callback", free_port()));
+    let mut tool = command("pkce-callback");
+    tool.env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22").env("PATH", new_directory().path());
+    let message = format!("no browser could be opened, and there is no terminal\n{SET_BROWSER}");
+    let Output { status, stdout, stderr } = failure("pkce-callback", 3, &message);
+    let url = document["authorization_url"].as_str().unwrap();
+    let stderr = format!("pkce-callback: to sign in, open this URL in a browser:\n{url}\n{stderr}");
+    assert_eq!(finish(&mut tool, document.to_string().as_bytes()), Output { status, stdout, stderr });
 }
 
 /// The document of a server that has chosen its authorization endpoint to run a command in a shell.

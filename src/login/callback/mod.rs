@@ -12,7 +12,7 @@ mod wait;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::client::endpoint::Endpoint;
 use crate::client::redaction::without_secrets;
@@ -21,7 +21,8 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::login::authorize::with_redirect_uri;
 use crate::message;
-use crate::process::{Deadline, environment, reader};
+use crate::process::reader::HeadStart;
+use crate::process::{Deadline, environment};
 use crate::wire::url::Url;
 
 use redirect::Expected;
@@ -51,23 +52,22 @@ pub struct Receiver {
     options: Options,
     response: Option<ResponseFile>,
     terminal: Option<Terminal>,
-    /// When the browser may be opened: the steps after this one have had time to check what they need, and to end.
-    opens: Instant,
+    head_start: HeadStart,
 }
 
 impl Receiver {
     /// Opens the response file, or the terminal for `--paste`; neither is read yet.
     pub fn new(options: Options) -> Result<Receiver, Error> {
-        let opens = Instant::now() + HEAD_START;
+        let head_start = HeadStart::begin();
         let response = options.response_file.as_deref().map(ResponseFile::open).transpose()?;
         let none = || Error::usage("--paste: no terminal").hint("use --response-file to read the address from a file");
         let terminal = options.paste.then(|| Terminal::open().ok_or_else(none)).transpose()?;
-        Ok(Receiver { options, response, terminal, opens })
+        Ok(Receiver { options, response, terminal, head_start })
     }
 
     /// Receives the code for the document's authorization request, and adds it.
     pub fn receive(self, mut document: Document) -> Result<Document, Error> {
-        let Receiver { options, response, terminal, opens } = self;
+        let Receiver { options, response, terminal, head_start } = self;
         document.check_room()?;
         let request = authorization_url(&document)?;
         let redirect_uri = RedirectUri::from_document(&document)?;
@@ -108,15 +108,15 @@ impl Receiver {
             }
             port = Some(bound_port);
         }
-        reader::wait_until(opens)?;
+        head_start.wait()?;
         let opened = document.need("authorization_url")?;
         wait.take_terminal();
         message::say(&format!("{}: to sign in, open this URL in a browser:\n{opened}", message::name()));
-        if let Some(port) = port {
-            note_ssh(redirect_uri.url().map_or("", Url::host), port, wait.has_terminal());
-        }
         if opens_browser {
             wait.open(&opened)?;
+        }
+        if let Some(port) = port {
+            note_ssh(redirect_uri.url().map_or("", Url::host), port, wait.has_terminal());
         }
         let response = wait.until_redirect(&expected)?;
         document.set("code", &response.code);
@@ -175,10 +175,6 @@ fn authorization_url(document: &Document) -> Result<Url, Error> {
     }
     Ok(url.clone())
 }
-
-/// The time from the start of this tool to the browser: with less, the steps after it are late on a busy machine
-/// (`tests/bench/broken-end.sh`).
-const HEAD_START: Duration = Duration::from_millis(50);
 
 /// What to do about a redirect URI where pkce-callback cannot listen.
 const PASTE: &str = "use --paste to paste the address that the browser was redirected to, or --listen where it is forwarded \

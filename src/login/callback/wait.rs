@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::backend::SignalDelivery;
@@ -19,12 +18,15 @@ use super::redirect::{Expected, Ignored, Outcome, Response};
 use super::response_file::ResponseFile;
 use super::terminal::{self, Terminal};
 use crate::error::Error;
+use crate::login::spinner::Spinner;
 use crate::message;
-use crate::process::{Deadline, environment, poll, reader, signals};
+use crate::process::{Deadline, poll, reader, signals};
 use crate::wire::url::Url;
 
 /// Everything that may deliver the redirect or end the wait for it.
 pub struct Wait {
+    /// The first, so that it is cleared before the terminal is restored.
+    spinner: Spinner,
     deadline: Deadline,
     signals: SignalDelivery<UnixStream, SignalOnly>,
     listener: Option<Listener>,
@@ -36,7 +38,6 @@ pub struct Wait {
     /// Whether a note about other users was shown: one is enough, however many connections they open.
     noted_user: bool,
     noted_tls: bool,
-    spinner: ProgressBar,
 }
 
 impl Wait {
@@ -49,6 +50,7 @@ impl Wait {
             SignalDelivery::with_pipe(read, write, SignalOnly, handled)
         });
         Ok(Wait {
+            spinner: Spinner::hidden(),
             deadline,
             signals: signals.map_err(|error| Error::unavailable(format!("signals: {}", message::reason(&error))))?,
             listener: None,
@@ -58,7 +60,6 @@ impl Wait {
             ignored_paste: None,
             noted_user: false,
             noted_tls: false,
-            spinner: ProgressBar::hidden(),
         })
     }
 
@@ -179,8 +180,7 @@ impl Wait {
         let paste = self.terminal.as_ref().and_then(Terminal::deadline);
         let deadlines = listener.and_then(Listener::next_deadline).into_iter().chain(paste);
         let until = deadlines.chain([self.deadline.end()]).min().unwrap_or(self.deadline.end());
-        let wait = until.saturating_duration_since(Instant::now());
-        let wait = if self.spinner.is_hidden() { wait } else { wait.min(FRAME_INTERVAL) };
+        let wait = self.spinner.frame(until).saturating_duration_since(Instant::now());
         // poll truncates to milliseconds; one more avoids a busy loop before the deadline.
         let wait = Timespec::try_from(wait + Duration::from_millis(1)).unwrap_or_default();
         let stdout = io::stdout();
@@ -283,12 +283,9 @@ impl Wait {
         if self.listener.is_some() && self.terminal.is_some() {
             waits.push_str("; or paste the address that it was redirected to");
         }
-        let plain = environment::variable("NO_COLOR").is_some()
-            || environment::variable("TERM").is_none_or(|term| term == "dumb");
-        match plain || !io::stderr().is_terminal() {
-            true if self.terminal.is_some() => message::note(&waits),
-            true => {}
-            false => self.spinner = ProgressBar::new_spinner().with_message(waits),
+        self.spinner = Spinner::new(&waits);
+        if self.spinner.is_hidden() && self.terminal.is_some() {
+            message::note(&waits);
         }
     }
 
@@ -312,7 +309,7 @@ impl Wait {
     }
 
     fn note(&self, text: &str) {
-        self.spinner.suspend(|| message::note(text));
+        self.spinner.note(text);
     }
 
     /// Ctrl-Z: restores the terminal for the shell; it is taken over again on SIGCONT.
@@ -337,15 +334,6 @@ impl Wait {
     }
 }
 
-impl Drop for Wait {
-    fn drop(&mut self) {
-        self.spinner.finish_and_clear();
-    }
-}
-
-/// The time between two frames of the spinner.
-const FRAME_INTERVAL: Duration = Duration::from_millis(100);
-
 /// The maximum time for the rest of a paste.
 const PASTE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -356,7 +344,7 @@ const SPOKE_TLS: &str = "a browser spoke https to the http redirect URI";
 const NOT_WRITTEN: &str = "check that the address is written to the file of --response-file";
 
 /// What to do where no browser leads back, and there is no terminal.
-const SET: &str = "set BROWSER to a program that drives the login, or use --no-browser";
-const RUN: &str = "to see why, start with --no-browser, and run the program in BROWSER with the new URL";
-const REFUSED: &str = "the server may not know the client_id or the redirect URI; to see why, start with \
-                       --no-browser, and run the program in BROWSER with the new URL";
+const SET: &str = "set BROWSER to a program that drives the login, or use pkce-callback --no-browser";
+const RUN: &str = "to see why, use pkce-callback --no-browser, and run the program in BROWSER with the new URL";
+const REFUSED: &str = "the server may not know the client_id or the redirect URI; to see why, use \
+                       pkce-callback --no-browser, and run the program in BROWSER with the new URL";

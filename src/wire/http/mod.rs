@@ -38,6 +38,8 @@ pub struct Response {
     pub media_type: String,
     /// The reference in `Location`, of any status; an empty one counts as missing.
     location: Option<String>,
+    /// The time in `Retry-After`, if there is one.
+    pub retry_after: Option<Duration>,
     /// The decoded body, at most 1 MiB, or why it cannot be used: a status may be enough without it.
     body: Result<Zeroizing<Vec<u8>>, String>,
     /// Octets of the body as received, for the trace.
@@ -213,9 +215,17 @@ impl Client {
         let media_type = header("content-type").unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let coding = header("content-encoding").unwrap_or_default();
+        let retry_after = header("retry-after").map(|text| time_to_wait(&text));
         let (status, location) = (response.status().as_u16(), header("location").filter(|target| !target.is_empty()));
         let octets = self.octets(response.into_body(), url)?;
-        Ok(Response { status, media_type, location, received: octets.len(), body: coding::decoded(&coding, octets) })
+        Ok(Response {
+            status,
+            media_type,
+            location,
+            retry_after,
+            received: octets.len(),
+            body: coding::decoded(&coding, octets),
+        })
     }
 
     /// The response, of which only the head is read so far.
@@ -325,12 +335,25 @@ fn get(url: &Url, accept: &str) -> Result<ureq::http::Request<SendBody<'static>>
     request.header("Accept-Encoding", ACCEPT_ENCODING).body(SendBody::none())
 }
 
+/// The time in `Retry-After` (RFC 9110 section 10.2.3), which is limited to a day; of a date, a minute.
+fn time_to_wait(text: &str) -> Duration {
+    let text = text.trim();
+    let is_date = text.is_empty() || !text.bytes().all(|octet| octet.is_ascii_digit());
+    if is_date { A_MINUTE } else { text.parse().map_or(A_DAY, |seconds| Duration::from_secs(seconds).min(A_DAY)) }
+}
+
 /// Writes one line per request if `PKCE_TRACE=1` is set; it contains no secret.
 fn trace(method: &str, url: &Url, started: Instant, outcome: Option<String>) {
     let outcome = outcome.unwrap_or_else(|| "no response".to_owned());
     let took = started.elapsed().as_millis();
     message::trace(&format!("{method} {}: {outcome}, {took} ms", url.without_query()));
 }
+
+/// The wait for a date, which is not read.
+const A_MINUTE: Duration = Duration::from_secs(60);
+
+/// More than any user waits.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const ACCEPT: &str = "application/json";
 

@@ -1,0 +1,133 @@
+//! What is shown at a terminal, and where there is none.
+
+use std::fs;
+
+use qrcode::{Color, EcLevel, QrCode};
+use serde_json::{Value, json};
+
+use crate::common::{Output, new_directory, response};
+use crate::terminal::Terminal;
+use crate::{Fake, at_once, shown, tokens};
+
+/// The QR code of this text with a border of so many squares: two rows of them in a line, what is `dark` drawn or left out.
+fn drawing(text: &str, border: usize, draws_dark: bool, before: &str, after: &str) -> String {
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).unwrap();
+    let width = code.width() + 2 * border;
+    let is_drawn = |row: usize, column: usize| {
+        let inside = |place: usize| (border..width - border).contains(&place);
+        let is_dark = inside(row) && inside(column) && code[(column - border, row - border)] == Color::Dark;
+        is_dark == draws_dark
+    };
+    let line = |row: usize| {
+        let blocks = (0..width).map(|column| match (is_drawn(row, column), is_drawn(row + 1, column)) {
+            (true, true) => '█',
+            (true, false) => '▀',
+            (false, true) => '▄',
+            (false, false) => ' ',
+        });
+        format!("{before}{}{after}\n", blocks.collect::<String>())
+    };
+    (0..width).step_by(2).map(line).collect()
+}
+
+/// What a login prints at a terminal of this size, in this environment, and with these arguments; the server may leave out
+/// the link.
+fn at_terminal(fake: &Fake, size: (u16, u16), environment: &str, args: &str) -> String {
+    let directory = new_directory();
+    fs::write(directory.path().join("document"), fake.document().to_string()).unwrap();
+    let (columns, rows) = size;
+    let script = format!("stty cols {columns} rows {rows}; {environment} pkce-device {args} <document >out");
+    let (status, printed) = Terminal::bash(&script, directory.path()).end();
+    assert_eq!(status, Some(0), "{printed}");
+    printed.replace("\r\n", "\n")
+}
+
+/// The code in bold.
+fn in_bold(shown: &str) -> String {
+    shown.replace("    WDJB-MJHT\n", "\u{1b}[1m    WDJB-MJHT\u{1b}[0m\n")
+}
+
+const BLACK_ON_WHITE: &str = "\u{1b}[30;47m";
+
+const PLAIN: &str = "\u{1b}[0m";
+
+/// A terminal, an environment, arguments, and the border of the QR code that is shown there, if any.
+type Case = ((u16, u16), &'static str, &'static str, Option<usize>);
+
+#[test]
+fn shows_the_code_the_address_and_where_there_is_room_for_it_a_qr_code() {
+    let cases: Vec<Case> = vec![
+        ((40, 50), "TERM=xterm", "", Some(4)),
+        ((40, 24), "TERM=xterm", "", None),
+        ((36, 50), "TERM=xterm", "", Some(2)),
+        ((32, 50), "TERM=xterm", "", None),
+        ((80, 24), "TERM=xterm", "", Some(2)),
+        ((80, 22), "TERM=xterm", "", None),
+        ((80, 22), "TERM=xterm", "--qr", Some(2)),
+        ((20, 10), "TERM=xterm", "--qr", Some(2)),
+        ((80, 50), "TERM=xterm", "", Some(4)),
+        ((200, 50), "TERM=xterm", "", Some(4)),
+        ((200, 50), "TERM=xterm", "--no-qr", None),
+        ((0, 0), "TERM=xterm", "", None),
+        ((80, 50), "TERM=dumb", "", Some(4)),
+        ((80, 50), "TERM=", "--no-qr", None),
+        ((80, 50), "TERM=xterm NO_COLOR=1", "", Some(4)),
+    ];
+    at_once(cases, |(size, environment, args, border)| {
+        let fake = Fake::start(json!({}), vec![tokens()]);
+        let printed = at_terminal(&fake, size, environment, args);
+        let link = fake.server.url("/device?user_code=WDJB-MJHT");
+        let case = format!("{size:?} {environment} {args}: {printed}");
+        if environment == "TERM=xterm" {
+            let code = border.map(|border| drawing(&link, border, true, BLACK_ON_WHITE, PLAIN)).unwrap_or_default();
+            let rest = printed.strip_prefix(&format!("{code}{}", in_bold(&fake.shown())));
+            assert!(rest.is_some_and(|rest| rest.contains(" waiting for the approval")), "{case}");
+        } else {
+            let code = border.map(|border| drawing(&link, border, false, "", "")).unwrap_or_default();
+            assert_eq!(printed, format!("{code}{}", fake.shown()), "{case}");
+        }
+    });
+}
+
+#[test]
+fn draws_the_address_where_there_is_no_link_and_draws_without_a_terminal_on_request() {
+    let cases: Vec<(Value, &[&str])> = vec![
+        (json!({}), &["--qr"]),
+        (json!({}), &["--no-qr"]),
+        (json!({ "verification_uri_complete": null }), &["--qr"]),
+    ];
+    at_once(cases, |(changes, args)| {
+        let fake = Fake::start(changes.clone(), vec![tokens()]);
+        let Output { status, stderr, .. } = fake.log_in(args);
+        let has_link = changes.get("verification_uri_complete").is_none();
+        let target = fake.server.url(if has_link { "/device?user_code=WDJB-MJHT" } else { "/device" });
+        let code = if args == ["--qr"] { drawing(&target, 4, false, "", "") } else { String::new() };
+        let text = if has_link { fake.shown() } else { shown(&target) };
+        assert_eq!((status, stderr), (0, format!("{code}{text}")));
+    });
+}
+
+#[test]
+fn puts_a_note_on_a_line_of_its_own_and_clears_the_spinner_at_the_end() {
+    let failure = response(500, "", "");
+    let fake = Fake::start(json!({}), vec![failure, tokens()]);
+    let printed = at_terminal(&fake, (80, 24), "TERM=xterm", "--no-qr");
+    let note = "pkce-device: note: token endpoint: the server responded with 500; polling goes on\n";
+    // What ends with the cursor at the start of a cleared line.
+    let clear = "\r\u{1b}[2K";
+    assert!(printed.contains(&format!("{clear}{note}")), "{printed:?}");
+    assert!(printed.ends_with(clear), "{printed:?}");
+}
+
+#[test]
+fn clears_the_spinner_before_a_signal_ends_it() {
+    let fake = Fake::start(json!({ "interval": 60 }), Vec::new());
+    let directory = new_directory();
+    fs::write(directory.path().join("document"), fake.document().to_string()).unwrap();
+    let script = "trap : INT; stty cols 80 rows 24; TERM=xterm pkce-device --no-qr <document >out; echo \"status $?\"";
+    let mut terminal = Terminal::bash(script, directory.path());
+    terminal.until("waiting for the approval");
+    terminal.write("\u{3}");
+    let (_, printed) = terminal.end();
+    assert!(printed.ends_with("\r\u{1b}[2Kstatus 130\r\n"), "{printed:?}");
+}
