@@ -235,11 +235,15 @@ fn is_for_logins(path: &Path, metadata: &Metadata) -> bool {
 /// Whether a file, beside these, is one that the tools make: other programs have locks and JSON, too.
 fn is_tools_own(file: &str, beside: &[String]) -> bool {
     let is_name = |name: &&str| Name::parse(name).is_ok();
-    if let Some(name) = file.strip_suffix(".json").filter(is_name) {
+    if let Some(name) = [".json", ".login"].iter().find_map(|end| file.strip_suffix(end)).filter(is_name) {
         return beside.contains(&format!("{name}.lock"));
     }
-    let new = file.strip_prefix('.').and_then(|file| file.rsplit_once(".json."));
-    let new = new.filter(|(_, random)| random.len() == RANDOM_CHARACTERS).map(|(name, _)| name);
+    let new = file.strip_prefix('.').and_then(|file| file.rsplit_once('.'));
+    let new = new.and_then(|(file, end)| match file.strip_suffix(".json") {
+        Some(name) => Some(name).filter(|_| end.len() == RANDOM_CHARACTERS),
+        // Of pkce-login, with its process ID.
+        None => file.strip_suffix(".login").filter(|_| end.bytes().all(|octet| octet.is_ascii_digit())),
+    });
     [file.strip_suffix(".lock"), file.strip_suffix(".pending"), new].into_iter().flatten().any(|name| is_name(&name))
 }
 

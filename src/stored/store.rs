@@ -178,7 +178,7 @@ const NOT_OPENED: &str = "the stored login is unchanged; PKCE_OPEN must open wha
 /// The error for a name without a stored login: status 5.
 pub fn not_stored(name: &Name) -> Error {
     let error = Error::login_required(format!("{}: nothing is stored under this name", name.as_str()));
-    error.hint("pkce-load lists the names; a login that ends in pkce-store NAME adds one")
+    error.hint("pkce-load lists the names; pkce-login NAME adds one")
 }
 
 /// Fails for a directory, a FIFO or the like, and for a file that has another name too, through which others may use it.

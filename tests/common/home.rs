@@ -13,6 +13,9 @@ use super::common::{Output, command, finish, new_directory};
 pub const DOCUMENT: &str = "{\"access_token\":\"a\",\"issuer\":\"https://id.example\",\"own\":1.10,\
                         \"refresh_token\":\"r3fresh-r3fresh\",\"token_endpoint\":\"https://id.example/token\"}\n";
 
+/// The shells that a script of ours must run in, as they are started.
+pub const SHELLS: [&[&str]; 4] = [&["dash"], &["bash"], &["busybox", "sh"], &["zsh", "--emulate", "sh"]];
+
 /// A store that does not exist yet, in a directory that is removed at the end.
 pub struct Home {
     pub root: TempDir,
@@ -65,4 +68,9 @@ impl Home {
 /// What a success without output leaves.
 pub fn success() -> Output {
     Output { status: 0, stdout: String::new(), stderr: String::new() }
+}
+
+/// What a tool says on standard error alone.
+pub fn said(status: i32, stderr: &str) -> Output {
+    Output { status, stdout: String::new(), stderr: format!("{stderr}\n") }
 }

@@ -41,7 +41,7 @@ pub fn failure(tool: &str, status: i32, message: &str) -> Output {
     let hint = match tool {
         _ if ![5, 115].contains(&status) || message.contains("\nhint: ") => "",
         _ if message.ends_with("nothing is stored under this name") => {
-            "\nhint: pkce-load lists the names; a login that ends in pkce-store NAME adds one"
+            "\nhint: pkce-load lists the names; pkce-login NAME adds one"
         }
         "pkce-token" => "\nhint: run the login again, and store it as work",
         _ => "\nhint: run the login again",
@@ -91,11 +91,10 @@ pub fn done(child: Child) -> Output {
 /// starts begins here.
 pub fn command(program: &str) -> Command {
     surroundings::settle();
-    let own = bin().join(program);
+    let own = tool(program);
     let mut command = Command::new(if own.is_file() { own.as_path() } else { Path::new(program) });
-    let path = std::env::var("PATH").unwrap_or_default();
     command.env_clear();
-    command.env("PATH", format!("{}:{path}", bin().display()));
+    command.env("PATH", path());
     // Nothing can be there: no settings of the user's, and no store.
     command.env("HOME", "/dev/null");
     command.env("TMPDIR", std::env::temp_dir());
@@ -154,19 +153,41 @@ pub fn bin() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_pkce-gen")).parent().unwrap().to_owned()
 }
 
+/// The directory of the tools that are scripts.
+pub fn scripts() -> PathBuf {
+    root().join("src/sh")
+}
+
+/// The file of a tool.
+pub fn tool(name: &str) -> PathBuf {
+    let script = scripts().join(name);
+    if script.is_file() { script } else { bin().join(name) }
+}
+
+/// The PATH of the tests: the tools, then what this process has.
+pub fn path() -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{}:{path}", bin().display(), scripts().display())
+}
+
 /// The project's directory.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The names of all tools, as the directory of their sources lists them.
+/// The names of all tools, as the directories of their sources list them.
 pub fn tools() -> Vec<String> {
-    let files = std::fs::read_dir(root().join("src/bin")).unwrap();
     let mut names: Vec<String> =
-        files.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+        sources().iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
     assert!(!names.is_empty());
     names
+}
+
+/// The source files of all tools: programs and scripts.
+pub fn sources() -> Vec<PathBuf> {
+    let files = [root().join("src/bin"), scripts()].map(|directory| std::fs::read_dir(directory).unwrap());
+    files.into_iter().flatten().map(|file| file.unwrap().path()).collect()
 }
 
 /// A file of tests/vectors.
