@@ -8,6 +8,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { EXECUTABLE, FLAGS } from './chromium.mjs';
 
 const { LOG, PAGE = 'success', RESULT, RUNNING, SCREENSHOT } = process.env;
 const url = process.argv[2];
@@ -22,17 +23,6 @@ const PAGES = {
 // What the console says of a page by itself.
 const SAID = { stopped: 'status of 400 (Bad Request)', stray: 'status of 400 (Bad Request)' };
 const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-dev-shm-usage',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE [::1]',
-];
 
 const problems = [];
 // The responses from the redirect URI.
@@ -45,7 +35,7 @@ await writeFile(running, '');
 const profile = await mkdtemp(join(tmpdir(), 'chromium-'));
 try {
   const browser = await chromium.launchPersistentContext(profile, {
-    executablePath: '/usr/bin/chromium',
+    executablePath: EXECUTABLE,
     args: FLAGS,
     viewport: { width: 800, height: 600 },
     timeout: 20_000,

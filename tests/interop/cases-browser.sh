@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2154 # run.sh sets these variables, and reads those
 # The same in a real browser, which judges each page that pkce-callback can show.
 
 with_chromium() {

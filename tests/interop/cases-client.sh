@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2154 # run.sh sets these variables, and reads those
 # Whose login it is, and what it asks for: secrets, registration, pushed requests, resources.
 
 logs_in_with() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # From the issuer's name to a code: each redirect, each shell, and each way that a login can end without one.
 
 logs_in_by_curl_with() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2154 # run.sh sets these variables, and reads those
 # MCP servers: the example servers of both official SDKs, and MCP's conformance suite.
 
 with_the_MCP_server_of() {
@@ -10,8 +10,9 @@ with_the_MCP_server_of() {
 runs_the_pipeline_of_the_README_with_the_MCP_server_of() {
   with_the_MCP_server_of "$1"
   local pipeline
-  pipeline=$(awk '/^```/ { if (block ~ /"\$MCP"/) print block; block = ""; next } { block = block $0 "\n" }' \
-    ../../README.md)
+  pipeline=$(awk '
+    /^```/ { if (inside && block ~ /"\$MCP"/) print block; inside = !inside; block = ""; next }
+    inside { block = block $0 "\n" }' ../../README.md)
   typed "$pipeline"
   is 'the status' "$status" 0
   is 'the revision in the response' "$(sed -n 's/^data: *{/{/p' "$case/out" | jq -r .result.protocolVersion)" 2025-11-25
@@ -36,21 +37,10 @@ calls_a_tool_of_the_MCP_server_of() {
   is 'the logins' "$(grep -c '^http' "$case/err")" 1
 }
 
-logs_in_twice_and_registers_once_at_the_MCP_server_of() {
-  with_the_MCP_server_of "$1"
-  typed 'sh ../../examples/mcp-login.sh "$MCP" && sh ../../examples/mcp-login.sh "$MCP"'
-  is 'the status' "$status" 0
-  is 'the logins' "$(jq -rs 'map(.access_token) | unique | length' "$case/out")" 2
-  is 'the clients' "$(jq -rs 'map(.client_id) | unique | length' "$case/out")" 1
-  is 'what else is said' "$(messages)" ''
-}
-
 check runs_the_pipeline_of_the_README_with_the_MCP_server_of typescript
 check runs_the_pipeline_of_the_README_with_the_MCP_server_of python
 check calls_a_tool_of_the_MCP_server_of typescript greet '{"name":"alice"}' 'Hello, alice!'
 check calls_a_tool_of_the_MCP_server_of python add '{"a":2,"b":3}' 5
-check logs_in_twice_and_registers_once_at_the_MCP_server_of typescript
-check logs_in_twice_and_registers_once_at_the_MCP_server_of python
 
 conformance=("${node22[0]}" ./mcp/node_modules/@modelcontextprotocol/conformance/dist/index.js)
 

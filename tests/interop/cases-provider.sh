@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # What the examples find out about a server: examples/check-provider.sh, and those of examples/ci.
 
 # Checks a server with a client of it; the results that are no pass are what is expected, in their order.

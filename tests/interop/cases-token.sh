@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # A token's life: from its code, through refreshes, to its revocation.
 
 exchanges_a_code_once() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # Who logged in, when and how: ID tokens as the server signs them.
 
 # A login as this client, with these flags of pkce-url, in the file document.
@@ -41,7 +41,6 @@ names_an_algorithm_that_it_does_not_know() {
 believes_tokens_of_before_and_after_the_keys_change() {
   verified cli
   coproc stream { PKCE_TRACE=1 exec pkce-verify 2>"$case/trace"; }
-  # shellcheck disable=SC2154
   local to=${stream[1]} from=${stream[0]} line
   jq -c . "$case/document" >&"$to"
   read -r -t 20 -u "$from" line || fail 'no response to the first'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Logs in with the tools on PATH to servers that others wrote, with curl and with Chromium in $BROWSER's place: what is
-# the same for all cases, and then the cases of each file cases-*.sh. With SCREENSHOT=DIRECTORY, pictures of the
-# callback's pages are left there.
+# the same for all cases, and then the cases of each file cases-*.sh. With an argument, only the cases that match it are
+# run. With SCREENSHOT=DIRECTORY, pictures of the callback's pages and of the terminal are left there.
 set -u
 umask 077
 
@@ -14,6 +14,7 @@ needs() {
 needs node 'install the package nodejs'
 needs npm 'install the package npm'
 needs chromium 'install the package chromium'
+needs zbarimg 'install the package zbar-tools'
 needs python3 'install the package python3'
 needs curl 'install the package curl'
 needs jq 'install the package jq'
@@ -25,7 +26,8 @@ for tool in discover register gen url push callback exchange verify refresh revo
 done
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || needs 'node 20' 'install a later nodejs'
 
-# shellcheck disable=SC2034
+only=${1:-}
+# shellcheck disable=SC2034 # cases-browser.sh reads it
 pictures=${SCREENSHOT:+$(mkdir -p "$SCREENSHOT" && cd "$SCREENSHOT" && pwd)}
 cd "$(dirname "$0")" || exit
 # Installs the packages of the lock file in a directory.
@@ -114,6 +116,7 @@ failed=0
 # Runs one case in a directory of its own, within a minute and a half; its name and its arguments are the sentence.
 check() {
   local sentence="${*//_/ }"
+  [[ "$sentence" = *"$only"* ]] || return
   case=$work/$((passed + failed))
   mkdir "$case"
   export LOG=$case/browser
@@ -145,13 +148,11 @@ says() {
 # Runs a line in a shell, with the issuer as $0, for a minute or $limit seconds at most; its standard output is a pipe,
 # and ends in the file out.
 typed() {
-  # shellcheck disable=SC2016
   local before=': >"$RUNNING/$PPID"' after='ended=$?; rm -f "$RUNNING/$PPID"; exit "$ended"'
   timeout "${limit:-60}" "${shell:-bash}" -c "$before; $1; $after" "$issuer" "${@:2}" 2>"$case/err" | cat >"$case/out"
   status=${PIPESTATUS[0]}
 }
 
-# shellcheck disable=SC2016
 request='pkce-discover "$0" | pkce-gen - |
   pkce-url --scope "openid offline_access" --prompt consent "$@"'
 
@@ -165,7 +166,6 @@ login() {
 
 # A login with this scope for these resources.
 asked_for() {
-  # shellcheck disable=SC2016
   typed 'pkce-discover "$0" | pkce-gen - | pkce-url --prompt consent --scope "$1" --resource "${@:2}" |
     pkce-callback --timeout 40 | pkce-exchange' "$@"
 }
@@ -190,11 +190,12 @@ port() {
   echo $((10000 + RANDOM % 20000))
 }
 
-# The login's document has what it should, and its tokens are good for what they are.
+# The login's document has what it should, and its tokens are good for what they are: those of the client $1, with the
+# nonce of the request or, where $2 says so, with no nonce.
 granted() {
+  local client=${1:-cli} nonce=${2:-a nonce}
   is 'the status' "$status" 0
-  # shellcheck disable=SC2016
-  is 'the document' "$(jq -r --arg issuer "$issuer" '
+  is 'the document' "$(jq -r --arg issuer "$issuer" --arg client "$client" --arg nonce "$nonce" '
     def claims: split(".")[1] | gsub("-"; "+") | gsub("_"; "/") | . + "==="[:-length % 4 + 4] | @base64d | fromjson;
     def expect(holds; $problem): if holds then empty else $problem end;
     (.id_token // "" | try claims catch {}) as $claims |
@@ -206,9 +207,10 @@ granted() {
     expect(.issuer == $issuer; "another issuer"),
     (("code", "code_verifier", "iss", "state") as $spent | expect(has($spent) | not; "\($spent) is still there")),
     expect($claims.iss == $issuer; "ID token: another iss"),
-    expect($claims.aud == "cli"; "ID token: another aud"),
+    expect($claims.aud == $client; "ID token: another aud"),
     expect($claims.sub == "alice"; "ID token: another sub"),
-    expect(.nonce != null and $claims.nonce == .nonce; "ID token: another nonce")' "$case/out" 2>&1)" ''
+    expect((.nonce != null) == ($nonce == "a nonce"); "not \($nonce)"),
+    expect($claims.nonce == .nonce; "ID token: another nonce")' "$case/out" 2>&1)" ''
   local person
   person=$({ printf 'Authorization: Bearer '; jq -r .access_token "$case/out"; } |
     curl --silent --show-error --fail --max-time 10 --header @- "$(jq -r .userinfo_endpoint "$case/out")")
@@ -234,12 +236,10 @@ stopped() {
 }
 
 exchanged() {
-  # shellcheck disable=SC2016
   typed 'pkce-exchange <"$1"' "$case/document"
 }
 
 refreshed() {
-  # shellcheck disable=SC2016
   typed 'pkce-refresh "${@:2}" <"$1"' "$case/document" "$@"
 }
 

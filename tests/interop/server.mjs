@@ -1,7 +1,7 @@
 // An OpenID provider that others wrote, in several kinds, each on a free port of 127.0.0.1. Prints a line for each,
 // its name and its issuer, and `ready` when all of them listen. ODD is text that is hard to encode.
 
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
@@ -56,6 +56,9 @@ const native = (client_id, more) => ({
   ...more,
 });
 const secret = (method) => ({ token_endpoint_auth_method: method, client_secret: ODD });
+const deviceGrant = {
+  grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+};
 const clients = [
   native('cli'),
   ...ALGS.map((alg) => native(`cli-${alg}`, { id_token_signed_response_alg: alg })),
@@ -68,6 +71,9 @@ const clients = [
   // Whose refresh token stays the same; the second is not even told so.
   native('keeps'),
   native('omits'),
+  native('device', deviceGrant),
+  // Its codes on another device live for a second.
+  native('hasty-device', deviceGrant),
 ];
 
 const provide = (issuer, { pushed = false, methods, pkce = true, iss = 'promised and sent' }) => {
@@ -79,6 +85,7 @@ const provide = (issuer, { pushed = false, methods, pkce = true, iss = 'promised
     enabledJWA: { idTokenSigningAlgValues: ALGS },
     features: {
       devInteractions: { enabled: true },
+      deviceFlow: { enabled: true },
       pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: pushed },
       revocation: { enabled: true },
       registration: { enabled: true, initialAccessToken: 'initial-token' },
@@ -96,8 +103,12 @@ const provide = (issuer, { pushed = false, methods, pkce = true, iss = 'promised
     jwks: { keys },
     pkce: { required: () => pkce },
     rotateRefreshToken: ({ oidc }) => !['keeps', 'omits'].includes(oidc.client.clientId),
-    ttl: { AuthorizationCode: (_, __, client) => (client.clientId === 'hasty' ? 1 : 60) },
+    ttl: {
+      AuthorizationCode: (_, __, client) => (client.clientId === 'hasty' ? 1 : 60),
+      DeviceCode: (_, __, client) => (client.clientId === 'hasty-device' ? 1 : 60),
+    },
   });
+  const challenges = new Map();
 
   // Its own login page says nothing of how somebody logged in: whatever was asked for, it was by a password.
   provider.on('authorization.accepted', ({ oidc }) => {
@@ -118,6 +129,18 @@ const provide = (issuer, { pushed = false, methods, pkce = true, iss = 'promised
     if (shown && oidc?.client && shown !== oidc.client.clientAuthMethod) {
       context.status = 401;
       context.body = { error: 'invalid_client', error_description: 'another method' };
+    }
+    // It takes a device code without the verifier; other servers do not.
+    if (oidc?.route === 'device_authorization' && body?.device_code) {
+      challenges.set(body.device_code, oidc.body.code_challenge);
+    }
+    if (oidc?.route === 'token' && oidc.params?.device_code) {
+      const { code_verifier = '' } = oidc.body;
+      const challenge = createHash('sha256').update(code_verifier).digest('base64url');
+      if (challenges.get(oidc.params.device_code) !== challenge) {
+        context.status = 400;
+        context.body = { error: 'invalid_grant', error_description: 'another verifier' };
+      }
     }
     if (iss !== 'promised and sent' && context.response.get('Location')) {
       context.set('Location', context.response.get('Location').replace(/&iss=[^&]*/, ''));
