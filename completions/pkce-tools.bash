@@ -24,7 +24,7 @@ _pkce_tools_names() {
 }
 
 _pkce_tools() {
-  local IFS=$'\n' tool=${1##*/} option=${COMP_WORDS[COMP_CWORD - 1]} typed begun usage options offered='' at
+  local IFS=$'\n' tool=${1##*/} option=${COMP_WORDS[COMP_CWORD - 1]} typed begun usage options offered='' at word
   COMPREPLY=()
   # The words after -- belong to another command.
   for ((at = 1; at < COMP_CWORD; at++)); do
@@ -54,10 +54,12 @@ _pkce_tools() {
   elif [[ $usage == *[\<\[]NAME[\]\>]* ]]; then
     offered=$(_pkce_tools_run pkce-load)
   fi
-  COMPREPLY=($(compgen -P "${typed%"$begun"}" -W "$offered" -- "$begun"))
-  COMPREPLY=("${COMPREPLY[@]#"${typed%"$2"}"}")
+  while read -r word; do
+    COMPREPLY+=("${word#"${typed%"$2"}"}")
+  done < <(compgen -P "${typed%"$begun"}" -W "$offered" -- "$begun")
 }
 
 # bash-completion loads this file by the name of one tool; this registers all of them, and no other program.
-complete -o default -F _pkce_tools pkce-callback pkce-discover pkce-exchange pkce-gen pkce-idp pkce-load pkce-push \
-  pkce-refresh pkce-register pkce-revoke pkce-show pkce-store pkce-token pkce-url pkce-verify
+complete -o default -F _pkce_tools pkce-callback pkce-device pkce-discover pkce-exchange pkce-gen pkce-idp pkce-load \
+  pkce-login pkce-logout pkce-push pkce-refresh pkce-register pkce-revoke pkce-show pkce-store pkce-token pkce-url \
+  pkce-verify

@@ -46,8 +46,8 @@ function __pkce_tools_words --description 'What may stand at the cursor, except 
 end
 
 # fish loads this file by the name of one tool; this registers all of them, and no other program.
-for tool in pkce-callback pkce-discover pkce-exchange pkce-gen pkce-idp pkce-load pkce-push pkce-refresh \
-        pkce-register pkce-revoke pkce-show pkce-store pkce-token pkce-url pkce-verify
+for tool in pkce-callback pkce-device pkce-discover pkce-exchange pkce-gen pkce-idp pkce-load pkce-login pkce-logout \
+        pkce-push pkce-refresh pkce-register pkce-revoke pkce-show pkce-store pkce-token pkce-url pkce-verify
     complete -e -c $tool
     complete -c $tool -k -n 'set -g __pkce_tools_offered (__pkce_tools_words); set -q __pkce_tools_offered[1]' \
         -f -a '$__pkce_tools_offered'

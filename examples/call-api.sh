@@ -20,7 +20,7 @@ trap 'rm -f "$response"' EXIT
 call() {
   refresh=$1
   shift
-  pkce-token "$name" $refresh -- curl --silent --show-error --fail-with-body -H @- \
+  pkce-token "$name" ${refresh:+"$refresh"} -- curl --silent --show-error --fail-with-body -H @- \
     --output "$response" --write-out '%{http_code}' "$@" "$url"
 }
 

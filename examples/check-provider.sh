@@ -220,7 +220,7 @@ has_member() {
     4??) ;;
     *) return 4 ;;
   esac
-  jq -r '.error | strings | select(. != "") | "curl: \(.[:200] | gsub("[^ -~]"; "?"))"' "$directory/response" \
+  jq -r '.error | strings | select(length > 0) | "curl: \(.[:200] | gsub("[^ -~]"; "?"))"' "$directory/response" \
     >"$directory/named" 2>/dev/null || :
   [ ! -s "$directory/named" ] || mv "$directory/named" "$directory/message"
   return 1
@@ -369,7 +369,7 @@ fi
 
 # Continue without iss, so that the other checks can be made.
 jq -c --arg method "${PKCE_AUTH_METHOD:-}" 'del(.authorization_response_iss_parameter_supported)
-  | if $method == "" then . else .token_endpoint_auth_method = $method end' \
+  | if $method != "" then .token_endpoint_auth_method = $method else . end' \
   "$directory/idp.json" >"$directory/client.json"
 if [ -z "${PKCE_CLIENT_ID:-}" ]; then
   if ! pkce-gen "$directory/client.json" | pkce-url --client-id none "$@" |
@@ -417,7 +417,6 @@ refused replay_refused "$status" 'the code was accepted twice'
 responds_to_curl=true
 { request . "$@" && ! grep -q 'request_uri=' "$directory/request" && ! refused_at_once; } || responds_to_curl=false
 
-# shellcheck disable=SC2016
 unprotected plain_refused 'exchange code tokens' '
   .code_verifier as $verifier | .authorization_url |= (
     sub("code_challenge_method=S256"; "code_challenge_method=plain")

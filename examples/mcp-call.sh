@@ -128,7 +128,7 @@ sign_in() {
   pkce-discover "$@" >"$work/server"
   # A refresh token, where the server has them for this scope.
   jq -c --arg url "$url" '.mcp_url = $url | if .scope and (.scopes_supported // [] | index("offline_access"))
-    then .scope |= (split(" ") | . + (["offline_access"] - .) | join(" ")) else . end' "$work/server" >"$work/request"
+    then .scope |= (split(" ") | [.[], (["offline_access"] - .)[]] | join(" ")) else . end' "$work/server" >"$work/request"
   issuer=$(jq -r .issuer "$work/server")
   client=$(name client "$issuer")
   log_in || {
@@ -230,8 +230,8 @@ response >"$work/response"
 [ -s "$work/response" ] || fail "the server responded with $code, and with no result"
 # Text of the server's, which neither a terminal nor a CI runner must obey.
 harmless='def harmless: .[:1000] | gsub("[^ -~]"; "?") | gsub("(?<one>[#:])(?=\\k<one>)"; .one + " ");'
-! jq -e '.error // false | . != false' "$work/response" >/dev/null ||
-  fail "$(jq -r "$harmless"' .error | (.message? | strings | select(. != "")) // . | tostring | harmless' "$work/response")"
+! jq -e '(.error // false) != false' "$work/response" >/dev/null ||
+  fail "$(jq -r "$harmless"' .error | (.message? | strings | select(length > 0)) // . | tostring | harmless' "$work/response")"
 if [ -z "$tool" ]; then
   jq -r "$harmless [.result.tools[].name | harmless] | .[]" "$work/response" >"$work/names" 2>/dev/null ||
     fail "the result has no list of tools"

@@ -13,7 +13,7 @@
 //! | [`client`] | what each step of a client shares: metadata, authentication, one POST, and the types of its values |
 //! | [`wire`] | URLs, forms, HTTP, pages |
 //! | [`document`] | the JSON object that flows between the tools, and the table of its members |
-//! | [`process`] | environment, arguments, the deadline, signals, threads, descriptors, users, files that the user names, the reader of the output |
+//! | [`process`] | environment, arguments, the deadline, signals, threads, descriptors, users, files that the user names, the terminal, the reader of the output |
 //! | [`error`], [`message`] | how a tool fails, and what it says |
 
 pub mod client;

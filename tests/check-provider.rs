@@ -569,7 +569,7 @@ fn ends_with_the_message_where_the_client_or_an_option_cannot_be_used_and_names_
             "",
             format!(
                 "{login}{OPEN}pkce-exchange: client_secret: missing, but the client's authentication method requires \
-                 it\nhint: name its file with --client-secret-file, or a command that prints it with \
+                 it\nhint: name its file with --client-secret-file or PKCE_CLIENT_SECRET_FILE, or a command that prints it with \
                  --client-secret-command\n{own}"
             ),
         ),

@@ -8,7 +8,7 @@ mod terminal;
 use std::path::Path;
 use std::process::Command;
 
-use common::{bin, command, finish, has, lacks, new_directory, root, run, tools, write_program};
+use common::{command, finish, has, lacks, new_directory, root, run, tools, write_program};
 use terminal::Terminal;
 
 /// A store that does not exist.
@@ -86,8 +86,7 @@ fn store(directory: &Path, name: &str) -> String {
 
 /// The PATH of the tests with this directory at its end.
 fn path_with(directory: &Path) -> String {
-    let path = std::env::var("PATH").unwrap_or_default();
-    format!("{}:{path}:{}", bin().display(), directory.display())
+    format!("{}:{}", common::path(), directory.display())
 }
 
 /// The shells of this machine that there is a file for.
@@ -147,9 +146,12 @@ fn offers_the_names_of_stored_logins() {
             assert_eq!(complete(&home, &[tool, "alice+ci@"]), all, "{shell}");
             assert_eq!(complete(&home, &[tool, "alice+ci@o"]), all[1..], "{shell}");
             assert_eq!(complete(&home, &[tool, "work", "--", "w"]), ["files"], "{shell}");
+        }
+        for tool in named.iter().filter(|tool| *tool != "pkce-logout") {
             assert_eq!(complete(&home, &[tool, "--timeout", "w"]), ["files"], "{shell}");
         }
-        for tool in named.iter().filter(|tool| *tool != "pkce-store") {
+        let without_raw = ["pkce-store", "pkce-login", "pkce-logout"];
+        for tool in named.iter().filter(|tool| !without_raw.contains(&tool.as_str())) {
             assert_eq!(complete(&home, &[tool, "-r", "w"]), ["files"], "{shell} {tool}");
         }
     }
@@ -237,19 +239,19 @@ fn is_registered_for_our_tools_alone() {
     write_program(&directory.path().join("pkce-cleanup"), "#!/bin/sh\n");
     // What each shell calls our function for, whether it is the name of a program or a pattern.
     let bash = r#"
-        pkce-logout() { :; }
+        pkce-clean() { :; }
         source completions/pkce-tools.bash
         complete -p | sed -n 's/.* -F _pkce_tools //p'
     "#;
     let zsh = r#"
         fpath=($PWD/completions $fpath)
-        pkce-logout() { :; }
+        pkce-clean() { :; }
         autoload -U compinit && compinit -u -D
         for table in _comps _patcomps _postpatcomps; do print -l -- ${(Pkv)table}; done |
             awk 'NR % 2 { name = $0; next } $0 == "_pkce-tools" { print name }'
     "#;
     let fish = r"
-        function pkce-logout; end
+        function pkce-clean; end
         source completions/pkce-tools.fish
         complete | string match '*__pkce_tools_offered*' | string replace -r '.*?(pkce-\S+).*' '$1'
     ";
@@ -336,7 +338,7 @@ fn runs_no_other_program_and_no_function_of_the_users() {
         write_program(&directory.path().join(program), &text);
     }
     for (shell, args, load) in prompts() {
-        let functions = ["pkce-logout", "pkce-show", "pkce-idp", "pkce-load", "awk", "cut"].map(|name| {
+        let functions = ["pkce-clean", "pkce-show", "pkce-idp", "pkce-load", "awk", "cut"].map(|name| {
             let body = format!("echo {name} >>{}", ran.display());
             if shell == "fish" {
                 format!("function {name}; {body}; end\n")
@@ -349,7 +351,7 @@ fn runs_no_other_program_and_no_function_of_the_users() {
         let lines = [
             ("./pkce-login.sh wo", "<wo>"),
             ("pkce-cleanup wo", "<wo>"),
-            ("pkce-logout wo", "<wo>"),
+            ("pkce-clean wo", "<wo>"),
             ("pkce-url wo", "<wo>"),
             ("./pkce-show --al", "<--all>"),
             ("./pkce-show wo", "<work>"),

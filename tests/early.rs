@@ -113,13 +113,14 @@ fn an_option_that_no_document_can_mend_is_told_before_standard_input_is_read() {
 
 /// The tools that wait for a document to print another one.
 fn filters() -> impl Iterator<Item = &'static [&'static str]> {
-    let filters: [&[&str]; 10] = [
+    let filters: [&[&str]; 11] = [
         &["pkce-gen", "-"],
         &["pkce-register"],
         &["pkce-url"],
         &["pkce-push"],
         &["pkce-callback"],
         &["pkce-exchange"],
+        &["pkce-device"],
         &["pkce-verify"],
         &["pkce-refresh"],
         &["pkce-revoke"],

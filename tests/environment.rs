@@ -15,11 +15,12 @@ use tempfile::TempDir;
 use tls::{Authority, HttpsProxy};
 
 /// Tools that send requests, with arguments under which they would send one to this machine.
-const TOOLS: [(&str, &[&str]); 8] = [
+const TOOLS: [(&str, &[&str]); 9] = [
     ("pkce-discover", &["http://127.0.0.1:1"]),
     ("pkce-register", &[]),
     ("pkce-push", &[]),
     ("pkce-exchange", &[]),
+    ("pkce-device", &[]),
     ("pkce-verify", &[]),
     ("pkce-refresh", &[]),
     ("pkce-revoke", &[]),

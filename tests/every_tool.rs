@@ -26,7 +26,7 @@ fn command(program: &str) -> Command {
 /// The arguments with which a tool reads a document, where it does at all.
 fn reading(tool: &str) -> Option<&'static [&'static str]> {
     match tool {
-        "pkce-discover" | "pkce-idp" | "pkce-load" | "pkce-token" => None,
+        "pkce-discover" | "pkce-idp" | "pkce-load" | "pkce-login" | "pkce-logout" | "pkce-token" => None,
         "pkce-gen" => Some(&["-"]),
         "pkce-store" => Some(&["work"]),
         _ => Some(&[]),
@@ -37,7 +37,7 @@ fn reading(tool: &str) -> Option<&'static [&'static str]> {
 const STREAMS: [&str; 2] = ["pkce-url", "pkce-verify"];
 
 /// The tools that print no document, so that they leave no line for a next tool either.
-const SINKS: [&str; 1] = ["pkce-store"];
+const SINKS: [&str; 3] = ["pkce-login", "pkce-logout", "pkce-store"];
 
 fn is_sink(tool: &str) -> bool {
     SINKS.contains(&tool)
@@ -107,11 +107,17 @@ fn refuses_a_variable_of_its_own_that_is_not_text() {
         for name in ["PKCE_SEAL", "PKCE_OPEN", "PKCE_CLIENT_SECRET_FILE", "PKCE_SCOPE", "PKCE_ERRORS"] {
             let mut command = command(&tool);
             command.args(reading(&tool).unwrap_or_default()).env(name, OsStr::from_bytes(b"age -e -r \xff"));
-            if tool == "pkce-token" {
+            if ["pkce-login", "pkce-logout", "pkce-token"].contains(&tool.as_str()) {
                 command.arg("work");
             }
             let output = finish(&mut command, b"{}");
-            assert_eq!((output.status, output.stderr), (2, format!("{tool}: {name}: not UTF-8\n")));
+            // A script leaves that to the first tool that it runs.
+            let says = match tool.as_str() {
+                "pkce-login" => "pkce-token",
+                "pkce-logout" => "pkce-revoke",
+                tool => tool,
+            };
+            assert_eq!((output.status, output.stderr), (2, format!("{says}: {name}: not UTF-8\n")));
             // Without a name, pkce-load would print no document.
             let line = if tool == "pkce-load" { String::new() } else { failure(&tool, 2, "").stdout };
             assert_eq!(output.stdout, line, "{tool}");

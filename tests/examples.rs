@@ -2,19 +2,14 @@
 #![cfg(test)]
 
 mod common;
-#[path = "common/mcp.rs"]
-mod mcp;
 #[path = "common/terminal.rs"]
 mod terminal;
 
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{
-    Output, Server, command, done, finish, free_port, json_response, kill, lacks, new_directory, response, root, start,
-    talk,
-};
+use common::{Output, Server, command, finish, free_port, json_response, lacks, new_directory, response, root, talk};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -63,139 +58,6 @@ fn shows_a_newcomer_each_step_and_no_whole_secret() {
     }
     let broken = finish(command("sh").arg(example("demo.sh")).env("PATH", "/usr/bin:/bin"), b"");
     assert_ne!(broken.status, 0);
-}
-
-#[test]
-fn logs_in_to_an_mcp_server_and_registers_once() {
-    if lacks(&["jq"]) {
-        return;
-    }
-    for shell in ["sh", "bash"] {
-        let directory = new_directory();
-        let login = format!("{shell} mcp-login.sh \"$PKCE_ISSUER/mcp\"");
-        let output = with_home(
-            &directory,
-            &format!(
-                "{login}; echo first=$?; {login}; echo second=$?; pkce-load; pkce-load \"$(pkce-load)\"
-                {shell} mcp-login.sh http://127.0.0.1:1/mcp; echo elsewhere=$?; {shell} mcp-login.sh; echo usage=$?; pkce-load"
-            ),
-        );
-        let lines: Vec<&str> = output.stdout.lines().collect();
-        let [first, "first=0", second, "second=0", name, client, "elsewhere=3", "usage=2", still] = lines.as_slice()
-        else {
-            panic!("{output:?}")
-        };
-        assert_eq!(name, still);
-        let [first, second, client] = [first, second, client].map(|line| serde_json::from_str::<Value>(line).unwrap());
-        assert!(name.starts_with("client.127.0.0.1_"), "{name}");
-        assert_eq!([&first["client_id"], &second["client_id"]], [&client["client_id"]; 2]);
-        assert_ne!(first["access_token"], second["access_token"]);
-        assert!(first["resource"].as_str().unwrap().ends_with("/mcp") && client.get("access_token").is_none());
-        let said = quiet(&output);
-        assert_eq!(
-            said,
-            ["pkce-discover: 127.0.0.1:1: connection refused", "usage: mcp-login.sh URL"],
-            "{shell}: {output:?}"
-        );
-    }
-}
-
-#[test]
-fn logs_in_to_an_mcp_server_that_has_forgotten_the_client_or_requires_another_scope() {
-    if lacks(&["jq"]) {
-        return;
-    }
-    let server = mcp::start();
-    let directory = new_directory();
-    let login = |path: &str| {
-        // To a pipe: what a failed attempt leaves there, the next step would read.
-        let script = format!("sh '{}' '{}' | pkce-store work", example("mcp-login.sh"), server.url(path));
-        let mut shell = command("bash");
-        shell.args(["-o", "pipefail", "-c", &script]).env("PKCE_HOME", directory.path().join("store"));
-        shell.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
-        let output = finish(&mut shell, b"");
-        let stored = std::fs::read_to_string(directory.path().join("store/work.json")).unwrap();
-        let document: Value = serde_json::from_str(&stored).unwrap();
-        (output.status, document["client_id"].as_str().unwrap().to_owned(), quiet(&output).join("\n"))
-    };
-    let forget = |target: &str| talk(server.port, format!("POST {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
-    let message = "pkce-exchange: token endpoint: invalid_client\n\
-                   hint: the server may not know the client any more: run pkce-register again, then sign in";
-    assert_eq!(login("/mcp"), (0, "c1".to_owned(), String::new()));
-    forget("/forget");
-    assert_eq!(login("/mcp"), (0, "c2".to_owned(), message.to_owned()));
-    // That client was registered for another scope only.
-    assert_eq!(login("/writing"), (0, "c3".to_owned(), String::new()));
-    forget("/forget?all");
-    let empty = "pkce-store: standard input: empty (did the step before fail?)";
-    // The new client, c4, is forgotten too.
-    assert_eq!(login("/mcp"), (2, "c3".to_owned(), format!("{message}\n{message}\n{empty}")));
-    assert_eq!(server.requests().iter().filter(|seen| seen.target == "/register").count(), 5);
-}
-
-#[test]
-fn logs_in_to_each_mcp_server_with_nothing_of_another_login() {
-    if lacks(&["jq"]) {
-        return;
-    }
-    let server = mcp::start();
-    let directory = new_directory();
-    let secret = directory.path().join("secret");
-    std::fs::write(&secret, "s3cret-0f-client\n").unwrap();
-    let login = |path: &str| {
-        let mut shell = command("sh");
-        shell.arg(example("mcp-login.sh")).arg(server.url(path)).env("PKCE_HOME", directory.path().join("store"));
-        shell.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
-        shell.env("PKCE_CLIENT_ID", "other").env("PKCE_CLIENT_SECRET_FILE", &secret);
-        finish(&mut shell, b"")
-    };
-    for (path, required) in [("/strong", json!("silver")), ("/mcp", Value::Null)] {
-        let output = login(path);
-        assert_eq!((output.status, quiet(&output)), (0, vec![]), "{output:?}");
-        let document = output.json();
-        assert_eq!((&document["client_id"], &document["resource"]), (&json!("c1"), &json!(server.url(path))));
-        assert_eq!((&document["acr_values"], document["max_age"].is_null()), (&required, required.is_null()));
-    }
-    // A client of another issuer, whose URL has the same checksum.
-    let file = std::fs::read_dir(directory.path().join("store")).unwrap().map(|file| file.unwrap().path());
-    let file = file.into_iter().find(|file| file.extension().is_some_and(|end| end == "json")).unwrap();
-    let stored = std::fs::read_to_string(&file).unwrap().replace(&server.url(""), "https://id.example.com");
-    std::fs::write(&file, stored).unwrap();
-    let name = file.file_stem().unwrap().display();
-    let stderr = format!("mcp-login: {name}: stored with another issuer; to remove it: pkce-store --remove {name}\n");
-    assert_eq!(login("/mcp"), Output { status: 4, stdout: String::new(), stderr });
-    let requests = server.requests();
-    assert_eq!(requests.iter().filter(|seen| seen.target == "/register").count(), 1);
-    assert!(!requests.iter().any(|seen| format!("{seen:?}").contains("s3cret-0f")));
-}
-
-#[test]
-fn leaves_no_files_where_a_signal_ends_a_login_to_an_mcp_server() {
-    if lacks(&["jq", "dash"]) {
-        return;
-    }
-    let directory = new_directory();
-    let left = || std::fs::read_dir(directory.path()).unwrap().count();
-    for (signal, number) in [("HUP", 1), ("INT", 2), ("QUIT", 3), ("PIPE", 13), ("TERM", 15)] {
-        // The server says when it has the request, and responds once the signal is sent.
-        let (has_come, come) = mpsc::channel();
-        let (send_signal, signal_sent) = mpsc::channel::<()>();
-        let signal_sent = Mutex::new(signal_sent);
-        let server = Server::start(move |_| {
-            let _ = has_come.send(());
-            let _ = signal_sent.lock().unwrap().recv();
-            response(404, "", "")
-        });
-        let mut shell = command("dash");
-        shell.arg(example("mcp-login.sh")).arg(server.url("/mcp")).env("TMPDIR", directory.path());
-        let child = start(&mut shell);
-        come.recv().unwrap();
-        assert_eq!(left(), 1);
-        kill(child.id(), signal);
-        drop(send_signal);
-        let output = done(child);
-        assert_eq!((output.status, output.stdout.as_str(), left()), (128 + number, "", 0), "{output:?}");
-    }
 }
 
 #[test]
@@ -250,24 +112,25 @@ fn logs_in_once_calls_many_and_logs_out() {
     if lacks(&["curl", "dash"]) {
         return;
     }
-    let (once, out) = (example("login-once.sh"), example("logout.sh"));
+    let tool = |name: &str| common::tool(name).display().to_string();
+    let (once, out) = (tool("pkce-login"), tool("pkce-logout"));
     let (call, parallel) = (example("call-api.sh"), example("parallel.sh"));
-    let directory = new_directory();
     for shell in ["dash", "bash"] {
+        let directory = new_directory();
         let output = with_home(
             &directory,
             &format!(
                 "export PKCE_TRACE=1
-                {shell} {once}; echo once=$?
-                {shell} {once}; echo again=$?
+                {shell} {once} work; echo once=$?
+                {shell} {once} work; echo again=$?
                 {shell} {call} work \"$PKCE_ISSUER/userinfo\"; echo; echo call=$?
                 {shell} {call} work \"$PKCE_ISSUER/nothing\" >/dev/null; echo missing=$?
                 sed -i 's/\"expires_at\":[0-9]*/\"expires_at\":5/' \"$PKCE_HOME/work.json\"
                 {shell} {parallel} work \"$PKCE_ISSUER/userinfo\" \"$PKCE_ISSUER/userinfo\" \"$PKCE_ISSUER/userinfo\"
                 echo; echo parallel=$?
                 {shell} {parallel} work \"$PKCE_ISSUER/userinfo\" \"$PKCE_ISSUER/nothing\" >/dev/null; echo failing=$?
-                {shell} {out}; echo out=$?
-                {shell} {out}; echo gone=$?
+                {shell} {out} work; echo out=$?
+                {shell} {out} work; echo gone=$?
                 pkce-load; {shell} {call} work \"$PKCE_ISSUER/userinfo\"; echo after=$?
                 {shell} {parallel} work \"$PKCE_ISSUER/userinfo\"; echo after=$?"
             ),
@@ -275,7 +138,7 @@ fn logs_in_once_calls_many_and_logs_out() {
         let person = "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}";
         let expected = format!(
             "once=0\nagain=0\n{person}\ncall=0\nmissing=22\n{person}{person}{person}\nparallel=0\nfailing=22\n\
-             out=0\ngone=0\nafter=115\nafter=115\n"
+             out=0\ngone=5\nafter=115\nafter=115\n"
         );
         assert_eq!(output.stdout, expected, "{shell}: {output:?}");
         let traced = |what: &str| output.stderr.lines().filter(|line| line.contains(what)).count();
@@ -295,10 +158,10 @@ fn calls_again_with_a_new_token_where_the_api_refused_the_stored_one() {
     let output = with_home(
         &directory,
         &format!(
-            "sh login-once.sh
+            "pkce-login work
             pkce-load work | pkce-revoke >/dev/null; echo revoked=$?
             sh {call} work \"$PKCE_ISSUER/userinfo\" >/dev/null; echo refused=$?
-            pkce-store --remove work; sh login-once.sh
+            pkce-store --remove work; pkce-login work
             sed -i 's/\"access_token\":\"[^\"]*/&x/' \"$PKCE_HOME/work.json\"
             sh {call} work \"$PKCE_ISSUER/userinfo\"; echo; echo call=$?"
         ),
@@ -307,40 +170,6 @@ fn calls_again_with_a_new_token_where_the_api_refused_the_stored_one() {
     assert_eq!(output.stdout, expected, "{output:?}");
     let said = quiet(&output);
     assert!(said.contains(&"pkce-token: token endpoint: invalid_grant: the grant is revoked"), "{said:?}");
-}
-
-#[test]
-fn logs_in_again_only_where_that_helps() {
-    let once = example("login-once.sh");
-    let directory = new_directory();
-    let output = with_home(
-        &directory,
-        &format!(
-            "sh {once}; echo first=$?
-            sed -i 's/\"expires_at\":[0-9]*/\"expires_at\":5/' \"$PKCE_HOME/work.json\"
-            cp \"$PKCE_HOME/work.json\" \"$PKCE_HOME/../before\"
-            PKCE_OPEN='exit 1' PKCE_SEAL=cat sh {once}; echo unopened=$?
-            chmod 644 \"$PKCE_HOME/work.json\"; sh {once}; echo loose=$?; chmod 600 \"$PKCE_HOME/work.json\"
-            sed -i 's#\"token_endpoint\":\"[^\"]*#\"token_endpoint\":\"http://127.0.0.1:1/#' \"$PKCE_HOME/work.json\"
-            sh {once}; echo unreachable=$?
-            cp \"$PKCE_HOME/../before\" \"$PKCE_HOME/work.json\"
-            cmp \"$PKCE_HOME/work.json\" \"$PKCE_HOME/../before\"; echo same=$?
-            sh {once}; echo refreshed=$?
-            pkce-load work | pkce-revoke | pkce-store work; sh {once}; echo anew=$?
-            pkce-load work -r access_token >/dev/null; echo kept=$?"
-        ),
-    );
-    let expected = "first=0\nunopened=3\nloose=4\nunreachable=3\nsame=0\nrefreshed=0\nanew=0\nkept=0\n";
-    assert_eq!(output.stdout, expected, "{output:?}");
-    // Two logins: the first, and the one after the revocation.
-    assert_eq!(output.stderr.matches("to sign in, open this URL").count(), 2, "{output:?}");
-    let stored = directory.path().join("store/work.json").display().to_string();
-    let said = quiet(&output).join("\n");
-    assert!(
-        said.contains(&format!("pkce-token: {stored}: PKCE_OPEN: the command failed (exit status: 1)\n")),
-        "{said}"
-    );
-    assert!(said.contains(&format!("pkce-token: {stored}: accessible to other users\n")), "{said}");
 }
 
 /// Runs the login script in a directory, inside a pkce-idp whose issuer ends in a slash as Auth0's does.
@@ -508,16 +337,7 @@ fn runs_in_a_plain_shell() {
     if lacks(&["dash"]) {
         return;
     }
-    for name in [
-        "demo.sh",
-        "auth0-login.sh",
-        "mcp-call.sh",
-        "mcp-login.sh",
-        "login-once.sh",
-        "call-api.sh",
-        "parallel.sh",
-        "logout.sh",
-    ] {
+    for name in ["demo.sh", "auth0-login.sh", "mcp-call.sh", "call-api.sh", "parallel.sh"] {
         let output = finish(command("dash").arg("-n").arg(example(name)), b"");
         assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{name}");
     }

@@ -65,11 +65,12 @@ fn document() -> Value {
 }
 
 /// The tools that use an endpoint of the document, and its member.
-const ENDPOINTS: [(&str, &str); 8] = [
+const ENDPOINTS: [(&str, &str); 9] = [
     ("pkce-url", "authorization_endpoint"),
     ("pkce-push", "pushed_authorization_request_endpoint"),
     ("pkce-callback", "authorization_url"),
     ("pkce-exchange", "token_endpoint"),
+    ("pkce-device", "device_authorization_endpoint"),
     ("pkce-verify", "jwks_uri"),
     ("pkce-refresh", "token_endpoint"),
     ("pkce-revoke", "revocation_endpoint"),

@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{root, run, tools};
+use common::{root, run, sources, tools};
 
 /// The sections of a tool's page, in their order.
 const SECTIONS: [&str; 10] = [
@@ -174,15 +174,17 @@ fn describes_each_tool_with_the_same_sentence_everywhere() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let shared = source(SHARED);
     let list = section(&shared, "DESCRIPTION");
-    for tool in tools() {
+    for file in sources() {
+        let tool = file.file_stem().unwrap().to_str().unwrap();
         let page = source(&format!("{tool}.1"));
-        let code = std::fs::read_to_string(root().join(format!("src/bin/{tool}.rs"))).unwrap();
-        let help = run(&tool, &["--help"], "").stdout;
+        let code = std::fs::read_to_string(&file).unwrap();
+        let comment = code.lines().find_map(|line| line.strip_prefix("//!").or(line.strip_prefix("# ")));
+        let help = run(tool, &["--help"], "").stdout;
         let row = readme.lines().find_map(|line| line.strip_prefix(&format!("| `{tool}` | ")));
         let item = list.iter().position(|line| *line == format!(".It Xr {tool} 1"));
         let places = [
             ("the page's .Nd", after(&page, "Nd").first().copied()),
-            ("the first line of the source", code.lines().next().and_then(|line| line.strip_prefix("//!"))),
+            ("the first comment of the source", comment),
             ("the first line of --help", help.lines().next()),
             ("the table in README.md", row.and_then(|row| row.split(" | ").next())),
             ("the list in pkce-tools(7)", item.and_then(|item| list.get(item + 1)).copied()),

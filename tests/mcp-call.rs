@@ -183,7 +183,7 @@ fn registers_again_where_the_server_has_forgotten_the_client() {
         talk(run.server.port, b"POST /forget HTTP/1.1\r\nHost: x\r\n\r\n");
         let output = run.call("/stream", &[]);
         let message = "pkce-exchange: token endpoint: invalid_client\n\
-                       hint: the server may not know the client any more: run pkce-register again, then sign in";
+                       hint: the server may not know the client any more: register another one (pkce-register, or pkce-login --register), then sign in";
         assert_eq!((output.status, output.stdout.as_str(), said(&output).as_str()), (0, "add\nwr?ite\n", message));
         assert_eq!(run.authorized("client_id"), ["c1", "c1", "c2"]);
         // Once in a run: this server forgets each client at once.

@@ -39,18 +39,18 @@ used() {
 group() {
   local name=$1 files=$2 tree=$directory/$1/tree test arguments=()
   shift 2
-  rm -rf "$directory/$name"
+  rm -rf "${directory:?}/$name"
   mkdir -p "$tree"
   git ls-files -z | xargs -0 cp --parents -t "$tree"
-  ls src/bin | while read -r tool; do
-    used "$@" | grep -qx "${tool%.rs}" || rm "$tree/src/bin/$tool"
+  find src/bin -name '*.rs' -exec basename {} .rs \; | while read -r tool; do
+    used "$@" | grep -qx "$tool" || rm "$tree/src/bin/$tool.rs"
   done
   for test; do
     if [ "$test" = lib ]; then arguments+=(--cargo-arg=--lib); else arguments+=(--cargo-arg="--test=$test"); fi
   done
   # Without debug information, which takes time to link. Many tests wait, so more of them run at a time.
   export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 RUST_TEST_THREADS=4
-  export CARGO_TARGET_DIR=$directory/build-$slot
+  export CARGO_TARGET_DIR=$directory/build-${slot:?}
   cargo mutants --dir "$tree" --in-place -f "$files" --output "$directory/$name" --timeout 60 --build-timeout 600 \
     --no-shuffle --cargo-arg=--locked "${arguments[@]}" >"$directory/$name/log" 2>&1
 }

@@ -250,6 +250,7 @@ fn runs_as_it_stands(typed: &[String]) {
     assert!(!others.is_empty(), "{typed:?}");
     let others = others.iter().map(|block| {
         let block = block.replace("pkce-discover https://id.example.com", "pkce-discover");
+        let block = block.replace(" --issuer https://id.example.com --client-id cli", "");
         match lacks(&["curl"]) {
             false => block.replace("https://api.example.com/me", "\"$PKCE_ISSUER/userinfo\""),
             true => block.replace("curl --fail-with-body -H @- https://api.example.com/me", "cat"),
@@ -321,6 +322,18 @@ fn runs_the_examples_of_the_exchange_and_of_the_verification_one_after_the_other
 }
 
 #[test]
+fn runs_the_examples_of_a_login_on_another_device_one_after_the_other() {
+    let directory = new_directory();
+    let at = directory.path().display();
+    let typed = examples("man/pkce-device.1").join("\n").replace("--client-id cli", "--client-id pkce-tools");
+    let script =
+        format!("cd '{at}'; export PKCE_HOME='{at}/store'; set -e; pkce-discover > idp.json\n{typed}\n[ \"$token\" ]");
+    let output = inside("bash", &script);
+    assert_eq!((output.status, output.stdout.as_str()), (0, ""), "{script}\n{output:?}");
+    assert!(directory.path().join("store/work.json").is_file());
+}
+
+#[test]
 fn runs_the_examples_of_what_is_shown_one_after_the_other() {
     if lacks(&["jq"]) {
         return;
@@ -336,6 +349,23 @@ fn runs_the_examples_of_what_is_shown_one_after_the_other() {
     assert!(lines[2].starts_with("account:           alice (preferred_username)"), "{lines:?}");
     assert!(lines[9].starts_with("NAME  ISSUER ") && lines[10].starts_with("work  http://127.0.0.1:"), "{lines:?}");
     assert_eq!(lines[11], "work");
+}
+
+#[test]
+fn runs_the_examples_of_one_command_to_log_in_and_one_to_log_out() {
+    if lacks(&["curl"]) {
+        return;
+    }
+    let directory = new_directory();
+    let typed = [examples("man/pkce-login.1"), examples("man/pkce-logout.1")].concat().join("\n");
+    let typed = typed.replace("--issuer https://id.example.com --client-id cli", "");
+    let typed = typed.replace("https://mcp.example.com/mcp", "\"$PKCE_ISSUER/mcp\"");
+    let typed = typed.replace("https://api.example.com/me", "--silent \"$PKCE_ISSUER/userinfo\"");
+    assert_eq!(typed.matches("pkce-log").count(), 4, "{typed}");
+    let script = format!("export PKCE_HOME='{}/store'; set -e\n{typed}\npkce-load", directory.path().display());
+    let output = inside("bash", &script);
+    let expected = "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}mcp\n";
+    assert_eq!((output.status, output.stdout.as_str(), messages(&output.stderr)), (0, expected, vec![]), "{script}");
 }
 
 /// What is typed in the examples of a page.

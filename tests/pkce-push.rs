@@ -134,7 +134,7 @@ fn says_why_a_request_was_not_taken() {
     let endpoint = "pushed authorization request endpoint";
     let json = "application/json";
     let public = "hint: if the client has no secret, register it with token_endpoint_auth_method none; \
-                  otherwise use --client-secret-file";
+                  otherwise use --client-secret-file or PKCE_CLIENT_SECRET_FILE";
     let scope =
         "hint: the requested scope was openid a:b; request another with pkce-url --scope, or allow it for the client";
     for (octets, status, wrong) in [

@@ -198,11 +198,11 @@ fn takes_only_the_refusal_of_the_token_for_the_end_of_the_login() {
 
 /// What a public client is told that the server does not know.
 const PUBLIC_CLIENT: &str = "\nhint: if the client has no secret, register it with token_endpoint_auth_method none; \
-                             otherwise use --client-secret-file";
+                             otherwise use --client-secret-file or PKCE_CLIENT_SECRET_FILE";
 
 /// What may cure a 401 without an OAuth error.
-const NO_SECRET: &str = "\nhint: if the client has a secret, this step needs it too: --client-secret-file or \
-                         --client-secret-command; otherwise run the login again";
+const NO_SECRET: &str = "\nhint: if the client has a secret, this step needs it too: --client-secret-file, \
+                         --client-secret-command or PKCE_CLIENT_SECRET_FILE; otherwise run the login again";
 
 #[test]
 fn keeps_the_login_where_the_server_refuses_the_client_or_its_request() {

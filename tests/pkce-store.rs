@@ -711,7 +711,7 @@ fn stores_in_a_volume_in_memory_and_not_in_one_that_everybody_may_change() {
     let stderr = format!(
         "pkce-load: {data}: {}\n\
          pkce-load: work: nothing is stored under this name\n\
-         hint: pkce-load lists the names; a login that ends in pkce-store NAME adds one\n\
+         hint: pkce-load lists the names; pkce-login NAME adds one\n\
          pkce-load: {data}: accessible to other users\n\
          hint: run: chmod +t {data}; then set PKCE_HOME to a directory in it, such as {data}/pkce\n",
         without_sticky_bit(&data)

@@ -43,7 +43,8 @@ fi
 
 # The scheme, host and port of the URL on standard input.
 origin() {
-  sed -n '1s,^\([A-Za-z]*://[^/?#]*\).*,\1,p' | tr A-Z a-z | sed 's,^\(https://.*\):443$,\1,; s,^\(http://.*\):80$,\1,'
+  sed -n '1s,^\([A-Za-z]*://[^/?#]*\).*,\1,p' | LC_ALL=C tr '[:upper:]' '[:lower:]' |
+    sed 's,^\(https://.*\):443$,\1,; s,^\(http://.*\):80$,\1,'
 }
 
 # Whether a password may be sent to this origin: with https, on this machine, or to PKCE_HTTP_HOSTS, which may name it
@@ -53,7 +54,7 @@ may_have_password() {
   named=$(printf '%s\n' "$1" | sed '/:[0-9]*$/!s/$/:80/')
   printf '%s\n' "$1" |
     grep -Eqx "https://([a-z0-9._-]+|\[[0-9a-f:.]+\])$port|http://(127(\.[0-9]+){3}|localhost|\[::1\])$port" ||
-    printf '%s\n' "${PKCE_HTTP_HOSTS:-}" | tr 'A-Z, ' 'a-z\n\n' |
+    printf '%s\n' "${PKCE_HTTP_HOSTS:-}" | LC_ALL=C tr '[:upper:]' '[:lower:]' | sed 'y/, /\n\n/' |
     sed -n 's,..*,http://&,p' | grep -Fqx -e "$named" -e "${named%:*}"
 }
 

@@ -170,7 +170,7 @@ fn says_why_it_cannot_log_in() {
     if lacks(&["curl", "dash"]) {
         return;
     }
-    let hint = "hint: the server may not know the client_id or the redirect URI; to see why, start with --no-browser, and run the program in BROWSER with the new URL";
+    let hint = "hint: the server may not know the client_id or the redirect URI; to see why, use pkce-callback --no-browser, and run the program in BROWSER with the new URL";
     let wrong = "browser: page 2: the same form came back (wrong name or password?)";
     let no_form = Server::start(|seen| {
         let host = format!("http://{}", seen.header("Host").unwrap());

@@ -245,7 +245,7 @@ fn takes_no_refusal_for_one_of_a_server_that_refuses_a_correct_login_too() {
     let spent = "; the code may be spent";
     let again = "hint: run the login again";
     let hint = "hint: if the client has no secret, register it with token_endpoint_auth_method none; otherwise use \
-                --client-secret-file";
+                --client-secret-file or PKCE_CLIENT_SECRET_FILE";
     // The first token request is the correct one, the second has its code, the third a wrong verifier, the fourth none.
     for (fault, status, refused, why, check) in [
         (
@@ -253,7 +253,7 @@ fn takes_no_refusal_for_one_of_a_server_that_refuses_a_correct_login_too() {
             4,
             &[][..],
             "pkce-exchange: token endpoint: the server responded with 401\n\
-             hint: if the client has a secret, this step needs it too: --client-secret-file or --client-secret-command"
+             hint: if the client has a secret, this step needs it too: --client-secret-file, --client-secret-command or PKCE_CLIENT_SECRET_FILE"
                 .to_owned(),
             used,
         ),

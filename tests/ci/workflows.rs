@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::ci;
-use crate::common::{bin, command, finish, lacks, new_directory, root, tools, write_program};
+use crate::common::{command, finish, lacks, new_directory, root, tool as tool_file, tools, write_program};
 
 /// The parts of a workflow that a runner runs: each with when it does, and its script.
 struct Part {
@@ -85,6 +85,18 @@ fn gitlab_parts(directory: &TempDir) -> (Vec<Part>, Vec<(String, String)>) {
     (vec![Part { when: "success", script }, Part { when: "always", script: after }], variables)
 }
 
+#[test]
+fn has_scripts_that_shellcheck_finds_nothing_in() {
+    if lacks(&["shellcheck"]) {
+        return;
+    }
+    let parts = [github_parts().0, gitlab_parts(&new_directory()).0];
+    for part in parts.iter().flatten() {
+        let output = finish(command("shellcheck").args(["--shell", "bash", "-"]), part.script.as_bytes());
+        assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""), "{}", part.script);
+    }
+}
+
 /// The surroundings of a runner: a build that only copies, and tools that save what they print in a directory.
 struct Runner {
     directory: TempDir,
@@ -106,7 +118,7 @@ impl Runner {
         }
         let at = directory.path().display();
         for tool in tools() {
-            let (real, built) = (bin().join(&tool), directory.path().join("built").join(&tool));
+            let (real, built) = (tool_file(&tool), directory.path().join("built").join(&tool));
             match ["pkce-callback", "pkce-exchange", "pkce-refresh"].contains(&tool.as_str()) {
                 false => symlink(real, built).unwrap(),
                 true => write_program(
@@ -239,7 +251,7 @@ fn runs_the_github_workflow_to_its_end_and_shows_no_secret() {
     // Another account than the expected one ends the job, and its tokens are revoked all the same.
     let runner = with("somebody else");
     let job = runner.run(&parts);
-    assert!(job.status == 1 && !job.log.contains("refused: ") && job.log.contains("+ sh examples/logout.sh ci"));
+    assert!(job.status == 1 && !job.log.contains("refused: ") && job.log.contains("+ sh src/sh/pkce-logout ci"));
     assert_eq!(fs::read_dir(runner.directory.path().join("temp")).unwrap().count(), 1);
 }
 

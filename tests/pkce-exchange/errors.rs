@@ -134,14 +134,14 @@ fn tells_a_program_no_secret_either() {
 #[test]
 fn tells_what_a_public_client_needs_where_it_is_refused() {
     let hint = "\nhint: if the client has no secret, register it with token_endpoint_auth_method none; \
-                otherwise use --client-secret-file";
+                otherwise use --client-secret-file or PKCE_CLIENT_SECRET_FILE";
     let (output, _) = with_response(response(401, "application/json", "{\"error\":\"invalid_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: invalid_client{hint}")));
     let (output, _) = with_response(response(400, "application/json", "{\"error\":\"invalid_client\"}"));
     assert_eq!(output, failure("pkce-exchange", 1, &format!("token endpoint: invalid_client{hint}")));
     let (output, _) = with_response(response(401, "", ""));
-    let secret = "\nhint: if the client has a secret, this step needs it too: --client-secret-file or \
-                  --client-secret-command";
+    let secret = "\nhint: if the client has a secret, this step needs it too: --client-secret-file, \
+                  --client-secret-command or PKCE_CLIENT_SECRET_FILE";
     let message = format!("token endpoint: the server responded with 401{secret}");
     assert_eq!(output, failure("pkce-exchange", 1, &message));
     let (output, _) = with_response(response(401, "application/json", "{\"error\":\"invalid_grant\"}"));
@@ -156,8 +156,8 @@ fn tells_what_a_public_client_needs_where_it_is_refused() {
 fn tells_a_public_client_which_method_the_server_requires_or_that_none_is_supported() {
     let none = "none of the server's client authentication methods is supported";
     let register = "if the client has no secret, register it with token_endpoint_auth_method none; \
-                    otherwise use --client-secret-file";
-    let secret = "the server requires a client secret: use --client-secret-file or --client-secret-command";
+                    otherwise use --client-secret-file or PKCE_CLIENT_SECRET_FILE";
+    let secret = "the server requires a client secret: use --client-secret-file, --client-secret-command or PKCE_CLIENT_SECRET_FILE";
     for (listed, hint) in [
         (json!(["private_key_jwt"]), format!("{none}: private_key_jwt")),
         (json!(["private_key_jwt", "tls_client_auth"]), format!("{none}: private_key_jwt, tls_client_auth")),
@@ -355,7 +355,7 @@ fn takes_server_errors_for_what_they_are_whatever_the_body_says() {
 
 #[test]
 fn says_what_to_do_where_the_server_has_forgotten_a_registered_client() {
-    let hint = "hint: the server may not know the client any more: run pkce-register again, then sign in";
+    let hint = "hint: the server may not know the client any more: register another one (pkce-register, or pkce-login --register), then sign in";
     for (octets, wrong) in [
         (
             response(401, "application/json", r#"{"error":"invalid_client","error_description":"Client not found"}"#),
@@ -536,7 +536,7 @@ fn says_what_may_cure_a_request_that_the_server_refuses() {
 
 #[test]
 fn says_which_option_names_a_secret_that_the_server_misses() {
-    let hint = "hint: the server requires a client secret: use --client-secret-file or --client-secret-command";
+    let hint = "hint: the server requires a client secret: use --client-secret-file, --client-secret-command or PKCE_CLIENT_SECRET_FILE";
     for description in ["client_secret is missing.", "Missing parameter: 'client-secret'"] {
         let body = json!({ "error": "invalid_request", "error_description": description });
         let (output, _) = with_response(response(400, "application/json", &body.to_string()));

@@ -73,7 +73,8 @@ fn refuses_documents_whose_code_it_must_not_send() {
             json!({ "token_endpoint_auth_method": "client_secret_post" }),
             2,
             "client_secret: missing, but the client's authentication method requires it\n\
-             hint: name its file with --client-secret-file, or a command that prints it with --client-secret-command",
+             hint: name its file with --client-secret-file or PKCE_CLIENT_SECRET_FILE, or a command that prints it \
+             with --client-secret-command",
         ),
     ] {
         let output = run("pkce-exchange", &[], &with(&server, changes.clone()).to_string());

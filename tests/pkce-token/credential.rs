@@ -306,8 +306,7 @@ fn says_on_one_line_what_failed_and_what_to_do() {
     assert_eq!(helper(&session, &GIT, attributes), ended);
     assert_eq!(helper(&session, &["kubernetes"], ""), ended);
     let mut missing = session.command("pkce-token");
-    let message = "none: nothing is stored under this name; pkce-load lists the names; a login that ends in pkce-store \
-                   NAME adds one";
+    let message = "none: nothing is stored under this name; pkce-load lists the names; pkce-login NAME adds one";
     assert_eq!(finish(missing.args(["none", "--as", "bearer"]), b""), fails(5, message));
 }
 

@@ -151,15 +151,16 @@ fn refuses_an_id_token_that_shows_no_expiry() {
 #[test]
 fn reads_times_with_a_fraction_and_does_without_the_time_of_issue() {
     let session = session(true, Duration::ZERO);
+    let now = now();
     for claims in [
-        json!({ "exp": now() as f64 + 900.5, "iat": now() as f64 - 0.5 }),
-        json!({ "exp": now() + 900, "iat": "then" }),
-        json!({ "exp": now() + 900 }),
+        json!({ "exp": now as f64 + 900.5, "iat": now as f64 - 0.5 }),
+        json!({ "exp": now + 900, "iat": "then" }),
+        json!({ "exp": now + 900 }),
     ] {
         let encoded = URL_SAFE_NO_PAD.encode(claims.to_string());
         let stored = format!("e30.{encoded}.c2ln");
         store(&session, Some(&stored), "openid");
-        assert_eq!(session.token(&["--id-token"]).json()["expires_at"], json!(now() + 900), "{claims}");
+        assert_eq!(session.token(&["--id-token"]).json()["expires_at"], json!(now + 900), "{claims}");
     }
     assert_eq!(session.refreshes(), 0);
 }

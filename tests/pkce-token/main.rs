@@ -544,7 +544,7 @@ fn gives_a_command_its_own_status_and_its_failures_others() {
     }
     let hint = "hint: see 'pkce-token --help'";
     let said = |status: i32, message: &str| bare(failure("pkce-token", status, message));
-    let public = "hint: if the client has no secret, register it with token_endpoint_auth_method none; otherwise use --client-secret-file";
+    let public = "hint: if the client has no secret, register it with token_endpoint_auth_method none; otherwise use --client-secret-file or PKCE_CLIENT_SECRET_FILE";
     assert_eq!(with(&["--refresh"]), said(111, &format!("token endpoint: invalid_client\n{public}")));
     assert_eq!(with(&["--bad"]), said(112, &format!("--bad: no such option\n{hint}")));
     let secret = "--client-secret-file: not a directory";
@@ -721,7 +721,7 @@ fn leaves_the_stored_login_unchanged_while_the_server_is_unavailable() {
             response(401, "", ""),
             5,
             "token endpoint: the server responded with 401 without an OAuth error\nhint: if the client has a secret, this step \
-             needs it too: --client-secret-file or --client-secret-command; otherwise run the login again",
+             needs it too: --client-secret-file, --client-secret-command or PKCE_CLIENT_SECRET_FILE; otherwise run the login again",
         ),
         (
             response(200, "text/html", "<html>"),
@@ -1173,7 +1173,7 @@ fn says_what_to_do_where_the_server_has_forgotten_a_registered_client() {
     });
     let registered = json!({ "redirect_uris": ["http://127.0.0.1/callback"] });
     session.store(&common::changed(session.document(0, 5), &registered));
-    let hint = "hint: the server may not know the client any more: run pkce-register again, then sign in";
+    let hint = "hint: the server may not know the client any more: register another one (pkce-register, or pkce-login --register), then sign in";
     let message = format!("token endpoint: invalid_client: Client not found\n{hint}");
     assert_eq!(session.token(&[]), failure("pkce-token", 1, &message));
 }

@@ -119,7 +119,7 @@ fn redirects_to_the_exact_port_that_okta_auth0_dex_and_kanidm_require() {
     let login = OPENID.replace("pkce-url", &format!("pkce-url --redirect-uri {uri}"));
     assert_granted(&running.run(&login), "", usual(json!({})));
     let message = "BROWSER: pkce-idp ended with status 1, and there is no terminal\n\
-                   hint: the server may not know the client_id or the redirect URI; to see why, start with --no-browser, and run the program in BROWSER with the new URL";
+                   hint: the server may not know the client_id or the redirect URI; to see why, use pkce-callback --no-browser, and run the program in BROWSER with the new URL";
     assert_eq!((running.run(OPENID), running.requests_to("/token")), (failure("pkce-callback", 3, message), 1));
 }
 
@@ -157,7 +157,7 @@ fn sends_google_the_secret_of_a_desktop_client_and_the_verifier() {
     };
     let login = OPENID.replace("openid", "'email openid'");
     let message = "token endpoint: invalid_request: client_secret is missing.\n\
-                   hint: the server requires a client secret: use --client-secret-file or --client-secret-command";
+                   hint: the server requires a client secret: use --client-secret-file, --client-secret-command or PKCE_CLIENT_SECRET_FILE";
     assert_eq!(google().run(&login), failure("pkce-exchange", 1, message));
     let rest = json!({ "authuser": "0", "hd": "example.com", "prompt": "consent", "scope": "email openid" });
     let expected = usual(json!({ "expires_in": 3599, "scope": "openid email", "redirect_parameters": rest }));

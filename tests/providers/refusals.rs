@@ -6,7 +6,7 @@ use crate::common::{Output, failure, free_port, response, without_ports};
 use crate::{AuthorizationRequest, JSON, OPENID, Provider, assert_granted, refusal, usual};
 
 const PUBLIC: &str = "\nhint: if the client has no secret, register it with token_endpoint_auth_method none; \
-                      otherwise use --client-secret-file";
+                      otherwise use --client-secret-file or PKCE_CLIENT_SECRET_FILE";
 
 #[test]
 fn refuses_an_id_token_of_an_issuer_that_is_not_to_the_letter() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # APIs over HTTP: curl, rclone, MCP, and what runs with nobody there.
 
 # The server has ended the login, and the stored access token has expired.
@@ -180,7 +180,6 @@ can_be_alone() {
 # Runs commands as root with the tools in /usr/local/bin, and with nothing that runs on this machine: what they mount
 # is not seen outside, and what they start ends with them.
 alone() {
-  # shellcheck disable=SC2016
   local before='mount -t tmpfs none /run
     mount -t tmpfs none /dev/shm
     mount -t tmpfs none /usr/local/bin
@@ -200,14 +199,12 @@ prepare_cron() {
   # cron, and the program to which it gives the mail.
   mkdir sbin
   cp "$(command -v cron)" sbin
-  # shellcheck disable=SC2016
   printf '%s\n' '#!/bin/sh' "cat >'$HOME/mail.part' && mv '$HOME/mail.part' '$HOME/mail'" >sbin/sendmail
   chmod +x sbin/sendmail
 }
 
 # Lets cron's clock reach a full five minutes, and waits for a file that its job leaves.
 at_five_minutes_cron_leaves() {
-  # shellcheck disable=SC2016
   alone 'mount -t tmpfs none /var/spool/cron/crontabs
     mount -t tmpfs none /etc/cron.d
     mount --bind /dev/null /etc/crontab
@@ -251,7 +248,6 @@ prepare_systemd() {
 
 # Runs commands with the user manager of systemd.
 with_systemd() {
-  # shellcheck disable=SC2016
   alone 'export XDG_RUNTIME_DIR=/run/user
     mkdir -p /run/systemd/system "$XDG_RUNTIME_DIR"
     /usr/lib/systemd/systemd --user --unit=timers.target --log-level=warning --log-target=console &

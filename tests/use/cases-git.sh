@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # git by its credential helper, with the version of this system, and with one that sends bearer tokens (2.46 and later).
 
 # A later Debian's git; where it can't be had, the reason is in a file.

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2030,SC2031,SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # Programs that read and send mail, each with Debian's Dovecot, which asks about each token. They work with servers that
 # offer only one mechanism, OAUTHBEARER or XOAUTH2, and with a new token where the stored one has expired. They say it
 # if the server refuses the token, and if there is none.

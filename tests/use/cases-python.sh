@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # Programs and libraries in Python, and package managers. What several cases share is in cases-apis.sh.
 
 # What an example says in its comment that belongs into a configuration file.
@@ -194,7 +194,6 @@ botocore_reads_the_ID_token_from_a_pipe() {
   export AWS_DEFAULT_REGION=eu-central-1
   local command
   command=$(configuration aws.sh | sed -n '/^AWS_/,$p')
-  # shellcheck disable=SC2016
   runs bash -c "${command/COMMAND/'"$0" -c "$1"'}" "$python" "$identity"
   has_assumed_the_role 'by a pipe'
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # What the other cases rely on: a token that can be seen is found.
 
 finds_a_token_that_other_processes_can_read() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2154
+# shellcheck shell=bash disable=SC2154 # run.sh sets these variables
 # kubectl, cargo, skopeo (with docker's helpers), Terraform and Bazel.
 
 # Installs an example that is a program.

@@ -11,7 +11,6 @@ mkdir -p "$2/apt/sources" "$2/apt/lists/partial" "$2/apt/archives/partial" "$2/r
 root=$(cd "$2" && pwd)
 
 # The mirror that this system uses.
-# shellcheck disable=SC2016
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
 cat >"$root/apt/sources/later.sources" <<SOURCES
 Types: deb

@@ -31,7 +31,7 @@ needs curl 'install the package curl'
 needs jq 'install the package jq'
 needs openssl 'install the package openssl'
 needs git 'install the package git'
-for tool in ../../src/bin/*.rs; do
+for tool in ../../src/bin/*.rs ../../src/sh/*; do
   needs "$(basename "$tool" .rs)" 'run make use, which builds it'
 done
 
@@ -135,7 +135,7 @@ check() {
   case=$work/$((passed + failed + left_out))
   mkdir "$case" "$case/home" "$case/tmp"
   set -m
-  # shellcheck disable=SC2030,SC2031
+  # shellcheck disable=SC2030 # HOME is meant for this case alone
   (
     export HOME=$case/home TMPDIR=$case/tmp
     cd "$HOME" && sign_in "$issuer" && "$@" && shows_the_token_only_where_it_says
@@ -195,7 +195,7 @@ remember_the_tokens() {
 
 # The stored access token is no longer valid: its time is over.
 expire_the_token() {
-  # shellcheck disable=SC2031
+  # shellcheck disable=SC2031 # only cases call this, with the HOME that check set
   local file=$HOME/.local/state/pkce/work.json
   jq -c '.expires_at = 1' "$file" >"$case/expired" && cat "$case/expired" >"$file"
   rm "$case/expired"
@@ -214,7 +214,7 @@ serve() {
   mkfifo "$case/$name.first"
   "$python" "$tests/$program.py" --issuer "$issuer" --log "$case/$name.requests" --tokens "$case/tokens" "${@:2}" \
     >"$case/$name.first" 2>"$case/$name.err" &
-  # shellcheck disable=SC2034
+  # shellcheck disable=SC2034 # the cases read it
   port=$(first_line "$case/$name.first") || fail "the server $name did not start"
 }
 
@@ -269,7 +269,7 @@ shows_the_token_only_where_it_says() {
   touch "$case/leaks"
   while read -r place; do
     while read -r pattern; do
-      # shellcheck disable=SC2053
+      # shellcheck disable=SC2053 # a line of the file is a pattern
       [[ "$place" != $pattern ]] || continue 2
     done <"$case/leaks"
     fail "the token was seen: $place"
