@@ -25,8 +25,8 @@ impl Spinner {
     /// The same, cleared before a signal ends the process.
     pub fn cleared_by_signals(self) -> Spinner {
         if !self.is_hidden() {
-            let spinner = self.0.clone();
-            signals::before_a_signal_ends(move || spinner.finish_and_clear());
+            // Not by the spinner itself, which is locked while it is suspended.
+            signals::before_a_signal_ends(terminal::clear_line);
         }
         self
     }

@@ -26,6 +26,11 @@ pub fn say_in_bold(line: &str) {
     write(&if is_styled() { format!("{BOLD}{line}{PLAIN}\n") } else { format!("{line}\n") });
 }
 
+/// Clears the line of the cursor.
+pub fn clear_line() {
+    write(CLEAR);
+}
+
 /// Draws dark and light squares, two in one character: each row has pairs of an upper and a lower one, `true` if dark.
 /// Without colors, what is light is drawn, since most terminals are dark.
 pub fn draw(rows: &[Vec<[bool; 2]>]) {
@@ -46,7 +51,8 @@ fn write(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// The escape sequences of ours (ECMA-48 section 8.3.117).
+/// The escape sequences of ours (ECMA-48 sections 8.3.117 and 8.3.41).
 const BOLD: &str = "\u{1b}[1m";
 const BLACK_ON_WHITE: &str = "\u{1b}[30;47m";
 const PLAIN: &str = "\u{1b}[0m";
+const CLEAR: &str = "\r\u{1b}[2K";

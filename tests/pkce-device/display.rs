@@ -1,13 +1,15 @@
 //! What is shown at a terminal, and where there is none.
 
 use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, mpsc};
 
 use qrcode::{Color, EcLevel, QrCode};
 use serde_json::{Value, json};
 
-use crate::common::{Output, new_directory, response};
+use crate::common::{Output, json_response, new_directory, response};
 use crate::terminal::Terminal;
-use crate::{Fake, at_once, shown, tokens};
+use crate::{Fake, at_once, authorization, shown, tokens};
 
 /// The QR code of this text with a border of so many squares: two rows of them in a line, what is `dark` drawn or left out.
 fn drawing(text: &str, border: usize, draws_dark: bool, before: &str, after: &str) -> String {
@@ -119,15 +121,46 @@ fn puts_a_note_on_a_line_of_its_own_and_clears_the_spinner_at_the_end() {
     assert!(printed.ends_with(clear), "{printed:?}");
 }
 
+/// pkce-device on a terminal, in a shell that goes on after Control-C.
+fn interruptible(fake: &Fake, directory: &Path) -> Terminal {
+    fs::write(directory.join("document"), fake.document().to_string()).unwrap();
+    let script = "trap : INT; stty cols 80 rows 24; TERM=xterm pkce-device --no-qr <document >out; echo \"status $?\"";
+    Terminal::bash(script, directory)
+}
+
+const INTERRUPTED: &str = "\r\u{1b}[2Kstatus 130\r\n";
+
 #[test]
 fn clears_the_spinner_before_a_signal_ends_it() {
     let fake = Fake::start(json!({ "interval": 60 }), Vec::new());
     let directory = new_directory();
-    fs::write(directory.path().join("document"), fake.document().to_string()).unwrap();
-    let script = "trap : INT; stty cols 80 rows 24; TERM=xterm pkce-device --no-qr <document >out; echo \"status $?\"";
-    let mut terminal = Terminal::bash(script, directory.path());
+    let mut terminal = interruptible(&fake, directory.path());
     terminal.until("waiting for the approval");
     terminal.write("\u{3}");
     let (_, printed) = terminal.end();
-    assert!(printed.ends_with("\r\u{1b}[2Kstatus 130\r\n"), "{printed:?}");
+    assert!(printed.ends_with(INTERRUPTED), "{printed:?}");
+}
+
+#[test]
+fn ends_by_a_signal_while_a_poll_has_no_response() {
+    let (polled, is_polled) = mpsc::channel();
+    let (until_the_end, end) = mpsc::channel::<()>();
+    let held = Mutex::new((polled, end));
+    let fake = Fake::responding(move |count, base| {
+        if count == 1 {
+            return json_response(&authorization(base));
+        }
+        let (polled, end) = &*held.lock().unwrap();
+        polled.send(()).unwrap();
+        let _ = end.recv();
+        Vec::new()
+    });
+    let directory = new_directory();
+    let mut terminal = interruptible(&fake, directory.path());
+    terminal.until("waiting for the approval");
+    is_polled.recv().unwrap();
+    terminal.write("\u{3}");
+    let (_, printed) = terminal.end();
+    drop(until_the_end);
+    assert!(printed.ends_with(INTERRUPTED) && !printed.contains("no response"), "{printed:?}");
 }

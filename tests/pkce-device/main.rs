@@ -45,15 +45,23 @@ impl Fake {
 
     /// The same with any device authorization response.
     fn with_response(first: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, polls: Vec<Vec<u8>>) -> Fake {
+        Fake::responding(move |count, base| match count {
+            1 => first(base),
+            count => polls.get(count - 2).cloned().unwrap_or_default(),
+        })
+    }
+
+    /// Responds with what the function gives, which gets the number of the request and the server's URL.
+    fn responding(response: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Fake {
         let times = Arc::new(Mutex::new(Vec::new()));
         let recorded = Arc::clone(&times);
         let server = Server::start(move |request| {
-            let mut times = recorded.lock().unwrap();
-            times.push(Instant::now());
-            match times.len() {
-                1 => first(&format!("http://{}", request.header("Host").unwrap())),
-                count => polls.get(count - 2).cloned().unwrap_or_default(),
-            }
+            let count = {
+                let mut times = recorded.lock().unwrap();
+                times.push(Instant::now());
+                times.len()
+            };
+            response(count, &format!("http://{}", request.header("Host").unwrap()))
         });
         Fake { server, times }
     }
