@@ -24,6 +24,16 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const REDIRECT: &str = "http://127.0.0.1:7/callback";
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
+/// Changes these parameters; an empty one is left out.
+fn change<'a>(pairs: &mut Vec<(&'a str, &'a str)>, changes: &[(&'a str, &'a str)]) {
+    for (name, value) in changes {
+        pairs.retain(|(other, _)| other != name);
+        if !value.is_empty() {
+            pairs.push((name, value));
+        }
+    }
+}
+
 /// A server that runs until this is dropped.
 struct Idp {
     child: Child,
@@ -72,12 +82,7 @@ impl Idp {
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ];
-        for (name, value) in changes {
-            pairs.retain(|(other, _)| other != name);
-            if !value.is_empty() {
-                pairs.push((name, value));
-            }
-        }
+        change(&mut pairs, changes);
         self.get(&format!("/authorize?{}", form(&pairs)), headers)
     }
 
@@ -116,12 +121,7 @@ impl Idp {
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ];
-        for (name, value) in changes {
-            pairs.retain(|(other, _)| other != name);
-            if !value.is_empty() {
-                pairs.push((name, value));
-            }
-        }
+        change(&mut pairs, changes);
         self.post("/device_authorization", "", &pairs)
     }
 

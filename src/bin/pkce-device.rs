@@ -47,7 +47,6 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
     resource::resources(&set)?;
     let qr = (args.qr || args.no_qr).then_some(args.qr);
     let options = Options::new(&args.param, qr, &args.caller)?;
-    args.caller.prepare()?;
     let defaults = options::defaults(&[("client_id", "PKCE_CLIENT_ID"), ("scope", "PKCE_SCOPE")]);
     let mut document = input.document()?;
     document.merge(set);

@@ -35,7 +35,6 @@ fn main() -> ExitCode {
 fn step(args: &Args, input: Input) -> Result<Document, Error> {
     let set = options::members(&[("token_endpoint", args.token_endpoint.as_deref())])?;
     let request = TokenRequest::from_options(Some(args.format), None, &args.param, &args.caller)?;
-    args.caller.prepare()?;
     let mut document = input.document()?;
     document.merge(set);
     token::exchange(document, &request, &args.caller)

@@ -35,6 +35,5 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
     let (scope, resource) = (args.scope.as_deref(), args.resource.as_deref());
     options::members(&[("scope", scope), ("resource", resource)])?;
     let request = TokenRequest::from_options(None, scope, &args.param, &args.caller)?;
-    args.caller.prepare()?;
     token::refresh(input.document()?, &request, resource, &args.caller, &args.caller.deadline())
 }

@@ -61,7 +61,7 @@ fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
 
 /// Responds to the program that runs this tool as its credential helper.
 fn respond(args: &Args, helper: &Helper, output: &Output) -> Result<ExitCode, Error> {
-    let (options, token) = (prepared(args)?, args.freshness.token());
+    let (options, token) = (refresh_options(args)?, args.freshness.token());
     let current = || token.credential(&access_token::current(&args.name, &args.freshness, &options, &args.caller)?);
     let expire = |refused: &str| access_token::expire(&args.name, token, refused, &args.caller);
     let (text, status) = helper.respond(&args.name, current, expire)?;
@@ -72,7 +72,7 @@ fn respond(args: &Args, helper: &Helper, output: &Output) -> Result<ExitCode, Er
 }
 
 fn print_or_run(args: &Args, output: Output) -> Result<ExitCode, Error> {
-    let (options, token) = (prepared(args)?, args.freshness.token());
+    let (options, token) = (refresh_options(args)?, args.freshness.token());
     let document = access_token::current(&args.name, &args.freshness, &options, &args.caller)?;
     if let Some((program, arguments)) = args.command.split_first() {
         // Its copy of standard output would occupy a descriptor that --fd may name.
@@ -88,11 +88,9 @@ fn print_or_run(args: &Args, output: Output) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks what needs neither a request nor the stored login.
-fn prepared(args: &Args) -> Result<TokenRequest, Error> {
-    let options = TokenRequest::from_options(None, args.scope.as_deref(), &args.param, &args.caller)?;
-    args.caller.prepare()?;
-    Ok(options)
+/// What options say about a refresh, checked before a request and before the stored login is read.
+fn refresh_options(args: &Args) -> Result<TokenRequest, Error> {
+    TokenRequest::from_options(None, args.scope.as_deref(), &args.param, &args.caller)
 }
 
 const USAGE: &str = "pkce-token [OPTIONS] <NAME>

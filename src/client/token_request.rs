@@ -21,8 +21,8 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// What the options say: the format, the parameters of `--param`, and the scope, which is one of them; checked as
-    /// far as that is possible without the document.
+    /// What the options say: the format, the parameters of `--param`, and the scope, which is one of them. They and the
+    /// caller's are checked as far as that is possible without the document.
     pub fn from_options(
         format: Option<Format>,
         scope: Option<&str>,
@@ -37,6 +37,7 @@ impl TokenRequest {
         {
             return Err(Error::usage("--param: scope: duplicate").hint("set it with --scope"));
         }
+        caller.prepare()?;
         Ok(TokenRequest { format, auth_method: caller.chosen_method(), parameters })
     }
 
