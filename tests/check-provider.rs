@@ -840,7 +840,7 @@ fn checking_by(shell: &[&str], options: &[&str], server: &Server) -> Command {
 
 /// The environment of the script: a client, a browser, and no wait for a grace period.
 fn variables() -> [(&'static str, String); 4] {
-    let browser = format!("{} --visit %s", common::bin().join("pkce-idp").display());
+    let browser = common::browser();
     [("PKCE_CLIENT_ID", "cli"), ("PKCE_SCOPE", "offline_access"), ("PKCE_GRACE", "0"), ("BROWSER", &browser)]
         .map(|(name, value)| (name, value.to_owned()))
 }

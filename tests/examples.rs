@@ -296,7 +296,7 @@ fn sends_auth0_the_request_of_the_article_and_tells_how_to_register() {
     let mut script = command("sh");
     script.arg(example("auth0-login.sh")).current_dir(directory.path());
     script.env("AUTH0_URL", server.url("")).env("AUTH0_CLIENT_ID", "cli").env("AUTH0_CALLBACK_URL", &callback);
-    script.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display()));
+    script.env("BROWSER", common::browser());
     let output = finish(&mut script, b"");
     assert_eq!((output.status, output.stdout.as_str()), (1, "!1 refused pkce-exchange\n"), "{output:?}");
     let said = "pkce-exchange: token endpoint: invalid_client: Unauthorized\n\

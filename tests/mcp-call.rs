@@ -50,7 +50,7 @@ impl Run {
         script.arg(root().join("examples/mcp-call.sh")).arg(url).args(arguments);
         std::fs::create_dir_all(self.temporary()).unwrap();
         script.env("PKCE_HOME", self.directory.path().join("store")).env("TMPDIR", self.temporary());
-        script.env("BROWSER", format!("{} --visit %s", bin().join("pkce-idp").display()));
+        script.env("BROWSER", common::browser());
         script.env("PATH", format!("{}:{}:/usr/bin:/bin", self.directory.path().display(), bin().display()));
         script
     }

@@ -28,9 +28,7 @@ fn with(document: &Value) -> Home {
 }
 
 fn logout(shell: &[&str], home: &Home, args: &[&str], errors: &str) -> Output {
-    let mut command = home.command(shell[0]);
-    command.args(&shell[1..]).arg(common::tool("pkce-logout")).args(args).env("PKCE_ERRORS", errors);
-    finish(&mut command, b"")
+    finish(home.script(shell, "pkce-logout").args(args).env("PKCE_ERRORS", errors), b"")
 }
 
 const OUT: [&str; 2] = ["work.lock", "work.login"];

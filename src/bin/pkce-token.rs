@@ -13,7 +13,7 @@ use pkce_tools::process::arguments;
 use pkce_tools::process::descriptor::MAX_CHOSEN;
 use pkce_tools::stored::access_token::{self, Freshness};
 use pkce_tools::stored::bearer;
-use pkce_tools::stored::credential::{self, Helper};
+use pkce_tools::stored::credential;
 use pkce_tools::stored::name::Name;
 
 /// Print a valid access token for a stored login, or pass it to a command.
@@ -52,45 +52,38 @@ fn main() -> ExitCode {
 }
 
 fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
+    let done = run(args, output);
     // The program that runs a helper shows one line at most.
-    match args.credential.helper().map_err(Error::on_one_line)? {
-        Some(helper) => respond(args, &helper, &output).map_err(Error::on_one_line),
-        None => print_or_run(args, output),
-    }
+    if args.credential.is_helper() { done.map_err(Error::on_one_line) } else { done }
 }
 
-/// Responds to the program that runs this tool as its credential helper.
-fn respond(args: &Args, helper: &Helper, output: &Output) -> Result<ExitCode, Error> {
-    let (options, token) = (refresh_options(args)?, args.freshness.token());
-    let current = || token.credential(&access_token::current(&args.name, &args.freshness, &options, &args.caller)?);
-    let expire = |refused: &str| access_token::expire(&args.name, token, refused, &args.caller);
-    let (text, status) = helper.respond(&args.name, current, expire)?;
-    if !text.is_empty() {
-        output.print_lines(&[text])?;
+fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
+    let helper = args.credential.helper()?;
+    let request = TokenRequest::from_options(None, args.scope.as_deref(), &args.param, &args.caller)?;
+    let token = args.freshness.token();
+    let current = || access_token::current(&args.name, &args.freshness, &request, &args.caller);
+    if let Some(helper) = helper {
+        let credential = || token.credential(&current()?);
+        let expire = |refused: &str| access_token::expire(&args.name, token, refused, &args.caller);
+        let (text, status) = helper.respond(&args.name, credential, expire)?;
+        if !text.is_empty() {
+            output.print_lines(&[text])?;
+        }
+        return Ok(ExitCode::from(status));
     }
-    Ok(ExitCode::from(status))
-}
-
-fn print_or_run(args: &Args, output: Output) -> Result<ExitCode, Error> {
-    let (options, token) = (refresh_options(args)?, args.freshness.token());
-    let document = access_token::current(&args.name, &args.freshness, &options, &args.caller)?;
+    let document = current()?;
+    let header = || token.credential(&document).map(|token| bearer::header(&token));
     if let Some((program, arguments)) = args.command.split_first() {
         // Its copy of standard output would occupy a descriptor that --fd may name.
         drop(output);
-        let header = bearer::header(&token.credential(&document)?);
-        return Err(bearer::exec(&header, program, arguments, args.fd));
+        return Err(bearer::exec(&header()?, program, arguments, args.fd));
     }
     if args.header {
-        output.print_lines(&[bearer::header(&token.credential(&document)?)])?;
+        output.print_lines(&[header()?])?;
     } else {
         output.print(&token.shown(document)?).map_err(|error| token.or_other(error))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// What options say about a refresh, checked before a request and before the stored login is read.
-fn refresh_options(args: &Args) -> Result<TokenRequest, Error> {
-    TokenRequest::from_options(None, args.scope.as_deref(), &args.param, &args.caller)
 }
 
 const USAGE: &str = "pkce-token [OPTIONS] <NAME>

@@ -82,7 +82,7 @@ pub fn register(mut document: Document, registration: Registration, deadline: &D
     document.remove(&["client_id", "client_secret", AUTH_METHOD]);
     document.set("client_id", &client_id);
     document.set_list("redirect_uris", &registered);
-    add_secret(&mut document, &response, &endpoint)?;
+    add_authentication(&mut document, &response, &endpoint)?;
     Ok(document)
 }
 
@@ -130,7 +130,7 @@ fn note_missing(response: &Document, name: &str, requested: &[&str]) {
 }
 
 /// Adds the authentication method, and the secret if the server issues one although none was requested.
-fn add_secret(document: &mut Document, response: &Document, endpoint: &Endpoint) -> Result<(), Error> {
+fn add_authentication(document: &mut Document, response: &Document, endpoint: &Endpoint) -> Result<(), Error> {
     let method = response.text(AUTH_METHOD)?.filter(|method| !method.is_empty());
     let secret = response.text("client_secret")?.filter(|secret| !secret.is_empty());
     match (method.as_deref().map(AuthMethod::from_name), secret) {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::common::{
-    Output, Server, bin, changed, command, finish, json_response, lacks, new_directory, response, write_program,
+    Output, Server, browser, changed, command, finish, json_response, lacks, new_directory, response, write_program,
 };
 use crate::{SHELLS, ci, said};
 
@@ -102,7 +102,7 @@ fn refuses_with(shell: &[&str], server: &Server, token_endpoint: &str, variables
         .args(["--prompt", "consent"])
         .env("TMPDIR", directory.path())
         .envs(variables.iter().copied());
-    run.env("PKCE_CLIENT_ID", "cli").env("BROWSER", format!("{} --visit %s", bin().join("pkce-idp").display()));
+    run.env("PKCE_CLIENT_ID", "cli").env("BROWSER", browser());
     let output = finish(&mut run, b"");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "only idp.json is left");
     output

@@ -40,6 +40,13 @@ impl Home {
         command
     }
 
+    /// A script of ours with this store, in this shell.
+    pub fn script(&self, shell: &[&str], tool: &str) -> Command {
+        let mut command = self.command(shell[0]);
+        command.args(&shell[1..]).arg(super::common::tool(tool));
+        command
+    }
+
     pub fn store(&self, document: &str) -> Output {
         finish(self.command("pkce-store").arg("work"), document.as_bytes())
     }

@@ -77,6 +77,11 @@ pub fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+/// What BROWSER is where pkce-idp visits the URL, as a browser in which somebody is signed in.
+pub fn browser() -> String {
+    format!("{} --visit %s", bin().join("pkce-idp").display())
+}
+
 /// Waits for the child's end.
 pub fn done(child: Child) -> Output {
     let output = child.wait_with_output().unwrap();

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::common::{bin, command};
+use super::common::{browser, command};
 
 /// A running pkce-idp.
 pub struct Provider {
@@ -30,7 +30,7 @@ impl Provider {
 
     /// The command with a browser that is signed in there.
     pub fn browser<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("BROWSER", format!("{} --visit %s", bin().join("pkce-idp").display()))
+        command.env("BROWSER", browser())
     }
 }
 

@@ -25,8 +25,8 @@ use home::{Home, SHELLS, said};
 
 /// pkce-login with the store of this home, in this shell.
 pub fn login_in(shell: &[&str], home: &Home, args: &[&str]) -> Command {
-    let mut command = home.command(shell[0]);
-    command.args(&shell[1..]).arg(common::tool("pkce-login")).args(args);
+    let mut command = home.script(shell, "pkce-login");
+    command.args(args);
     command
 }
 

@@ -25,7 +25,7 @@ impl Login {
     fn run(&self, args: &[&str]) -> Output {
         let mut command = self.home.command("pkce-login");
         command.arg("work").args(args).env("PKCE_CLIENT_ID", "other").env("PKCE_CLIENT_SECRET_FILE", &self.secret);
-        finish(command.env("BROWSER", format!("{} --visit %s", common::bin().join("pkce-idp").display())), b"")
+        finish(command.env("BROWSER", common::browser()), b"")
     }
 
     fn client(&self) -> Value {

@@ -69,8 +69,7 @@ fn logs_in_once_in_each_shell_and_again_where_that_is_needed() {
         expire(&home);
         let again = with(&["work"]);
         assert_eq!((again.status, sign_ins(&again)), (0, (1, vec![])), "{shell:?}: {again:?}");
-        let mut logout = home.command(shell[0]);
-        assert_eq!(finish(logout.args(&shell[1..]).arg(common::tool("pkce-logout")).arg("work"), b""), success());
+        assert_eq!(finish(home.script(shell, "pkce-logout").arg("work"), b""), success());
         assert_eq!(home.files(), ["work.lock", "work.login"]);
         let after = with(&["work"]);
         assert_eq!((after.status, sign_ins(&after)), (0, (1, vec![])), "{shell:?}: {after:?}");
@@ -348,7 +347,7 @@ fn registers_each_time_where_the_server_insists_on_a_secret() {
             _ => common::response(404, "", ""),
         }
     });
-    let browser = format!("{} --visit %s", common::bin().join("pkce-idp").display());
+    let browser = common::browser();
     let with = |args: &[&str]| finish(home.command("pkce-login").arg("work").args(args).env("BROWSER", &browser), b"");
     let first = with(&["--issuer", &server.url(""), "--register"]);
     assert_eq!((first.status, sign_ins(&first)), (0, (1, vec![])), "{first:?}");
@@ -367,7 +366,7 @@ fn says_at_a_terminal_how_to_use_the_login() {
     let home = Home::new();
     let line = "pkce-login: work: signed in; for example: pkce-token work -- curl -H @- URL\r\n";
     let (issuer, client) = (provider.issuer.clone(), provider.client_id.clone());
-    let browser = format!("{} --visit %s", common::bin().join("pkce-idp").display());
+    let browser = common::browser();
     for (args, is_whole) in [(vec!["work", "--issuer", &issuer, "--client-id", &client], false), (vec!["work"], true)] {
         let store = home.directory();
         let terminal = Terminal::start("pkce-login", home.root.path(), |command| {

@@ -14,8 +14,8 @@ use crate::process::{Deadline, reader};
 pub struct Wait {
     schedule: Schedule,
     deadline: Deadline,
-    /// The end of the codes' life, if that is known.
-    expires: Option<Deadline>,
+    /// The deadline, or the end of the codes' life if that is known and earlier.
+    end: Deadline,
     /// The last poll, if it failed.
     failure: Option<Error>,
     /// The HTTP statuses of failures that were noted, or none for one without a response: of each, one note is enough.
@@ -26,10 +26,11 @@ pub struct Wait {
 impl Wait {
     /// A wait that begins now, when the response has come.
     pub fn new(authorization: &Authorization, deadline: Deadline) -> Wait {
+        let expires = authorization.lifetime.map(Deadline::after);
         Wait {
             schedule: Schedule::new(authorization.interval),
             deadline,
-            expires: authorization.lifetime.map(Deadline::after),
+            end: expires.filter(|expires| expires.end() < deadline.end()).unwrap_or(deadline),
             failure: None,
             noted: BTreeSet::new(),
             spinner: Spinner::new("waiting for the approval").cleared_by_signals(),
@@ -39,35 +40,26 @@ impl Wait {
     /// The token response: polls until there is one, or an error.
     pub fn until_tokens(mut self, poll: impl Fn(&Deadline) -> Result<Poll, Error>) -> Result<Document, Error> {
         loop {
-            if let Some(tokens) = self.turn(&poll)? {
-                return Ok(tokens);
+            let next = Instant::now() + self.schedule.pause;
+            if next >= self.end.end() {
+                self.sleep_until(self.end.end())?;
+                return Err(self.timed_out());
             }
+            if let Some(failure) = &self.failure
+                && self.noted.insert(failure.response_status())
+            {
+                self.spinner.note(&format!("{}; polling goes on", failure.message()));
+            }
+            self.sleep_until(next)?;
+            // The poll may say something too.
+            let polled = self.spinner.suspend(|| poll(&self.end))?;
+            self.schedule.follow(&polled);
+            self.failure = match polled.outcome {
+                Outcome::Tokens(tokens) => return Ok(tokens),
+                Outcome::Failed(error) => Some(error),
+                Outcome::Pending | Outcome::TooSoon(_) => None,
+            };
         }
-    }
-
-    /// A pause and a poll; the tokens, if it brings them.
-    fn turn(&mut self, poll: impl Fn(&Deadline) -> Result<Poll, Error>) -> Result<Option<Document>, Error> {
-        let next = Instant::now() + self.schedule.pause;
-        let end = self.end();
-        if next >= end.end() {
-            self.sleep_until(end.end())?;
-            return Err(self.timed_out());
-        }
-        if let Some(failure) = &self.failure
-            && self.noted.insert(failure.response_status())
-        {
-            self.spinner.note(&format!("{}; polling goes on", failure.message()));
-        }
-        self.sleep_until(next)?;
-        // The poll may say something too.
-        let polled = self.spinner.suspend(|| poll(&end))?;
-        self.schedule.follow(&polled);
-        self.failure = match polled.outcome {
-            Outcome::Tokens(tokens) => return Ok(Some(tokens)),
-            Outcome::Failed(error) => Some(error),
-            Outcome::Pending | Outcome::TooSoon(_) => None,
-        };
-        Ok(None)
     }
 
     fn sleep_until(&self, time: Instant) -> Result<(), Error> {
@@ -80,20 +72,14 @@ impl Wait {
         }
     }
 
-    /// The deadline, or the end of the codes' life if that is earlier.
-    fn end(&self) -> Deadline {
-        self.expires.filter(|expires| expires.end() < self.deadline.end()).unwrap_or(self.deadline)
-    }
-
-    fn timed_out(&mut self) -> Error {
-        let end = self.end();
-        let wrong = format!("user code: not approved within {} s", end.seconds());
-        let error = if end.end() < self.deadline.end() {
+    fn timed_out(self) -> Error {
+        let wrong = format!("user code: not approved within {} s", self.end.seconds());
+        let error = if self.end.end() < self.deadline.end() {
             Error::unavailable(format!("{wrong}, its lifetime")).hint(AGAIN)
         } else {
             Error::unavailable(wrong).hint("to wait longer, use --timeout")
         };
-        match self.failure.take() {
+        match self.failure {
             Some(failure) => error.appending(&format!("the last poll failed: {}", failure.message())),
             None => error,
         }
