@@ -154,14 +154,19 @@ fn knows_a_login_that_a_pipeline_stored() {
     forget();
     assert_eq!(finish(home.command("pkce-login").arg("work"), b""), success());
     assert_eq!(home.files(), ["work.json", "work.lock"]);
-    // At a resource.
+    // At a resource, where it begins again, unless an issuer is named.
+    let resource = format!("{}/mcp", provider.issuer);
     document["issuer"] = json!(provider.issuer);
-    document["resource"] = json!("https://api.example");
-    document["expires_at"] = json!(5);
-    assert_eq!(home.store(&document.to_string()).status, 0);
-    let hint = "hint: set it with --issuer, or an API's or MCP server's URL with --resource";
-    let output = finish(home.command("pkce-login").arg("work"), b"");
-    assert_eq!(output, said(2, &format!("pkce-login: issuer: missing\n{hint}")));
+    document["resource"] = json!(resource);
+    for (more, resource) in [(&[][..], json!(resource)), (&["--issuer", &provider.issuer], Value::Null)] {
+        document["expires_at"] = json!(5);
+        assert_eq!(home.store(&document.to_string()).status, 0);
+        let mut command = home.command("pkce-login");
+        let output = finish(provider.browser(command.arg("work").args(more)), b"");
+        assert_eq!((output.status, sign_ins(&output).0), (0, 1), "{output:?}");
+        assert_eq!(stored(&home, "work.json").get("resource").unwrap_or(&Value::Null), &resource);
+        forget();
+    }
 }
 
 #[test]
@@ -191,7 +196,11 @@ fn remembers_what_it_is_told_about_a_good_login() {
         let with = |args: &[&str]| finish(provider.browser(&mut login_in(shell, &home, args)), b"");
         assert_eq!(with(&["work", "--issuer", &provider.issuer, "--client-id", &provider.client_id]).status, 0);
         let told = stored(&home, "work.login");
+        // What another login writes while it is refreshed.
+        let other = home.path(".work.login.x.json.97d485b1");
+        std::fs::write(&other, "").unwrap();
         assert_eq!(with(&["work", "--device"]), success(), "{shell:?}");
+        assert!(other.exists(), "{shell:?}");
         let mut by_device = told.clone();
         by_device["grant_types"] = json!(["urn:ietf:params:oauth:grant-type:device_code"]);
         assert_eq!(stored(&home, "work.login"), by_device, "{shell:?}");
