@@ -98,6 +98,25 @@ fn trusts_the_authorities_that_the_environment_names() {
 }
 
 #[test]
+fn trusts_the_authorities_in_a_directory_beside_those_of_a_file() {
+    // Both have one name, so that one seems to have signed what the other one has.
+    let (old, new) = (Authority::new("named"), Authority::new("named"));
+    let (other, third) = (Authority::new("other"), Authority::new("third"));
+    for (file, directory, trusted) in
+        [(&other, &new, true), (&old, &new, true), (&new, &other, true), (&other, &third, false), (&old, &old, false)]
+    {
+        let server = Https::start(Some(&new), |_| {});
+        let trust = |command: &mut Command| {
+            command.env("SSL_CERT_FILE", file.file()).env("SSL_CERT_DIR", directory.certs());
+        };
+        let (discovered, exchanged) = both(&format!("https://127.0.0.1:{}", server.port), trust);
+        let status = if trusted { 0 } else { 4 };
+        assert_eq!((discovered.status, exchanged.status), (status, status), "{discovered:?} {exchanged:?}");
+        assert_eq!(server.requests(), if trusted { 2 } else { 0 });
+    }
+}
+
+#[test]
 fn sends_nothing_to_a_server_that_cannot_show_who_it_is() {
     let authority = Authority::new("trusted");
     let stranger = Authority::new("stranger");
@@ -470,6 +489,19 @@ fn reaches_https_and_http_through_every_kind_of_proxy() {
                 assert_eq!(relay.connected(), [connected], "{scheme}");
             }
         }
+    }
+}
+
+#[test]
+fn trusts_the_authorities_in_a_directory_behind_a_proxy_too() {
+    let stranger = Authority::new("stranger");
+    for (scheme, connections) in [("http", 2), ("https", 1), ("socks5h", 2)] {
+        let relay = Relay::start(scheme);
+        let (file, certs) = (stranger.file(), relay.authority.certs());
+        let trust = [("SSL_CERT_FILE", file.to_str().unwrap()), ("SSL_CERT_DIR", certs.to_str().unwrap())];
+        let output = discover("https://id.invalid", &[&trust[..], &[("ALL_PROXY", relay.url.as_str())]].concat());
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{scheme}: {output:?}");
+        assert_eq!(relay.connected(), vec!["id.invalid:443"; connections], "{scheme}");
     }
 }
 

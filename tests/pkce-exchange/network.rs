@@ -135,6 +135,23 @@ fn follows_no_redirect_to_another_server() {
     assert_eq!(other.requests().len(), 0);
 }
 
+#[test]
+fn takes_a_response_whose_head_has_up_to_64_kib() {
+    let with_head = |size: usize| {
+        let body = tokens().to_string();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nX: ", body.len());
+        let filling = "x".repeat(size - head.len() - 4);
+        with_response(format!("{head}{filling}\r\n\r\n{body}").into_bytes()).0
+    };
+    let output = with_head(64 * 1024);
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{output:?}");
+    for size in [64 * 1024 + 1, 200 * 1024] {
+        let output = with_head(size);
+        assert!(output.stderr.ends_with(": the response is not valid HTTP; the code may be spent\n"), "{output:?}");
+        assert_eq!(output.status, 4);
+    }
+}
+
 /// pkce-exchange where `two.test` is ::1 first and then 127.0.0.1, of which ::1 does not respond.
 struct TwoAddresses {
     tool: Command,

@@ -371,7 +371,14 @@ fn sends_no_part_of_a_file_that_is_too_long_for_a_secret() {
         &document(&server).to_string(),
     );
     assert_eq!(output.status, 0, "{}", output.stderr);
-    assert!(server.requests()[0].form().contains(&("client_secret".to_owned(), longest)));
+    assert!(server.requests()[0].form().contains(&("client_secret".to_owned(), longest.clone())));
+    let output = run(
+        "pkce-exchange",
+        &[&args[..], &["--auth-method", "client_secret_basic"]].concat(),
+        &document(&server).to_string(),
+    );
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    assert!(server.requests()[1].header("Authorization").is_some_and(|value| value.len() > longest.len()));
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! The certificates to trust: those that the environment names, else the system's.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::{env, fs};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use rustls_native_certs::{CertificateResult, ErrorKind, load_certs_from_paths, load_native_certs};
 use ureq::tls::Certificate;
 
@@ -16,23 +17,54 @@ use crate::error::Error;
 use crate::message;
 use crate::process::environment;
 
-/// The trusted certificates, loaded once per process.
-pub fn roots() -> Result<Arc<Vec<Certificate<'static>>>, Error> {
-    static ROOTS: OnceLock<Arc<Vec<Certificate<'static>>>> = OnceLock::new();
-    if let Some(roots) = ROOTS.get() {
-        return Ok(Arc::clone(roots));
+/// Certificates as a client takes them.
+pub type Roots = Arc<Vec<Certificate<'static>>>;
+
+/// What is loaded once per process.
+struct Loaded {
+    certificates: Vec<CertificateDer<'static>>,
+    /// The directories that were not read, since a file has certificates.
+    unread: Option<OsString>,
+}
+
+/// The trusted certificates, without those in directories where a file is named too, unless [`more`] has read them.
+pub fn roots() -> Result<Roots, Error> {
+    match ALL.get() {
+        Some(all) => Ok(shared(all)),
+        None => loaded().map(|loaded| shared(&loaded.certificates)),
     }
-    let certificates = if is_named() { named()? } else { system()? };
-    let roots = certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    Ok(Arc::clone(ROOTS.get_or_init(|| Arc::new(roots))))
+}
+
+/// The trusted certificates with those in directories, if these are read only now and make more.
+pub fn more() -> Option<Roots> {
+    let Loaded { certificates, unread } = loaded().ok()?;
+    let unread = unread.as_deref().filter(|_| ALL.get().is_none())?;
+    let all = ALL.get_or_init(|| {
+        let others = in_directories(unread).unwrap_or_default();
+        distinct(certificates.iter().cloned().chain(others).collect())
+    });
+    if all.len() > certificates.len() { Some(shared(all)) } else { None }
 }
 
 /// Fails if the environment names certificates and none can be loaded: status 2. The system's are not loaded yet.
 pub fn check() -> Result<(), Error> {
     if is_named() {
-        roots()?;
+        loaded()?;
     }
     Ok(())
+}
+
+fn loaded() -> Result<&'static Loaded, Error> {
+    static LOADED: OnceLock<Loaded> = OnceLock::new();
+    if let Some(loaded) = LOADED.get() {
+        return Ok(loaded);
+    }
+    let loaded = if is_named() { named()? } else { Loaded { certificates: system()?, unread: None } };
+    Ok(LOADED.get_or_init(|| loaded))
+}
+
+fn shared(certificates: &'static [CertificateDer<'static>]) -> Roots {
+    Arc::new(certificates.iter().map(|der| Certificate::from_der(der)).collect())
 }
 
 fn is_named() -> bool {
@@ -40,11 +72,16 @@ fn is_named() -> bool {
 }
 
 /// The certificates in the places that the environment names; a note for a place without one.
-fn named() -> Result<Vec<CertificateDer<'static>>, Error> {
+fn named() -> Result<Loaded, Error> {
     let file = environment::os_variable(FILE);
     let file = file.map(|path| (format!("{FILE}: {}", path.display()), in_file(path.as_ref())));
-    let directories = environment::os_variable(DIRECTORY);
-    let directories = directories.map(|list| (format!("{DIRECTORY}: {}", list.display()), in_directories(&list)));
+    let list = environment::os_variable(DIRECTORY);
+    // A directory often contains the certificates of the file, and takes several times as long to read.
+    let (unread, list) = match list {
+        Some(list) if file.as_ref().is_some_and(|(_, found)| found.is_ok()) && has_any(&list) => (Some(list), None),
+        list => (None, list),
+    };
+    let directories = list.map(|list| (format!("{DIRECTORY}: {}", list.display()), in_directories(&list)));
     let mut certificates = Vec::new();
     let mut wrong = Vec::new();
     for (name, found) in file.into_iter().chain(directories) {
@@ -59,10 +96,14 @@ fn named() -> Result<Vec<CertificateDer<'static>>, Error> {
     for wrong in wrong {
         message::note(&wrong);
     }
-    // A directory often contains the certificates of the bundle, and each request would parse them again.
+    Ok(Loaded { certificates: distinct(certificates), unread })
+}
+
+/// Without duplicates, since each request would parse them again.
+fn distinct(mut certificates: Vec<CertificateDer<'static>>) -> Vec<CertificateDer<'static>> {
     certificates.sort_unstable_by(|a, b| a.cmp(b));
     certificates.dedup();
-    Ok(certificates)
+    certificates
 }
 
 fn in_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -85,16 +126,26 @@ fn is_der(path: &Path) -> bool {
 }
 
 fn in_directories(list: &OsStr) -> Result<Vec<CertificateDer<'static>>, String> {
-    let directories = env::split_paths(list).filter(|directory| !directory.as_os_str().is_empty());
-    usable(directories.map(|directory| load_certs_from_paths(None, Some(&directory))))
+    usable(directories(list).map(|directory| load_certs_from_paths(None, Some(&directory))))
 }
 
-/// The certificates that can be trust anchors; if there is none, why.
+/// Whether one of the directories has a certificate; nothing beyond the first is read.
+fn has_any(list: &OsStr) -> bool {
+    let files = directories(list).filter_map(|directory| fs::read_dir(directory).ok()).flatten();
+    let files = files.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file());
+    let certificates = files.filter_map(|path| CertificateDer::pem_file_iter(path).ok()).flatten();
+    certificates.filter_map(Result::ok).any(|der| is_anchor(&der))
+}
+
+fn directories(list: &OsStr) -> impl Iterator<Item = PathBuf> {
+    env::split_paths(list).filter(|directory| !directory.as_os_str().is_empty())
+}
+
+/// The certificates, if one of them can be a trust anchor (others are passed over by TLS); else why there is none.
 fn usable(loaded: impl IntoIterator<Item = CertificateResult>) -> Result<Vec<CertificateDer<'static>>, String> {
     let (mut certificates, mut reason) = (Vec::new(), None);
     for CertificateResult { certs, errors, .. } in loaded {
-        let is_anchor = |der: &CertificateDer| RootCertStore::empty().add(der.clone()).is_ok();
-        certificates.extend(certs.into_iter().filter(is_anchor));
+        certificates.extend(certs);
         reason = reason.or_else(|| {
             errors.iter().find_map(|error| match &error.kind {
                 ErrorKind::Io { inner, .. } => Some(message::reason(inner)),
@@ -102,10 +153,14 @@ fn usable(loaded: impl IntoIterator<Item = CertificateResult>) -> Result<Vec<Cer
             })
         });
     }
-    if certificates.is_empty() {
-        return Err(reason.unwrap_or_else(|| "no certificates found".to_owned()));
+    if certificates.iter().any(is_anchor) {
+        return Ok(certificates);
     }
-    Ok(certificates)
+    Err(reason.unwrap_or_else(|| "no certificates found".to_owned()))
+}
+
+fn is_anchor(der: &CertificateDer) -> bool {
+    RootCertStore::empty().add(CertificateDer::from(der.as_ref())).is_ok()
 }
 
 /// The certificates of the first bundle found (reading the directory of single files too would take ten times as long).
@@ -120,6 +175,9 @@ fn system() -> Result<Vec<CertificateDer<'static>>, Error> {
     }
     Ok(loaded.certs)
 }
+
+/// The certificates of the file and the directories, once both are read.
+static ALL: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
 
 const FILE: &str = "SSL_CERT_FILE";
 

@@ -21,9 +21,9 @@ pub fn decoded(coding: &str, octets: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec
     };
     let body = match name {
         "gzip" | "x-gzip" => gunzipped(&octets),
-        "deflate" if is_zlib(&octets) => read(ZlibDecoder::new(octets.as_slice())),
+        "deflate" if is_zlib(&octets) => read(ZlibDecoder::new(octets.as_slice()), None),
         // Some servers leave out the zlib format around it.
-        "deflate" => read(DeflateDecoder::new(octets.as_slice())),
+        "deflate" => read(DeflateDecoder::new(octets.as_slice()), None),
         // A longer name is none, and might be anything.
         name if name.len() > LONGEST_NAME => return Err("has an unsupported content encoding".to_owned()),
         name => return Err(format!("has an unsupported content encoding: {}", printable(name))),
@@ -33,14 +33,16 @@ pub fn decoded(coding: &str, octets: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec
 
 /// The members of a gzip body; without what is no member after the first.
 fn gunzipped(octets: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
-    read(MultiGzDecoder::new(octets)).or_else(|_| read(GzDecoder::new(octets)))
+    read(MultiGzDecoder::new(octets), None).or_else(|_| read(GzDecoder::new(octets), None))
 }
 
-/// All octets, up to one more than the limit.
-pub fn read(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+/// All octets, up to one more than the limit; the size is known or not.
+pub fn read(from: impl Read, size: Option<u64>) -> io::Result<Zeroizing<Vec<u8>>> {
+    let limit = MAX_SIZE as u64 + 1;
     // Large enough from the start: a buffer that grows would leave copies of a token in memory.
-    let mut octets = Zeroizing::new(Vec::with_capacity(INITIAL_CAPACITY));
-    from.take(MAX_SIZE as u64 + 1).read_to_end(&mut octets)?;
+    let capacity = size.map_or(INITIAL_CAPACITY, |size| size.min(limit) as usize);
+    let mut octets = Zeroizing::new(Vec::with_capacity(capacity));
+    from.take(limit).read_to_end(&mut octets)?;
     Ok(octets)
 }
 
@@ -56,5 +58,5 @@ fn is_zlib(octets: &[u8]) -> bool {
 /// Length of the longest name in the IANA registry that servers use: compress.
 const LONGEST_NAME: usize = 8;
 
-/// Initial buffer size for a response in octets: a large token response fits.
+/// Initial buffer size in octets for a body of unknown size: a large token response fits.
 const INITIAL_CAPACITY: usize = 64 * 1024;

@@ -1,7 +1,7 @@
 //! RFC 8305: a connection to the first address of a host that responds; one that does not costs 250 ms.
 
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,12 +25,12 @@ pub fn connector() -> impl Connector {
 
 /// The addresses of a host, by family in turn.
 #[derive(Debug, Default)]
-pub struct Addresses(DefaultResolver);
+pub struct Addresses;
 
 impl Resolver for Addresses {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let started = Instant::now();
-        let found = alternating(&self.0.resolve(uri, config, timeout)?);
+        let found = alternating(&looked_up(uri, timeout)?);
         let is_socks = |proxy: &Proxy| {
             proxy.uri() == uri && !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
         };
@@ -45,6 +45,23 @@ impl Resolver for Addresses {
         }
         Ok(addresses)
     }
+}
+
+/// The addresses of a host. A name is looked up in a thread, so that the wait ends in time; ureq would panic where no
+/// thread can be created.
+fn looked_up(uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
+    let parts = uri.scheme().zip(uri.authority());
+    let place = parts.and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority));
+    let place = place.ok_or(Error::HostNotFound)?;
+    if let Ok(address) = place.parse() {
+        return Ok(vec![address]);
+    }
+    let (sender, found) = mpsc::channel();
+    let thread = thread::Builder::new().spawn(move || drop(sender.send(place.to_socket_addrs())));
+    thread.map_err(|error| io::Error::new(error.kind(), format!("threads: {error}")))?;
+    let found = found.recv_timeout(*timeout.after).map_err(|_| Error::Timeout(timeout.reason))??;
+    let found: Vec<SocketAddr> = found.take(MAX_ADDRESSES).collect();
+    if found.is_empty() { Err(Error::HostNotFound) } else { Ok(found) }
 }
 
 /// Connects to the addresses one after the other, without waiting for the end of an attempt.
@@ -65,15 +82,14 @@ impl<In: Transport> Connector<In> for Staggered {
         let run_connector = Arc::clone(&details.run_connector);
         let register_shutdown = Arc::clone(&details.register_shutdown);
         let connect = move |address| {
-            let resolver = DefaultResolver::default();
-            let mut addrs = resolver.empty();
+            let mut addrs = Addresses.empty();
             addrs.push(address);
             let details = ConnectionDetails {
                 uri: &uri,
                 addrs,
                 config: &config,
                 request_level,
-                resolver: &resolver,
+                resolver: &Addresses,
                 now,
                 timeout,
                 current_time: Arc::clone(&current_time),
@@ -147,12 +163,14 @@ fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     order
 }
 
+/// As many as ureq has room for.
+const MAX_ADDRESSES: usize = 16;
+
 /// The delay of the next attempt (RFC 8305 section 8).
 const DELAY: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::Mutex;
 
     use super::*;

@@ -19,8 +19,9 @@ use zeroize::Zeroizing;
 use crate::document::Document;
 use crate::error::Error;
 use crate::message;
-use crate::process::{Deadline, threads};
+use crate::process::Deadline;
 use crate::wire::url::Url;
+use certificates::Roots;
 use proxy::Choice;
 
 /// Checks what the environment says about requests, whatever their URL: status 2 for a proxy or certificates that cannot
@@ -147,14 +148,13 @@ impl Client {
 
     /// The response to a GET.
     pub fn get(&self, url: &Url) -> Result<Response, Error> {
-        let sent = Cell::new(false);
-        self.send(url, "GET", get(url, ACCEPT), &sent).map_err(|failure| failure.error)
+        self.send(url, "GET", get(url, ACCEPT), None).map_err(|failure| failure.error)
     }
 
     /// The head of the response to a GET. The body is not read: it may be a stream without end (text/event-stream).
     pub fn get_head(&self, url: &Url) -> Result<Head, Error> {
         let started = Instant::now();
-        let head = self.run(url, get(url, ACCEPT_STREAM)).map(|response| {
+        let head = self.run(url, get(url, ACCEPT_STREAM), None).map(|response| {
             let lines = response.headers().get_all("www-authenticate").iter();
             // Octets beyond ASCII are allowed (RFC 9110 section 5.5), and no parameter that is used has them.
             let lines = lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
@@ -175,8 +175,7 @@ impl Client {
         if let Some(authorization) = content.authorization {
             request = request.header("Authorization", authorization);
         }
-        let mut body = TrackedBody { rest: content.body.as_bytes(), read: &sent };
-        self.send(url, "POST", request.body(SendBody::from_reader(&mut body)), &sent)
+        self.send(url, "POST", request.body(()), Some(TrackedBody { rest: content.body.as_bytes(), read: &sent }))
     }
 
     /// Waits if that leaves time for another request; returns whether it does.
@@ -192,22 +191,24 @@ impl Client {
         &self,
         url: &Url,
         method: &str,
-        request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
-        sent: &Cell<bool>,
+        head: Result<ureq::http::Request<()>, ureq::http::Error>,
+        body: Option<TrackedBody>,
     ) -> Result<Response, Failure> {
         let started = Instant::now();
-        let response = self.response(url, request);
+        let response = self.response(url, head, body);
         let got = response.as_ref().ok().map(|response| format!("{}, {} bytes", response.status, response.received));
         trace(method, url, started, got);
-        response.map_err(|error| Failure { error: error.within(&url.authority()), sent: sent.get() })
+        let sent = body.is_some_and(|body| body.read.get());
+        response.map_err(|error| Failure { error: error.within(&url.authority()), sent })
     }
 
     fn response(
         &self,
         url: &Url,
-        request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
+        head: Result<ureq::http::Request<()>, ureq::http::Error>,
+        body: Option<TrackedBody>,
     ) -> Result<Response, Error> {
-        let response = self.run(url, request)?;
+        let response = self.run(url, head, body)?;
         let header = |name: &str| {
             let value = response.headers().get(name)?.to_str().ok()?;
             Some(value.to_owned())
@@ -232,17 +233,30 @@ impl Client {
     fn run(
         &self,
         url: &Url,
-        request: Result<ureq::http::Request<SendBody>, ureq::http::Error>,
+        head: Result<ureq::http::Request<()>, ureq::http::Error>,
+        body: Option<TrackedBody>,
     ) -> Result<ureq::http::Response<Body>, Error> {
-        let request = request.map_err(|_| Error::usage("invalid request"))?;
-        // The name of a host is looked up in a thread.
-        threads::check()?;
+        let head = head.map_err(|_| Error::usage("invalid request"))?;
         let proxy = proxy::choice(url)?;
-        let agent = self.agent(url, proxy.as_ref())?;
-        let watch = proxy.as_ref().map(|_| self.watch(&agent));
-        let response = agent.run(request);
-        // A body has its own timeout, and must not be cut off as if it ended there.
-        drop(watch);
+        let attempt = |roots| {
+            let agent = self.agent(url, proxy.as_ref(), roots, size(url, &head))?;
+            let watch = proxy.as_ref().map(|_| self.watch(&agent));
+            let head = head.clone();
+            let response = match body {
+                Some(mut body) => agent.run(head.map(|()| SendBody::from_reader(&mut body))),
+                None => agent.run(head),
+            };
+            // A body has its own timeout, and must not be cut off as if it ended there.
+            drop(watch);
+            Ok(response)
+        };
+        let mut response = attempt(None)?;
+        // Another connection, before anything was sent on this one: its certificate may be trusted by more.
+        if response.as_ref().is_err_and(tls::is_rejection)
+            && let Some(more) = certificates::more()
+        {
+            response = attempt(Some(more))?;
+        }
         response.map_err(|error| match &proxy {
             Some(proxy) if self.deadline.has_passed() => proxy.explain(self.timeout_error()),
             Some(proxy) => proxy.explain(proxy.blame(&error, self.failure(&error, url))),
@@ -252,7 +266,8 @@ impl Client {
 
     /// The octets of the body as received; of one that is too large, so many that it is seen.
     fn octets(&self, mut body: Body, url: &Url) -> Result<Zeroizing<Vec<u8>>, Error> {
-        coding::read(body.as_reader()).map_err(|error| self.failure(&ureq::Error::from(error), url))
+        let size = body.content_length();
+        coding::read(body.as_reader(), size).map_err(|error| self.failure(&ureq::Error::from(error), url))
     }
 
     /// Ends the connections of this agent at the deadline, unless the result is dropped before: ureq gives each read of a
@@ -268,7 +283,8 @@ impl Client {
         watch
     }
 
-    fn agent(&self, url: &Url, proxy: Option<&Choice>) -> Result<Agent, Error> {
+    /// A client for a head of this size that trusts these certificates; without, those of [`certificates::roots`].
+    fn agent(&self, url: &Url, proxy: Option<&Choice>, roots: Option<Roots>, head: usize) -> Result<Agent, Error> {
         let remaining = self.deadline.remaining();
         if remaining.is_zero() {
             return Err(self.timeout_error());
@@ -277,16 +293,20 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_idle_connections(0)
+            .max_response_header_size(MAX_HEAD)
+            .input_buffer_size(MAX_HEAD + 1)
+            .output_buffer_size(OUTPUT + head)
             .timeout_global(Some(remaining))
             .user_agent(concat!("pkce-tools/", env!("CARGO_PKG_VERSION")))
             .proxy(proxy.map(|choice| choice.proxy.clone()));
         if url.is_https() || proxy.is_some_and(Choice::is_https) {
+            let roots = roots.map_or_else(certificates::roots, Ok)?;
             let tls = TlsConfig::builder()
-                .root_certs(RootCerts::Specific(certificates::roots()?))
+                .root_certs(RootCerts::Specific(roots))
                 .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
             config = config.tls_config(tls.build());
         }
-        Ok(Agent::with_parts(config.build(), connection::connector(), connection::Addresses::default()))
+        Ok(Agent::with_parts(config.build(), connection::connector(), connection::Addresses))
     }
 
     fn timeout_error(&self) -> Error {
@@ -317,6 +337,7 @@ impl Client {
 }
 
 /// A body that records whether it was read, which is only once the connection is open and the head is written.
+#[derive(Clone, Copy)]
 struct TrackedBody<'a> {
     rest: &'a [u8],
     read: &'a Cell<bool>,
@@ -329,10 +350,15 @@ impl Read for TrackedBody<'_> {
     }
 }
 
+/// Length in octets of the URL and all values in the head of a request.
+fn size(url: &Url, head: &ureq::http::Request<()>) -> usize {
+    head.headers().values().fold(url.as_str().len(), |size, value| size + value.len())
+}
+
 /// A GET that accepts these media types.
-fn get(url: &Url, accept: &str) -> Result<ureq::http::Request<SendBody<'static>>, ureq::http::Error> {
+fn get(url: &Url, accept: &str) -> Result<ureq::http::Request<()>, ureq::http::Error> {
     let request = ureq::http::Request::get(url.as_str()).header("Accept", accept);
-    request.header("Accept-Encoding", ACCEPT_ENCODING).body(SendBody::none())
+    request.header("Accept-Encoding", ACCEPT_ENCODING).body(())
 }
 
 /// The time in `Retry-After` (RFC 9110 section 10.2.3), which is limited to a day; of a date, a minute.
@@ -348,6 +374,13 @@ fn trace(method: &str, url: &Url, started: Instant, outcome: Option<String>) {
     let took = started.elapsed().as_millis();
     message::trace(&format!("{method} {}: {outcome}, {took} ms", url.without_query()));
 }
+
+/// Maximum size of a response's head in octets. A buffer must hold it, and one octet more so that excess is seen.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Size of a buffer for output in octets beside the head: a record of TLS (RFC 8446 section 5.1). The
+/// client fills its buffers with zeros, so that larger ones cost time and memory.
+const OUTPUT: usize = 16 * 1024;
 
 /// The wait for a date, which is not read.
 const A_MINUTE: Duration = Duration::from_secs(60);

@@ -16,6 +16,11 @@ pub fn cause(failed: &ureq::Error) -> Option<&Tls> {
     }
 }
 
+/// Whether the certificate was rejected, so that nothing was sent.
+pub fn is_rejection(failed: &ureq::Error) -> bool {
+    matches!(cause(failed), Some(Tls::InvalidCertificate(_)))
+}
+
 /// The error of a connection to the server of this URL.
 pub fn error(error: &Tls, url: &Url) -> Error {
     let untrusted = |wrong: &str| Error::untrusted(format!("TLS: {wrong}"));
