@@ -3,6 +3,7 @@
 use std::panic;
 use std::sync::Arc;
 
+use rustix::process::{Resource, getrlimit};
 use signal_hook::consts::SIGXFSZ;
 
 use super::failure;
@@ -14,14 +15,14 @@ pub fn harden(has_command: bool) {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     #[cfg(not(target_os = "linux"))]
-    let _ = rustix::process::setrlimit(
-        rustix::process::Resource::Core,
-        rustix::process::Rlimit { current: Some(0), maximum: Some(0) },
-    );
+    let _ = rustix::process::setrlimit(Resource::Core, rustix::process::Rlimit { current: Some(0), maximum: Some(0) });
     // With a handler, a write beyond the limit of file sizes is an error with a message; without, it ends the process.
     // A handler, unlike an ignored signal, is not inherited by the programs that a tool starts.
-    if !signals::is_ignored(SIGXFSZ) {
-        let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    // Without a limit there is no such signal, and to learn whether it is ignored takes longer.
+    if getrlimit(Resource::Fsize).current.is_some() {
+        for signal in signals::not_ignored(&[SIGXFSZ]) {
+            let _ = signal_hook::flag::register(signal, Arc::default());
+        }
     }
     panic::set_hook(Box::new(move |fault| {
         let place = fault.location().map(ToString::to_string).unwrap_or_default();

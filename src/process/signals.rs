@@ -16,7 +16,7 @@ use super::threads;
 /// The work has its own thread: signals are delivered to the main thread, so no system call of the work is interrupted.
 pub fn uninterrupted<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let (received, finished) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    for signal in ENDING.into_iter().filter(|signal| !is_ignored(*signal)) {
+    for signal in not_ignored(&ENDING) {
         // After the work, a signal has its default effect again.
         let _ = flag::register_conditional_default(signal, Arc::clone(&finished));
         let _ = flag::register_usize(signal, Arc::clone(&received), signal as usize);
@@ -42,8 +42,7 @@ pub fn before_a_signal_ends(clean_up: impl Fn() + Send + 'static) {
     if threads::created().is_err() {
         return;
     }
-    let ending = ENDING.into_iter().filter(|signal| !is_ignored(*signal));
-    let Ok(mut signals) = Signals::new(ending) else { return };
+    let Ok(mut signals) = Signals::new(not_ignored(&ENDING)) else { return };
     let _ = thread::Builder::new().spawn(move || {
         for signal in signals.forever() {
             clean_up();
@@ -52,12 +51,13 @@ pub fn before_a_signal_ends(clean_up: impl Fn() + Send + 'static) {
     });
 }
 
-/// Whether the signal was ignored when this process started (nohup, a background job of a script), and must stay so.
-pub fn is_ignored(signal: i32) -> bool {
+/// Those of the signals that were not ignored when this process started: ignored ones (nohup, a background job of a script)
+/// must stay so.
+pub fn not_ignored(signals: &[i32]) -> impl Iterator<Item = i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask >> (signal - 1) & 1 == 1
+    signals.iter().copied().filter(move |signal| mask >> (signal - 1) & 1 == 0)
 }
 
 /// The signals by which others, or a limit, end a process by default. Not those of a fault, and not SIGPIPE and SIGXFSZ,

@@ -22,7 +22,7 @@ pub struct Listener {
     connections: Vec<Connection>,
     target: Target,
     port: u16,
-    /// Whose redirect is accepted; `None` for any user's, also where this system cannot tell.
+    /// Whose redirect is accepted; `None` for any user's.
     peers: Option<Peers>,
     ignored: Option<Ignored>,
     /// Whether a TLS handshake was received.
@@ -53,7 +53,6 @@ impl Listener {
             Some(address) => bind_at(address)?,
             None => bind_here(redirect, may_change)?,
         };
-        let peers = peers.and_then(|mut peers| peers.know(&sockets).then_some(peers));
         let port = loopback::port(&sockets).unwrap_or_default();
         let path = if redirect.path().is_empty() { "/" } else { redirect.path() };
         let target = Target { hosts: hosts(redirect, forwarded_to, port), path: path.to_owned() };

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -15,8 +15,7 @@ use crate::process::{environment, poll, user};
 pub struct Peers {
     users: Vec<u32>,
     /// Kept open, so that others cannot make them unreadable: their connections can take our last descriptor.
-    tables: Vec<File>,
-    text: Option<String>,
+    tables: Vec<Table>,
     note: Option<&'static str>,
 }
 
@@ -41,14 +40,7 @@ impl Peers {
         let sudo = environment::variable("SUDO_UID").filter(|_| effective.is_root());
         let sudo = sudo.and_then(|uid| uid.parse().ok());
         let users = [real.as_raw(), effective.as_raw(), 0].into_iter().chain(sudo).chain(user::overflow()).collect();
-        Peers { users, tables: tables().unwrap_or_default(), text: None, note: None }
-    }
-
-    /// Whether the tables can tell: they can be read, and list our own sockets (those of an emulated kernel may be empty).
-    pub fn know(&mut self, sockets: &[TcpListener]) -> bool {
-        let Some(text) = self.text() else { return false };
-        let listed = |address| text.contains(&format!(" {} ", hex(address, octets)));
-        sockets.iter().all(|socket| socket.local_addr().is_ok_and(listed))
+        Peers { users, tables: tables().unwrap_or_default(), note: None }
     }
 
     /// Why the redirect on this connection is ignored, if it is. A browser keeps the connection until the response.
@@ -72,7 +64,7 @@ impl Peers {
 
     /// Forgets the tables: what was accepted since they were read is not in them.
     pub fn forget(&mut self) {
-        self.text = None;
+        self.tables.iter_mut().for_each(|table| table.text = None);
     }
 
     /// What the user should know about the first connection that was refused.
@@ -81,11 +73,24 @@ impl Peers {
     }
 
     fn peer(&mut self, stream: &TcpStream) -> Peer {
-        let Some(text) = self.text() else { return Peer::Accepted };
-        let (Ok(ours), Ok(theirs)) = (stream.local_addr(), stream.peer_addr()) else { return Peer::Lost };
+        let Ok(ours) = stream.local_addr() else { return Peer::Lost };
+        let theirs = stream.peer_addr().unwrap_or(ours);
         // At a socket for both IPv4 and IPv6, the other end may be in either table.
         let [ours, theirs] = [ours, theirs].map(|end| SocketAddr::new(end.ip().to_canonical(), end.port()));
-        let (their_end, our_end) = (entry(text, theirs, ours), entry(text, ours, theirs));
+        let (mut their_end, mut our_end, mut can_tell) = (None, None, false);
+        for table in &mut self.tables {
+            let Some(text) = table.text() else { return Peer::Accepted };
+            their_end = entry(text, theirs, ours);
+            our_end = our_end.or_else(|| entry(text, ours, theirs));
+            can_tell |= their_end.is_some() || our_end.is_some() || lists_listener(text, ours.port());
+            // Reading a table takes longer than all else here.
+            if their_end.is_some() {
+                break;
+            }
+        }
+        if !can_tell {
+            return Peer::Accepted;
+        }
         // If it was reset meanwhile, another connection may already have its addresses.
         if stream.peer_addr().is_err() {
             return Peer::Lost;
@@ -98,14 +103,21 @@ impl Peers {
             (None, _) => Peer::Lost,
         }
     }
+}
 
-    /// The tables, read once until they are forgotten, so that many connections do not delay the login; `None` if one
-    /// cannot be read. Where none could be opened, the text is empty, and no socket is in it.
+/// A table of TCP connections.
+struct Table {
+    file: File,
+    text: Option<String>,
+}
+
+impl Table {
+    /// The table, read once until it is forgotten, so that many connections do not delay the login; `None` if it cannot be
+    /// read.
     fn text(&mut self) -> Option<&str> {
         if self.text.is_none() {
-            let read = |table: &mut File, text: &mut String| table.rewind().and_then(|()| table.read_to_string(text));
             let mut text = String::new();
-            self.tables.iter_mut().try_for_each(|table| read(table, &mut text).map(drop)).ok()?;
+            self.file.rewind().and_then(|()| self.file.read_to_string(&mut text)).ok()?;
             self.text = Some(text);
         }
         self.text.as_deref()
@@ -118,6 +130,15 @@ struct End {
     uid: u32,
     /// Whether a process holds it. The user of one that is closed is root in the tables of many kernels.
     has_owner: bool,
+}
+
+/// Whether the table lists the socket that listens on this port: that of an emulated kernel may be empty.
+fn lists_listener(text: &str, port: u16) -> bool {
+    let end = format!(":{port:04X}");
+    text.lines().any(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        fields.next().is_some_and(|own| own.ends_with(&end)) && fields.nth(1) == Some(LISTENING)
+    })
 }
 
 /// The entry of the end with these addresses.
@@ -156,9 +177,10 @@ fn octets_v6(address: IpAddr) -> Vec<u8> {
 }
 
 /// The tables of IPv4 and, where the machine has it, IPv6.
-fn tables() -> io::Result<Vec<File>> {
-    let v4 = File::open("/proc/net/tcp")?;
-    match File::open("/proc/net/tcp6") {
+fn tables() -> io::Result<Vec<Table>> {
+    let opened = |path| File::open(path).map(|file| Table { file, text: None });
+    let v4 = opened("/proc/net/tcp")?;
+    match opened("/proc/net/tcp6") {
         Ok(v6) => Ok(vec![v4, v6]),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(vec![v4]),
         Err(error) => Err(error),
@@ -188,6 +210,9 @@ const CLOSED_NOTE: &str =
 /// The states of Linux's tcp_states.h in which an end that has sent a request can be: established, or no more to send.
 const OPEN: [u8; 3] = [ESTABLISHED, 4, 5];
 const ESTABLISHED: u8 = 1;
+
+/// The state of a socket that listens, as the tables write it.
+const LISTENING: &str = "0A";
 
 /// How long a reset may take to arrive on a busy machine.
 const RESET_TIME: Duration = Duration::from_millis(50);

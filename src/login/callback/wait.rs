@@ -44,8 +44,7 @@ impl Wait {
     /// A wait that ends at this deadline; the redirect URL may come from the response file, or from the terminal.
     pub fn new(deadline: Deadline, response: Option<ResponseFile>, terminal: Option<Terminal>) -> Result<Wait, Error> {
         let signals = UnixStream::pair().and_then(|(read, write)| {
-            let fatal =
-                [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP].into_iter().filter(|signal| !signals::is_ignored(*signal));
+            let fatal = signals::not_ignored(&[SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP]);
             let handled: Vec<i32> = fatal.chain([SIGCHLD, SIGCONT]).collect();
             SignalDelivery::with_pipe(read, write, SignalOnly, handled)
         });
