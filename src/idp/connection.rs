@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::pages;
 use super::response::Response;
@@ -15,39 +15,61 @@ use crate::wire::request::Head;
 /// A connection that was accepted.
 pub struct Connection {
     stream: TcpStream,
-    is_working: AtomicBool,
+    phase: Mutex<Phase>,
+}
+
+/// What a connection is about to do.
+#[derive(Clone, Copy)]
+enum Phase {
+    /// It waits for the request, since then.
+    Receive(Instant),
+    /// It responds.
+    Respond,
+    /// It has sent the response, or will never end to send it.
+    End,
+    /// It was closed to make room, before its request was there.
+    TurnedAway,
 }
 
 impl Connection {
     /// A connection that was accepted now.
     pub fn new(stream: TcpStream) -> Connection {
-        Connection { stream, is_working: AtomicBool::new(false) }
+        Connection { stream, phase: Mutex::new(Phase::Receive(Instant::now())) }
     }
 
     /// Reads a request and sends the response.
     pub fn serve(&self, service: &Service) {
-        let Ok(response) = self.response(service) else { return };
+        let response = match self.response(service) {
+            Ok(response) => response,
+            Err(_) if self.is_turned_away() => pages::problem(503, "The server has too many connections. Try again."),
+            Err(_) => return,
+        };
         let sent = if response.is_endless() {
-            self.is_working.store(false, Ordering::Relaxed);
+            self.enter(Phase::End);
             self.stream.set_read_timeout(None).and_then(|()| response.send(&self.stream))
         } else {
             response.send(self.until(Deadline::after(TIME)))
         };
-        self.is_working.store(false, Ordering::Relaxed);
+        self.enter(Phase::End);
         if sent.is_ok() && self.stream.shutdown(Shutdown::Write).is_ok() {
             // Closing with unread octets would reset the connection, and the response could be lost.
             let _ = self.until(Deadline::after(TIME)).read(&mut [0; 1024]);
         }
     }
 
-    /// Whether it waits for the client: for the rest of a request, or for the end.
-    pub fn is_idle(&self) -> bool {
-        !self.is_working.load(Ordering::Relaxed)
-    }
-
-    /// Closes it, so that [`Connection::serve`] returns.
-    pub fn close(&self) {
-        let _ = self.stream.shutdown(Shutdown::Both);
+    /// Closes it, so that [`Connection::serve`] returns, if its response is sent, or if its request is late; returns whether
+    /// it did.
+    pub fn close(&self) -> bool {
+        let mut phase = self.phase();
+        let closed = match *phase {
+            Phase::Receive(since) if since.elapsed() > PATIENCE => {
+                *phase = Phase::TurnedAway;
+                Shutdown::Read
+            }
+            Phase::End => Shutdown::Both,
+            _ => return false,
+        };
+        self.stream.shutdown(closed).is_ok()
     }
 
     fn response(&self, service: &Service) -> io::Result<Response> {
@@ -79,8 +101,20 @@ impl Connection {
         while octets.len() < head + length {
             more(&mut octets)?;
         }
-        self.is_working.store(true, Ordering::Relaxed);
+        self.enter(Phase::Respond);
         Ok(router::respond(service, &request, octets.get(head..head + length).unwrap_or_default()))
+    }
+
+    fn is_turned_away(&self) -> bool {
+        matches!(*self.phase(), Phase::TurnedAway)
+    }
+
+    fn enter(&self, phase: Phase) {
+        *self.phase() = phase;
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn until(&self, deadline: Deadline) -> Until<'_> {
@@ -121,6 +155,9 @@ impl Write for Until<'_> {
 
 /// How long a client may take to send its request, to read the response, and to close the connection.
 const TIME: Duration = Duration::from_secs(10);
+
+/// How late a request may be where others need the room: on a busy machine, a client is slow.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Maximum size of a body in octets: a request with the longest token that `--fault` can make.
 const MAX_BODY: usize = 128 * 1024;

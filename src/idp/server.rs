@@ -32,7 +32,11 @@ impl Idp {
             return Err(Error::usage("--redirect-uri: must be an absolute URI without a fragment"));
         }
         let listener = TcpListener::bind(("127.0.0.1", setup.port));
-        let bound = listener.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+        let bound = listener.and_then(|listener| {
+            // The standard library's 128 are less than a test may open at once; who finds no place tries again after a second.
+            rustix::net::listen(&listener, BACKLOG)?;
+            Ok((listener.local_addr()?.port(), listener))
+        });
         let (port, listener) = bound
             .map_err(|error| Error::unavailable(format!("127.0.0.1:{}: {}", setup.port, message::reason(&error))))?;
         Ok(Idp { listener, service: Service::new(setup, port)? })
@@ -89,9 +93,7 @@ impl Connections {
     fn admit(&self, stream: TcpStream) -> Admitted<'_> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         while open.len() >= MAX_CONNECTIONS {
-            if let Some(oldest) = open.iter().find(|connection| connection.is_idle()) {
-                oldest.close();
-            }
+            let _ = open.iter().find(|connection| connection.close());
             let (still, _) = self.one_ended.wait_timeout(open, RETRY).unwrap_or_else(PoisonError::into_inner);
             open = still;
         }
@@ -119,5 +121,8 @@ impl Drop for Admitted<'_> {
 /// for the descriptors and threads of a process.
 const MAX_CONNECTIONS: usize = 128;
 
-/// How soon the server looks again which connection is idle.
+/// How many connections wait to be accepted, if the system allows so many.
+const BACKLOG: i32 = 4096;
+
+/// How soon the server looks again which connection can be closed.
 const RETRY: Duration = Duration::from_millis(10);

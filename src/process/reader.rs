@@ -48,8 +48,9 @@ impl HeadStart {
 /// known.
 fn is_busy() -> bool {
     let loads = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let runnable = loads.split([' ', '/']).nth(3).and_then(|count| count.parse().ok());
-    runnable.zip(thread::available_parallelism().ok()).is_some_and(|(count, all): (usize, _)| count > all.get())
+    let runnable = loads.split([' ', '/']).nth(3).and_then(|count| count.parse().ok()).unwrap_or(1);
+    // This one always runs. To count the processors takes longer.
+    runnable > 1 && thread::available_parallelism().is_ok_and(|processors| runnable > processors.get())
 }
 
 /// The failure of a tool without a reader. It is silent: the reader stopped early, or failed and reported why.
@@ -74,4 +75,4 @@ const HEAD_START: Duration = Duration::from_millis(10);
 const MAX_HEAD_START: Duration = Duration::from_millis(100);
 
 /// How soon to look again whether the machine is busy.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);

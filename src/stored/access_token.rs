@@ -152,7 +152,12 @@ fn refreshed_once(
         // The command of a secret may prompt the user: no lock is held meanwhile.
         Authentication::for_client(first, caller, deadline)?;
     }
-    let lock = Lock::acquire(store, name, deadline)?;
+    // Once another process has refreshed the token, those that wait need no lock, one after the other.
+    let refreshed_by_another = || Ok(store.read(name, deadline)?.filter(&is_new));
+    let lock = match Lock::acquire_unless(store, name, deadline, refreshed_by_another)? {
+        Ok(lock) => lock,
+        Err(stored) => return Ok(stored.document),
+    };
     lock.recover(deadline)?;
     let stored = store.read(name, deadline)?.ok_or_else(|| not_stored(name))?;
     if is_new(&stored) {

@@ -1,5 +1,6 @@
 //! The lock on a stored login, and all changes that require it.
 
+use std::convert::Infallible;
 use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -32,12 +33,27 @@ pub struct Reserved<'a>(Temporary<'a>);
 impl<'a> Lock<'a> {
     /// Waits for the lock of this name.
     pub fn acquire(store: &'a Store, name: &'a Name, deadline: &Deadline) -> Result<Lock<'a>, Error> {
+        Lock::acquire_unless(store, name, deadline, || Ok(None::<Infallible>))?.map_err(|never| match never {})
+    }
+
+    /// Waits for the lock of this name, or for what `instead` returns, with `Err`.
+    pub fn acquire_unless<T>(
+        store: &'a Store,
+        name: &'a Name,
+        deadline: &Deadline,
+        mut instead: impl FnMut() -> Result<Option<T>, Error>,
+    ) -> Result<Result<Lock<'a>, T>, Error> {
         let lock = name.file("lock");
         let file = store.own_file(&lock)?;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Lock { store, name, _file: file }),
-                Err(TryLockError::WouldBlock) if !deadline.has_passed() => thread::sleep(RETRY_INTERVAL),
+                Ok(()) => return Ok(Ok(Lock { store, name, _file: file })),
+                Err(TryLockError::WouldBlock) if !deadline.has_passed() => {
+                    if let Some(instead) = instead()? {
+                        return Ok(Err(instead));
+                    }
+                    thread::sleep(RETRY_INTERVAL);
+                }
                 Err(TryLockError::WouldBlock) => {
                     let (path, seconds) = (printable_path(&store.directory.path_of(&lock)), deadline.seconds());
                     return Err(Error::unavailable(format!("{path}: locked by another process for {seconds} s")));

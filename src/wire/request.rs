@@ -101,6 +101,7 @@ pub fn phrase(status: u16) -> &'static str {
         421 => "Misdirected Request",
         425 => "Too Early",
         431 => "Request Header Fields Too Large",
+        503 => "Service Unavailable",
         _ => "Unknown",
     }
 }
