@@ -616,6 +616,34 @@ fn serves_a_login_while_hundreds_of_connections_send_nothing() {
 }
 
 #[test]
+fn responds_on_each_of_hundreds_of_connections_whose_requests_are_late() {
+    let idp = Idp::start(&[]);
+    let mut connections: Vec<TcpStream> =
+        (0..400).map(|_| TcpStream::connect(("127.0.0.1", idp.port)).unwrap()).collect();
+    let request = format!("GET /jwks HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", idp.port);
+    for connection in &mut connections {
+        connection.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
+    }
+    for connection in &mut connections {
+        let mut response = String::new();
+        connection.read_to_string(&mut response).unwrap();
+        // On a machine that stopped this test for a second, some are turned away.
+        assert!(response.starts_with("HTTP/1.1 200 ") || response.starts_with("HTTP/1.1 503 "), "{response}");
+    }
+}
+
+#[test]
+fn turns_connections_away_that_send_nothing_for_long_with_a_response() {
+    let idp = Idp::start(&[]);
+    let mut silent: Vec<TcpStream> = (0..129).map(|_| TcpStream::connect(("127.0.0.1", idp.port)).unwrap()).collect();
+    let mut response = String::new();
+    silent[0].read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{response}");
+    assert!(response.contains("The server has too many connections. Try again."), "{response}");
+}
+
+#[test]
 fn serves_others_while_it_misbehaves_on_many_connections() {
     let idp = Idp::start(&["--auto-approve", "--fault", "jwks-hang", "--fault", "revoke-endless"]);
     let request = |line: &str| format!("{line} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", idp.port);

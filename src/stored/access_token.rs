@@ -81,7 +81,7 @@ fn latest(name: &Name, freshness: &Freshness, options: &TokenRequest, caller: &C
     if is_new(&first) || !freshness.refresh && is_good(&first.document)? {
         return Ok(first.document);
     }
-    let error = match refreshed_once(&store, name, &first.document, is_new, options, caller, &deadline) {
+    let error = match refreshed_once(&store, name, &first, is_new, options, caller, &deadline) {
         Ok(document) => return Ok(document),
         Err(error) if !matches!(error.kind(), Kind::LoginRequired | Kind::Unavailable) => return Err(error),
         Err(error) => error,
@@ -141,19 +141,23 @@ fn log_in_again(name: &Name) -> String {
 fn refreshed_once(
     store: &Store,
     name: &Name,
-    first: &Document,
+    first: &Stored,
     is_new: impl Fn(&Stored) -> bool,
     options: &TokenRequest,
     caller: &Caller,
     deadline: &Deadline,
 ) -> Result<Document, Error> {
-    if first.has("refresh_token") {
-        token::check_refresh(first, options)?;
+    if first.document.has("refresh_token") {
+        token::check_refresh(&first.document, options)?;
         // The command of a secret may prompt the user: no lock is held meanwhile.
-        Authentication::for_client(first, caller, deadline)?;
+        Authentication::for_client(&first.document, caller, deadline)?;
     }
     // Once another process has refreshed the token, those that wait need no lock, one after the other.
-    let refreshed_by_another = || Ok(store.read(name, deadline)?.filter(&is_new));
+    let mut seen = first.written;
+    let refreshed_by_another = || {
+        seen = store.written(name).filter(|written| *written != seen)?;
+        store.read(name, deadline).ok().flatten().filter(&is_new)
+    };
     let lock = match Lock::acquire_unless(store, name, deadline, refreshed_by_another)? {
         Ok(lock) => lock,
         Err(stored) => return Ok(stored.document),

@@ -33,7 +33,7 @@ pub struct Reserved<'a>(Temporary<'a>);
 impl<'a> Lock<'a> {
     /// Waits for the lock of this name.
     pub fn acquire(store: &'a Store, name: &'a Name, deadline: &Deadline) -> Result<Lock<'a>, Error> {
-        Lock::acquire_unless(store, name, deadline, || Ok(None::<Infallible>))?.map_err(|never| match never {})
+        Lock::acquire_unless(store, name, deadline, || None::<Infallible>)?.map_err(|never| match never {})
     }
 
     /// Waits for the lock of this name, or for what `instead` returns, with `Err`.
@@ -41,7 +41,7 @@ impl<'a> Lock<'a> {
         store: &'a Store,
         name: &'a Name,
         deadline: &Deadline,
-        mut instead: impl FnMut() -> Result<Option<T>, Error>,
+        mut instead: impl FnMut() -> Option<T>,
     ) -> Result<Result<Lock<'a>, T>, Error> {
         let lock = name.file("lock");
         let file = store.own_file(&lock)?;
@@ -49,7 +49,7 @@ impl<'a> Lock<'a> {
             match file.try_lock() {
                 Ok(()) => return Ok(Ok(Lock { store, name, _file: file })),
                 Err(TryLockError::WouldBlock) if !deadline.has_passed() => {
-                    if let Some(instead) = instead()? {
+                    if let Some(instead) = instead() {
                         return Ok(Err(instead));
                     }
                     thread::sleep(RETRY_INTERVAL);

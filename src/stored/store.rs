@@ -90,6 +90,12 @@ impl Store {
         self.file(&name.file("json"), deadline)
     }
 
+    /// When the document under this name was stored; `None` if that is not known.
+    pub(super) fn written(&self, name: &Name) -> Option<SystemTime> {
+        let file = self.directory.file(&name.file("json"), OFlags::RDONLY);
+        file.and_then(|file| file.metadata()?.modified()).ok()
+    }
+
     /// The document in this file, if it exists.
     pub(super) fn file(&self, file: &str, deadline: &Deadline) -> Result<Option<Stored>, Error> {
         let Some((octets, written)) = self.octets(file)? else { return Ok(None) };

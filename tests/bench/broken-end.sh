@@ -6,7 +6,7 @@ RUNS=${RUNS:-1000} BUSY=${BUSY:-0}
 
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
-export PKCE_HOME=$work/store PKCE_CLIENT_ID=pkce-idp
+export PKCE_HOME=$work/store
 mkfifo "$work/idp"
 pkce-idp --auto-approve >"$work/idp" &
 read -r document <"$work/idp"

@@ -170,11 +170,13 @@ fn takes_what_another_process_has_stored_meanwhile() {
     let waiting = start(session.command("pkce-token").args(["work", "-r", "access_token"]));
     thread::sleep(Duration::from_millis(300));
     // Good for five seconds, and that is good enough.
-    let path = session.path("work.json");
-    fs::write(&path, session.document(7, now() + 5).to_string()).unwrap();
-    drop(lock);
+    fs::write(session.path("new"), session.document(7, now() + 5).to_string()).unwrap();
+    fs::set_permissions(session.path("new"), Permissions::from_mode(0o600)).unwrap();
+    fs::rename(session.path("new"), session.path("work.json")).unwrap();
     let output = done(waiting);
     assert_eq!((output.stdout, session.refreshes()), (format!("{}\n", access(7)), 0));
+    // No lock was needed: a hundred that wait do not take it one after the other.
+    drop(lock);
     // The lock is waited for until the time is over.
     session.store_expired();
     let lock = File::options().write(true).open(session.path("work.lock")).unwrap();
