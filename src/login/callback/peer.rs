@@ -81,12 +81,13 @@ impl Peers {
         for table in &mut self.tables {
             let Some(text) = table.text() else { return Peer::Accepted };
             their_end = entry(text, theirs, ours);
-            our_end = our_end.or_else(|| entry(text, ours, theirs));
-            can_tell |= their_end.is_some() || our_end.is_some() || lists_listener(text, ours.port());
-            // Reading a table takes longer than all else here.
+            // Tables can be long: no more of them than is needed is read.
             if their_end.is_some() {
+                can_tell = true;
                 break;
             }
+            our_end = our_end.or_else(|| entry(text, ours, theirs));
+            can_tell |= our_end.is_some() || lists_listener(text, ours.port());
         }
         if !can_tell {
             return Peer::Accepted;
