@@ -152,18 +152,19 @@ fn run_inheriting<A: Parser>(
     bare: impl FnOnce(&A) -> bool,
     body: impl FnOnce(A, Output) -> Result<ExitCode, Error>,
 ) -> ExitCode {
-    let mut command = A::command();
+    let tool = || {
+        let tool = A::command();
+        if form == Form::Document { tool.arg(command_line::raw_argument()) } else { tool }
+    };
+    let mut command = tool();
     message::set_name(command.get_name());
     let has_command = command_line::has_command(&command, std::env::args_os());
     fault::harden(has_command);
-    if form == Form::Document {
-        command = command.arg(command_line::raw_argument());
-    }
-    let matches = match command.clone().try_get_matches() {
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => matches,
         Err(error) => {
             let is_bare = has_command || command_line::is_bare(std::env::args_os());
-            return end(command_line::help_or_usage_error(&error, &command), form, is_bare, has_command);
+            return end(command_line::help_or_usage_error(&error, &tool()), form, is_bare, has_command);
         }
     };
     let raw = matches.try_get_one::<String>(command_line::RAW).ok().flatten().cloned();

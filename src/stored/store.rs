@@ -157,7 +157,9 @@ impl Store {
         let path = self.directory.path_of(name);
         check_regular(&path, &metadata)?;
         check(&path, &metadata, "600")?;
-        let mut octets = Zeroizing::new(Vec::new());
+        // Large enough from the start: a buffer that grows would leave copies of a token in memory.
+        let size = metadata.len().min(MAX_SIZE) as usize;
+        let mut octets = Zeroizing::new(Vec::with_capacity(size + 1));
         file.take(MAX_SIZE).read_to_end(&mut octets).map_err(failed)?;
         Ok(Some((octets, metadata.modified().map_err(failed)?)))
     }
