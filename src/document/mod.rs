@@ -1,14 +1,15 @@
 //! The document: one JSON object (RFC 8259) of member names and raw JSON text, validated once.
 
 pub mod members;
+pub mod text;
 
 use std::borrow::Cow;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 
+use memchr::{memchr, memchr3};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -17,13 +18,44 @@ use crate::error::Error;
 use crate::message;
 
 use members::{Member, TOKEN_ANSWER_MEMBERS};
+use text::{Text, is_literal};
+
+pub use text::escape;
 
 /// The state of one login, or a server's response. It holds secrets, so it has neither `Debug` nor `Display`, and is
 /// wiped when dropped.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Document {
-    members: BTreeMap<String, Zeroizing<String>>,
+    /// What was read, then what was set: the octets of all members, and of some that were replaced or removed.
+    text: Text,
+    /// Sorted by name.
+    members: Vec<Place>,
     origin: Origin,
+}
+
+/// Where a member is in the document's text; of each part the start and the end.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The name, without escapes.
+    name: (usize, usize),
+    /// `"name":json`, as it is printed.
+    printed: (usize, usize),
+    /// The start of the JSON text in it.
+    json: usize,
+}
+
+impl Place {
+    fn name<'a>(&self, text: &'a str) -> &'a str {
+        part(text, self.name)
+    }
+
+    fn printed<'a>(&self, text: &'a str) -> &'a str {
+        part(text, self.printed)
+    }
+
+    fn json<'a>(&self, text: &'a str) -> &'a str {
+        part(text, (self.json, self.printed.1))
+    }
 }
 
 /// Where a document comes from, which decides the status of a missing or malformed member.
@@ -74,41 +106,74 @@ impl Document {
 
     /// The user's document in these octets, or why they are invalid (never a value).
     pub fn parse(octets: &[u8]) -> Result<Document, String> {
+        Document::default().replaced_by(octets)
+    }
+
+    /// Like `parse`, in the buffers of a document that is not needed any more.
+    pub fn replaced_by(mut self, octets: &[u8]) -> Result<Document, String> {
         if octets.len() > MAX_SIZE {
             return Err(too_large());
         }
         let text = std::str::from_utf8(octets).map_err(|_| "not UTF-8".to_owned())?;
-        let mut document = Document::default();
+        self.clear();
+        self.text.push(text);
         for (name, value) in object(text)? {
-            check(value, 2).map_err(|wrong| format!("{}: {wrong}", subject(&name)))?;
-            document.put(&name, value.get());
+            let json = value.get();
+            let is_simple = is_simple(json);
+            if !is_simple {
+                check(value, 2).map_err(|wrong| format!("{}: {wrong}", subject(&name)))?;
+            }
+            let member = match &name {
+                Cow::Borrowed(name) if is_simple => place(text, name, json),
+                _ => None,
+            };
+            let member = member.unwrap_or_else(|| self.append(&name, |text| text.push_compact(json)));
+            self.members.push(member);
         }
-        Ok(document)
+        Ok(self)
     }
 
     /// The document as one line of JSON with a newline.
     pub fn line(&self) -> Zeroizing<String> {
-        let members = self.members.iter();
-        let size: usize = members.clone().map(|(name, json)| name.len() + json.len() + 4).sum();
-        let mut line = Zeroizing::new(String::with_capacity(size + 64));
-        line.push('{');
-        for (place, (name, json)) in members.enumerate() {
-            if place > 0 {
-                line.push(',');
+        let mut line = Text::default();
+        self.write_line(&mut line);
+        line.into()
+    }
+
+    /// Appends the document's line to the text.
+    pub fn write_line(&self, line: &mut Text) {
+        line.reserve(self.size());
+        self.write(line);
+        line.push("\n");
+    }
+
+    fn write(&self, text: &mut Text) {
+        text.push("{");
+        for (count, member) in self.members.iter().enumerate() {
+            if count > 0 {
+                text.push(",");
             }
-            line.push_str(&quoted(name));
-            line.push(':');
-            line.push_str(json);
+            text.push(member.printed(&self.text));
         }
-        line.push_str("}\n");
-        line
+        text.push("}");
+    }
+
+    /// The length of the document's line in octets.
+    pub fn size(&self) -> usize {
+        let members: usize = self.members.iter().map(|member| member.printed.1 - member.printed.0 + 1).sum();
+        members.max(1) + 2
     }
 
     /// The document as one line; one that would be refused when it is read is status 2, or 4 if it is a server's.
     pub fn checked_line(&self) -> Result<Zeroizing<String>, Error> {
-        let line = self.line();
-        if line.len() <= MAX_SIZE {
-            return Ok(line);
+        self.check_size()?;
+        Ok(self.line())
+    }
+
+    /// Fails for a document that would be refused when it is read: status 2, or 4 if it is a server's.
+    pub fn check_size(&self) -> Result<(), Error> {
+        if self.size() <= MAX_SIZE {
+            return Ok(());
         }
         Err(match &self.origin {
             Origin::Response(subject) => Error::untrusted(format!("{subject}: {}", too_large())),
@@ -118,7 +183,7 @@ impl Document {
 
     /// Fails, with status 2, if what a step adds might make the document too large: checked before anything is sent.
     pub fn check_room(&self) -> Result<(), Error> {
-        if self.line().len() + GROWTH <= MAX_SIZE {
+        if self.size() + GROWTH <= MAX_SIZE {
             return Ok(());
         }
         let limit = (MAX_SIZE - GROWTH) / 1024;
@@ -127,17 +192,18 @@ impl Document {
 
     /// Whether the document has a member of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.members.contains_key(name)
+        self.find(name).is_ok()
     }
 
     /// The names of all members, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.members.keys().map(String::as_str)
+        self.members.iter().map(|member| member.name(&self.text))
     }
 
     /// The member's JSON text.
     pub fn json(&self, name: &str) -> Option<&str> {
-        self.members.get(name).map(|json| json.as_str())
+        let member = self.members.get(self.find(name).ok()?)?;
+        Some(member.json(&self.text))
     }
 
     /// Whether it comes from a server, in a response or a token.
@@ -166,7 +232,16 @@ impl Document {
 
     /// The member, a string.
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        self.read(name, "must be a string")
+        Ok(self.slice(name)?.map(Cow::into_owned))
+    }
+
+    /// The member, a string; it is copied only if it has escapes.
+    pub fn slice(&self, name: &str) -> Result<Option<Cow<'_, str>>, Error> {
+        let json = self.json(name).unwrap_or_default();
+        match json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(text) if memchr(b'\\', text.as_bytes()).is_none() => Ok(Some(Cow::Borrowed(text))),
+            _ => Ok(self.read(name, "must be a string")?.map(Cow::Owned)),
+        }
     }
 
     /// The member, a required string.
@@ -224,7 +299,7 @@ impl Document {
 
     /// Sets the member to this text.
     pub fn set(&mut self, name: &str, text: &str) {
-        self.put(name, &Zeroizing::new(quoted(text)));
+        self.put(name, |json| json.push_quoted(text));
     }
 
     /// Sets the member to this text, with escapes for all that a terminal or a CI runner could take for a command.
@@ -233,8 +308,9 @@ impl Document {
             ' ' | '!'..='~' if c != '#' && c != ':' => c.to_string(),
             _ => escape(c),
         };
-        let json: String = quoted(text).chars().map(escaped).collect();
-        self.put(name, &json);
+        let mut quoted = Text::default();
+        quoted.push_quoted(text);
+        self.put(name, |json| quoted.chars().for_each(|character| json.push(&escaped(character))));
     }
 
     /// Sets the member if there is a text, else leaves it unchanged.
@@ -255,46 +331,49 @@ impl Document {
 
     /// Sets the member to an array of any number of texts.
     pub fn set_list(&mut self, name: &str, texts: &[impl AsRef<str>]) {
-        let list: Vec<String> = texts.iter().map(|text| quoted(text.as_ref())).collect();
-        self.put(name, &format!("[{}]", list.join(",")));
+        self.put_list(name, texts, |text, json| json.push_quoted(text.as_ref()));
     }
 
     /// Sets the member to a whole number.
     pub fn set_number(&mut self, name: &str, number: u64) {
-        self.put(name, &number.to_string());
+        self.put(name, |json| json.push(&number.to_string()));
     }
 
     /// Sets the member to `true` or `false`.
     pub fn set_flag(&mut self, name: &str, flag: bool) {
-        self.put(name, if flag { "true" } else { "false" });
+        self.put(name, |json| json.push(if flag { "true" } else { "false" }));
     }
 
     /// Sets the member to an array of whole numbers.
     pub fn set_numbers(&mut self, name: &str, numbers: &[u64]) {
-        let list: Vec<String> = numbers.iter().map(u64::to_string).collect();
-        self.put(name, &format!("[{}]", list.join(",")));
+        self.put_list(name, numbers, |number, json| json.push(&number.to_string()));
     }
 
     /// Sets the member to an object. One that would be nested too deep there is an error about the object.
     pub fn set_object(&mut self, name: &str, object: &Document) -> Result<(), Error> {
-        for (inner, json) in &object.members {
-            let value = serde_json::from_str(json).map_err(|_| "not JSON".to_owned());
-            value.and_then(|value| check(value, 3)).map_err(|wrong| object.wrong(inner, &wrong))?;
+        for member in &object.members {
+            let json = member.json(&object.text);
+            if !is_simple(json) {
+                let value = serde_json::from_str(json).map_err(|_| "not JSON".to_owned());
+                let checked = value.and_then(|value| check(value, 3));
+                checked.map_err(|wrong| object.wrong(member.name(&object.text), &wrong))?;
+            }
         }
-        self.put(name, &object.line());
+        self.put(name, |json| object.write(json));
         Ok(())
     }
 
     /// Sets the member to an array of objects.
     pub fn set_objects(&mut self, name: &str, objects: &[Document]) {
-        let list: Vec<String> = objects.iter().map(|object| object.line().to_string()).collect();
-        self.put(name, &format!("[{}]", list.join(",")));
+        self.put_list(name, objects, Document::write);
     }
 
     /// Removes the members of these names.
     pub fn remove(&mut self, names: &[&str]) {
         for name in names {
-            self.members.remove(*name);
+            if let Ok(place) = self.find(name) {
+                self.members.remove(place);
+            }
         }
     }
 
@@ -314,7 +393,7 @@ impl Document {
 
     /// Retains the members with matching name and JSON text, and removes all others.
     pub fn retain(&mut self, fits: impl Fn(&str, &str) -> bool) {
-        self.members.retain(|name, json| fits(name, json));
+        self.members.retain(|member| fits(member.name(&self.text), member.json(&self.text)));
     }
 
     /// The document without null values, which some servers send for missing members.
@@ -325,13 +404,17 @@ impl Document {
 
     /// Adds all members of `later`, which override existing ones.
     pub fn merge(&mut self, later: Document) {
-        self.members.extend(later.members);
+        for member in &later.members {
+            self.put(member.name(&later.text), |json| json.push(member.json(&later.text)));
+        }
     }
 
     /// Adds the members of `other` that are missing.
     pub fn add_missing(&mut self, other: Document) {
-        for (name, json) in other.members {
-            self.members.entry(name).or_insert(json);
+        for member in &other.members {
+            if !self.has(member.name(&other.text)) {
+                self.put(member.name(&other.text), |json| json.push(member.json(&other.text)));
+            }
         }
     }
 
@@ -352,8 +435,67 @@ impl Document {
         }
     }
 
-    fn put(&mut self, name: &str, json: &str) {
-        self.members.insert(name.to_owned(), Zeroizing::new(compact(json)));
+    /// Sets the member to the JSON text that `write` appends, which is on one line.
+    fn put(&mut self, name: &str, write: impl FnOnce(&mut Text)) {
+        let new = self.append(name, write);
+        match self.find(name) {
+            Ok(place) => drop(self.members.splice(place..=place, [new])),
+            Err(place) => self.members.insert(place, new),
+        }
+    }
+
+    fn put_list<T>(&mut self, name: &str, values: &[T], write: impl Fn(&T, &mut Text)) {
+        self.put(name, |json| {
+            json.push("[");
+            for (count, value) in values.iter().enumerate() {
+                if count > 0 {
+                    json.push(",");
+                }
+                write(value, json);
+            }
+            json.push("]");
+        });
+    }
+
+    /// Appends a member to the text.
+    fn append(&mut self, name: &str, write: impl FnOnce(&mut Text)) -> Place {
+        let text = &mut self.text;
+        if !is_literal(name) {
+            text.push(name);
+        }
+        let start = text.len();
+        text.push_quoted(name);
+        let name_start = if is_literal(name) { start + 1 } else { start - name.len() };
+        text.push(":");
+        let json = text.len();
+        write(text);
+        Place { name: (name_start, name_start + name.len()), printed: (start, text.len()), json }
+    }
+
+    /// The place of the member in the list, or where it would be.
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.members.binary_search_by(|member| member.name(&self.text).cmp(name))
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.members.clear();
+        self.origin = Origin::User;
+    }
+}
+
+impl Clone for Document {
+    fn clone(&self) -> Document {
+        let mut copy = Document::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    fn clone_from(&mut self, other: &Document) {
+        self.text.clear();
+        self.text.push(&other.text);
+        self.members.clone_from(&other.members);
+        self.origin.clone_from(&other.origin);
     }
 }
 
@@ -368,26 +510,49 @@ pub fn too_large() -> String {
     "larger than 1 MiB".to_owned()
 }
 
-/// The character as an escape in a JSON string.
-pub fn escape(character: char) -> String {
-    character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
-}
-
 /// Whether the text has only visible ASCII characters and spaces: VSCHAR of RFC 6749 appendix A.
 pub fn is_visible(text: &str) -> bool {
     text.bytes().all(|octet| matches!(octet, 0x20..=0x7e))
 }
 
-/// The members of one object; a duplicate name is an error.
-fn object(text: &str) -> Result<BTreeMap<String, &RawValue>, String> {
-    let members: Members = serde_json::from_str(text).map_err(|error| match error.classify() {
+/// The part of a text between these places.
+fn part(text: &str, (start, end): (usize, usize)) -> &str {
+    text.get(start..end).unwrap_or_default()
+}
+
+/// Where a document's text has this name and value, if they are printed as they are there, with nothing but the colon
+/// between them.
+fn place(text: &str, name: &str, json: &str) -> Option<Place> {
+    let start = |part: &str| part.as_ptr().addr() - text.as_ptr().addr();
+    let (name_start, json_start) = (start(name), start(json));
+    let name_end = name_start + name.len();
+    let is_so = json_start == name_end + 2 && is_literal(name);
+    is_so.then_some(Place {
+        name: (name_start, name_end),
+        printed: (name_start - 1, json_start + json.len()),
+        json: json_start,
+    })
+}
+
+/// The members of one object, sorted by name; a duplicate name is an error.
+fn object(text: &str) -> Result<Vec<(Cow<'_, str>, &RawValue)>, String> {
+    let Members(mut members) = serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => "not a JSON object".to_owned(),
         serde_json::error::Category::Eof => "not a JSON object: unexpected end".to_owned(),
         _ => format!("not JSON at line {}, column {}", error.line(), error.column()),
     })?;
-    match members.duplicate {
-        Some(name) => Err(format!("{}: duplicate", subject(&name))),
-        None => Ok(members.unique),
+    if members.is_sorted_by(|(name, _), (next, _)| name < next) {
+        return Ok(members);
+    }
+    members.sort_by(|(name, _), (next, _)| name.cmp(next));
+    let duplicates = members.windows(2).filter_map(|pair| match pair {
+        [(name, _), (next, value)] if name == next => Some((value.get().as_ptr(), name)),
+        _ => None,
+    });
+    // The last one in the text.
+    match duplicates.max() {
+        Some((_, name)) => Err(format!("{}: duplicate", subject(name))),
+        None => Ok(members),
     }
 }
 
@@ -398,11 +563,22 @@ fn subject(name: &str) -> &str {
     if is_plain || name.len() <= MAX_NAME { name } else { "a member" }
 }
 
+/// Whether a valid value has nothing to check, and is printed as it is: no escape, no control character, no white space
+/// outside strings, no array or object within.
+fn is_simple(json: &str) -> bool {
+    match json.as_bytes() {
+        [b'"', string @ ..] => memchr3(b'\\', 0x7f, 0xc2, string).is_none(),
+        [b'[', list @ ..] => !list.iter().any(|octet| matches!(octet, 0..=b' ' | b'\\' | b'[' | b'{' | 0x7f | 0xc2)),
+        [b'{', ..] => false,
+        _ => true,
+    }
+}
+
 /// Checks a value recursively: no duplicate name, no invalid Unicode, no nesting beyond the limit.
 fn check(value: &RawValue, depth: usize) -> Result<(), String> {
     let json = value.get();
     let nested: Vec<&RawValue> = match json.as_bytes().first() {
-        Some(b'{') => object(json)?.into_values().collect(),
+        Some(b'{') => object(json)?.into_iter().map(|(_, value)| value).collect(),
         Some(b'[') => serde_json::from_str(json).map_err(|_| "not JSON".to_owned())?,
         Some(b'"') => {
             let text: Result<Cow<str>, _> = serde_json::from_str(json);
@@ -416,36 +592,8 @@ fn check(value: &RawValue, depth: usize) -> Result<(), String> {
     nested.into_iter().try_for_each(|inner| check(inner, depth + 1))
 }
 
-/// The JSON on one line; control characters that JSON allows and a terminal obeys are escaped.
-fn compact(json: &str) -> String {
-    let mut line = String::with_capacity(json.len());
-    let mut in_string = false;
-    let mut escaped = false;
-    for character in json.chars() {
-        match character {
-            '\u{7f}'..='\u{9f}' => line.push_str(&format!("\\u{:04x}", u32::from(character))),
-            ' ' | '\t' | '\r' | '\n' if !in_string => continue,
-            _ => line.push(character),
-        }
-        if character == '"' && !escaped {
-            in_string = !in_string;
-        }
-        escaped = in_string && character == '\\' && !escaped;
-    }
-    line
-}
-
-/// The text as a JSON string on one line, a name or a value.
-fn quoted(text: &str) -> String {
-    compact(&serde_json::Value::from(text).to_string())
-}
-
-/// One object's members, and a duplicate name, if any.
-#[derive(Default)]
-struct Members<'de> {
-    unique: BTreeMap<String, &'de RawValue>,
-    duplicate: Option<String>,
-}
+/// One object's members, in their order.
+struct Members<'de>(Vec<(Cow<'de, str>, &'de RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -463,14 +611,38 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-        let mut members = Members::default();
-        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-            match members.unique.entry(name) {
-                Entry::Vacant(place) => drop(place.insert(value)),
-                Entry::Occupied(taken) => members.duplicate = Some(taken.key().clone()),
-            }
+        let mut members = Vec::new();
+        while let Some((Name(name), value)) = map.next_entry()? {
+            members.push((name, value));
         }
-        Ok(members)
+        Ok(Members(members))
+    }
+}
+
+/// A member's name, which is copied only if it has escapes.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Name<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }
 
