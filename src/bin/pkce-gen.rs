@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use pkce_tools::client::pkce;
+use pkce_tools::client::pkce::{self, Entropy};
 use pkce_tools::process::arguments;
 use pkce_tools::{Document, Error, frame};
 
@@ -29,17 +29,18 @@ fn main() -> ExitCode {
     frame::sources(step)
 }
 
-fn step(args: &Args) -> Result<impl Iterator<Item = Result<Document, Error>> + use<>, Error> {
+fn step(args: &Args) -> Result<(u64, impl FnMut(&mut Document) -> Result<(), Error> + use<>), Error> {
     let mut base = Document::default();
     for file in &args.files {
         base.merge(frame::document(file)?);
     }
     base.forget_login()?;
     let (bytes, keep) = (args.bytes as usize, args.keep_verifier);
-    Ok((0..args.count).map(move |_| {
-        let mut document = base.clone();
-        let verifier = if keep { pkce::verifier(&document)? } else { pkce::random(bytes)? };
-        pkce::begin(&mut document, &verifier)?;
-        Ok(document)
-    }))
+    let mut entropy = Entropy::for_logins(args.count, if keep { 0 } else { bytes });
+    let make = move |document: &mut Document| {
+        document.clone_from(&base);
+        let verifier = if keep { pkce::verifier(document)? } else { entropy.text(bytes)? };
+        pkce::begin(document, &verifier, &mut entropy)
+    };
+    Ok((args.count, make))
 }

@@ -5,18 +5,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::document::Document;
 use crate::error::Error;
 
 /// Adds the verifier with its challenge, and a new `state` and `nonce` (256 bits each).
-pub fn begin(document: &mut Document, verifier: &str) -> Result<(), Error> {
+pub fn begin(document: &mut Document, verifier: &str, entropy: &mut Entropy) -> Result<(), Error> {
     document.set("code_verifier", verifier);
     document.set("code_challenge", &challenge(verifier));
     document.set("code_challenge_method", METHOD);
-    document.set("state", &random(STATE_OCTETS)?);
-    document.set("nonce", &random(STATE_OCTETS)?);
+    document.set("state", &entropy.text(STATE_OCTETS)?);
+    document.set("nonce", &entropy.text(STATE_OCTETS)?);
     Ok(())
 }
 
@@ -41,11 +41,45 @@ pub fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }
 
-/// Random octets from the operating system's generator, never another one, in base64url without padding.
+/// Random octets from the operating system's generator, never another one, several requested at once. Each is used once,
+/// and then wiped.
+pub struct Entropy {
+    octets: Zeroizing<Vec<u8>>,
+    /// The number of octets, from the first, that are not used yet.
+    left: usize,
+}
+
+impl Entropy {
+    /// Entropy for so many logins, with verifiers of so many octets.
+    pub fn for_logins(count: u64, verifier_octets: usize) -> Entropy {
+        let login = verifier_octets + 2 * STATE_OCTETS;
+        let logins = usize::try_from(count).unwrap_or(usize::MAX).min(MAX_UNUSED / login);
+        Entropy::of(logins * login)
+    }
+
+    fn of(octets: usize) -> Entropy {
+        Entropy { octets: Zeroizing::new(vec![0; octets]), left: 0 }
+    }
+
+    /// So many octets in base64url without padding.
+    pub fn text(&mut self, octets: usize) -> Result<Zeroizing<String>, Error> {
+        if self.left < octets {
+            self.left = 0;
+            fill(&mut self.octets)?;
+            self.left = self.octets.len();
+        }
+        let start = self.left.checked_sub(octets).ok_or_else(unavailable)?;
+        let used = self.octets.get_mut(start..self.left).unwrap_or_default();
+        let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(&*used));
+        used.zeroize();
+        self.left = start;
+        Ok(text)
+    }
+}
+
+/// Random octets in base64url without padding.
 pub fn random(octets: usize) -> Result<Zeroizing<String>, Error> {
-    let mut entropy = Zeroizing::new(vec![0; octets]);
-    fill(&mut entropy)?;
-    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&entropy)))
+    Entropy::of(octets).text(octets)
 }
 
 /// A random number of 16 bits, from the same generator.
@@ -56,12 +90,18 @@ pub fn random_number() -> Result<u16, Error> {
 }
 
 fn fill(octets: &mut [u8]) -> Result<(), Error> {
-    let failed = |_| Error::unavailable("random numbers: not available from the operating system");
-    SysRng.try_fill_bytes(octets).map_err(failed)
+    SysRng.try_fill_bytes(octets).map_err(|_| unavailable())
+}
+
+fn unavailable() -> Error {
+    Error::unavailable("random numbers: not available from the operating system")
 }
 
 /// The only challenge method: `plain` would expose the verifier to anyone who sees the request (RFC 7636 section 7.2).
 pub const METHOD: &str = "S256";
+
+/// Random octets that are requested at once at most: a system call for each login would take a third of its time.
+const MAX_UNUSED: usize = 4 * 1024;
 
 /// Octets of `state` and `nonce`: 256 bits, double the 128 that RFC 6749 section 10.10 requires.
 const STATE_OCTETS: usize = 32;

@@ -2,8 +2,9 @@
 
 use std::cell::OnceCell;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 
+use memchr::{memchr, memchr2};
 use zeroize::Zeroizing;
 
 use super::{failure, output};
@@ -12,6 +13,9 @@ use crate::error::Error;
 use crate::message;
 use crate::process::input::stdin;
 use crate::process::{poll, reader};
+
+/// Octets that are wiped when dropped.
+type Octets = Zeroizing<Vec<u8>>;
 
 /// Standard input, not read yet, so that a step can do its checks before it reads the document.
 pub struct Input<'a> {
@@ -54,8 +58,9 @@ pub fn document(file: &str) -> Result<Document, Error> {
 /// The one document on standard input; a second one is refused before anything is done.
 fn single_document(output: Watch) -> Result<Document, Error> {
     let mut documents = Documents::from_stdin(output)?;
-    let document = documents.next()?.ok_or_else(empty)?;
-    match documents.next()? {
+    let mut next = || documents.next(Document::default(), || Ok(()));
+    let document = next()?.ok_or_else(empty)?;
+    match next()? {
         None => Ok(document),
         Some(_) => Err(unreadable("more than one document")),
     }
@@ -68,24 +73,75 @@ pub fn is_piped() -> bool {
 
 /// The documents on standard input, with optional white space between them.
 pub struct Documents {
-    stdin: BufReader<File>,
+    stdin: File,
+    /// Whether it is open for reading, and so can be waited for.
+    is_for_reading: bool,
     output: Watch,
+    /// What was read; of it the octets from `start` to `end` belong to no document yet.
+    read: Octets,
+    start: usize,
+    end: usize,
 }
 
 impl Documents {
     /// The documents on this process's standard input.
     pub fn from_stdin(output: Watch) -> Result<Documents, Error> {
-        Ok(Documents { stdin: BufReader::new(stdin("a document")?), output })
+        let stdin = stdin("a document")?;
+        let is_for_reading = poll::reads(&stdin);
+        Ok(Documents { stdin, is_for_reading, output, read: Octets::default(), start: 0, end: 0 })
     }
 
-    /// The next document; `None` at the end of the input.
-    pub fn next(&mut self) -> Result<Option<Document>, Error> {
-        let octets = self.octets()?;
+    /// The next document, in the buffers of one that is not needed any more; `None` at the end of the input. Before more
+    /// input is read, which may take long, `before_read` is called.
+    pub fn next(
+        &mut self,
+        used: Document,
+        before_read: impl FnMut() -> Result<(), Error>,
+    ) -> Result<Option<Document>, Error> {
+        let octets = self.octets(before_read)?;
         match octets.first() {
             None => Ok(None),
-            Some(b'{') => Document::parse(&octets).map(Some).map_err(|wrong| unreadable(&wrong)),
+            Some(b'{') => used.replaced_by(octets).map(Some).map_err(|wrong| unreadable(&wrong)),
             Some(_) => {
-                Err(failure::parse_line(&octets).unwrap_or_else(|| unreadable("not a JSON object").hint(NOT_RAW)))
+                Err(failure::parse_line(octets).unwrap_or_else(|| unreadable("not a JSON object").hint(NOT_RAW)))
+            }
+        }
+    }
+
+    /// The octets of the next object, or of a line that is not an object; reading stops above the size limit.
+    fn octets(&mut self, mut before_read: impl FnMut() -> Result<(), Error>) -> Result<&[u8], Error> {
+        let mut scan = Scan::default();
+        loop {
+            let unread = self.read.get(self.start..self.end).unwrap_or_default();
+            let white = unread.iter().take_while(|octet| WHITE_SPACE.contains(octet)).count();
+            self.start += white;
+            let unread = unread.get(white..).unwrap_or_default();
+            let end = scan.end(unread);
+            let is_too_large = unread.len() > document::MAX_SIZE;
+            let length = unread.len();
+            if end.is_some() || is_too_large || !self.read_more(&mut before_read)? {
+                let start = self.start;
+                self.start += end.unwrap_or(length);
+                return Ok(self.read.get(start..self.start).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Reads what there is, or waits for it, and for the reader's end meanwhile; false at the end of the input.
+    fn read_more(&mut self, before_read: &mut impl FnMut() -> Result<(), Error>) -> Result<bool, Error> {
+        before_read()?;
+        self.make_room();
+        loop {
+            if self.is_for_reading {
+                self.wait()?;
+            }
+            match self.stdin.read(self.read.get_mut(self.end..).unwrap_or_default()) {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                read => {
+                    let count = read.map_err(|error| unreadable(&message::reason(&error)))?;
+                    self.end += count;
+                    return Ok(count > 0);
+                }
             }
         }
     }
@@ -93,69 +149,68 @@ impl Documents {
     /// Waits for input, and for the reader's end meanwhile.
     fn wait(&self) -> Result<(), Error> {
         match self.output {
-            Watch::Reader => reader::wait_for(self.stdin.get_ref()),
+            Watch::Reader => reader::wait_for(&self.stdin),
             Watch::Nothing => {
-                poll::is_readable(self.stdin.get_ref(), None);
+                poll::is_readable(&self.stdin, None);
                 Ok(())
             }
         }
     }
 
-    /// The octets of the next object, or of a line that is not an object; reading stops above the size limit.
-    fn octets(&mut self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut octets = Zeroizing::new(Vec::new());
-        let mut scan = Scan::default();
-        loop {
-            if self.stdin.buffer().is_empty() && poll::reads(self.stdin.get_ref()) {
-                self.wait()?;
-            }
-            let chunk = match self.stdin.fill_buf() {
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => continue,
-                read => read.map_err(|error| unreadable(&message::reason(&error)))?,
-            };
-            let end = chunk.iter().position(|octet| scan.ends_at(*octet));
-            let used = end.map_or(chunk.len(), |end| end + 1);
-            octets.extend_from_slice(chunk.get(..used).unwrap_or_default());
-            let done = end.is_some() || used == 0 || octets.len() > document::MAX_SIZE;
-            self.stdin.consume(used);
-            if octets.iter().all(|octet| WHITE_SPACE.contains(octet)) {
-                octets.clear();
-            }
-            if done {
-                let start = octets.iter().position(|octet| !WHITE_SPACE.contains(octet));
-                octets.drain(..start.unwrap_or_default());
-                return Ok(octets);
-            }
+    /// Makes room for the next octets: in a buffer twice as large where a stream or a document fills this one.
+    fn make_room(&mut self) {
+        let is_full = self.end == self.read.len();
+        if is_full && (self.start == 0 || self.read.len() < CHUNK) {
+            let mut larger = Octets::new(vec![0; FIRST_CHUNK.max(self.read.len() * 2)]);
+            let unread = self.read.get(self.start..self.end).unwrap_or_default();
+            larger.iter_mut().zip(unread).for_each(|(new, octet)| *new = *octet);
+            self.read = larger;
+        } else if is_full || self.start == self.end {
+            self.read.copy_within(self.start..self.end, 0);
+        } else {
+            return;
         }
+        self.end -= self.start;
+        self.start = 0;
     }
 }
 
-/// Finds the last octet of a value: the closing brace of an object, or the end of the line for anything else.
+/// Finds the end of a value: the closing brace of an object, or the end of the line for anything else.
 #[derive(Default)]
 struct Scan {
+    /// Octets that need not be looked at again: after an escape, one that may not be there yet.
+    done: usize,
     depth: usize,
-    started: bool,
     in_string: bool,
-    escaped: bool,
 }
 
 impl Scan {
-    fn ends_at(&mut self, octet: u8) -> bool {
-        if self.depth == 0 {
-            let object = octet == b'{' && !self.started;
-            self.started |= !WHITE_SPACE.contains(&octet);
-            self.depth = object.into();
-            return self.started && !object && octet == b'\n';
+    /// The length of the value at the start of these octets, if its end is among them; else they come again, and more.
+    fn end(&mut self, octets: &[u8]) -> Option<usize> {
+        let is_object = octets.first() == Some(&b'{');
+        loop {
+            let rest = octets.get(self.done..).unwrap_or_default();
+            let found = match () {
+                () if !is_object => memchr(b'\n', rest),
+                () if self.in_string => memchr2(b'"', b'\\', rest),
+                () => rest.iter().position(|octet| matches!(octet, b'"' | b'{' | b'}')),
+            };
+            let Some(found) = found else {
+                self.done = self.done.max(octets.len());
+                return None;
+            };
+            self.done += found + 1;
+            match rest.get(found) {
+                Some(b'"') => self.in_string = !self.in_string,
+                Some(b'\\') => self.done += 1,
+                Some(b'{') => self.depth += 1,
+                Some(b'}') => self.depth -= 1,
+                _ => {}
+            }
+            if self.depth == 0 {
+                return Some(self.done);
+            }
         }
-        match octet {
-            _ if self.escaped => self.escaped = false,
-            b'\\' => self.escaped = self.in_string,
-            b'"' => self.in_string = !self.in_string,
-            b'{' if !self.in_string => self.depth += 1,
-            b'}' if !self.in_string => self.depth -= 1,
-            _ => {}
-        }
-        self.depth == 0
     }
 }
 
@@ -170,3 +225,7 @@ const NOT_RAW: &str = "a document is a JSON object: leave out -r or --raw in the
 fn unreadable(wrong: &str) -> Error {
     Error::usage(format!("standard input: {wrong}"))
 }
+
+/// The octets that are read at once: of a stream as many as a pipe holds on Linux, and at first those of one document.
+const CHUNK: usize = 64 * 1024;
+const FIRST_CHUNK: usize = 4 * 1024;

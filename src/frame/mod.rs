@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::message;
 use crate::process::environment;
 use input::{Documents, Watch};
+use output::Buffer;
 
 pub use failure::report;
 pub use input::{Input, document};
@@ -24,19 +25,29 @@ pub use output::Output;
 
 /// Runs a tool that creates a document: none is read from standard input.
 pub fn source<A: Parser>(step: impl FnOnce(&A) -> Result<Document, Error>) -> ExitCode {
-    sources(|args: &A| step(args).map(|document| std::iter::once(Ok(document))))
+    run(Form::Document, never, |args: A, output| {
+        output.print(&step(&args)?)?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
-/// Runs a tool that creates any number of documents.
-pub fn sources<A, I>(step: impl FnOnce(&A) -> Result<I, Error>) -> ExitCode
+/// Runs a tool that creates any number of documents. The step returns how many, and the function that makes the next one
+/// of the one before.
+pub fn sources<A, F>(step: impl FnOnce(&A) -> Result<(u64, F), Error>) -> ExitCode
 where
     A: Parser,
-    I: IntoIterator<Item = Result<Document, Error>>,
+    F: FnMut(&mut Document) -> Result<(), Error>,
 {
     run(Form::Document, never, |args: A, output| {
-        for document in step(&args)? {
-            output.print(&document?)?;
-        }
+        let (count, mut make) = step(&args)?;
+        let mut document = Document::default();
+        let mut unwritten = Unwritten::of(output);
+        let made = (0..count).try_for_each(|_| {
+            make(&mut document)?;
+            unwritten.add(&document, false)
+        });
+        unwritten.flush()?;
+        made?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -71,15 +82,57 @@ where
     run(Form::Document, never, |args: A, output| {
         let mut change = step(args)?;
         let mut documents = Documents::from_stdin(Watch::Reader)?;
-        let mut next = Some(documents.next()?.ok_or_else(input::empty)?);
-        while let Some(document) = next {
-            let has_tokens = has_tokens(&document);
-            let printed = change(document).and_then(|changed| output.print(&changed).map_err(Error::losing_input));
-            printed.map_err(|error| with_loss_of_pipe(error, has_tokens))?;
-            next = documents.next()?;
-        }
+        let mut unwritten = Unwritten::of(output);
+        let changed = change_all(&mut documents, &mut change, &mut unwritten);
+        // What was changed before a failure is printed, and its own failure would have come first.
+        unwritten.flush()?;
+        changed?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn change_all(
+    documents: &mut Documents,
+    change: &mut impl FnMut(Document) -> Result<Document, Error>,
+    unwritten: &mut Unwritten,
+) -> Result<(), Error> {
+    let mut next = Some(documents.next(Document::default(), || Ok(()))?.ok_or_else(input::empty)?);
+    while let Some(document) = next {
+        let has_tokens = has_tokens(&document);
+        let changed = change(document).map_err(|error| with_loss_of_pipe(error, has_tokens))?;
+        unwritten.add(&changed, has_tokens)?;
+        // Nothing that is done is held back while more input is waited for.
+        next = documents.next(changed, || unwritten.flush())?;
+    }
+    Ok(())
+}
+
+/// Documents of a stream that are not written yet.
+struct Unwritten {
+    buffer: Buffer,
+    /// Whether tokens are lost if they cannot be written.
+    has_tokens: bool,
+}
+
+impl Unwritten {
+    fn of(output: Output) -> Unwritten {
+        Unwritten { buffer: Buffer::new(output), has_tokens: false }
+    }
+
+    fn add(&mut self, document: &Document, has_tokens: bool) -> Result<(), Error> {
+        if !self.buffer.has_room(document) {
+            self.flush()?;
+        }
+        let added = self.buffer.add(document);
+        added.map_err(|error| with_loss_of_pipe(error.losing_input(), has_tokens))?;
+        self.has_tokens |= has_tokens;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let had_tokens = std::mem::take(&mut self.has_tokens);
+        self.buffer.flush().map_err(|error| with_loss_of_pipe(error, had_tokens))
+    }
 }
 
 /// Runs a tool that reads one document and prints it unchanged, unless its arguments are `bare`: then it prints something

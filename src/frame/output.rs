@@ -1,4 +1,4 @@
-//! Standard output: each document is printed in one write.
+//! Standard output: each document is printed in one write, and several of a stream may share it.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -8,6 +8,7 @@ use rustix::fs::FileType;
 use zeroize::Zeroizing;
 
 use crate::document::Document;
+use crate::document::text::Text;
 use crate::error::Error;
 use crate::message;
 use crate::process::{poll, reader};
@@ -26,11 +27,21 @@ impl Output {
 
     /// Prints the document, or only the member that `--raw` names.
     pub fn print(&self, document: &Document) -> Result<(), Error> {
-        let text = match &self.raw {
-            Some(member) => raw(document, member)?,
-            None => document.checked_line()?,
-        };
+        let mut text = Text::default();
+        self.push(document, &mut text)?;
         self.write(&text)
+    }
+
+    /// The text that `print` writes.
+    fn push(&self, document: &Document, text: &mut Text) -> Result<(), Error> {
+        match &self.raw {
+            Some(member) => text.push(&raw(document, member)?),
+            None => {
+                document.check_size()?;
+                document.write_line(text);
+            }
+        }
+        Ok(())
     }
 
     /// Whether whole documents would be printed on a terminal.
@@ -65,6 +76,36 @@ impl Output {
             }
         }
         Ok(())
+    }
+}
+
+/// Standard output for a stream of documents: those that are not written yet are kept together.
+pub struct Buffer {
+    output: Output,
+    unwritten: Text,
+}
+
+impl Buffer {
+    /// An empty buffer of this output.
+    pub fn new(output: Output) -> Buffer {
+        Buffer { output, unwritten: Text::default() }
+    }
+
+    /// Whether the document has room beside those that are not written yet.
+    pub fn has_room(&self, document: &Document) -> bool {
+        self.unwritten.is_empty() || self.unwritten.len() + document.size() <= MAX_UNWRITTEN
+    }
+
+    /// Adds the document, or only the member that `--raw` names.
+    pub fn add(&mut self, document: &Document) -> Result<(), Error> {
+        self.output.push(document, &mut self.unwritten)
+    }
+
+    /// Writes out what was added; after a failure, nothing of it is tried again.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let written = self.output.write(&self.unwritten);
+        self.unwritten.clear();
+        written
     }
 }
 
@@ -104,3 +145,6 @@ pub fn is_pipe(descriptor: &impl AsFd) -> bool {
     let kind = rustix::fs::fstat(descriptor).map(|status| FileType::from_raw_mode(status.st_mode));
     matches!(kind, Ok(FileType::Fifo | FileType::Socket))
 }
+
+/// Octets that are written together, as many as a pipe holds on Linux; one document may have more.
+const MAX_UNWRITTEN: usize = 64 * 1024;
