@@ -49,7 +49,7 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
     let options = Options::new(&args.param, qr, &args.caller)?;
     let defaults = options::defaults(&[("client_id", "PKCE_CLIENT_ID"), ("scope", "PKCE_SCOPE")]);
     let mut document = input.document()?;
-    document.merge(set);
-    document.add_missing(defaults);
+    document.merge(&set);
+    document.add_missing(&defaults);
     device::log_in(document, &options, &args.caller, &head_start)
 }

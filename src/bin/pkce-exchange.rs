@@ -36,6 +36,6 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
     let set = options::members(&[("token_endpoint", args.token_endpoint.as_deref())])?;
     let request = TokenRequest::from_options(Some(args.format), None, &args.param, &args.caller)?;
     let mut document = input.document()?;
-    document.merge(set);
+    document.merge(&set);
     token::exchange(document, &request, &args.caller)
 }

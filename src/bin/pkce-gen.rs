@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn step(args: &Args) -> Result<(u64, impl FnMut(&mut Document) -> Result<(), Error> + use<>), Error> {
     let mut base = Document::default();
     for file in &args.files {
-        base.merge(frame::document(file)?);
+        base.merge(&frame::document(file)?);
     }
     base.forget_login()?;
     let (bytes, keep) = (args.bytes as usize, args.keep_verifier);

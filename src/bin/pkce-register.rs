@@ -58,8 +58,8 @@ fn step(args: &Args, input: Input) -> Result<Document, Error> {
     let open = |file| ObjectFile::open("--metadata", file, &deadline);
     let metadata = args.metadata.as_deref().map(open).transpose()?;
     let mut document = input.document()?;
-    document.merge(set);
-    document.add_missing(options::defaults(&[("scope", "PKCE_SCOPE")]));
+    document.merge(&set);
+    document.add_missing(&options::defaults(&[("scope", "PKCE_SCOPE")]));
     let deadline = Deadline::after(args.timeout);
     let metadata = metadata.map(|file| file.object(&deadline)).transpose()?.unwrap_or_default();
     let registration = Registration {

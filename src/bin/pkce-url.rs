@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use pkce_tools::client::{options, parameter, redirect_uri, resource};
-use pkce_tools::login::authorize;
+use pkce_tools::login::authorize::Requests;
 use pkce_tools::process::arguments;
 use pkce_tools::{Document, Error, frame};
 
@@ -57,15 +57,16 @@ fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, E
     let given = given.into_iter().filter_map(|(name, value)| Some(parameter::with_value(name, value.as_deref()?)));
     let parameters = given.collect::<Result<Vec<_>, _>>().map_err(Error::usage)?;
     let set = set_by_options(&args)?;
+    let mut requests = Requests::new(parameters, args.param);
     let defaults = options::defaults(&[("client_id", "PKCE_CLIENT_ID"), ("scope", "PKCE_SCOPE")]);
     Ok(move |mut document: Document| {
-        document.merge(set.clone());
+        document.merge(&set);
         if args.no_resource {
             document.remove(&["resource"]);
         }
-        document.add_missing(defaults.clone());
+        document.add_missing(&defaults);
         redirect_uri::set_default(&mut document)?;
-        authorize::add_url(document, &parameters, &args.param)
+        requests.add_url(document)
     })
 }
 

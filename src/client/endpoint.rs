@@ -8,6 +8,7 @@ use crate::wire::url::Url;
 pub struct Endpoint {
     name: String,
     url: Url,
+    may_be_local: bool,
 }
 
 impl Endpoint {
@@ -15,14 +16,20 @@ impl Endpoint {
     /// (status 4).
     pub fn from_document(document: &Document, name: &str) -> Result<Endpoint, Error> {
         let url = Url::parse(&document.need(name)?).map_err(|wrong| wrong.for_member(document, name))?;
-        if url.may_be_local() && document.has("issuer") {
+        let may_be_local = url.may_be_local();
+        if may_be_local && document.has("issuer") {
             let issuer = document.need("issuer")?;
             let issuer = Url::parse(&issuer).map_err(|wrong| wrong.for_member(document, "issuer"))?;
             if !issuer.may_be_local() {
                 return Err(document.wrong(name, REMOTE_TO_LOCAL).as_untrusted());
             }
         }
-        Ok(Endpoint { name: name.to_owned(), url })
+        Ok(Endpoint { name: name.to_owned(), url, may_be_local })
+    }
+
+    /// Whether it is this document's too, with nothing left to check.
+    pub fn is_also_of(&self, document: &Document) -> bool {
+        !self.may_be_local && document.slice(&self.name).ok().flatten().as_deref() == Some(self.url.as_str())
     }
 
     /// Its URL.

@@ -21,6 +21,11 @@ impl RedirectUri {
         RedirectUri::parse(&document.need("redirect_uri")?, document)
     }
 
+    /// Whether it is this document's too.
+    pub fn is_also_of(&self, document: &Document) -> bool {
+        document.slice("redirect_uri").ok().flatten().as_deref() == Some(self.as_str())
+    }
+
     /// The redirect URI in this text of the document.
     pub fn parse(text: &str, document: &Document) -> Result<RedirectUri, Error> {
         if is_private_use(text) {
@@ -109,7 +114,7 @@ pub fn set_default(document: &mut Document) -> Result<(), Error> {
     let uri = match with_port.or(uris.iter().find(|uri| uri.is_received_here())).or(uris.first()) {
         Some(uri) if uri.has_any_port() => uri.with_port(0),
         Some(uri) => uri.text.clone(),
-        None => format!("{ANY_PORT}:0{PATH}"),
+        None => DEFAULT.to_owned(),
     };
     document.set("redirect_uri", &uri);
     Ok(())
@@ -154,6 +159,8 @@ fn is_private_use(uri: &str) -> bool {
 const ANY_PORT: &str = "http://127.0.0.1";
 
 const PATH: &str = "/callback";
+
+const DEFAULT: &str = "http://127.0.0.1:0/callback";
 
 /// The ports to register: above those of well-known services, below those that systems give to other programs.
 const PORTS: RangeInclusive<u16> = 20000..=32767;

@@ -36,6 +36,8 @@ pub struct Document {
 /// Where a member is in the document's text; of each part the start and the end.
 #[derive(Clone, Copy)]
 struct Place {
+    /// The first octets of the name, as a number of the same order: where they differ, the names need not be compared.
+    prefix: u64,
     /// The name, without escapes.
     name: (usize, usize),
     /// `"name":json`, as it is printed.
@@ -251,7 +253,12 @@ impl Document {
 
     /// The member, one or more visible ASCII characters or spaces (VSCHAR of RFC 6749 appendix A).
     pub fn visible(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
-        let Some(text) = self.text(name)?.map(Zeroizing::new) else { return Ok(None) };
+        Ok(self.visible_slice(name)?.map(|text| Zeroizing::new(text.into_owned())))
+    }
+
+    /// Like `visible`; the member is copied only if it has escapes.
+    pub fn visible_slice(&self, name: &str) -> Result<Option<Cow<'_, str>>, Error> {
+        let Some(text) = self.slice(name)? else { return Ok(None) };
         if text.is_empty() || !is_visible(&text) {
             return Err(self.wrong(name, NOT_VISIBLE));
         }
@@ -403,14 +410,14 @@ impl Document {
     }
 
     /// Adds all members of `later`, which override existing ones.
-    pub fn merge(&mut self, later: Document) {
+    pub fn merge(&mut self, later: &Document) {
         for member in &later.members {
             self.put(member.name(&later.text), |json| json.push(member.json(&later.text)));
         }
     }
 
     /// Adds the members of `other` that are missing.
-    pub fn add_missing(&mut self, other: Document) {
+    pub fn add_missing(&mut self, other: &Document) {
         for member in &other.members {
             if !self.has(member.name(&other.text)) {
                 self.put(member.name(&other.text), |json| json.push(member.json(&other.text)));
@@ -428,7 +435,8 @@ impl Document {
         }
     }
 
-    fn missing(&self, name: &str) -> Error {
+    /// The error about a required member that is missing.
+    pub fn missing(&self, name: &str) -> Error {
         match self.origin {
             Origin::User => Error::missing(name),
             _ => self.wrong(name, "missing"),
@@ -469,12 +477,15 @@ impl Document {
         text.push(":");
         let json = text.len();
         write(text);
-        Place { name: (name_start, name_start + name.len()), printed: (start, text.len()), json }
+        let name_end = name_start + name.len();
+        Place { prefix: prefix(name), name: (name_start, name_end), printed: (start, text.len()), json }
     }
 
     /// The place of the member in the list, or where it would be.
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.members.binary_search_by(|member| member.name(&self.text).cmp(name))
+        let prefix = prefix(name);
+        self.members
+            .binary_search_by(|member| member.prefix.cmp(&prefix).then_with(|| member.name(&self.text).cmp(name)))
     }
 
     fn clear(&mut self) {
@@ -515,6 +526,13 @@ pub fn is_visible(text: &str) -> bool {
     text.bytes().all(|octet| matches!(octet, 0x20..=0x7e))
 }
 
+/// The first octets of a name as a number: a name that comes later has the same or a larger one.
+fn prefix(name: &str) -> u64 {
+    let mut octets = [0; 8];
+    octets.iter_mut().zip(name.bytes()).for_each(|(first, octet)| *first = octet);
+    u64::from_be_bytes(octets)
+}
+
 /// The part of a text between these places.
 fn part(text: &str, (start, end): (usize, usize)) -> &str {
     text.get(start..end).unwrap_or_default()
@@ -528,6 +546,7 @@ fn place(text: &str, name: &str, json: &str) -> Option<Place> {
     let name_end = name_start + name.len();
     let is_so = json_start == name_end + 2 && is_literal(name);
     is_so.then_some(Place {
+        prefix: prefix(name),
         name: (name_start, name_end),
         printed: (name_start - 1, json_start + json.len()),
         json: json_start,

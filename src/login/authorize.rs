@@ -1,11 +1,14 @@
 //! RFC 6749 section 4.1.1 with RFC 7636 section 4.3: the authorization request, as a URL.
 
+use std::borrow::Cow;
+
 use crate::client::endpoint::Endpoint;
 use crate::client::pkce;
 use crate::client::redirect_uri::RedirectUri;
 use crate::client::resource::resources;
 use crate::client::scope::{self, Scope};
 use crate::document::Document;
+use crate::document::text::Text;
 use crate::error::Error;
 use crate::message;
 use crate::wire::form;
@@ -14,41 +17,64 @@ use crate::wire::url::Url;
 /// A parameter's name and value.
 type Parameter = (String, String);
 
-/// Adds the authorization URL, with the parameters that options of their own set, and those of `--param`; removes a nonce
-/// that it does not send.
-pub fn add_url(mut document: Document, set: &[Parameter], added: &[Parameter]) -> Result<Document, Error> {
-    if !scope::contains(&document.text("scope")?.unwrap_or_default(), "openid") {
-        document.remove(&["nonce"]);
-    }
-    let url = url(&document, set, added)?;
-    document.set("authorization_url", &url);
-    Ok(document)
+/// The authorization requests of one document after another: what is the same in the next is not parsed again.
+pub struct Requests {
+    set: Vec<Parameter>,
+    added: Vec<Parameter>,
+    endpoint: Option<Endpoint>,
+    redirect_uri: Option<RedirectUri>,
+    url: Text,
 }
 
-/// The document's authorization URL.
-fn url(document: &Document, set: &[Parameter], added: &[Parameter]) -> Result<String, Error> {
-    let endpoint = Endpoint::from_document(document, "authorization_endpoint")?;
-    let endpoint = endpoint.url();
-    let request = request(document)?;
-    let mut used: Vec<String> = request.iter().map(|(name, _)| name.clone()).collect();
-    for (name, value) in form::pairs(endpoint.query().unwrap_or_default()) {
-        let (name, value) = (form::decode(name).unwrap_or_default(), form::decode(value).unwrap_or_default());
-        check(&name, &value, &used)?;
-        used.push(name);
+impl Requests {
+    /// Requests with the parameters that options of their own set, and those of `--param`.
+    pub fn new(set: Vec<Parameter>, added: Vec<Parameter>) -> Requests {
+        Requests { set, added, endpoint: None, redirect_uri: None, url: Text::default() }
     }
-    for parameter in set {
-        check_added(parameter, &mut used)?;
+
+    /// Adds the authorization URL; removes a nonce that it does not send.
+    pub fn add_url(&mut self, mut document: Document) -> Result<Document, Error> {
+        if !scope::contains(&document.slice("scope")?.unwrap_or_default(), "openid") {
+            document.remove(&["nonce"]);
+        }
+        self.make_url(&document)?;
+        document.set("authorization_url", &self.url);
+        Ok(document)
     }
-    for parameter in added {
-        check_added(parameter, &mut used).map_err(|error| error.within("--param"))?;
+
+    /// Makes the document's authorization URL.
+    fn make_url(&mut self, document: &Document) -> Result<(), Error> {
+        let endpoint = match self.endpoint.take().filter(|endpoint| endpoint.is_also_of(document)) {
+            Some(endpoint) => endpoint,
+            None => Endpoint::from_document(document, "authorization_endpoint")?,
+        };
+        let endpoint = self.endpoint.insert(endpoint).url();
+        let request = request(document, &mut self.redirect_uri)?;
+        let mut used: Vec<Cow<str>> = request.iter().map(|(name, _)| Cow::Borrowed(*name)).collect();
+        for (name, value) in form::pairs(endpoint.query().unwrap_or_default()) {
+            let (name, value) = (form::decode(name).unwrap_or_default(), form::decode(value).unwrap_or_default());
+            check(&name, &value, &used)?;
+            used.push(Cow::Owned(name));
+        }
+        for parameter in &self.set {
+            check_added(parameter, &mut used)?;
+        }
+        for parameter in &self.added {
+            check_added(parameter, &mut used).map_err(|error| error.within("--param"))?;
+        }
+        let given = self.set.iter().chain(&self.added).map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = request.iter().map(|(name, value)| (*name, value.as_ref())).chain(given);
+        self.url.clear();
+        self.url.push(endpoint.as_str());
+        self.url.push(joint(endpoint));
+        form::push_encoded(&mut self.url, pairs);
+        if self.url.len() > LONG_URL {
+            message::note(
+                "the URL is longer than 8,000 characters, which some servers truncate; pkce-push shortens it",
+            );
+        }
+        Ok(())
     }
-    let pairs = request.iter().chain(set).chain(added);
-    let query = form::encoded(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
-    let url = with_query(endpoint, &query);
-    if url.len() > LONG_URL {
-        message::note("the URL is longer than 8,000 characters, which some servers truncate; pkce-push shortens it");
-    }
-    Ok(url)
 }
 
 /// The redirect URI with this port, and the authorization URL with that; `None` if that does not have the
@@ -72,50 +98,63 @@ pub fn with_redirect_uri(url: &str, redirect_uri: &RedirectUri, port: u16) -> Op
 
 /// The endpoint with this query appended to its own (RFC 6749 section 3.1).
 pub fn with_query(endpoint: &Url, query: &str) -> String {
-    let joint = match endpoint.query() {
+    format!("{}{}{query}", endpoint.as_str(), joint(endpoint))
+}
+
+/// What is between an endpoint and the query that is appended.
+fn joint(endpoint: &Url) -> &'static str {
+    match endpoint.query() {
         None => "?",
         Some(own) if own.is_empty() || own.ends_with('&') => "",
         Some(_) => "&",
-    };
-    format!("{}{joint}{query}", endpoint.as_str())
+    }
 }
 
-/// The parameters from the document, in the order of the specifications.
-fn request(document: &Document) -> Result<Vec<Parameter>, Error> {
-    let mut pairs = vec![
-        ("response_type".to_owned(), "code".to_owned()),
-        ("client_id".to_owned(), document.need_visible("client_id")?.to_string()),
-        ("redirect_uri".to_owned(), RedirectUri::from_document(document)?.as_str().to_owned()),
-    ];
+/// The parameters from the document, in the order of the specifications; `redirect_uri` is that of the document before.
+fn request<'a>(
+    document: &'a Document,
+    redirect_uri: &'a mut Option<RedirectUri>,
+) -> Result<Vec<(&'static str, Cow<'a, str>)>, Error> {
+    let need = |name| document.visible_slice(name)?.ok_or_else(|| document.missing(name));
+    let mut pairs = Vec::with_capacity(TYPICAL);
+    pairs.push(("response_type", Cow::Borrowed("code")));
+    pairs.push(("client_id", need("client_id")?));
+    let same = redirect_uri.take().filter(|redirect_uri| redirect_uri.is_also_of(document));
+    let redirect_uri = redirect_uri.insert(same.map_or_else(|| RedirectUri::from_document(document), Ok)?);
+    pairs.push(("redirect_uri", Cow::Borrowed(redirect_uri.as_str())));
     if let Some(scope) = Scope::from_document(document)? {
-        pairs.push(("scope".to_owned(), scope.as_str().to_owned()));
+        pairs.push(("scope", Cow::Owned(scope.as_str().to_owned())));
     }
-    pairs.push(("state".to_owned(), document.need_visible("state")?.to_string()));
-    if let Some(nonce) = document.visible("nonce")? {
-        pairs.push(("nonce".to_owned(), nonce.to_string()));
+    pairs.push(("state", need("state")?));
+    if let Some(nonce) = document.visible_slice("nonce")? {
+        pairs.push(("nonce", nonce));
     }
-    pairs.push(("code_challenge".to_owned(), challenge(document)?));
-    pairs.push(("code_challenge_method".to_owned(), pkce::METHOD.to_owned()));
+    pairs.push(("code_challenge", challenge_slice(document)?));
+    pairs.push(("code_challenge_method", Cow::Borrowed(pkce::METHOD)));
     for resource in resources(document)? {
-        pairs.push(("resource".to_owned(), resource));
+        pairs.push(("resource", Cow::Owned(resource)));
     }
     if let Some(age) = document.seconds("max_age")? {
-        pairs.push(("max_age".to_owned(), age.to_string()));
+        pairs.push(("max_age", Cow::Owned(age.to_string())));
     }
-    if let Some(acr_values) = document.visible("acr_values")? {
-        pairs.push(("acr_values".to_owned(), acr_values.to_string()));
+    if let Some(acr_values) = document.visible_slice("acr_values")? {
+        pairs.push(("acr_values", acr_values));
     }
     Ok(pairs)
 }
 
 /// The document's challenge, which must be that of its verifier, if it has one.
 pub fn challenge(document: &Document) -> Result<String, Error> {
-    let challenge = document.need("code_challenge")?;
+    challenge_slice(document).map(Cow::into_owned)
+}
+
+fn challenge_slice(document: &Document) -> Result<Cow<'_, str>, Error> {
+    let challenge = document.slice("code_challenge")?.ok_or_else(|| document.missing("code_challenge"))?;
     let base64url = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
     if challenge.len() != 43 || !challenge.bytes().all(base64url) {
         return Err(document.wrong("code_challenge", "must be 43 characters of base64url, the SHA-256 of the verifier"));
     }
-    if document.text("code_challenge_method")?.is_some_and(|method| method != pkce::METHOD) {
+    if document.slice("code_challenge_method")?.is_some_and(|method| method != pkce::METHOD) {
         return Err(document.wrong("code_challenge_method", "must be S256"));
     }
     if document.has("code_verifier") && pkce::challenge(&pkce::verifier(document)?) != challenge {
@@ -129,22 +168,26 @@ pub fn challenge(document: &Document) -> Result<String, Error> {
 }
 
 /// Refuses a parameter that cannot be added to those used; adds the name of any other to them.
-fn check_added((name, value): &Parameter, used: &mut Vec<String>) -> Result<(), Error> {
+fn check_added<'a>((name, value): &'a Parameter, used: &mut Vec<Cow<'a, str>>) -> Result<(), Error> {
     if value.is_empty() {
         return Err(Error::usage(format!("{name}: must not be empty")));
     }
     let is_document_only = DOCUMENT_ONLY.contains(&name.as_str());
-    let checked = if is_document_only && !used.contains(name) { Err(reserved(name)) } else { check(name, value, used) };
+    let checked = if is_document_only && !used.iter().any(|other| other == name) {
+        Err(reserved(name))
+    } else {
+        check(name, value, used)
+    };
     checked.map_err(|error| {
         let has_option = OPTIONS.contains(&name.as_str());
         if has_option { error.hint(format!("set it with --{}", name.replace('_', "-"))) } else { error }
     })?;
-    used.push(name.clone());
+    used.push(Cow::Borrowed(name));
     Ok(())
 }
 
 /// Refuses a parameter that is reserved or a duplicate, and a response mode other than query.
-fn check(name: &str, value: &str, used: &[String]) -> Result<(), Error> {
+fn check(name: &str, value: &str, used: &[Cow<str>]) -> Result<(), Error> {
     if RESERVED.contains(&name) {
         return Err(reserved(name));
     }
@@ -160,6 +203,9 @@ fn check(name: &str, value: &str, used: &[String]) -> Result<(), Error> {
 fn reserved(name: &str) -> Error {
     Error::usage(format!("{name}: reserved"))
 }
+
+/// The parameters of most requests.
+const TYPICAL: usize = 12;
 
 /// Parameters that would replace the request, or must not be exposed to the browser.
 const RESERVED: [&str; 4] = ["request", "request_uri", "client_secret", "code_verifier"];

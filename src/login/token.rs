@@ -143,7 +143,7 @@ fn merge_response(document: &mut Document, tokens: Document, requested_scope: Op
         let added: Vec<String> = added.into_iter().collect();
         document.set_list(TOKEN_ANSWER_MEMBERS, &added);
     }
-    document.add_missing(tokens);
+    document.add_missing(&tokens);
 }
 
 /// The document with room for a token response, if need be without what earlier ones added.

@@ -2,23 +2,34 @@
 
 use zeroize::Zeroizing;
 
+use crate::document::text::Text;
+
 /// The pairs as a body or a query; a space becomes `%20`, which every server decodes (some take `+` literally).
 pub fn encoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Zeroizing<String> {
-    let mut form = Zeroizing::new(String::new());
-    for (name, value) in pairs {
-        if !form.is_empty() {
-            form.push('&');
+    let mut form = Text::default();
+    push_encoded(&mut form, pairs);
+    form.into()
+}
+
+/// Appends the pairs to a text.
+pub fn push_encoded<'a>(text: &mut Text, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    for (count, (name, value)) in pairs.into_iter().enumerate() {
+        if count > 0 {
+            text.push("&");
         }
-        form.push_str(&encode(name));
-        form.push('=');
-        form.push_str(&encode(value));
+        encoded_parts(name).for_each(|part| text.push(part));
+        text.push("=");
+        encoded_parts(value).for_each(|part| text.push(part));
     }
-    form
 }
 
 /// One name or value, encoded.
 pub fn encode(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).map(|part| if part == "+" { "%20" } else { part }).collect()
+    encoded_parts(text).collect()
+}
+
+fn encoded_parts(text: &str) -> impl Iterator<Item = &str> {
+    form_urlencoded::byte_serialize(text.as_bytes()).map(|part| if part == "+" { "%20" } else { part })
 }
 
 /// The pairs of a query, not decoded; only `&` separates them.

@@ -1,6 +1,7 @@
 //! RFC 3986 URLs for requests and redirects: https, and http only to this machine or a configured test host.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use http::Uri;
 
@@ -104,8 +105,7 @@ impl Url {
             Some("https") => Ok(url),
             Some("http") if url.is_local() => Ok(url),
             Some("http") => {
-                let hosts = environment::variable("PKCE_HTTP_HOSTS").unwrap_or_default();
-                let how = if hosts.contains("://") { " without http://" } else { "" };
+                let how = if HTTP_HOSTS.contains("://") { " without http://" } else { "" };
                 let hint = format!("for a test network, list its hosts in PKCE_HTTP_HOSTS{how}, such as keycloak:8080");
                 Err(InvalidUrl::untrusted(Reason::PlainHttp, PLAIN_HTTP, &hint))
             }
@@ -214,8 +214,7 @@ impl Url {
     /// Whether `PKCE_HTTP_HOSTS` has this host: alone, or with this URL's port.
     fn is_test_host(&self, host: &str) -> bool {
         let port = self.effective_port();
-        let named = environment::variable("PKCE_HTTP_HOSTS").unwrap_or_default();
-        named.split([',', ' ']).filter_map(host_and_port).any(|(name, only)| {
+        HTTP_HOSTS.split([',', ' ']).filter_map(host_and_port).any(|(name, only)| {
             let same = name.eq_ignore_ascii_case(host) || v6(name).is_some_and(|address| v6(host) == Some(address));
             same && only.is_none_or(|only| only == port)
         })
@@ -283,6 +282,9 @@ fn is_too_large(port: &str) -> bool {
 fn v6(host: &str) -> Option<Ipv6Addr> {
     host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
+
+/// The test hosts: a stream has too many URLs to read the environment for each.
+static HTTP_HOSTS: LazyLock<String> = LazyLock::new(|| environment::variable("PKCE_HTTP_HOSTS").unwrap_or_default());
 
 /// The names of localhost in the `/etc/hosts` of Linux distributions, and in nss-myhostname(8).
 const ALIASES: [&str; 9] = [
