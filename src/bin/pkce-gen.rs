@@ -26,10 +26,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    frame::sources(step)
+    frame::sources(|args: &Args| args.count, step)
 }
 
-fn step(args: &Args) -> Result<(u64, impl FnMut(&mut Document) -> Result<(), Error> + use<>), Error> {
+fn step(args: &Args) -> Result<impl FnMut(&mut Document) -> Result<(), Error> + use<>, Error> {
     let mut base = Document::default();
     for file in &args.files {
         base.merge(&frame::document(file)?);
@@ -37,10 +37,9 @@ fn step(args: &Args) -> Result<(u64, impl FnMut(&mut Document) -> Result<(), Err
     base.forget_login()?;
     let (bytes, keep) = (args.bytes as usize, args.keep_verifier);
     let mut entropy = Entropy::for_logins(args.count, if keep { 0 } else { bytes });
-    let make = move |document: &mut Document| {
+    Ok(move |document: &mut Document| {
         document.clone_from(&base);
         let verifier = if keep { pkce::verifier(document)? } else { entropy.text(bytes)? };
         pkce::begin(document, &verifier, &mut entropy)
-    };
-    Ok((args.count, make))
+    })
 }

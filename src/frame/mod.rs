@@ -31,18 +31,17 @@ pub fn source<A: Parser>(step: impl FnOnce(&A) -> Result<Document, Error>) -> Ex
     })
 }
 
-/// Runs a tool that creates any number of documents. The step returns how many, and the function that makes the next one
-/// of the one before.
-pub fn sources<A, F>(step: impl FnOnce(&A) -> Result<(u64, F), Error>) -> ExitCode
+/// Runs a tool that creates `count` documents. The step returns the function that makes the next one of the one before.
+pub fn sources<A, F>(count: impl FnOnce(&A) -> u64, step: impl FnOnce(&A) -> Result<F, Error>) -> ExitCode
 where
     A: Parser,
     F: FnMut(&mut Document) -> Result<(), Error>,
 {
     run(Form::Document, never, |args: A, output| {
-        let (count, mut make) = step(&args)?;
+        let mut make = step(&args)?;
         let mut document = Document::default();
         let mut unwritten = Unwritten::of(output);
-        let made = (0..count).try_for_each(|_| {
+        let made = (0..count(&args)).try_for_each(|_| {
             make(&mut document)?;
             unwritten.add(&document, false)
         });
