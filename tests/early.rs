@@ -289,6 +289,22 @@ fn a_verified_document_that_cannot_be_printed_loses_the_tokens_of_a_pipe() {
 }
 
 #[test]
+fn tokens_of_a_document_that_is_not_written_yet_are_lost_whatever_comes_after_it() {
+    let with_tokens = home::DOCUMENT.replace("{\"access_token\"", VERIFIED);
+    let lost = "standard output: no space left on device; the tokens are lost unless a file has them";
+    let lost = format!("pkce-verify: {lost}\nhint: run the login again\n");
+    for after in ["[]", "{\"client_id\":", &with_tokens, "!3 unavailable pkce-exchange\n", ""] {
+        let input = format!("{with_tokens}{after}");
+        let output = finish(command("bash").args(["-c", "pkce-verify >/dev/full"]), input.as_bytes());
+        assert_eq!((output.status, output.stderr.as_str()), (5, lost.as_str()), "{after}");
+        // Where it can be written, it is not lost, and what fails is what comes after it.
+        let output = run("pkce-verify", &[], &input);
+        assert!(output.stdout.starts_with("{\"access_token\":"), "{output:?}");
+        assert!(!output.stderr.contains("lost"), "{output:?}");
+    }
+}
+
+#[test]
 fn a_store_that_cannot_be_written_loses_the_tokens_of_a_pipe_and_not_those_of_a_file() {
     let home = Home::new();
     let seal = "cat >/dev/null; exit 1";

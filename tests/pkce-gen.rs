@@ -4,10 +4,11 @@
 mod common;
 
 use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{command, done, failure, finish, new_directory, run, start};
+use common::{command, done, failure, finish, new_directory, peak_memory, run, start};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -239,6 +240,34 @@ fn gives_each_document_a_line_and_the_members_of_the_one_given() {
     let output = run("pkce-gen", &["--count", "3", "-r", "state"], "");
     let states: HashSet<&str> = output.stdout.lines().collect();
     assert_eq!((output.status, states.len()), (0, 3), "{output:?}");
+}
+
+#[test]
+fn needs_no_more_memory_for_a_hundred_thousand_documents_than_twice_that_for_ten() {
+    let mut child = start(command("pkce-gen").args(["--count", "110000"]));
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut peak = |count| {
+        let read = (&mut stdout).lines().take(count).map(|line| assert!(line.unwrap().ends_with('}'))).count();
+        assert_eq!(read, count);
+        peak_memory(child.id())
+    };
+    // After each it still waits, since no pipe has room for all the rest.
+    let (few, many) = (peak(10), peak(100_000));
+    assert!(many <= 2 * few, "{few} KiB, then {many} KiB");
+    drop(stdout);
+    assert_eq!(done(child).status, 3);
+}
+
+#[test]
+fn fails_once_however_many_documents_it_was_asked_for() {
+    let output = run("pkce-gen", &["--count", "3", "-r", "no-member"], "");
+    assert_eq!(
+        (output.status, output.stdout.as_str(), output.stderr.as_str()),
+        (2, "", "pkce-gen: no-member: missing\n")
+    );
+    let full = finish(command("bash").args(["-c", "pkce-gen --count 3 >/dev/full"]), b"");
+    let message = "pkce-gen: standard output: no space left on device\n";
+    assert_eq!((full.status, full.stderr.as_str()), (3, message));
 }
 
 #[test]

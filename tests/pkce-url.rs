@@ -4,8 +4,9 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
+use std::thread;
 
-use common::{Output, changed, command, done, failure, finish, run, start};
+use common::{Output, changed, command, done, failure, finish, peak_memory, run, start};
 use serde_json::{Value, json};
 
 /// RFC 7636 appendix B.
@@ -383,6 +384,54 @@ fn prints_each_document_of_a_stream_as_soon_as_it_is_done() {
 }
 
 #[test]
+fn finds_the_end_of_a_document_wherever_its_octets_are_cut() {
+    let mut child = start(&mut command("pkce-url"));
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let own = r#"} { \" \\"#;
+    let first = with(json!({ "nonce": null })).to_string();
+    let second = with(json!({ "own": own, "zz": { "a{": [{}, own] } })).to_string();
+    // The second begins at once, or after white space.
+    for cut in 1..second.len() {
+        let between = ["", " ", "\n", " \r\n\t"][cut % 4];
+        let (start, end) = second.as_bytes().split_at(cut);
+        stdin.write_all(&[first.as_bytes(), between.as_bytes(), start].concat()).unwrap();
+        let mut lines = [String::new(), String::new()];
+        // The first is there once all that was written is read.
+        stdout.read_line(&mut lines[0]).unwrap();
+        stdin.write_all(end).unwrap();
+        stdout.read_line(&mut lines[1]).unwrap();
+        let second: Value = serde_json::from_str(&lines[1]).unwrap();
+        assert!(!lines[0].contains("own") && second["own"] == own && second["zz"]["a{"][1] == own, "{cut}: {lines:?}");
+    }
+    drop(stdin);
+    assert_eq!(done(child).status, 0);
+}
+
+#[test]
+fn keeps_nothing_of_a_document_for_the_next() {
+    let documents = [
+        with(json!({ "own": "o".repeat(5000), "scope": "openid", "redirect_uri": "https://a.example/cb" })),
+        with(json!({ "authorization_endpoint": "https://other.example/authorize?x=1" })),
+        with(json!({ "issuer": "http://localhost", "authorization_endpoint": "http://localhost:1/authorize" })),
+        document(),
+    ];
+    let alone: String = documents.iter().map(|document| run("pkce-url", &[], &document.to_string()).stdout).collect();
+    let input: String = documents.iter().map(Value::to_string).collect();
+    assert_eq!(run("pkce-url", &[], &input), Output { status: 0, stdout: alone, stderr: String::new() });
+    // An endpoint of this machine is checked against each document's issuer.
+    let local = json!({ "issuer": "https://id.example", "authorization_endpoint": "http://localhost:1/authorize" });
+    let output = run("pkce-url", &[], &format!("{}{}", documents[2], with(local)));
+    let message = "authorization_endpoint: a remote server must not point to this machine";
+    let expected = failure("pkce-url", 4, message);
+    assert_eq!((output.status, output.stderr.as_str()), (4, expected.stderr.as_str()));
+    assert!(
+        output.stdout.starts_with('{') && output.stdout.ends_with(&format!("}}\n{}", expected.stdout)),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn ends_a_stream_with_the_first_document_that_fails() {
     let input = format!("{}\n{}\n{}\n", document(), with(json!({ "state": null })), document());
     let output = run("pkce-url", &[], &input);
@@ -703,6 +752,26 @@ fn keeps_its_memory_small_however_long_the_stream_is() {
     let script = "ulimit -v 65536; yes \"$DOCUMENT\" | head -n 2000 | pkce-url | wc -l; echo ${PIPESTATUS[2]}";
     let output = finish(tool.args(["-c", script]).env("DOCUMENT", document.to_string()), b"");
     assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "2000\n0\n", ""));
+}
+
+#[test]
+fn needs_no_more_memory_for_a_hundred_thousand_documents_than_twice_that_for_ten() {
+    let mut child = start(&mut command("pkce-url"));
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let line = format!("{}\n", with(json!({ "own": "o".repeat(100) })));
+    let mut peak = |count| {
+        thread::scope(|scope| {
+            scope.spawn(|| (0..count).for_each(|_| stdin.write_all(line.as_bytes()).unwrap()));
+            let read = (&mut stdout).lines().take(count).map(|line| assert!(line.unwrap().ends_with('}'))).count();
+            assert_eq!(read, count);
+        });
+        peak_memory(child.id())
+    };
+    let (few, many) = (peak(10), peak(100_000));
+    assert!(many <= 2 * few, "{few} KiB, then {many} KiB");
+    drop(stdin);
+    assert_eq!(done(child).status, 0);
 }
 
 #[test]

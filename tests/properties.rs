@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use common::{Server, command, finish, listen, make_fifo, new_directory, run};
+use pkce_tools::document::{Document, escape};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde_json::{Value, json};
@@ -183,6 +184,97 @@ fn surroundings() -> impl Strategy<Value = Vec<(&'static str, OsString)>> {
         1 => (prop::sample::select(vec!["NO_PROXY", "no_proxy", "REQUEST_METHOD"]), exceptions),
     ];
     prop::collection::vec(setting, 1..4)
+}
+
+/// A value with white space wherever JSON allows it, and with its strings' letters escaped, as far as `choices` say.
+fn respelled(value: &Value, choices: &mut impl Iterator<Item = usize>) -> String {
+    let mut white = || ["", "", " ", "\n\t", "\r\n"][choices.next().unwrap() % 5].to_owned();
+    let (before, after) = (white(), white());
+    let mut text = |text: &str| {
+        let escaped = |character: char| match choices.next().unwrap() % 3 {
+            0 => escape(character),
+            _ => Value::from(character.to_string()).to_string().trim_matches('"').to_owned(),
+        };
+        // A quotation mark alone would be trimmed too.
+        text.chars().map(|c| if c == '"' { escape(c) } else { escaped(c) }).collect::<String>()
+    };
+    let inner = match value {
+        Value::String(string) => format!("\"{}\"", text(string)),
+        Value::Array(list) => {
+            let list: Vec<String> = list.iter().map(|value| respelled(value, choices)).collect();
+            format!("[{}]", list.join(","))
+        }
+        Value::Object(members) => {
+            let members: Vec<String> = members
+                .iter()
+                .rev()
+                .map(|(name, value)| {
+                    let name = respelled(&Value::from(name.as_str()), choices);
+                    format!("{name}:{}", respelled(value, choices))
+                })
+                .collect();
+            format!("{{{}}}", members.join(","))
+        }
+        other => other.to_string(),
+    };
+    format!("{before}{inner}{after}")
+}
+
+/// Any JSON value that is not nested too deep.
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<String>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        Just(Value::Null),
+    ];
+    leaf.prop_recursive(4, 32, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map(any::<String>(), inner, 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..config() })]
+
+    #[test]
+    fn any_document_is_the_same_however_it_is_spelled(
+        members in prop::collection::btree_map(any::<String>(), any_value(), 0..8),
+        choices in prop::collection::vec(any::<u8>(), 1..50),
+    ) {
+        let object = Value::Object(members.into_iter().collect());
+        let mut endless = choices.iter().map(|choice| usize::from(*choice)).cycle();
+        let spelled = respelled(&object, &mut endless);
+        let document = Document::parse(spelled.as_bytes()).map_err(TestCaseError::fail)?;
+        let line = document.line();
+        prop_assert_eq!(line.len(), document.size());
+        prop_assert_eq!(line.matches('\n').count(), 1);
+        prop_assert!(!line.chars().any(|character| character.is_control() && character != '\n'), "{:?}", line);
+        prop_assert_eq!(&serde_json::from_str::<Value>(&line).unwrap(), &object);
+        let again = Document::parse(line.as_bytes()).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(&*again.line(), &*line);
+        // The same by setting each member, in the buffers of another document.
+        let mut set = document.clone();
+        for (name, value) in object.as_object().unwrap() {
+            if let Value::String(text) = value {
+                set.set(name, text);
+                prop_assert_eq!(again.text(name).ok().flatten().as_deref(), Some(text.as_str()));
+            }
+        }
+        prop_assert_eq!(serde_json::from_str::<Value>(&set.line()).unwrap(), object.clone());
+        let twice = match object.as_object().unwrap().keys().next() {
+            Some(name) => {
+                let open = spelled.trim_end().strip_suffix('}').unwrap();
+                format!("{open},{}:1}}", Value::from(name.as_str()))
+            }
+            None => r#"{"a":1,"\u0061":1}"#.to_owned(),
+        };
+        let refused = Document::parse(twice.as_bytes()).err();
+        prop_assert!(refused.as_ref().is_some_and(|wrong| wrong.ends_with(": duplicate")), "{:?} {}", refused, twice);
+    }
 }
 
 proptest! {

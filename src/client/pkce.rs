@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::document::Document;
+use crate::document::text::every;
 use crate::error::Error;
 
 /// Adds the verifier with its challenge, and a new `state` and `nonce` (256 bits each).
@@ -32,8 +33,8 @@ pub fn verifier(document: &Document) -> Result<Zeroizing<String>, Error> {
 
 /// Whether the text is a code verifier (RFC 7636 section 4.1).
 pub fn is_verifier(text: &str) -> bool {
-    let unreserved = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
-    (43..=128).contains(&text.len()) && text.bytes().all(unreserved)
+    let unreserved = |octet: u8| octet.is_ascii_alphanumeric() | matches!(octet, b'-' | b'.' | b'_' | b'~');
+    (43..=128).contains(&text.len()) && every(text, unreserved)
 }
 
 /// The S256 code challenge of a verifier: 43 characters of base64url (RFC 7636 section 4.2).

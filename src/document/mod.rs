@@ -152,10 +152,8 @@ impl Document {
     fn write(&self, text: &mut Text) {
         text.push("{");
         for (count, member) in self.members.iter().enumerate() {
-            if count > 0 {
-                text.push(",");
-            }
-            text.push(member.printed(&self.text));
+            let comma = if count > 0 { "," } else { "" };
+            text.push_all([comma, member.printed(&self.text)]);
         }
         text.push("}");
     }
@@ -239,7 +237,7 @@ impl Document {
 
     /// The member, a string; it is copied only if it has escapes.
     pub fn slice(&self, name: &str) -> Result<Option<Cow<'_, str>>, Error> {
-        let json = self.json(name).unwrap_or_default();
+        let Some(json) = self.json(name) else { return Ok(None) };
         match json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             Some(text) if memchr(b'\\', text.as_bytes()).is_none() => Ok(Some(Cow::Borrowed(text))),
             _ => Ok(self.read(name, "must be a string")?.map(Cow::Owned)),
@@ -273,6 +271,7 @@ impl Document {
     /// The member, a list of strings; a single string is a list of one.
     pub fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
         match self.json(name) {
+            None => Ok(None),
             Some(json) if json.starts_with('[') => self.read(name, "must be an array of strings"),
             _ => Ok(self.read(name, "must be a string or an array of strings")?.map(|text| vec![text])),
         }
@@ -468,13 +467,18 @@ impl Document {
     /// Appends a member to the text.
     fn append(&mut self, name: &str, write: impl FnOnce(&mut Text)) -> Place {
         let text = &mut self.text;
-        if !is_literal(name) {
+        let is_literal = is_literal(name);
+        if !is_literal {
             text.push(name);
         }
         let start = text.len();
-        text.push_quoted(name);
-        let name_start = if is_literal(name) { start + 1 } else { start - name.len() };
-        text.push(":");
+        if is_literal {
+            text.push_all(["\"", name, "\":"]);
+        } else {
+            text.push_quoted(name);
+            text.push(":");
+        }
+        let name_start = if is_literal { start + 1 } else { start - name.len() };
         let json = text.len();
         write(text);
         let name_end = name_start + name.len();
@@ -484,8 +488,13 @@ impl Document {
     /// The place of the member in the list, or where it would be.
     fn find(&self, name: &str) -> Result<usize, usize> {
         let prefix = prefix(name);
-        self.members
-            .binary_search_by(|member| member.prefix.cmp(&prefix).then_with(|| member.name(&self.text).cmp(name)))
+        let order = |member: &Place| member.prefix.cmp(&prefix).then_with(|| member.name(&self.text).cmp(name));
+        if self.members.len() > FEW {
+            return self.members.binary_search_by(order);
+        }
+        let place = self.members.iter().take_while(|member| order(member).is_lt()).count();
+        let is_there = self.members.get(place).is_some_and(|member| order(member).is_eq());
+        if is_there { Ok(place) } else { Err(place) }
     }
 
     fn clear(&mut self) {
@@ -528,9 +537,12 @@ pub fn is_visible(text: &str) -> bool {
 
 /// The first octets of a name as a number: a name that comes later has the same or a larger one.
 fn prefix(name: &str) -> u64 {
-    let mut octets = [0; 8];
-    octets.iter_mut().zip(name.bytes()).for_each(|(first, octet)| *first = octet);
-    u64::from_be_bytes(octets)
+    let short = || {
+        let mut octets = [0; 8];
+        octets.iter_mut().zip(name.bytes()).for_each(|(first, octet)| *first = octet);
+        octets
+    };
+    u64::from_be_bytes(name.as_bytes().first_chunk().copied().unwrap_or_else(short))
 }
 
 /// The part of a text between these places.
@@ -670,6 +682,9 @@ pub const MAX_SIZE: usize = 1024 * 1024;
 
 /// Octets that a step may add to a document: far above any token set.
 const GROWTH: usize = 64 * 1024;
+
+/// The number of members up to which one is found faster by looking at each.
+const FEW: usize = 32;
 
 /// Maximum length in octets of a name in a message, and of one that is words in lower case, which tokens are not.
 const MAX_NAME: usize = 16;

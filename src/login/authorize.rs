@@ -8,7 +8,7 @@ use crate::client::redirect_uri::RedirectUri;
 use crate::client::resource::resources;
 use crate::client::scope::{self, Scope};
 use crate::document::Document;
-use crate::document::text::Text;
+use crate::document::text::{Text, every};
 use crate::error::Error;
 use crate::message;
 use crate::wire::form;
@@ -150,8 +150,8 @@ pub fn challenge(document: &Document) -> Result<String, Error> {
 
 fn challenge_slice(document: &Document) -> Result<Cow<'_, str>, Error> {
     let challenge = document.slice("code_challenge")?.ok_or_else(|| document.missing("code_challenge"))?;
-    let base64url = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
-    if challenge.len() != 43 || !challenge.bytes().all(base64url) {
+    let base64url = |octet: u8| octet.is_ascii_alphanumeric() | matches!(octet, b'-' | b'_');
+    if challenge.len() != 43 || !every(&challenge, base64url) {
         return Err(document.wrong("code_challenge", "must be 43 characters of base64url, the SHA-256 of the verifier"));
     }
     if document.slice("code_challenge_method")?.is_some_and(|method| method != pkce::METHOD) {

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::document::text::Text;
+use crate::document::text::{Text, every};
 
 /// The pairs as a body or a query; a space becomes `%20`, which every server decodes (some take `+` literally).
 pub fn encoded<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Zeroizing<String> {
@@ -17,9 +17,18 @@ pub fn push_encoded<'a>(text: &mut Text, pairs: impl IntoIterator<Item = (&'a st
         if count > 0 {
             text.push("&");
         }
-        encoded_parts(name).for_each(|part| text.push(part));
+        push_part(text, name);
         text.push("=");
-        encoded_parts(value).for_each(|part| text.push(part));
+        push_part(text, value);
+    }
+}
+
+fn push_part(text: &mut Text, part: &str) {
+    let is_plain = every(part, |octet| octet.is_ascii_alphanumeric() | matches!(octet, b'-' | b'_' | b'.'));
+    if is_plain {
+        text.push(part);
+    } else {
+        encoded_parts(part).for_each(|part| text.push(part));
     }
 }
 

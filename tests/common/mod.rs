@@ -113,6 +113,13 @@ pub fn kill(pid: u32, signal: &str) {
     assert_eq!(output, Output { status: 0, stdout: String::new(), stderr: String::new() });
 }
 
+/// The most memory that a running process has had so far, in KiB.
+pub fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// Makes a FIFO that only its owner can use.
 pub fn make_fifo(path: &Path) {
     let output = finish(command("mkfifo").args(["-m", "600"]).arg(path), b"");
