@@ -186,38 +186,34 @@ fn surroundings() -> impl Strategy<Value = Vec<(&'static str, OsString)>> {
     prop::collection::vec(setting, 1..4)
 }
 
-/// A value with white space wherever JSON allows it, and with its strings' letters escaped, as far as `choices` say.
+/// A value with white space around it and within, and with characters of its strings as escapes, as the choices say.
 fn respelled(value: &Value, choices: &mut impl Iterator<Item = usize>) -> String {
-    let mut white = || ["", "", " ", "\n\t", "\r\n"][choices.next().unwrap() % 5].to_owned();
-    let (before, after) = (white(), white());
-    let mut text = |text: &str| {
-        let escaped = |character: char| match choices.next().unwrap() % 3 {
-            0 => escape(character),
-            _ => Value::from(character.to_string()).to_string().trim_matches('"').to_owned(),
-        };
-        // A quotation mark alone would be trimmed too.
-        text.chars().map(|c| if c == '"' { escape(c) } else { escaped(c) }).collect::<String>()
-    };
+    let white = |choice: usize| ["", "", " ", "\n\t", "\r\n"][choice % 5];
+    let before = white(choices.next().unwrap());
     let inner = match value {
-        Value::String(string) => format!("\"{}\"", text(string)),
+        Value::String(text) => {
+            let spelled = |character: char| match choices.next().unwrap() % 3 {
+                0 => escape(character),
+                _ if "\"\\".contains(character) || character < ' ' => escape(character),
+                _ => character.to_string(),
+            };
+            format!("\"{}\"", text.chars().map(spelled).collect::<String>())
+        }
         Value::Array(list) => {
             let list: Vec<String> = list.iter().map(|value| respelled(value, choices)).collect();
             format!("[{}]", list.join(","))
         }
         Value::Object(members) => {
-            let members: Vec<String> = members
-                .iter()
-                .rev()
-                .map(|(name, value)| {
-                    let name = respelled(&Value::from(name.as_str()), choices);
-                    format!("{name}:{}", respelled(value, choices))
-                })
-                .collect();
+            let member = |(name, value): (&String, &Value)| {
+                let name = respelled(&Value::from(name.as_str()), choices);
+                format!("{name}:{}", respelled(value, choices))
+            };
+            let members: Vec<String> = members.iter().rev().map(member).collect();
             format!("{{{}}}", members.join(","))
         }
         other => other.to_string(),
     };
-    format!("{before}{inner}{after}")
+    format!("{before}{inner}{}", white(choices.next().unwrap()))
 }
 
 /// Any JSON value that is not nested too deep.
@@ -261,7 +257,8 @@ proptest! {
         for (name, value) in object.as_object().unwrap() {
             if let Value::String(text) = value {
                 set.set(name, text);
-                prop_assert_eq!(again.text(name).ok().flatten().as_deref(), Some(text.as_str()));
+                let read = again.text(name).ok().flatten();
+                prop_assert_eq!(read.as_deref(), Some(text.as_str()));
             }
         }
         prop_assert_eq!(serde_json::from_str::<Value>(&set.line()).unwrap(), object.clone());
