@@ -642,7 +642,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-        let mut members = Vec::new();
+        let mut members = Vec::with_capacity(TYPICAL);
         while let Some((Name(name), value)) = map.next_entry()? {
             members.push((name, value));
         }
@@ -682,6 +682,9 @@ pub const MAX_SIZE: usize = 1024 * 1024;
 
 /// Octets that a step may add to a document: far above any token set.
 const GROWTH: usize = 64 * 1024;
+
+/// Members for which there is room at first.
+const TYPICAL: usize = 16;
 
 /// The number of members up to which one is found faster by looking at each.
 const FEW: usize = 32;
