@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pkce_tools::id_token::claims::{self, Policy};
+use pkce_tools::id_token::claims::{Policy, Verifier};
 use pkce_tools::id_token::jwks::Keys;
 use pkce_tools::process::{Deadline, arguments};
 use pkce_tools::wire::http;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 
 fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {
     // The keys are fetched once for all documents.
-    let mut keys = match &args.jwks {
+    let keys = match &args.jwks {
         Some(file) => Keys::from_file(file, &Deadline::after(args.timeout))?,
         None => {
             http::check_environment()?;
@@ -47,7 +47,8 @@ fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, E
     };
     let policy =
         Policy { leeway: args.leeway, trusted_audiences: args.trust_audience, now: args.now, timeout: args.timeout };
-    Ok(move |document| claims::verify(document, &policy, &mut keys))
+    let mut verifier = Verifier::new(policy, keys);
+    Ok(move |document| verifier.verify(document))
 }
 
 /// Maximum leeway in seconds: a clock that differs by more is wrong.

@@ -7,7 +7,7 @@ use crate::client::scope;
 use crate::document::Document;
 use crate::error::Error;
 use crate::id_token::jwks::Keys;
-use crate::id_token::jws::{Jws, numeric_date, untrusted};
+use crate::id_token::jws::{Algorithm, Header, Jws, LastHeader, numeric_date, untrusted};
 use crate::message;
 use crate::process::Deadline;
 
@@ -23,20 +23,35 @@ pub struct Policy {
     pub timeout: Duration,
 }
 
-/// Validates the document's ID token, and adds its claims.
-pub fn verify(mut document: Document, policy: &Policy, keys: &mut Keys) -> Result<Document, Error> {
-    let earlier = document.object("id_token_claims")?.map(Document::without_nulls);
-    let Some(token) = document.text("id_token")? else {
-        return without_id_token(document, earlier.as_ref());
-    };
-    let jws = Jws::parse(&token)?;
-    check_header(&document, &jws)?;
-    keys.verify(&document, &jws, &Deadline::after(policy.timeout))?;
-    let claims = jws.claims()?;
-    let check = Check { document: &document, claims: claims.clone().without_nulls(), jws: &jws, policy };
-    check.all(earlier.as_ref())?;
-    document.set_object("id_token_claims", &claims)?;
-    Ok(document)
+/// Checks ID tokens, one after the other.
+pub struct Verifier {
+    policy: Policy,
+    keys: Keys,
+    last_header: LastHeader,
+}
+
+impl Verifier {
+    /// Checks by this policy, with these keys.
+    pub fn new(policy: Policy, keys: Keys) -> Verifier {
+        Verifier { policy, keys, last_header: LastHeader::default() }
+    }
+
+    /// Validates the document's ID token, and adds its claims.
+    pub fn verify(&mut self, mut document: Document) -> Result<Document, Error> {
+        let earlier = document.object("id_token_claims")?.map(Document::without_nulls);
+        let Some(token) = document.text("id_token")? else {
+            return without_id_token(document, earlier.as_ref());
+        };
+        let jws = Jws::parse(&token, &mut self.last_header)?;
+        check_header(&document, jws.header)?;
+        self.keys.verify(&document, &jws, &Deadline::after(self.policy.timeout))?;
+        let (claims, algorithm) = (jws.claims()?, jws.header.algorithm);
+        // The document gets all claims, even if null; the error, if any, comes after those of the checks.
+        let added = document.set_object("id_token_claims", &claims);
+        Check::new(&document, claims.without_nulls(), algorithm, &self.policy).all(earlier.as_ref())?;
+        added?;
+        Ok(document)
+    }
 }
 
 /// A document without an ID token: allowed after a refresh of a verified login; else status 4 if `openid` was requested, or
@@ -64,24 +79,27 @@ fn without_id_token(document: Document, earlier: Option<&Document>) -> Result<Do
 }
 
 /// Checks the token's type (RFC 8725 section 3.11), and that the server signs with its algorithm.
-fn check_header(document: &Document, jws: &Jws) -> Result<(), Error> {
-    let typ = jws.header.text("typ")?;
-    if typ.is_some_and(|typ| !ID_TOKEN_TYPES.contains(&short_type(&typ).as_str())) {
-        return Err(jws.header.wrong("typ", "not the type of an ID token"));
+fn check_header(document: &Document, header: &Header) -> Result<(), Error> {
+    let typ = header.members.text("typ")?;
+    if typ.is_some_and(|typ| !is_id_token_type(&typ)) {
+        return Err(header.members.wrong("typ", "not the type of an ID token"));
     }
     let algorithms = document.texts("id_token_signing_alg_values_supported")?;
     let algorithms = algorithms.unwrap_or_else(|| vec!["RS256".to_owned()]);
-    if !algorithms.iter().any(|name| name == jws.algorithm.name) {
-        let error = jws.header.mismatch("alg", &algorithms.join(", "), jws.algorithm.name);
+    if !algorithms.iter().any(|name| name == header.algorithm.name) {
+        let error = header.members.mismatch("alg", &algorithms.join(", "), header.algorithm.name);
         return Err(error.hint("id_token_signing_alg_values_supported lists them; the default is RS256 alone"));
     }
     Ok(())
 }
 
-/// The media type in upper case, without `application/` (RFC 7515 section 4.1.9).
-fn short_type(typ: &str) -> String {
-    let typ = typ.to_ascii_uppercase();
-    typ.strip_prefix("APPLICATION/").map(str::to_owned).unwrap_or(typ)
+/// Whether it is the media type of an ID token, in any letter case, with `application/` or without (RFC 7515 section 4.1.9).
+fn is_id_token_type(typ: &str) -> bool {
+    let short = match typ.split_at_checked(APPLICATION.len()) {
+        Some((prefix, short)) if prefix.eq_ignore_ascii_case(APPLICATION) => short,
+        _ => typ,
+    };
+    ID_TOKEN_TYPES.iter().any(|allowed| short.eq_ignore_ascii_case(allowed))
 }
 
 /// Why these are not the claims of a verified login of the document's client at its issuer, if they are not; without those
@@ -104,11 +122,18 @@ fn wrong_login(claims: &Document, document: &Document) -> Result<Option<&'static
 struct Check<'a> {
     document: &'a Document,
     claims: Document,
-    jws: &'a Jws<'a>,
+    algorithm: &'static Algorithm,
     policy: &'a Policy,
+    /// The time to check at, in Unix seconds.
+    now: f64,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(document: &'a Document, claims: Document, algorithm: &'static Algorithm, policy: &'a Policy) -> Check<'a> {
+        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Check { document, claims, algorithm, policy, now: policy.now.unwrap_or_else(clock) as f64 }
+    }
+
     fn all(&self, earlier: Option<&Document>) -> Result<(), Error> {
         self.check_parties()?;
         self.check_times()?;
@@ -149,8 +174,7 @@ impl Check<'_> {
     }
 
     fn check_times(&self) -> Result<(), Error> {
-        let claims = &self.claims;
-        let now = self.now();
+        let (claims, now) = (&self.claims, self.now);
         let leeway = self.policy.leeway as f64;
         let clock = |name: &str, wrong: &str| claims.wrong(name, wrong).hint("check this machine's clock");
         let need = |name: &str| self.time(name)?.ok_or_else(|| claims.wrong(name, "missing"));
@@ -186,7 +210,7 @@ impl Check<'_> {
         let Check { document, claims, .. } = self;
         let token = document.text("access_token")?;
         match claims.text("at_hash")?.zip(token) {
-            Some((hash, token)) if hash != self.jws.algorithm.half_hash(&token) => {
+            Some((hash, token)) if hash != self.algorithm.half_hash(&token) => {
                 Err(claims.wrong("at_hash", "does not match the access token"))
             }
             _ => Ok(()),
@@ -199,7 +223,7 @@ impl Check<'_> {
         if let Some(age) = document.seconds("max_age")? {
             let login =
                 self.time("auth_time")?.ok_or_else(|| claims.wrong("auth_time", "missing, but required by max_age"))?;
-            if self.now() - login > age as f64 + self.policy.leeway as f64 {
+            if self.now - login > age as f64 + self.policy.leeway as f64 {
                 return Err(claims.wrong("auth_time", "longer ago than max_age"));
             }
         }
@@ -257,16 +281,13 @@ impl Check<'_> {
         without_secrets(claim, self.document)
     }
 
-    /// The time to check at, in Unix seconds.
-    fn now(&self) -> f64 {
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.policy.now.unwrap_or_else(clock) as f64
-    }
-
     fn time(&self, name: &str) -> Result<Option<f64>, Error> {
         numeric_date(&self.claims, name)
     }
 }
+
+/// What a media type may omit.
+const APPLICATION: &str = "application/";
 
 /// Allowed `typ` values of an ID token, without `application/`; most servers send none or JWT.
 const ID_TOKEN_TYPES: [&str; 2] = ["JWT", "JOSE"];

@@ -147,16 +147,16 @@ impl VerifyError {
         let (kid, wrong) = match self {
             VerifyError::UnknownKid(kids) => {
                 let error = untrusted(&format!("kid: no such signing key in {}", source.set()));
-                let [kids, kid] = [kids, jws.kid.as_deref().unwrap_or_default()].map(said);
+                let [kids, kid] = [kids, jws.header.kid.as_deref().unwrap_or_default()].map(said);
                 return error.mismatch(&kids, &kid);
             }
             VerifyError::NoKey => {
-                return untrusted(&format!("alg: no key for {} in {}", jws.algorithm.name, source.set()));
+                return untrusted(&format!("alg: no key for {} in {}", jws.algorithm().name, source.set()));
             }
             VerifyError::Key(kid, wrong) => (kid, wrong),
         };
         let key = source.key(&said(kid.as_deref().unwrap_or_default()));
-        let alg = jws.algorithm.name;
+        let alg = jws.algorithm().name;
         untrusted(&match wrong {
             Wrong::Malformed(wrong) | Wrong::Invalid(wrong) => format!("{key} is not valid: {wrong}"),
             Wrong::NotForSignatures => format!("{key}: not for signatures (use, key_ops)"),
@@ -176,7 +176,7 @@ impl KeySet {
         let is_empty = keys.is_empty();
         let keys = keys.into_iter().filter_map(|key| Document::parse(key.get().as_bytes()).ok());
         let keys: Vec<Key> = keys.map(Key::new).collect();
-        if keys.iter().any(Key::is_private) {
+        if keys.iter().any(|key| key.is_private) {
             message::note(&format!("{subject}: contains a private key, so anyone can sign tokens"));
         }
         Ok(KeySet { keys, is_empty })
@@ -184,7 +184,7 @@ impl KeySet {
 
     /// Verifies the token with the keys that it names, or with all; one that cannot be used stops no other.
     fn verify(&self, jws: &Jws) -> Result<(), VerifyError> {
-        let candidates = self.keys.iter().filter(|key| jws.kid.is_none() || key.kid == jws.kid);
+        let candidates = self.keys.iter().filter(|key| jws.header.kid.is_none() || key.kid == jws.header.kid);
         let mut wrong = Vec::new();
         for key in candidates {
             match key.verify(jws) {
@@ -193,10 +193,10 @@ impl KeySet {
             }
         }
         // Of several keys that do not fit the token's algorithm, none is the token's.
-        let is_only = jws.kid.is_some() || wrong.len() == 1;
+        let is_only = jws.header.kid.is_some() || wrong.len() == 1;
         match wrong.into_iter().max() {
             Some((reason, kid)) if is_only || reason >= Wrong::BadSignature => Err(VerifyError::Key(kid, reason)),
-            None if jws.kid.is_some() => {
+            None if jws.header.kid.is_some() => {
                 let kids: Vec<&str> = self.keys.iter().filter_map(|key| key.kid.as_deref()).collect();
                 Err(VerifyError::UnknownKid(kids.join(", ")))
             }

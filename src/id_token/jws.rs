@@ -13,12 +13,8 @@ use crate::error::Error;
 
 /// A parsed token; its signature is not verified yet.
 pub struct Jws<'a> {
-    /// The header (RFC 7515 section 4).
-    pub header: Document,
-    /// The algorithm that the header names.
-    pub algorithm: &'static Algorithm,
-    /// The key ID that the header names.
-    pub kid: Option<String>,
+    /// The header.
+    pub header: &'a Header,
     /// The signing input: the first two parts, unchanged.
     pub signing_input: &'a str,
     /// The signature.
@@ -26,34 +22,43 @@ pub struct Jws<'a> {
     payload: Zeroizing<Vec<u8>>,
 }
 
-impl Jws<'_> {
+/// The header of a token (RFC 7515 section 4), and what it names.
+pub struct Header {
+    /// All of it.
+    pub members: Document,
+    /// The algorithm.
+    pub algorithm: &'static Algorithm,
+    /// The key ID.
+    pub kid: Option<String>,
+}
+
+/// The header of the last token, which is often that of the next: the same text is read once.
+#[derive(Default)]
+pub struct LastHeader(Option<(String, Header)>);
+
+impl<'a> Jws<'a> {
     /// The ID token in this text. A fault is status 4, and of the values its message has only an algorithm.
-    pub fn parse(token: &str) -> Result<Jws<'_>, Error> {
-        let parts: Vec<&str> = token.split('.').collect();
-        let [header, payload, signature] = parts[..] else {
-            return Err(untrusted(match parts.len() {
+    pub fn parse(token: &'a str, last: &'a mut LastHeader) -> Result<Jws<'a>, Error> {
+        let mut parts = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(untrusted(match token.split('.').count() {
                 5 => "encrypted, which is not supported",
                 _ => "not three parts separated by dots",
             }));
         };
-        let decode = |part: &str, name| decoded(part).ok_or_else(|| untrusted(&format!("{name}: not base64url")));
-        let object = Document::parse(&decode(header, "header")?);
-        let object = object.map_err(|wrong| untrusted(&format!("header: {wrong}")))?;
-        let object = object.in_token("id_token", "id_token: header");
-        // No extension is supported, so a critical one must be rejected (RFC 7515 section 4.1.11). `b64` without `crit`
-        // violates RFC 7797, and `zip` is for encrypted tokens only.
-        if let Some(name) = ["crit", "b64", "zip"].into_iter().find(|name| object.has(name)) {
-            return Err(object.wrong(name, "not supported"));
-        }
-        let alg = object.need("alg")?;
         Ok(Jws {
-            algorithm: Algorithm::from_name(&alg).ok_or_else(|| unsupported(&object, &alg))?,
-            kid: object.text("kid")?,
+            header: last.header(header)?,
             signing_input: token.get(..header.len() + 1 + payload.len()).unwrap_or_default(),
-            signature: decode(signature, "signature")?,
-            payload: Zeroizing::new(decode(payload, "payload")?),
-            header: object,
+            signature: part(signature, "signature")?,
+            payload: Zeroizing::new(part(payload, "payload")?),
         })
+    }
+
+    /// The algorithm that the header names.
+    pub fn algorithm(&self) -> &'static Algorithm {
+        self.header.algorithm
     }
 
     /// The claims (RFC 7519 section 4).
@@ -61,6 +66,41 @@ impl Jws<'_> {
         let claims = Document::parse(&self.payload).map_err(|wrong| untrusted(&format!("claims: {wrong}")))?;
         Ok(claims.in_token("id_token", "id_token"))
     }
+}
+
+impl LastHeader {
+    /// The header in this part of a token.
+    fn header(&mut self, text: &str) -> Result<&Header, Error> {
+        let known = match self.0.take() {
+            Some(last) if last.0 == text => last,
+            _ => (text.to_owned(), Header::parse(text)?),
+        };
+        Ok(&self.0.insert(known).1)
+    }
+}
+
+impl Header {
+    fn parse(text: &str) -> Result<Header, Error> {
+        let members = Document::parse(&part(text, "header")?);
+        let members = members.map_err(|wrong| untrusted(&format!("header: {wrong}")))?;
+        let members = members.in_token("id_token", "id_token: header");
+        // No extension is supported, so a critical one must be rejected (RFC 7515 section 4.1.11). `b64` without `crit`
+        // violates RFC 7797, and `zip` is for encrypted tokens only.
+        if let Some(name) = ["crit", "b64", "zip"].into_iter().find(|name| members.has(name)) {
+            return Err(members.wrong(name, "not supported"));
+        }
+        let alg = members.need("alg")?;
+        Ok(Header {
+            algorithm: Algorithm::from_name(&alg).ok_or_else(|| unsupported(&members, &alg))?,
+            kid: members.text("kid")?,
+            members,
+        })
+    }
+}
+
+/// The octets of a part of the token.
+fn part(text: &str, name: &str) -> Result<Vec<u8>, Error> {
+    decoded(text).ok_or_else(|| untrusted(&format!("{name}: not base64url")))
 }
 
 /// The claims of the ID token in this text, whatever its algorithm; nothing is verified.
@@ -125,6 +165,11 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// The scheme that uses this kind of key, if one is supported.
+    pub fn of_kind(kind: &str) -> Option<&'static Scheme> {
+        ALGORITHMS.iter().map(|algorithm| &algorithm.scheme).find(|scheme| scheme.kind() == kind)
+    }
+
     /// The kind of key that it uses: `kty`, and `crv` if it has one.
     pub fn kind(&self) -> &'static str {
         match self {

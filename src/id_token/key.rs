@@ -6,18 +6,36 @@ use ring::signature::{ED25519, RsaPublicKeyComponents, UnparsedPublicKey};
 
 use crate::document::Document;
 use crate::error::Error;
-use crate::id_token::jws::{Jws, Scheme, decoded};
+use crate::id_token::jws::{Algorithm, Jws, Scheme, decoded};
 
-/// A key as the server publishes it. Its members are read when a token is verified, since what they must be depends on
-/// the token's algorithm, and a message names a key that cannot be used.
+/// A key as the server publishes it, read once. What is wrong with it is said when a token names it.
 pub struct Key {
     /// The key ID.
     pub kid: Option<String>,
-    jwk: Document,
+    /// Whether it is a private key.
+    pub is_private: bool,
+    purpose: Result<Purpose, Wrong>,
+}
+
+/// What the members that every key may have say of it (RFC 7517 section 4).
+struct Purpose {
+    kty: String,
+    /// `kty`, and `crv` if it has one.
+    kind: String,
+    is_for_signatures: bool,
+    alg: Option<String>,
+    /// `None` if no algorithm uses its kind.
+    public: Option<Result<Public, Wrong>>,
+}
+
+/// The public key itself (RFC 7518 section 6, RFC 8037 section 2).
+enum Public {
+    Rsa(RsaPublicKeyComponents<Vec<u8>>),
+    Point(Vec<u8>),
 }
 
 /// Why a key does not verify a token. The later variants are those of a key that fits the token better.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wrong {
     /// A member that every key may have is malformed.
     Malformed(String),
@@ -45,36 +63,33 @@ impl Key {
     /// The key in this JWK, usable or not.
     pub fn new(jwk: Document) -> Key {
         let jwk = jwk.without_nulls();
-        Key { kid: jwk.text("kid").ok().flatten(), jwk }
-    }
-
-    /// Whether it is a private key.
-    pub fn is_private(&self) -> bool {
-        self.jwk.has("d")
+        Key { kid: jwk.text("kid").ok().flatten(), is_private: jwk.has("d"), purpose: Purpose::new(&jwk) }
     }
 
     /// Verifies the token's signature.
     pub fn verify(&self, jws: &Jws) -> Result<(), Wrong> {
-        self.check_purpose(jws)?;
+        let purpose = self.purpose.as_ref().map_err(Wrong::clone)?;
+        let scheme = &jws.algorithm().scheme;
+        let public = purpose.public(jws.algorithm())?;
         let (input, signature) = (jws.signing_input.as_bytes(), jws.signature.as_slice());
-        let verified = match &jws.algorithm.scheme {
-            Scheme::Rsa(parameters) => self.rsa()?.verify(parameters, input, signature),
-            Scheme::Ec { size, ecdsa, ecdh, .. } => {
-                let point = self.point(*size)?;
-                let verified = UnparsedPublicKey::new(*ecdsa, &point).verify(input, signature);
-                if verified.is_err() && !is_on_curve(ecdh, &point) {
+        let verified = match (scheme, public) {
+            (Scheme::Rsa(parameters), Public::Rsa(key)) => key.verify(parameters, input, signature),
+            (Scheme::Ec { ecdsa, ecdh, .. }, Public::Point(point)) => {
+                let verified = UnparsedPublicKey::new(*ecdsa, point).verify(input, signature);
+                if verified.is_err() && !is_on_curve(ecdh, point) {
                     return Err(Wrong::Invalid("x, y: not a point on the curve".to_owned()));
                 }
                 verified
             }
-            Scheme::Ed25519 => UnparsedPublicKey::new(&ED25519, self.ed25519()?).verify(input, signature),
+            (Scheme::Ed25519, Public::Point(point)) => UnparsedPublicKey::new(&ED25519, point).verify(input, signature),
+            _ => return Err(purpose.other_kind(scheme)),
         };
         verified.map_err(|_| Wrong::BadSignature)
     }
+}
 
-    /// Checks that the key is for signatures, and for the token's algorithm.
-    fn check_purpose(&self, jws: &Jws) -> Result<(), Wrong> {
-        let jwk = &self.jwk;
+impl Purpose {
+    fn new(jwk: &Document) -> Result<Purpose, Wrong> {
         let (kty, crv) = (jwk.need("kty")?, jwk.text("crv")?);
         let kind = match crv {
             Some(crv) if kty != "RSA" => format!("{kty} {crv}"),
@@ -85,76 +100,98 @@ impl Key {
         // Only its type is checked: a key with another ID is not tried.
         jwk.text("kid")?;
         let verifies = operations.is_none_or(|operations| operations.iter().any(|name| name == "verify"));
-        if !verifies || purpose.is_some_and(|purpose| purpose != "sig") {
+        let is_for_signatures = verifies && purpose.is_none_or(|purpose| purpose == "sig");
+        let public = Scheme::of_kind(&kind).map(|scheme| Public::new(jwk, scheme));
+        Ok(Purpose { kty, kind, is_for_signatures, alg, public })
+    }
+
+    /// The key, if it is for signatures with this algorithm.
+    fn public(&self, algorithm: &Algorithm) -> Result<&Public, Wrong> {
+        if !self.is_for_signatures {
             return Err(Wrong::NotForSignatures);
         }
-        let scheme = &jws.algorithm.scheme;
-        if kind != scheme.kind() {
-            // Otherwise the message would be about a kind that the key does not name.
-            if !jwk.has("crv") && scheme.kind().split_once(' ').is_some_and(|(other, _)| other == kty) {
-                return Err(Wrong::Invalid("crv: missing".to_owned()));
-            }
-            // EdDSA is the name of two algorithms (RFC 8037 section 3.1).
-            let is_eddsa = kty == "OKP" && matches!(scheme, Scheme::Ed25519);
-            return Err(if is_eddsa { Wrong::NotSupported(kind) } else { Wrong::OtherKind(kind) });
-        }
-        match alg {
-            Some(alg) if alg != jws.algorithm.name => Err(Wrong::OtherAlgorithm(alg)),
-            _ => Ok(()),
+        let scheme = &algorithm.scheme;
+        let Some(public) = self.public.as_ref().filter(|_| self.kind == scheme.kind()) else {
+            return Err(self.other_kind(scheme));
+        };
+        match &self.alg {
+            Some(alg) if alg != algorithm.name => Err(Wrong::OtherAlgorithm(alg.clone())),
+            _ => public.as_ref().map_err(Wrong::clone),
         }
     }
 
-    /// Modulus and exponent. Some servers send them with leading zeros, which RFC 7518 section 2 does not allow, but
-    /// which mean nothing. ring has the same limits, except that it rounds the size of the modulus up to octets; they are
-    /// checked here to name what is wrong.
-    fn rsa(&self) -> Result<RsaPublicKeyComponents<Vec<u8>>, Wrong> {
-        let number =
-            |name| self.octets(name).map(|octets| octets.into_iter().skip_while(|octet| *octet == 0).collect());
-        let (n, e): (Vec<u8>, Vec<u8>) = (number("n")?, number("e")?);
-        let is_short = n.len() == MIN_MODULUS && n.first().is_some_and(|first| *first < 0x80);
-        if !(MIN_MODULUS..=MAX_MODULUS).contains(&n.len()) || is_short || !is_odd(&n) {
-            return Err(Wrong::Invalid("n: must be an odd number of 2048 to 8192 bits".to_owned()));
+    /// Why the scheme does not use a key of this kind.
+    fn other_kind(&self, scheme: &Scheme) -> Wrong {
+        // Otherwise the message would be about a kind that the key does not name.
+        if scheme.kind().split_once(' ').is_some_and(|(kty, _)| kty == self.kind) {
+            return Wrong::Invalid("crv: missing".to_owned());
         }
-        let is_large = e.len() > 5 || (e.len() == 5 && e.first().is_some_and(|first| *first > 1));
-        if is_large || e == [1] || !is_odd(&e) {
-            return Err(Wrong::Invalid("e: must be an odd number from 3 to 2^33 - 1".to_owned()));
-        }
-        Ok(RsaPublicKeyComponents { n, e })
+        // EdDSA is the name of two algorithms (RFC 8037 section 3.1).
+        let is_eddsa = self.kty == "OKP" && matches!(scheme, Scheme::Ed25519);
+        let wrong = if is_eddsa { Wrong::NotSupported } else { Wrong::OtherKind };
+        wrong(self.kind.clone())
     }
+}
 
-    /// The uncompressed point: 4 and the coordinates, each of the curve's size (RFC 7518 section 6.2.1.2).
-    fn point(&self, size: usize) -> Result<Vec<u8>, Wrong> {
-        Ok([vec![4], self.sized("x", size)?, self.sized("y", size)?].concat())
-    }
-
-    /// The point in its one canonical form (RFC 8032 section 5.1.3), and not of small order: with such a key, anyone can
-    /// make a signature that verifies (RFC 8725 section 3.4).
-    fn ed25519(&self) -> Result<Vec<u8>, Wrong> {
-        let x = self.sized("x", 32)?;
-        let mut y = x.clone();
-        // The highest bit is the sign of the other coordinate.
-        if let Some(last) = y.last_mut() {
-            *last &= 0x7f;
+impl Public {
+    fn new(jwk: &Document, scheme: &Scheme) -> Result<Public, Wrong> {
+        match scheme {
+            Scheme::Rsa(_) => rsa(jwk).map(Public::Rsa),
+            Scheme::Ec { size, .. } => point(jwk, *size).map(Public::Point),
+            Scheme::Ed25519 => ed25519(jwk).map(Public::Point),
         }
-        let y: String = y.iter().rev().map(|octet| format!("{octet:02x}")).collect();
-        if y.as_str() >= ED25519_PRIME {
-            return Err(Wrong::Invalid("x: not the canonical form of a point".to_owned()));
-        }
-        if ED25519_SMALL_ORDER.contains(&y.as_str()) {
-            return Err(Wrong::Invalid("x: a point of small order, with which anyone can sign".to_owned()));
-        }
-        Ok(x)
     }
+}
 
-    fn sized(&self, name: &str, size: usize) -> Result<Vec<u8>, Wrong> {
-        let octets = self.octets(name)?;
-        if octets.len() == size { Ok(octets) } else { Err(Wrong::Invalid(format!("{name}: must be {size} octets"))) }
+/// Modulus and exponent. Some servers send them with leading zeros, which RFC 7518 section 2 does not allow, but
+/// which mean nothing. ring has the same limits, except that it rounds the size of the modulus up to octets; they are
+/// checked here to name what is wrong.
+fn rsa(jwk: &Document) -> Result<RsaPublicKeyComponents<Vec<u8>>, Wrong> {
+    let number = |name| octets(jwk, name).map(|octets| octets.into_iter().skip_while(|octet| *octet == 0).collect());
+    let (n, e): (Vec<u8>, Vec<u8>) = (number("n")?, number("e")?);
+    let is_short = n.len() == MIN_MODULUS && n.first().is_some_and(|first| *first < 0x80);
+    if !(MIN_MODULUS..=MAX_MODULUS).contains(&n.len()) || is_short || !is_odd(&n) {
+        return Err(Wrong::Invalid("n: must be an odd number of 2048 to 8192 bits".to_owned()));
     }
+    let is_large = e.len() > 5 || (e.len() == 5 && e.first().is_some_and(|first| *first > 1));
+    if is_large || e == [1] || !is_odd(&e) {
+        return Err(Wrong::Invalid("e: must be an odd number from 3 to 2^33 - 1".to_owned()));
+    }
+    Ok(RsaPublicKeyComponents { n, e })
+}
 
-    fn octets(&self, name: &str) -> Result<Vec<u8>, Wrong> {
-        let text = self.jwk.need(name).map_err(|error| Wrong::Invalid(error.message().to_owned()))?;
-        decoded(&text).ok_or_else(|| Wrong::Invalid(format!("{name}: not base64url")))
+/// The uncompressed point: 4 and the coordinates, each of the curve's size (RFC 7518 section 6.2.1.2).
+fn point(jwk: &Document, size: usize) -> Result<Vec<u8>, Wrong> {
+    Ok([vec![4], sized(jwk, "x", size)?, sized(jwk, "y", size)?].concat())
+}
+
+/// The point in its one canonical form (RFC 8032 section 5.1.3), and not of small order: with such a key, anyone can
+/// make a signature that verifies (RFC 8725 section 3.4).
+fn ed25519(jwk: &Document) -> Result<Vec<u8>, Wrong> {
+    let x = sized(jwk, "x", 32)?;
+    let mut y = x.clone();
+    // The highest bit is the sign of the other coordinate.
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
     }
+    let y: String = y.iter().rev().map(|octet| format!("{octet:02x}")).collect();
+    if y.as_str() >= ED25519_PRIME {
+        return Err(Wrong::Invalid("x: not the canonical form of a point".to_owned()));
+    }
+    if ED25519_SMALL_ORDER.contains(&y.as_str()) {
+        return Err(Wrong::Invalid("x: a point of small order, with which anyone can sign".to_owned()));
+    }
+    Ok(x)
+}
+
+fn sized(jwk: &Document, name: &str, size: usize) -> Result<Vec<u8>, Wrong> {
+    let octets = octets(jwk, name)?;
+    if octets.len() == size { Ok(octets) } else { Err(Wrong::Invalid(format!("{name}: must be {size} octets"))) }
+}
+
+fn octets(jwk: &Document, name: &str) -> Result<Vec<u8>, Wrong> {
+    let text = jwk.need(name).map_err(|error| Wrong::Invalid(error.message().to_owned()))?;
+    decoded(&text).ok_or_else(|| Wrong::Invalid(format!("{name}: not base64url")))
 }
 
 /// Whether the number, big-endian, is odd.
