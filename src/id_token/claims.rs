@@ -1,5 +1,6 @@
 //! ID token validation: OpenID Connect Core sections 2, 3.1.3.7 and 12.2, RFC 8725.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::client::redaction::without_secrets;
@@ -39,7 +40,7 @@ impl Verifier {
     /// Validates the document's ID token, and adds its claims.
     pub fn verify(&mut self, mut document: Document) -> Result<Document, Error> {
         let earlier = document.object("id_token_claims")?.map(Document::without_nulls);
-        let Some(token) = document.text("id_token")? else {
+        let Some(token) = document.slice("id_token")? else {
             return without_id_token(document, earlier.as_ref());
         };
         let jws = Jws::parse(&token, &mut self.last_header)?;
@@ -80,7 +81,7 @@ fn without_id_token(document: Document, earlier: Option<&Document>) -> Result<Do
 
 /// Checks the token's type (RFC 8725 section 3.11), and that the server signs with its algorithm.
 fn check_header(document: &Document, header: &Header) -> Result<(), Error> {
-    let typ = header.members.text("typ")?;
+    let typ = header.members.slice("typ")?;
     if typ.is_some_and(|typ| !is_id_token_type(&typ)) {
         return Err(header.members.wrong("typ", "not the type of an ID token"));
     }
@@ -148,11 +149,12 @@ impl<'a> Check<'a> {
     /// Checks issuer, subject, audience and authorized party.
     fn check_parties(&self) -> Result<(), Error> {
         let Check { document, claims, .. } = self;
-        let (issuer, iss) = (document.need("issuer")?, claims.need("iss")?);
+        let issuer = document.slice("issuer")?.ok_or_else(|| Error::missing("issuer"))?;
+        let iss = needed(claims, "iss")?;
         if iss != issuer {
             return Err(self.mismatch("iss", &issuer, &iss));
         }
-        let sub = claims.need("sub")?;
+        let sub = needed(claims, "sub")?;
         if sub.is_empty() || sub.chars().count() > MAX_SUBJECT {
             return Err(claims.wrong("sub", "must have 1 to 255 characters"));
         }
@@ -167,7 +169,7 @@ impl<'a> Check<'a> {
             let other = message::word(&message::public(&self.public(other)));
             return Err(error.hint(format!("if it may have the token too: --trust-audience {other}")));
         }
-        match claims.text("azp")? {
+        match claims.slice("azp")? {
             Some(party) if party != *client_id => Err(self.mismatch("azp", &client_id, &party)),
             _ => Ok(()),
         }
@@ -196,7 +198,7 @@ impl<'a> Check<'a> {
     /// The nonce must be the one sent, or missing if none was; a refreshed token may omit it.
     fn check_nonce(&self, refreshed: bool) -> Result<(), Error> {
         let Check { document, claims, .. } = self;
-        match (document.text("nonce")?, claims.text("nonce")?) {
+        match (document.slice("nonce")?, claims.slice("nonce")?) {
             (Some(sent), Some(nonce)) if sent == nonce => Ok(()),
             (None, None) => Ok(()),
             (Some(_), None) if refreshed => Ok(()),
@@ -208,8 +210,8 @@ impl<'a> Check<'a> {
 
     fn check_access_token(&self) -> Result<(), Error> {
         let Check { document, claims, .. } = self;
-        let token = document.text("access_token")?;
-        match claims.text("at_hash")?.zip(token) {
+        let token = document.slice("access_token")?;
+        match claims.slice("at_hash")?.zip(token) {
             Some((hash, token)) if hash != self.algorithm.half_hash(&token) => {
                 Err(claims.wrong("at_hash", "does not match the access token"))
             }
@@ -227,13 +229,13 @@ impl<'a> Check<'a> {
                 return Err(claims.wrong("auth_time", "longer ago than max_age"));
             }
         }
-        let values = document.text("acr_values")?.unwrap_or_default();
+        let values = document.slice("acr_values")?.unwrap_or_default();
         // An empty name, as between two spaces, is no value.
         let values: Vec<&str> = values.split(' ').filter(|value| !value.is_empty()).collect();
         if !values.is_empty() {
             let acr =
-                claims.text("acr")?.ok_or_else(|| claims.wrong("acr", "missing, but requested with acr_values"))?;
-            if !values.contains(&acr.as_str()) {
+                claims.slice("acr")?.ok_or_else(|| claims.wrong("acr", "missing, but requested with acr_values"))?;
+            if !values.contains(&&*acr) {
                 return Err(claims.wrong("acr", "not one of acr_values"));
             }
         }
@@ -284,6 +286,11 @@ impl<'a> Check<'a> {
     fn time(&self, name: &str) -> Result<Option<f64>, Error> {
         numeric_date(&self.claims, name)
     }
+}
+
+/// A required claim, a string.
+fn needed<'a>(claims: &'a Document, name: &str) -> Result<Cow<'a, str>, Error> {
+    claims.slice(name)?.ok_or_else(|| claims.wrong(name, "missing"))
 }
 
 /// What a media type may omit.
