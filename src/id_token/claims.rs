@@ -8,7 +8,7 @@ use crate::client::scope;
 use crate::document::Document;
 use crate::error::Error;
 use crate::id_token::jwks::Keys;
-use crate::id_token::jws::{Algorithm, Header, Jws, LastHeader, numeric_date, untrusted};
+use crate::id_token::jws::{Algorithm, Header, Parser, numeric_date, untrusted};
 use crate::message;
 use crate::process::Deadline;
 
@@ -28,13 +28,22 @@ pub struct Policy {
 pub struct Verifier {
     policy: Policy,
     keys: Keys,
-    last_header: LastHeader,
+    parser: Parser,
+    /// The claims of the token before, whose buffers the next one takes.
+    used: Document,
+    listed: Option<Listed>,
+}
+
+/// The JSON text of the last `id_token_signing_alg_values_supported`, if any, and an algorithm that it allows.
+struct Listed {
+    algorithms: Option<String>,
+    algorithm: &'static str,
 }
 
 impl Verifier {
     /// Checks by this policy, with these keys.
     pub fn new(policy: Policy, keys: Keys) -> Verifier {
-        Verifier { policy, keys, last_header: LastHeader::default() }
+        Verifier { policy, keys, parser: Parser::default(), used: Document::default(), listed: None }
     }
 
     /// Validates the document's ID token, and adds its claims.
@@ -43,13 +52,16 @@ impl Verifier {
         let Some(token) = document.slice("id_token")? else {
             return without_id_token(document, earlier.as_ref());
         };
-        let jws = Jws::parse(&token, &mut self.last_header)?;
-        check_header(&document, jws.header)?;
+        let jws = self.parser.parse(&token)?;
+        check_type(jws.header)?;
+        check_algorithm(&document, jws.header, &mut self.listed)?;
         self.keys.verify(&document, &jws, &Deadline::after(self.policy.timeout))?;
-        let (claims, algorithm) = (jws.claims()?, jws.header.algorithm);
+        let (claims, algorithm) = (jws.claims(std::mem::take(&mut self.used))?, jws.algorithm());
         // The document gets all claims, even if null; the error, if any, comes after those of the checks.
         let added = document.set_object("id_token_claims", &claims);
-        Check::new(&document, claims.without_nulls(), algorithm, &self.policy).all(earlier.as_ref())?;
+        let check = Check::new(&document, claims.without_nulls(), algorithm, &self.policy);
+        check.all(earlier.as_ref())?;
+        self.used = check.claims;
         added?;
         Ok(document)
     }
@@ -79,18 +91,26 @@ fn without_id_token(document: Document, earlier: Option<&Document>) -> Result<Do
     }
 }
 
-/// Checks the token's type (RFC 8725 section 3.11), and that the server signs with its algorithm.
-fn check_header(document: &Document, header: &Header) -> Result<(), Error> {
-    let typ = header.members.slice("typ")?;
-    if typ.is_some_and(|typ| !is_id_token_type(&typ)) {
-        return Err(header.members.wrong("typ", "not the type of an ID token"));
+/// Checks the token's type (RFC 8725 section 3.11).
+fn check_type(header: &Header) -> Result<(), Error> {
+    match header.members.slice("typ")? {
+        Some(typ) if !is_id_token_type(&typ) => Err(header.members.wrong("typ", "not the type of an ID token")),
+        _ => Ok(()),
     }
-    let algorithms = document.texts("id_token_signing_alg_values_supported")?;
-    let algorithms = algorithms.unwrap_or_else(|| vec!["RS256".to_owned()]);
-    if !algorithms.iter().any(|name| name == header.algorithm.name) {
-        let error = header.members.mismatch("alg", &algorithms.join(", "), header.algorithm.name);
+}
+
+/// Checks that the server signs with the token's algorithm; a list that is the same as the last one is not read again.
+fn check_algorithm(document: &Document, header: &Header, last: &mut Option<Listed>) -> Result<(), Error> {
+    let (listed, name) = (document.json(ALGORITHMS), header.algorithm.name);
+    if last.as_ref().is_some_and(|last| last.algorithms.as_deref() == listed && last.algorithm == name) {
+        return Ok(());
+    }
+    let algorithms = document.texts(ALGORITHMS)?.unwrap_or_else(|| vec!["RS256".to_owned()]);
+    if !algorithms.iter().any(|listed| listed == name) {
+        let error = header.members.mismatch("alg", &algorithms.join(", "), name);
         return Err(error.hint("id_token_signing_alg_values_supported lists them; the default is RS256 alone"));
     }
+    *last = Some(Listed { algorithms: listed.map(str::to_owned), algorithm: name });
     Ok(())
 }
 
@@ -159,20 +179,31 @@ impl<'a> Check<'a> {
             return Err(claims.wrong("sub", "must have 1 to 255 characters"));
         }
         let client_id = document.need_visible("client_id")?;
-        let audience = claims.texts("aud")?.ok_or_else(|| claims.wrong("aud", "missing"))?;
-        if !audience.contains(&client_id) {
-            return Err(self.mismatch("aud", &client_id, &audience.join(", ")));
-        }
-        let is_other = |name: &&String| **name != *client_id && !self.policy.trusted_audiences.contains(name);
-        if let Some(other) = audience.iter().find(is_other) {
-            let error = self.mismatch("aud", &client_id, &audience.join(", "));
-            let other = message::word(&message::public(&self.public(other)));
-            return Err(error.hint(format!("if it may have the token too: --trust-audience {other}")));
-        }
+        self.check_audience(&client_id)?;
         match claims.slice("azp")? {
             Some(party) if party != *client_id => Err(self.mismatch("azp", &client_id, &party)),
             _ => Ok(()),
         }
+    }
+
+    /// Checks that the token is for the client, and for nobody else who is not trusted.
+    fn check_audience(&self, client_id: &str) -> Result<(), Error> {
+        let claims = &self.claims;
+        let is_string = claims.json("aud").is_some_and(|json| json.starts_with('"'));
+        if is_string && claims.slice("aud")?.is_some_and(|audience| audience == client_id) {
+            return Ok(());
+        }
+        let audience = claims.texts("aud")?.ok_or_else(|| claims.wrong("aud", "missing"))?;
+        let mismatch = || self.mismatch("aud", client_id, &audience.join(", "));
+        if !audience.iter().any(|name| name == client_id) {
+            return Err(mismatch());
+        }
+        let is_other = |name: &&String| *name != client_id && !self.policy.trusted_audiences.contains(name);
+        if let Some(other) = audience.iter().find(is_other) {
+            let other = message::word(&message::public(&self.public(other)));
+            return Err(mismatch().hint(format!("if it may have the token too: --trust-audience {other}")));
+        }
+        Ok(())
     }
 
     fn check_times(&self) -> Result<(), Error> {
@@ -292,6 +323,9 @@ impl<'a> Check<'a> {
 fn needed<'a>(claims: &'a Document, name: &str) -> Result<Cow<'a, str>, Error> {
     claims.slice(name)?.ok_or_else(|| claims.wrong(name, "missing"))
 }
+
+/// The algorithms that the server signs with.
+const ALGORITHMS: &str = "id_token_signing_alg_values_supported";
 
 /// What a media type may omit.
 const APPLICATION: &str = "application/";

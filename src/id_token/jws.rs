@@ -18,8 +18,8 @@ pub struct Jws<'a> {
     /// The signing input: the first two parts, unchanged.
     pub signing_input: &'a str,
     /// The signature.
-    pub signature: Vec<u8>,
-    payload: Zeroizing<Vec<u8>>,
+    pub signature: &'a [u8],
+    payload: &'a [u8],
 }
 
 /// The header of a token (RFC 7515 section 4), and what it names.
@@ -32,13 +32,18 @@ pub struct Header {
     pub kid: Option<String>,
 }
 
-/// The header of the last token, which is often that of the next: the same text is read once.
+/// Parses tokens, one after the other: in the same buffers, and the header, which the next token often repeats, only where
+/// its text differs from that of the token before.
 #[derive(Default)]
-pub struct LastHeader(Option<(String, Header)>);
+pub struct Parser {
+    last_header: Option<(String, Header)>,
+    signature: Octets,
+    payload: Octets,
+}
 
-impl<'a> Jws<'a> {
+impl Parser {
     /// The ID token in this text. A fault is status 4, and of the values its message has only an algorithm.
-    pub fn parse(token: &'a str, last: &'a mut LastHeader) -> Result<Jws<'a>, Error> {
+    pub fn parse<'a>(&'a mut self, token: &'a str) -> Result<Jws<'a>, Error> {
         let mut parts = token.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -48,40 +53,51 @@ impl<'a> Jws<'a> {
                 _ => "not three parts separated by dots",
             }));
         };
+        let last_header = match self.last_header.take() {
+            Some(last) if last.0 == header => last,
+            _ => (header.to_owned(), Header::parse(header)?),
+        };
         Ok(Jws {
-            header: last.header(header)?,
+            header: &self.last_header.insert(last_header).1,
             signing_input: token.get(..header.len() + 1 + payload.len()).unwrap_or_default(),
-            signature: part(signature, "signature")?,
-            payload: Zeroizing::new(part(payload, "payload")?),
+            signature: self.signature.decoded(signature).ok_or_else(|| no_base64url("signature"))?,
+            payload: self.payload.decoded(payload).ok_or_else(|| no_base64url("payload"))?,
         })
     }
+}
 
+impl Jws<'_> {
     /// The algorithm that the header names.
     pub fn algorithm(&self) -> &'static Algorithm {
         self.header.algorithm
     }
 
-    /// The claims (RFC 7519 section 4).
-    pub fn claims(&self) -> Result<Document, Error> {
-        let claims = Document::parse(&self.payload).map_err(|wrong| untrusted(&format!("claims: {wrong}")))?;
+    /// The claims (RFC 7519 section 4), in the buffers of a document that is not needed any more.
+    pub fn claims(&self, used: Document) -> Result<Document, Error> {
+        let claims = used.replaced_by(self.payload).map_err(|wrong| untrusted(&format!("claims: {wrong}")))?;
         Ok(claims.in_token("id_token", "id_token"))
     }
 }
 
-impl LastHeader {
-    /// The header in this part of a token.
-    fn header(&mut self, text: &str) -> Result<&Header, Error> {
-        let known = match self.0.take() {
-            Some(last) if last.0 == text => last,
-            _ => (text.to_owned(), Header::parse(text)?),
-        };
-        Ok(&self.0.insert(known).1)
+/// A buffer that is wiped when dropped, and when a larger one takes its place.
+#[derive(Default)]
+struct Octets(Zeroizing<Vec<u8>>);
+
+impl Octets {
+    /// The octets in base64url without padding; `None` for any other text.
+    fn decoded(&mut self, text: &str) -> Option<&[u8]> {
+        let most = base64::decoded_len_estimate(text.len());
+        if most > self.0.len() {
+            self.0 = Zeroizing::new(vec![0; most]);
+        }
+        let count = URL_SAFE_NO_PAD.decode_slice(text, &mut self.0).ok()?;
+        self.0.get(..count)
     }
 }
 
 impl Header {
     fn parse(text: &str) -> Result<Header, Error> {
-        let members = Document::parse(&part(text, "header")?);
+        let members = Document::parse(&decoded(text).ok_or_else(|| no_base64url("header"))?);
         let members = members.map_err(|wrong| untrusted(&format!("header: {wrong}")))?;
         let members = members.in_token("id_token", "id_token: header");
         // No extension is supported, so a critical one must be rejected (RFC 7515 section 4.1.11). `b64` without `crit`
@@ -98,9 +114,8 @@ impl Header {
     }
 }
 
-/// The octets of a part of the token.
-fn part(text: &str, name: &str) -> Result<Vec<u8>, Error> {
-    decoded(text).ok_or_else(|| untrusted(&format!("{name}: not base64url")))
+fn no_base64url(part: &str) -> Error {
+    untrusted(&format!("{part}: not base64url"))
 }
 
 /// The claims of the ID token in this text, whatever its algorithm; nothing is verified.

@@ -71,7 +71,7 @@ impl Key {
         let purpose = self.purpose.as_ref().map_err(Wrong::clone)?;
         let scheme = &jws.algorithm().scheme;
         let public = purpose.public(jws.algorithm())?;
-        let (input, signature) = (jws.signing_input.as_bytes(), jws.signature.as_slice());
+        let (input, signature) = (jws.signing_input.as_bytes(), jws.signature);
         let verified = match (scheme, public) {
             (Scheme::Rsa(parameters), Public::Rsa(key)) => key.verify(parameters, input, signature),
             (Scheme::Ec { ecdsa, ecdh, .. }, Public::Point(point)) => {

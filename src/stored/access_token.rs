@@ -15,7 +15,7 @@ use crate::client::token_request::TokenRequest;
 use crate::document::Document;
 use crate::document::members::NO_REFRESH_TOKEN;
 use crate::error::{Error, Kind};
-use crate::id_token::jws::{Jws, LastHeader};
+use crate::id_token::jws::Parser;
 use crate::login::token;
 use crate::message;
 use crate::process::{Deadline, arguments, signals};
@@ -221,7 +221,7 @@ fn with_same_subject(claims: Option<&Document>, mut after: Document) -> Result<D
     let (Some(claims), Some(id_token)) = (claims, after.text("id_token")?) else {
         return Ok(after);
     };
-    let new = match Jws::parse(&id_token, &mut LastHeader::default()).and_then(|token| token.claims()) {
+    let new = match Parser::default().parse(&id_token).and_then(|token| token.claims(Document::default())) {
         Ok(new) => new,
         Err(error) => {
             message::note(&format!("token endpoint: {}; left out", error.message()));
