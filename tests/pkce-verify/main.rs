@@ -14,6 +14,7 @@ mod header;
 mod keys;
 mod messages;
 mod refreshed;
+mod streams;
 mod unusable;
 mod vectors;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::common::vectors;
-use crate::{Offline, with};
+use crate::{Offline, after, lines, verify, with};
 
 /// What the vectors leave open, decided: these are accepted, the others of `policy` are not.
 const ACCEPTED: [&str; 2] = ["kid-absent-multi", "fmt-ctl"];
@@ -101,6 +101,26 @@ const REASONS: [(&str, &str); 87] = [
     ("authtime-future", "auth_time: in the future"),
 ];
 
+/// The document of a case.
+fn document(vectors: &Value, case: &Value) -> Value {
+    let expected = |name: &str| {
+        let own = &case["expect"];
+        own.get(name).unwrap_or(&vectors["defaults"][name]).clone()
+    };
+    with(
+        json!({ "id_token": case["id_token"], "scope": "openid" }),
+        json!({
+            "issuer": expected("issuer"), "client_id": expected("client_id"), "nonce": expected("nonce"),
+            "access_token": expected("access_token"), "max_age": expected("max_age"),
+            "id_token_signing_alg_values_supported": expected("algs"),
+        }),
+    )
+}
+
+fn leeway(case: &Value) -> String {
+    case["expect"]["leeway"].as_u64().unwrap_or(60).to_string()
+}
+
 #[test]
 fn accepts_the_tokens_that_the_vectors_accept_and_no_other() {
     let vectors = vectors("idtoken.json");
@@ -110,19 +130,8 @@ fn accepts_the_tokens_that_the_vectors_accept_and_no_other() {
     let mut cases = 0;
     for case in vectors["cases"].as_array().unwrap() {
         let id = case["id"].as_str().unwrap();
-        let expected = |name: &str| {
-            let own = &case["expect"];
-            own.get(name).unwrap_or(&vectors["defaults"][name]).clone()
-        };
-        let document = with(
-            json!({ "id_token": case["id_token"], "scope": "openid" }),
-            json!({
-                "issuer": expected("issuer"), "client_id": expected("client_id"), "nonce": expected("nonce"),
-                "access_token": expected("access_token"), "max_age": expected("max_age"),
-                "id_token_signing_alg_values_supported": expected("algs"),
-            }),
-        );
-        let leeway = case["expect"]["leeway"].as_u64().unwrap_or(60).to_string();
+        let document = document(&vectors, case);
+        let leeway = leeway(case);
         let output = sets[&case["jwks"].as_str().unwrap().to_owned()].run(&["--leeway", &leeway], &document);
         // ES512 is refused by name, whatever else is right with it (interface.md's list of algorithms).
         let accepted = match case["result"].as_str().unwrap() {
@@ -148,4 +157,25 @@ fn accepts_the_tokens_that_the_vectors_accept_and_no_other() {
     assert_eq!(cases, 106);
     let reasons: Vec<(&str, &str)> = reasons.iter().map(|(id, reason)| (*id, reason.as_str())).collect();
     assert_eq!(reasons, REASONS);
+}
+
+#[test]
+fn judges_a_token_after_others_as_it_does_alone() {
+    let vectors = vectors("idtoken.json");
+    let cases = vectors["cases"].as_array().unwrap();
+    let header = |case: &Value| case["id_token"].as_str().unwrap().split('.').next().unwrap().to_owned();
+    for (set, keys) in vectors["jwks"].as_object().unwrap() {
+        let offline = Offline::new(keys);
+        let cases: Vec<&Value> = cases.iter().filter(|case| case["jwks"] == *set).collect();
+        let is_good = |case: &Value| offline.run(&["--leeway", "0"], &document(&vectors, case)).status == 0;
+        let mut good: Vec<&Value> = cases.iter().copied().filter(|case| is_good(case)).collect();
+        for case in &cases {
+            let args = ["--jwks", &offline.file(), "--leeway", &leeway(case)];
+            let alone = verify(&args, &document(&vectors, case).to_string());
+            // The last have the same header, if any have.
+            good.sort_by_key(|good| header(good) == header(case));
+            let stream: Vec<Value> = good.iter().chain([case]).map(|case| document(&vectors, case)).collect();
+            assert_eq!(after(stream.len() - 1, &verify(&args, &lines(&stream))), alone, "{}", case["id"]);
+        }
+    }
 }
