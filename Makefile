@@ -76,9 +76,16 @@ use: toolchain
 	$(CARGO) build --locked --bins
 	PATH="$(FAST):$$PATH" bash tests/use/run.sh
 
-# Compare startup time, memory and size with other tools.
-bench: all
-	PATH="$(abspath $(RELEASE)):$(abspath src/sh):$$PATH" bash tests/bench/run.sh
+# Compare time, memory and size with other tools, and write tests/bench/RESULTS.md and its plots. A tool that is missing
+# is named as missing.
+bench: bench-peers all
+	@command -v python3 >/dev/null || { echo "make: python3 is missing: install the package python3" >&2; exit 1; }
+	$(CARGO) bench --locked --bench ring --no-run
+	PATH="$(abspath $(RELEASE)):$(abspath src/sh):$(abspath $(TARGET)/peers/bin):$$PATH" python3 -B tests/bench/run.py
+
+# Install hyperfine for `make bench`, and name the other programs that it would measure.
+bench-peers: toolchain
+	CARGO="$(CARGO)" sh tests/bench/peers.sh $(abspath $(TARGET)/peers)
 
 # Run each fuzz target for FUZZ_SECONDS (600), the property tests with many more cases, and kill a thousand processes.
 fuzz: toolchain
@@ -124,4 +131,4 @@ clean:
 	rm -rf tests/interop/node_modules tests/interop/mcp/node_modules tests/interop/venv
 	rm -rf tests/use/newer-git tests/use/pnpm/node_modules tests/use/venv
 
-.PHONY: all toolchain test lint check demo interop use bench fuzz audit install uninstall clean
+.PHONY: all toolchain test lint check demo interop use bench bench-peers fuzz audit install uninstall clean
