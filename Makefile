@@ -15,6 +15,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 RELEASE = $(TARGET)/$(HOST)/release
 BUILT = $(addprefix $(RELEASE)/,$(PROGRAMS)) $(SCRIPTS)
+BENCHED = $(abspath $(RELEASE) src/sh $(RELEASE)/examples $(TARGET)/peers/bin)
 FAST := $(abspath $(TARGET)/debug):$(abspath src/sh)
 EXAMPLES := $(sort $(shell find examples -type f))
 DOCS := $(DATADIR)/doc/pkce-tools
@@ -80,8 +81,8 @@ use: toolchain
 # is named as missing.
 bench: bench-peers all
 	@command -v python3 >/dev/null || { echo "make: python3 is missing: install the package python3" >&2; exit 1; }
-	$(CARGO) bench --locked --bench ring --no-run
-	PATH="$(abspath $(RELEASE)):$(abspath src/sh):$(abspath $(TARGET)/peers/bin):$$PATH" python3 -B tests/bench/run.py
+	$(CARGO) build --release --locked --target $(HOST) --example ring
+	PATH="$(subst $() ,:,$(BENCHED)):$$PATH" python3 -B tests/bench/run.py
 
 # Install hyperfine for `make bench`, and name the other programs that it would measure.
 bench-peers: toolchain
