@@ -11,6 +11,8 @@ import platform
 import re
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -44,9 +46,11 @@ def say(*lines):
 
 
 def table(head, rows):
-    """A Markdown table; the first column is left-aligned, the others are numbers."""
-    say("", "| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1))
-    say(*("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows))
+    """A Markdown table; a column of numbers is right-aligned."""
+    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    numbers = [all(re.fullmatch(r"[\d.,–≤≥ ]*", row[at]) for row in cells) for at in range(len(head))]
+    say("", f"| {' | '.join(head)} |", "|" + "|".join("---:" if number else "---" for number in numbers) + "|")
+    say(*(f"| {' | '.join(row)} |" for row in cells))
 
 
 def few(runs):
@@ -72,6 +76,11 @@ def missing(names):
     absent = [name for name in names if not is_there(name)]
     if absent:
         say("", "Missing on this machine, so not measured: " + ", ".join(absent) + ".")
+
+
+def without_ports(command):
+    """The command as the page shows it: the ports are others in each run."""
+    return re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:PORT", command)
 
 
 def write(file, content, mode=0o600):
@@ -144,7 +153,9 @@ def starts_and_finishes(oidc_agent_is_ready, kubelogin_cached):
         "jq": "jq -c .", "node": "node -e 0", "recipe": "sh recipe.sh", "true again": "/bin/true",
     }
     write("recipe.sh", RECIPE + "\n")
-    peers = [name for name in commands if name not in ("true", "true again", "recipe")]
+    if "STATIC" in os.environ:
+        commands["pkce-gen, static"] = f"{os.environ['STATIC']}/pkce-gen"
+    peers = [name for name in commands if name in VERSIONS]
     there = {name: command for name, command in commands.items() if name not in peers or is_there(name)}
     if not oidc_agent_is_ready:
         there.pop("oidc-token", None)
@@ -162,7 +173,8 @@ def starts_and_finishes(oidc_agent_is_ready, kubelogin_cached):
         "Milliseconds, the quartiles, and the ratio to the first `/bin/true`; the second one shows the noise.",
         f"The recipe is `{RECIPE}`, which gives the verifier and its challenge and nothing else.")
     order = sorted(there, key=lambda name: median(times[name]))
-    rows = [row_of_times(there[name], times[name], true) for name in order]
+    shown = there | {"kubelogin": without_ports(kubelogin_cached), "pkce-gen, static": "pkce-gen, linked statically"}
+    rows = [row_of_times(shown[name], times[name], true) for name in order]
     table(["command", "median, ms", "quartiles", "of /bin/true"], rows)
     missing(peers)
     for name in there:
@@ -198,7 +210,7 @@ def posts_over_https(port):
             argv = shlex.split(command)
             memory = peak(argv, "post.json", few(11))
             opened = system_calls(argv, "post.json", "openat,open")
-            rows.append([setting, *row_of_times(command.replace(str(port), "PORT"), times[name], beside),
+            rows.append([setting, *row_of_times(without_ports(command), times[name], beside),
                          f"{memory:,.0f}", opened])
             figures[f"{setting}: {name}"] = median(times[name])
             figures[f"{setting}: {name} KiB"] = memory
@@ -241,27 +253,26 @@ def logins_of_others(issuer, port):
     }
 
 
-def logs_in(issuer, port):
+def logs_in(issuer, port, others):
     section("A whole login without a person")
     os.environ.update(ISSUER=issuer, CLIENT_ID="pkce-tools", PORT=str(port))
     write("login.sh", " | ".join(shlex.join(step) for step in LOGIN) + "\n")
     write("article.mjs", (HERE / "article.mjs").read_text(encoding="utf-8"))
-    others = logins_of_others(issuer, port)
     commands = {"pkce-tools": "sh login.sh"} | {name: each for name, each in others.items() if is_there(name)}
     stdin = {"git-credential-oauth": "ask-git"}
-    times, cpu, memory, largest = {}, {}, {}, {}
+    times, cpu, memory, largest, failed = {}, {}, {}, {}, {}
     for name, command in list(commands.items()):
         status, took, _ = run(shlex.split(command), stdin.get(name, "/dev/null"), stderr="login.log")
         if status != 0:
             say(f"`{name}` could not log in: status {status}.", "")
             del commands[name]
-        times[name], cpu[name] = [], []
+        times[name], cpu[name], failed[name] = [], [], 0
     for number in range(few(40)):
         for name, command in commands.items():
             if name == "oauth2c" and number >= few(10):
                 continue
             status, took, used = run(shlex.split(command), stdin.get(name, "/dev/null"))
-            assert status == 0, f"{name}: status {status}"
+            failed[name] += status != 0
             times[name].append(took)
             if name == "pkce-tools":
                 statuses, each = run_pipeline(LOGIN)
@@ -287,80 +298,83 @@ def logs_in(issuer, port):
     for name in sorted(commands, key=lambda each: median(times[each])):
         first, third = spread(times[name])
         rows.append([name, ms(median(times[name])), f"{ms(first)}–{ms(third)}", f"{median(times[name]) / ours:.2f}",
-                     ms(median(cpu[name])), f"{memory[name]:,.0f}", f"{largest[name]:,.0f}"])
+                     ms(median(cpu[name])), f"{memory[name]:,.0f}", f"{largest[name]:,.0f}", failed[name]])
         figures[f"login {name}"] = median(times[name])
         figures[f"login {name} CPU"] = median(cpu[name])
         figures[f"login {name} KiB"] = memory[name]
-    table(["program", "wall, ms", "quartiles", "of ours", "CPU, ms", "memory, KiB", "largest, KiB"], rows)
+    table(["program", "wall, ms", "quartiles", "of ours", "CPU, ms", "memory, KiB", "largest, KiB", "failed"],
+          rows)
     say("", "Commands:", "")
     shown = {"pkce-tools": Path("login.sh").read_text(encoding="utf-8").strip(), "node": "node article.mjs"} | {
-        name: each.replace(issuer, "ISSUER").replace(str(port), "PORT") for name, each in others.items()}
+        name: without_ports(each) for name, each in others.items()}
     say(*(f"- {name}: `{command}`" for name, command in shown.items()))
     missing(others)
 
 
 # ---- 4. streams ----
 
-JQ = ('. + {client_id: "cli", redirect_uri: "http://127.0.0.1:0/callback", scope: "openid"} | . + {authorization_url: '
-      f'("{ENDPOINT}?response_type=code&client_id=" + (.client_id | @uri) + "&redirect_uri=" + (.redirect_uri | @uri) + '
-      '"&scope=" + (.scope | @uri) + "&code_challenge=" + .code_challenge + "&code_challenge_method=S256&state=" + '
-      '.state + "&nonce=" + .nonce)}')
+JQ = ('. + {client_id: "cli", redirect_uri: "http://127.0.0.1:0/callback", scope: "openid", authorization_endpoint: '
+      f'"{ENDPOINT}"' '} | .authorization_url = .authorization_endpoint + "?response_type=code&client_id=" + '
+      '(.client_id | @uri) + "&redirect_uri=" + (.redirect_uri | @uri) + "&scope=" + (.scope | @uri) + "&state=" + '
+      '.state + "&nonce=" + .nonce + "&code_challenge=" + .code_challenge + "&code_challenge_method=S256"')
 
 
-def rate(argv, stdin, count, runs=3):
-    """Documents for each second of CPU time, on the first processor."""
-    used = []
-    for _ in range(runs):
-        status, _, cpu = run(["taskset", "-c", "0", *argv], stdin)
-        assert status == 0, f"{argv[0]}: status {status}"
-        used.append(cpu)
-    return count / median(used)
+def rates(work, rounds=3):
+    """Documents for each second of CPU time, on the first processor, of each command; in turn."""
+    used = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, (argv, stdin, _) in work.items():
+            status, _, cpu = run(["taskset", "-c", "0", *argv], stdin)
+            assert status == 0, f"{name}: status {status}"
+            used[name].append(cpu)
+    return {name: count / median(used[name]) for name, (_, _, count) in work.items()}
 
 
 def streams():
     section("Streams on one core")
     many, fewer = few(1_000_000), few(100_000)
+    seeds = f"head -c {96 * many} /dev/urandom"
     run(["pkce-gen", "--count", str(fewer)], stdout="documents")
-    rates = {"gen": rate(["pkce-gen", "--count", str(many)], "/dev/null", many),
-             "url": rate(shlex.split(URL), "documents", fewer),
-             "seeds": rate(["head", "-c", str(96 * many), "/dev/urandom"], "/dev/null", many)}
-    rows = [["pkce-gen", f"`pkce-gen --count {many}`", f"{rates['gen']:,.0f}", ""],
-            ["the generator alone", f"`head -c {96 * many} /dev/urandom` (32 octets each for verifier, state, nonce)",
-             f"{rates['seeds']:,.0f}", f"{rates['gen'] / rates['seeds']:.2f}"],
-            ["pkce-url", f"`{URL} <documents`", f"{rates['url']:,.0f}", ""]]
+    write("url.jq", JQ + "\n")
+    work = {"gen": (["pkce-gen", "--count", str(many)], "/dev/null", many), "seeds": (seeds.split(), "/dev/null", many),
+            "url": (shlex.split(URL), "documents", fewer)}
     if is_there("jq"):
         output("head -n 100 documents >some")
-        write("url.jq", JQ + "\n")
-        same = "jq -S -c '.authorization_url'"
-        agree = output(f"{URL} <some | {same}") == output(f"jq -c -f url.jq some | {same}")
-        rates["jq"] = rate(["jq", "-c", "-f", "url.jq"], "documents", fewer)
-        note = "the same URLs" if agree else "other URLs, so compare with care"
-        rows.append([f"jq ({note})", "`jq -c -f url.jq documents`", f"{rates['jq']:,.0f}",
-                     f"{rates['url'] / rates['jq']:.2f}"])
-        figures["url of jq"] = rates["url"] / rates["jq"]
-    say("Records in a second of CPU time, with `taskset -c 0`, to /dev/null; medians of three runs. The last column is",
-        "ours as a ratio to this line.")
-    table(["what", "command", "a second", "ours of it"], rows)
-    if "jq" in rates:
+        same = output(f"{URL} <some | jq -S -c .") == output("jq -S -c -f url.jq some")
+        work["jq"] = (["jq", "-c", "-f", "url.jq"], "documents", fewer)
+    found = rates(work)
+    rows = [[f"`pkce-gen --count {many}`", f"{found['gen']:,.0f}", ""],
+            [f"`{seeds}`: 32 octets each for verifier, state, nonce", f"{found['seeds']:,.0f}",
+             f"{found['gen'] / found['seeds']:.2f}"],
+            [f"`{URL} <documents`", f"{found['url']:,.0f}", ""]]
+    if "jq" in found:
+        note = "the same documents" if same else "other documents, so compare with care"
+        figures["url of jq"] = found["url"] / found["jq"]
+        rows.append([f"`jq -c -f url.jq <documents`: {note}", f"{found['jq']:,.0f}", f"{figures['url of jq']:.2f}"])
+    say("Documents in a second of CPU time, each on `taskset -c 0`, to /dev/null; medians of three runs. The last column",
+        "is the rate of ours as a ratio to this one.")
+    table(["command", "a second", "ours of it"], rows)
+    if "jq" in found:
         say("", f"url.jq: `{JQ}`")
-    else:
-        missing(["jq"])
-    for name, value in rates.items():
-        figures[f"rate {name}"] = value
+    missing(["jq"])
+    figures.update({f"rate {name}": value for name, value in found.items()})
     verifies_streams()
 
 
 def verifies_streams():
+    output("ring .")
     rows = []
-    for line in output("taskset -c 0 ring .").splitlines():
-        alg, bare = line.split()[0], float(line.split()[1])
-        argv = ["pkce-verify", "--jwks", f"{alg}.jwks", "--now", "1800000000"]
-        ours = rate(argv, f"{alg}.documents", 10_000)
-        rows.append([alg, f"`{shlex.join(argv)} <{alg}.documents`", f"{ours:,.0f}", f"{bare:,.0f}", f"{ours / bare:.2f}"])
-        figures[f"verify {alg}"] = ours / bare
-        figures[f"rate verify {alg}"], figures[f"rate ring {alg}"] = ours, bare
-    say("", "ID tokens, 10,000 in a stream, beside the signatures that ring checks alone (`taskset -c 0 ring .`, tests/bench/ring.rs):")
-    table(["algorithm", "command", "tokens a second", "ring alone", "of ring"], rows)
+    for alg in ("RS256", "PS384", "ES256"):
+        verify = ["pkce-verify", "--jwks", f"{alg}.jwks", "--now", "1800000000"]
+        bare = ["ring", alg, "10000"]
+        found = rates({"ours": (verify, f"{alg}.documents", 10_000), "ring": (bare, "/dev/null", 10_000)}, few(50))
+        figures[f"verify {alg}"] = found["ours"] / found["ring"]
+        figures[f"rate verify {alg}"], figures[f"rate ring {alg}"] = found["ours"], found["ring"]
+        rows.append([f"`{shlex.join(verify)} <{alg}.documents`", f"{found['ours']:,.0f}", f"`{shlex.join(bare)}`",
+                     f"{found['ring']:,.0f}", f"{figures[f'verify {alg}']:.2f}"])
+    say("", "ID tokens, 10,000 in a stream, and the signatures that ring checks alone (tests/bench/ring.rs); medians of",
+        "five runs in turn.")
+    table(["command", "tokens a second", "beside", "signatures a second", "of ring"], rows)
 
 
 # ---- 5. growth ----
@@ -421,6 +435,8 @@ def logs_in_many_at_once():
 
 def uses_two_cores():
     section("GNU parallel on two cores")
+    say("Wall time with one job and with two; medians of three runs. The last command splits the output of pkce-gen, which",
+        "takes a core itself.")
     if not is_there("parallel"):
         missing(["parallel"])
         return
@@ -514,8 +530,7 @@ def counts():
 
 def targets():
     """Each target: what, its figure, the limit, whether more is better, and how to print it."""
-    ratio, percent = "{:.2f}".format, "{:.2f}".format
-    whole = "{:,.0f}".format
+    ratio, whole = "{:.2f}".format, "{:,.0f}".format
 
     def of(name, beside):
         return figures[name] / figures[beside] if name in figures and beside in figures else None
@@ -538,8 +553,8 @@ def targets():
              ("exchange, of curl: memory", of(f"{system}: pkce-exchange KiB", f"{system}: curl KiB"), 1 / 3, False, ratio),
              ("exchange: both variables, of one (0.05 is noise)",
               of("the system's CAs, file and directory: pkce-exchange", f"{system}: pkce-exchange"), 1.05, False, ratio),
-             ("login: CPU of six, of kubelogin", of(f"{login} CPU", f"{other} CPU"), 1, False, percent),
-             ("login: memory of six, of kubelogin", of(f"{login} KiB", f"{other} KiB"), 1, False, percent),
+             ("login: CPU of six, of kubelogin", of(f"{login} CPU", f"{other} CPU"), 1, False, ratio),
+             ("login: memory of six, of kubelogin", of(f"{login} KiB", f"{other} KiB"), 1, False, ratio),
              ("login: wall, of kubelogin and 10 ms",
               figures[login] / plus(other, 0.010) if other in figures else None, 1, False, ratio),
              ("login: wall, of the Node program", of(login, "login node"), 1 / 6, False, ratio),
@@ -586,29 +601,27 @@ PLOTS = {"start": "How long each program takes to start and finish",
 def the_machine():
     model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), platform.processor())
-    versions = []
-    for name, command in VERSIONS.items():
-        if is_there(name):
-            done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
-            said = re.search(r"v?\d[\w.+-]*|\bdev\b", (done.stdout + done.stderr).replace(name, ""))
-            versions.append(f"{name} {said[0] if said else '(unknown)'}{commit(name)}")
-        else:
-            versions.append(f"{name} missing")
+    versions = [f"{name} {version(name, command)}" for name, command in VERSIONS.items()]
     own = output("pkce-gen --version").split()[1]
-    said = output(f"git -C {shlex.quote(str(HERE))} rev-parse --short HEAD").strip()
+    commit = output(f"git -C {shlex.quote(str(HERE))} rev-parse --short HEAD").strip()
     return [f"- {datetime.date.today()}; {os.cpu_count()} cores of {model}; Linux {platform.release()}",
-            f"- pkce-tools {own}, commit {said}; peers: {'; '.join(versions)}",
-            "- Environment: nothing but PATH, HOME, PKCE_HOME, BROWSER and what a section names; no certificates and no "
-            "proxy from outside."]
+            f"- pkce-tools {own}, commit {commit}; {'; '.join(versions)}",
+            "- Environment: PATH, HOME, PKCE_HOME, BROWSER and what a section names; no certificates and no proxy from "
+            "outside."]
 
 
-def commit(name):
-    """The commit that a Go program was built from, which it carries itself."""
-    if not is_there("go"):
-        return ""
-    done = subprocess.run(["go", "version", "-m", shutil.which(name)], capture_output=True, text=True, check=False)
-    found = re.search(r"vcs\.revision=([0-9a-f]{12})", done.stdout)
-    return f" (commit {found[1]})" if found else ""
+def version(name, command):
+    """What a Go program was built from, if go is here to read it, else what the program says."""
+    if not is_there(name):
+        return "missing"
+    if is_there("go"):
+        built = subprocess.run(["go", "version", "-m", shutil.which(name)], capture_output=True, text=True, check=False)
+        module = re.search(r"\tmod\t\S+\t(v\S+)", built.stdout)
+        if module:
+            return module[1]
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+    said = re.search(r"v?\d[\w.+-]*", (done.stdout + done.stderr).replace(name, ""))
+    return said[0] if said else "(unknown)"
 
 
 @contextlib.contextmanager
@@ -628,12 +641,12 @@ def an_oidc_agent(port):
     try:
         yield done.returncode == 0
     finally:
-        os.kill(int(re.search(r"OIDCD_PID=(\d+)", agent)[1]), 15)
+        os.kill(int(re.search(r"OIDCD_PID=(\d+)", agent)[1]), signal.SIGTERM)
+        shutil.rmtree(Path(os.environ["OIDC_SOCK"]).parent, ignore_errors=True)
         del os.environ["OIDC_SOCK"], os.environ["OIDC_ENCRYPTION_PW"]
 
 
 def free_port():
-    import socket
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
@@ -650,11 +663,14 @@ def measure_all():
         secure, plain = ports.split()
         issuer = re.search(r'"issuer":"([^"]+)"', document)[1]
         os.environ.update(PKCE_ISSUER=issuer, PKCE_CLIENT_ID="pkce-tools")
-        logs_in(issuer, port)
-        cached = logins_of_others(issuer, port)["kubelogin"].replace(" --force-refresh", "")
+        others = logins_of_others(issuer, port)
+        cached = others["kubelogin"].replace(" --force-refresh", "")
+        if is_there("kubelogin"):
+            run(shlex.split(cached))
         with an_oidc_agent(plain) as ready:
             starts_and_finishes(ready, cached)
         posts_over_https(secure)
+        logs_in(issuer, port, others)
         del os.environ["PKCE_ISSUER"]
     streams()
     counts()
