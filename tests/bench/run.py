@@ -48,7 +48,8 @@ def say(*lines):
 def table(head, rows):
     """A Markdown table; a column of numbers is right-aligned."""
     cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
-    numbers = [all(re.fullmatch(r"[\d.,–≤≥ ]*", row[at]) for row in cells) for at in range(len(head))]
+    numbers = [all(re.fullmatch(r"[\d.,–≤≥ ]*", row[at]) for row in cells) and any(row[at] for row in cells)
+               for at in range(len(head))]
     say("", f"| {' | '.join(head)} |", "|" + "|".join("---:" if number else "---" for number in numbers) + "|")
     say(*(f"| {' | '.join(row)} |" for row in cells))
 
@@ -408,8 +409,8 @@ def grows_with_documents():
 
 def logs_in_many_at_once():
     section("Many logins at once")
-    write("one.sh", "read -r go <&3\nexec 3<&-\npkce-gen idp.json | pkce-url --scope openid | pkce-callback | "
-          "pkce-exchange | pkce-verify >/dev/null\n")
+    write("one.sh", "read -r go <&3\nexec 3<&-\npkce-gen idp.json | pkce-url --scope openid | "
+          "pkce-callback --timeout 60 | pkce-exchange | pkce-verify >/dev/null\n")
     rows = []
     for count in (1, 10, 100, 1000) if not SHORT else (1, 10, 100):
         with a_program_that_runs(["pkce-idp", "--auto-approve"], True) as (idp, document):
@@ -428,8 +429,8 @@ def logs_in_many_at_once():
         rows.append([f"{count:,}", lost, f"{took:.2f}", ms(took / count), f"{memory:,}"])
         figures[f"lost {count}"], figures[f"each of {count}"] = lost, took / count
     say("Each login is a shell with five processes and a browser of its own, at one pkce-idp; all shells wait for one",
-        "pipe to be closed and begin together: `pkce-gen idp.json | pkce-url --scope openid | pkce-callback |",
-        "pkce-exchange | pkce-verify`.")
+        "pipe to be closed and begin together: `pkce-gen idp.json | pkce-url --scope openid | pkce-callback --timeout 60 |",
+        "pkce-exchange | pkce-verify`. One whose browser got nowhere is lost after that minute, and the figures show it.")
     table(["logins at once", "lost", "seconds", "ms for each", "peak of pkce-idp, KiB"], rows)
 
 
@@ -530,7 +531,7 @@ def counts():
 
 def targets():
     """Each target: what, its figure, the limit, whether more is better, and how to print it."""
-    ratio, whole = "{:.2f}".format, "{:,.0f}".format
+    ratio, whole = "{:.3g}".format, "{:,.0f}".format
 
     def of(name, beside):
         return figures[name] / figures[beside] if name in figures and beside in figures else None
@@ -687,6 +688,7 @@ def main():
         sys.exit("bench: missing: " + ", ".join(absent) + " (tests/bench/peers.sh says where they come from)")
     kept = {name: os.environ[name] for name in ("PATH", "STATIC") if name in os.environ}
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)
         os.environ.clear()
@@ -696,7 +698,7 @@ def main():
         os.chdir(HERE)
     compares_with_targets()
     page = ["# Results of `make bench`", "", "Written by tests/bench/run.py, in one run; medians. Do not edit: the reasons "
-            "are kept in notes.md.", "", *machine, f"- Measured in {(time.monotonic() - began) / 60:.0f} minutes.", ""]
+            "are kept in notes.md.", "", *machine, f"- Measured in {(time.monotonic() - began) / 60:.0f} minutes{', with a tenth of the runs' if SHORT else ''}.", ""]
     (HERE / "RESULTS.md").write_text("\n".join([*page, *text]) + "\n", encoding="utf-8")
     plots.draw(HERE, figures)
 
