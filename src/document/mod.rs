@@ -723,6 +723,31 @@ mod tests {
     }
 
     #[test]
+    fn finds_each_member_among_few_and_among_many() {
+        for count in [1, FEW, FEW + 1, 200] {
+            let kinds = ["", "a", "a\0", "a\0\0", "authorization_", "authorization", "\u{e9}", "\u{9b}", "\""];
+            let names = (0..count).map(|n| format!("{}{}", kinds[n % kinds.len()], n / kinds.len()));
+            let mut names: Vec<String> = names.collect();
+            let mut document = Document::default();
+            for (place, name) in names.iter().enumerate() {
+                assert!(!document.has(name));
+                document.set_number(name, 0);
+                document.set_number(name, place as u64);
+            }
+            for document in [&document, &Document::parse(document.line().as_bytes()).unwrap()] {
+                for (place, name) in names.iter().enumerate() {
+                    assert_eq!(document.json(name), Some(place.to_string().as_str()), "{name:?} of {count}");
+                }
+            }
+            let removed = names.swap_remove(count / 2);
+            document.remove(&[&removed, "missing"]);
+            names.sort();
+            assert!(!document.has(&removed));
+            assert_eq!(document.names().collect::<Vec<_>>(), names);
+        }
+    }
+
+    #[test]
     fn escapes_what_a_terminal_would_obey() {
         assert_eq!(line("{\"a\":\"\u{9b}31m\u{7f}\"}"), "{\"a\":\"\\u009b31m\\u007f\"}\n");
         assert_eq!(line("{\"\u{9b}31m\u{7f}\":1}"), "{\"\\u009b31m\\u007f\":1}\n");
