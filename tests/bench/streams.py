@@ -71,8 +71,8 @@ def verifies_streams():
 
 def grows_with_documents():
     section("More documents")
-    say("Wall time and peak memory as the stream grows; the documents come through a pipe. The time of pkce-url is CPU",
-        "time, since pkce-gen, which feeds it, has the other core.")
+    say("Time and peak memory as the stream grows: the wall time of pkce-gen, and the CPU time of pkce-url and pkce-verify,",
+        "whose documents come through a pipe from a program on the other core.")
     rows = []
     limit = 100_000 if SHORT else 1_000_000
     for count in [each for each in (1, 1000, 100_000, 1_000_000) if each <= limit]:
