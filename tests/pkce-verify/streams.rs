@@ -32,10 +32,10 @@ fn refuses_a_bad_token_after_a_good_one_with_the_same_header() {
         (resigned(&other, signature), FORGED),
         // What is missing is still in memory.
         (resigned(&token, ""), FORGED),
-        (resigned(&token, &signature[..signature.len() - 2]), FORGED),
+        (resigned(&token, signature.get(..80).unwrap()), FORGED),
         (resigned(&token, &format!("{signature}AAAA")), FORGED),
         (resigned(&token, "*"), "signature: not base64url"),
-        (format!("{header}.{}.{signature}", &payload[..payload.len() - 4]), FORGED),
+        (format!("{header}.{}.{signature}", payload.get(..80).unwrap()), FORGED),
         (format!("{header}..{signature}"), FORGED),
         (format!("{header}.*.{signature}"), "payload: not base64url"),
         (format!("{header}.{payload}"), "not three parts separated by dots"),
