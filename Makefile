@@ -32,9 +32,10 @@ NO_UNWINDING := -C link-arg=-Wl,-T,$(abspath src/no-unwinding.ld)
 if_it_runs = $(shell folder=$$(mktemp -d); echo 'fn main() {}' | rustc $(1) -o "$$folder/program" - 2>/dev/null && \
   "$$folder/program" && echo '$(1)'; rm -r "$$folder")
 LINKED = $(foreach flags,SMALLER RELATIVE NO_UNWINDING,$(call if_it_runs,$($(flags))))
-# The tools that work on streams are optimized for speed, the others for size.
+# The tools that work on streams are optimized for speed, the others for size. With this option, cargo strips no symbols.
 STREAMS := $(basename $(notdir $(shell grep -l 'frame::stream\|frame::sources' src/bin/*.rs)))
 SPEED := --config 'profile.release.package.pkce-tools.opt-level=3'
+STRIPPED := -C strip=symbols
 RELEASED = --release --locked --target $(HOST)
 
 all: toolchain
@@ -42,7 +43,7 @@ all: toolchain
 	$(eval export RUSTFLAGS := $(strip $(RUSTFLAGS) $(LINKED)))
 	$(CARGO) build $(RELEASED) $(addprefix --bin ,$(filter-out $(static) $(STREAMS),$(PROGRAMS)))
 	$(foreach tool,$(sort $(static) $(STREAMS)),$(CARGO) rustc $(RELEASED) $(if $(filter $(tool),$(STREAMS)),$(SPEED)) \
-	  --bin $(tool) -- $(if $(filter $(tool),$(static)),$(STATIC)) && ) :
+	  --bin $(tool) -- $(STRIPPED) $(if $(filter $(tool),$(static)),$(STATIC)) && ) :
 
 # Fail with a clear message if a required program is missing.
 toolchain:

@@ -303,7 +303,7 @@ impl Client {
             let roots = roots.map_or_else(certificates::roots, Ok)?;
             let tls = TlsConfig::builder()
                 .root_certs(RootCerts::Specific(roots))
-                .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
+                .unversioned_rustls_crypto_provider(Arc::new(tls::provider()));
             config = config.tls_config(tls.build());
         }
         Ok(Agent::with_parts(config.build(), connection::connector(), connection::Addresses))

@@ -1,11 +1,30 @@
 //! Why a server cannot be trusted: failures of TLS (RFC 8446), and of its certificate (RFC 5280).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
 use rustls::{CertificateError, Error as Tls, InvalidMessage};
 
 use crate::error::Error;
 use crate::wire::url::Url;
+
+/// All of ring's algorithms, but no keys of ours: what signs with one is left out of the binaries.
+pub fn provider() -> CryptoProvider {
+    CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() }
+}
+
+/// The keys of a client that has no certificate.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Tls> {
+        Err(Tls::General("not supported: a certificate of the client".to_owned()))
+    }
+}
 
 /// The failure of TLS that is the cause of this one, if any.
 pub fn cause(failed: &ureq::Error) -> Option<&Tls> {
