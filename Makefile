@@ -83,11 +83,15 @@ use: toolchain
 	PATH="$(FAST):$$PATH" bash tests/use/run.sh
 
 # Compare time, memory and size with other tools, and write tests/bench/RESULTS.md and its plots. A tool that is missing
-# is named as missing.
-bench: bench-peers all
+# is named as missing. The tools that are installed as static ones are linked dynamically too, to compare.
+bench: bench-peers
 	@command -v python3 >/dev/null || { echo "make: python3 is missing: install the package python3" >&2; exit 1; }
-	$(CARGO) build --release --locked --target $(HOST) --example ring
-	PATH="$(subst $() ,:,$(BENCHED)):$$PATH" python3 -B tests/bench/run.py
+	$(MAKE) all OFFLINE=
+	install -d $(TARGET)/dynamic
+	cp $(addprefix $(RELEASE)/,$(OFFLINE)) $(TARGET)/dynamic
+	$(MAKE) all
+	RUSTFLAGS="$(LINKED)" $(CARGO) build $(RELEASED) --example ring
+	DYNAMIC=$(abspath $(TARGET)/dynamic) PATH="$(subst $() ,:,$(BENCHED)):$$PATH" python3 -B tests/bench/run.py
 
 # Install hyperfine for `make bench`, and name the other programs that it would measure.
 bench-peers: toolchain

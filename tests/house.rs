@@ -82,8 +82,9 @@ fn items(list: &str) -> Vec<String> {
 /// Which module of the library imports which.
 fn arrows() -> BTreeMap<Module, BTreeSet<Module>> {
     let files = files(&source());
-    let is_tool = |file: &&PathBuf| ["bin", "sh"].iter().any(|tools| file.starts_with(source().join(tools)));
-    let library = |file: &&PathBuf| !is_tool(file) && !file.ends_with("lib.rs");
+    let is_code = |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "rs");
+    let library =
+        |file: &&PathBuf| is_code(file) && !file.starts_with(source().join("bin")) && !file.ends_with("lib.rs");
     let modules: BTreeSet<Module> = files.iter().filter(library).map(|file| module(file)).collect();
     let enclosing =
         |path: Module| (1..=path.len()).rev().map(|end| path[..end].to_vec()).find(|it| modules.contains(it));

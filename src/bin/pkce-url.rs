@@ -48,7 +48,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    frame::stream(step)
+    frame::stream(|_: &Args| false, step)
 }
 
 fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {

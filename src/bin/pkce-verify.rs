@@ -33,7 +33,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    frame::stream(step)
+    frame::stream(|args: &Args| args.jwks.is_none(), step)
 }
 
 fn step(args: Args) -> Result<impl FnMut(Document) -> Result<Document, Error>, Error> {

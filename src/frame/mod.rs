@@ -40,7 +40,7 @@ where
     run(Form::Document, never, |args: A, output| {
         let mut make = step(&args)?;
         let mut document = Document::default();
-        let mut unwritten = Unwritten::of(output);
+        let mut unwritten = Unwritten::of(output, false);
         let made = (0..count(&args)).try_for_each(|_| {
             make(&mut document)?;
             unwritten.add(&document, false)
@@ -72,16 +72,18 @@ pub fn filter_unless<A: Parser>(
 }
 
 /// Runs a tool that reads any number of documents and prints each changed. The step does the checks that need no
-/// document, and returns the function that changes each.
-pub fn stream<A, F>(step: impl FnOnce(A) -> Result<F, Error>) -> ExitCode
+/// document, and returns the function that changes each; `waits` returns whether that may wait for a server, so that
+/// nothing that is done must be held back meanwhile.
+pub fn stream<A, F>(waits: impl FnOnce(&A) -> bool, step: impl FnOnce(A) -> Result<F, Error>) -> ExitCode
 where
     A: Parser,
     F: FnMut(Document) -> Result<Document, Error>,
 {
     run(Form::Document, never, |args: A, output| {
+        let waits = waits(&args);
         let mut change = step(args)?;
         let mut documents = Documents::from_stdin(Watch::Reader)?;
-        let mut unwritten = Unwritten::of(output);
+        let mut unwritten = Unwritten::of(output, waits);
         let changed = change_all(&mut documents, &mut change, &mut unwritten);
         // What was changed before a failure is printed, and its own failure would have come first.
         unwritten.flush()?;
@@ -109,13 +111,15 @@ fn change_all(
 /// Documents of a stream that are not written yet.
 struct Unwritten {
     buffer: Buffer,
+    /// Whether each is written at once.
+    is_prompt: bool,
     /// Whether tokens are lost if they cannot be written.
     has_tokens: bool,
 }
 
 impl Unwritten {
-    fn of(output: Output) -> Unwritten {
-        Unwritten { buffer: Buffer::new(output), has_tokens: false }
+    fn of(output: Output, is_prompt: bool) -> Unwritten {
+        Unwritten { buffer: Buffer::new(output), is_prompt, has_tokens: false }
     }
 
     fn add(&mut self, document: &Document, has_tokens: bool) -> Result<(), Error> {
@@ -125,7 +129,7 @@ impl Unwritten {
         let added = self.buffer.add(document);
         added.map_err(|error| with_loss_of_pipe(error.losing_input(), has_tokens))?;
         self.has_tokens |= has_tokens;
-        Ok(())
+        if self.is_prompt { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), Error> {

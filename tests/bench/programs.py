@@ -36,8 +36,8 @@ def starts_and_finishes(oidc_agent_is_ready, kubelogin_cached):
         "jq": "jq -c .", "node": "node -e 0", "recipe": "sh recipe.sh", "true again": "/bin/true",
     }
     write("recipe.sh", RECIPE + "\n")
-    if "STATIC" in os.environ:
-        commands["pkce-gen, static"] = f"{os.environ['STATIC']}/pkce-gen"
+    if "DYNAMIC" in os.environ:
+        commands["pkce-gen, dynamic"] = f"{os.environ['DYNAMIC']}/pkce-gen"
     peers = [name for name in commands if name in VERSIONS]
     there = {name: command for name, command in commands.items() if name not in peers or is_there(name)}
     if "oidc-token" in there and not oidc_agent_is_ready:
@@ -59,7 +59,7 @@ def starts_and_finishes(oidc_agent_is_ready, kubelogin_cached):
         "the server of the next section, kubelogin one of pkce-idp in its cache.",
         f"The recipe is `{RECIPE}`, which gives the verifier and its challenge and nothing else.")
     order = sorted(there, key=lambda name: median(times[name]))
-    shown = there | {"kubelogin": without_ports(kubelogin_cached), "pkce-gen, static": "pkce-gen, linked statically"}
+    shown = there | {"kubelogin": without_ports(kubelogin_cached), "pkce-gen, dynamic": "pkce-gen, linked dynamically"}
     rows = [row_of_times(shown[name], times[name], true) for name in order]
     table(["command", "median, ms", "quartiles", "of /bin/true"], rows)
     missing(peers)
@@ -194,14 +194,18 @@ def logs_in(issuer, port, others):
 
 def sizes():
     section("Sizes")
-    byte = {tool: Path(shutil.which(tool)).stat().st_size for tool in TOOLS}
-    tls = {tool for tool in TOOLS if b"tls13 " in Path(shutil.which(tool)).read_bytes()}
-    static = Path(os.environ["STATIC"]) if "STATIC" in os.environ else None
+    installed = {tool: Path(shutil.which(tool)) for tool in TOOLS}
+    tls = {tool for tool in TOOLS if b"tls13 " in installed[tool].read_bytes()}
+    byte = {tool: file.stat().st_size for tool, file in installed.items()}
+    # Of those that are installed as static ones, the dynamic ones are in this directory.
+    dynamic = Path(os.environ.get("DYNAMIC", "/nonexistent"))
+    static = {tool: byte[tool] for tool in TOOLS if (dynamic / tool).exists()}
+    byte |= {tool: (dynamic / tool).stat().st_size for tool in static}
     rows = [[tool, "yes" if tool in tls else "no", f"{byte[tool]:,}",
-             f"{(static / tool).stat().st_size:,}" if static else "–"] for tool in TOOLS]
+             f"{static[tool]:,}" if tool in static else "–"] for tool in TOOLS]
     rows.append(["all", "", f"{sum(byte.values()):,}", ""])
-    say("Bytes of the stripped files as `make install` installs them; linked dynamically, and statically where STATIC",
-        "names a directory of such a build.")
+    say("Bytes of the stripped files, linked dynamically; of those that `make install` installs linked statically, the",
+        "bytes of both.")
     table(["tool", "TLS", "bytes", "static"], rows)
     peers = [name for name in VERSIONS if name not in ("hyperfine", "valgrind", "parallel") and is_there(name)]
     table(["peer", "bytes"], [[name, f"{os.stat(os.path.realpath(shutil.which(name))).st_size:,}"] for name in peers])

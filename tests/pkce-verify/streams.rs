@@ -1,10 +1,15 @@
 //! Streams: what one token leaves behind makes no other pass.
 
+use std::io::{BufRead, BufReader, Write};
+use std::sync::{Mutex, mpsc};
+
 use serde_json::{Value, json};
 
-use crate::common::{Output, failure};
+use crate::common::{Output, Server, command, done, failure, json_response, start};
 use crate::signer::Signer;
-use crate::{HEADER, Offline, after, claims, document, lines, online, own, refused, rotating, unnamed, verify, with};
+use crate::{
+    HEADER, NOW, Offline, after, claims, document, lines, online, own, refused, rotating, unnamed, verify, with,
+};
 
 const FORGED: &str = "signature: does not verify with the key of --jwks";
 
@@ -164,6 +169,27 @@ fn believes_no_key_that_the_server_has_replaced() {
     let output = verify(&[], &lines(&documents));
     assert_eq!(after(5, &output), refused("signature: does not verify with the server's key"));
     assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn prints_what_is_verified_before_the_keys_of_the_next_are_there() {
+    let signer = Signer::new("k1");
+    let quick = rotating(vec![signer.jwks()]);
+    let (answer, answered) = mpsc::channel();
+    let (jwks, answered) = (signer.jwks(), Mutex::new(answered));
+    let slow = Server::start(move |_| {
+        answered.lock().unwrap().recv().unwrap();
+        json_response(&jwks)
+    });
+    let documents = [&quick, &slow].map(|server| online(server, &signer.sign(&own(server))));
+    let mut child = start(command("pkce-verify").args(["--now", &NOW.to_string()]));
+    child.stdin.take().unwrap().write_all(lines(&documents).as_bytes()).unwrap();
+    let mut printed = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut issuer = || serde_json::from_str::<Value>(&printed.next().unwrap().unwrap()).unwrap()["issuer"].clone();
+    assert_eq!(issuer(), quick.url(""));
+    answer.send(()).unwrap();
+    assert_eq!(issuer(), slow.url(""));
+    assert_eq!(done(child), Output { status: 0, stdout: String::new(), stderr: String::new() });
 }
 
 #[test]
