@@ -20,9 +20,10 @@ FAST := $(abspath $(TARGET)/debug):$(abspath src/sh)
 EXAMPLES := $(sort $(shell find examples -type f))
 DOCS := $(DATADIR)/doc/pkce-tools
 
-# The tools that open no connection, by their pages. They are linked statically where that is possible, and start in two
-# thirds of the time; the others look up names, for which the C library loads modules of the running system.
-OFFLINE := $(filter $(PROGRAMS),$(basename $(notdir $(shell grep -L 'certificate variables' $(PAGES)))))
+# The tools that open no connection, by their pages, and pkce-token, which each call of an API starts, are linked statically
+# where that is possible, and start in two thirds of the time. The others look up names in the C library, which loads
+# modules of the running system for it; pkce-token lets getent(1) do that.
+ALONE := $(filter $(PROGRAMS),$(basename $(notdir $(shell grep -L 'certificate variables' $(PAGES))))) pkce-token
 STATIC := -C target-feature=+crt-static
 # What makes the binaries smaller: a function once that is there twice, relocations in short form, no tables for unwinding.
 SMALLER := -C link-arg=-Wl,--icf=all
@@ -32,18 +33,22 @@ NO_UNWINDING := -C link-arg=-Wl,-T,$(abspath src/no-unwinding.ld)
 if_it_runs = $(shell folder=$$(mktemp -d); echo 'fn main() {}' | rustc $(1) -o "$$folder/program" - 2>/dev/null && \
   "$$folder/program" && echo '$(1)'; rm -r "$$folder")
 LINKED = $(foreach flags,SMALLER RELATIVE NO_UNWINDING,$(call if_it_runs,$($(flags))))
-# The tools that work on streams are optimized for speed, the others for size. With this option, cargo strips no symbols.
+# The tools that work on streams are optimized for speed, the others for size.
 STREAMS := $(basename $(notdir $(shell grep -l 'frame::stream\|frame::sources' src/bin/*.rs)))
 SPEED := --config 'profile.release.package.pkce-tools.opt-level=3'
-STRIPPED := -C strip=symbols
 RELEASED = --release --locked --target $(HOST)
 
+# Builds these tools with these flags of the compiler and options of cargo (with SPEED, it strips no symbols by itself).
+build = $(if $(1),RUSTFLAGS="$(strip $(RUSTFLAGS) -C strip=symbols $(linked) $(2))" \
+  $(CARGO) build $(RELEASED) $(3) $(addprefix --bin ,$(1)))
+
 all: toolchain
-	$(eval static := $(if $(call if_it_runs,$(STATIC)),$(OFFLINE)))
-	$(eval export RUSTFLAGS := $(strip $(RUSTFLAGS) $(LINKED)))
-	$(CARGO) build $(RELEASED) $(addprefix --bin ,$(filter-out $(static) $(STREAMS),$(PROGRAMS)))
-	$(foreach tool,$(sort $(static) $(STREAMS)),$(CARGO) rustc $(RELEASED) $(if $(filter $(tool),$(STREAMS)),$(SPEED)) \
-	  --bin $(tool) -- $(STRIPPED) $(if $(filter $(tool),$(static)),$(STATIC)) && ) :
+	$(eval linked := $(LINKED))
+	$(eval static := $(if $(call if_it_runs,$(STATIC)),$(ALONE)))
+	$(call build,$(filter-out $(static) $(STREAMS),$(PROGRAMS)))
+	$(call build,$(filter-out $(static),$(STREAMS)),,$(SPEED))
+	$(call build,$(filter-out $(STREAMS),$(static)),$(STATIC))
+	$(call build,$(filter $(static),$(STREAMS)),$(STATIC),$(SPEED))
 
 # Fail with a clear message if a required program is missing.
 toolchain:
@@ -86,12 +91,14 @@ use: toolchain
 # is named as missing. The tools that are installed as static ones are linked dynamically too, to compare.
 bench: bench-peers
 	@command -v python3 >/dev/null || { echo "make: python3 is missing: install the package python3" >&2; exit 1; }
-	$(MAKE) all OFFLINE=
+	$(MAKE) all ALONE=
 	install -d $(TARGET)/dynamic
-	cp $(addprefix $(RELEASE)/,$(OFFLINE)) $(TARGET)/dynamic
+	cp $(addprefix $(RELEASE)/,$(ALONE)) $(TARGET)/dynamic
 	$(MAKE) all
-	RUSTFLAGS="$(LINKED)" $(CARGO) build $(RELEASED) --example ring
-	DYNAMIC=$(abspath $(TARGET)/dynamic) PATH="$(subst $() ,:,$(BENCHED)):$$PATH" python3 -B tests/bench/run.py
+	$(eval linked := $(LINKED))
+	RUSTFLAGS="$(strip $(RUSTFLAGS) -C strip=symbols $(linked))" $(CARGO) build $(RELEASED) $(SPEED) --example ring
+	DYNAMIC=$(abspath $(TARGET)/dynamic) NODE_PATH=$(abspath $(TARGET)/peers/node_modules) \
+	  PATH="$(subst $() ,:,$(BENCHED)):$$PATH" python3 -B tests/bench/run.py
 
 # Install hyperfine for `make bench`, and name the other programs that it would measure.
 bench-peers: toolchain

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what `make bench` needs from crates.io into the directory DIR, and says what of the rest is missing.
+# Installs what `make bench` needs from crates.io and npm into the directory DIR, and says what of the rest is missing.
 # Usage: peers.sh DIR
 set -eu
 
@@ -9,6 +9,10 @@ hyperfine --help 2>&1 | grep -q -e --input || {
   "${CARGO:-cargo}" install --quiet --locked --root "$1" --target-dir "$1/build" hyperfine --version 1.20.0
   rm -rf "$1/build"
 }
+
+# What the program of Auth0's article requires.
+[ -d "$1/node_modules/request" ] || ! command -v npm >/dev/null || npm install --prefix "$1" --no-audit --no-fund \
+  --ignore-scripts --loglevel=error opn@6.0.0 request@2.88.2 dotenv@18.0.10 >/dev/null
 
 # Each program and where it comes from: a package of Debian, or the project whose own instructions install it. The
 # results of RESULTS.md name the versions and commits that they were measured with.

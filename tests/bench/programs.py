@@ -127,7 +127,7 @@ def logins_of_others(issuer, port):
         "git-credential-oauth": "git-credential-oauth get",
         "oidc-cli": f"oidc-cli authorization_code --issuer {issuer} --client-id pkce-tools --pkce "
                     f"--callback-uri {base}/callback",
-        "node": "node article.mjs",
+        "node": "node article.cjs",
         "oauth2c": f"oauth2c {issuer} --client-id pkce-tools --grant-type authorization_code --auth-method none "
                    f"--response-types code --response-mode query --pkce --scopes openid "
                    f"--redirect-url {base}/callback --silent --no-prompt",
@@ -138,7 +138,7 @@ def logs_in(issuer, port, others):
     section("A whole login without a person")
     os.environ.update(ISSUER=issuer, CLIENT_ID="pkce-tools", PORT=str(port))
     write("login.sh", " | ".join(shlex.join(step) for step in LOGIN) + "\n")
-    write("article.mjs", (HERE / "article.mjs").read_text(encoding="utf-8"))
+    write("article.cjs", (HERE / "article.cjs").read_text(encoding="utf-8"))
     commands = {"pkce-tools": "sh login.sh"} | {name: each for name, each in others.items() if is_there(name)}
     stdin = {"git-credential-oauth": "ask-git"}
     times, cpu, memory, largest, failed = {}, {}, {}, {}, {}
@@ -186,7 +186,7 @@ def logs_in(issuer, port, others):
     table(["program", "wall, ms", "quartiles", "of ours", "CPU, ms", "memory, KiB", "largest, KiB", "failed"],
           rows)
     say("", "Commands:", "")
-    shown = {"pkce-tools": Path("login.sh").read_text(encoding="utf-8").strip(), "node": "node article.mjs"} | {
+    shown = {"pkce-tools": Path("login.sh").read_text(encoding="utf-8").strip(), "node": "node article.cjs"} | {
         name: without_ports(each) for name, each in others.items()}
     say(*(f"- {name}: `{command}`" for name, command in shown.items()))
     missing(others)

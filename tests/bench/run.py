@@ -3,7 +3,7 @@
 
 Needs the tools and hyperfine 1.20 on the PATH; peers.sh installs what it can of the rest. A peer that is missing is
 named as missing. BENCH_SHORT=1 takes a tenth of the runs, to try a change of this script. DYNAMIC names a directory
-with the tools linked dynamically that are installed as static ones."""
+with the tools linked dynamically that are installed as static ones, NODE_PATH one with the packages of article.cjs."""
 
 import datetime
 import os
@@ -92,7 +92,7 @@ def main():
     absent = [program for program in NEEDED if not is_there(program)]
     if absent:
         sys.exit("bench: missing: " + ", ".join(absent) + " (tests/bench/peers.sh says where they come from)")
-    kept = {name: os.environ[name] for name in ("PATH", "DYNAMIC") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "DYNAMIC", "NODE_PATH") if name in os.environ}
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as work:

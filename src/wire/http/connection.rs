@@ -1,7 +1,7 @@
 //! RFC 8305: a connection to the first address of a host that responds; one that does not costs 250 ms.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ use ureq::unversioned::transport::{
     TcpConnector, Transport,
 };
 use ureq::{Error, Proxy, ProxyProtocol, Timeout};
+
+use super::lookup;
 
 /// The connectors of ureq, its own for TCP behind ours.
 pub fn connector() -> impl Connector {
@@ -57,10 +59,10 @@ fn looked_up(uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> 
         return Ok(vec![address]);
     }
     let (sender, found) = mpsc::channel();
-    let thread = thread::Builder::new().spawn(move || drop(sender.send(place.to_socket_addrs())));
+    let thread = thread::Builder::new().spawn(move || drop(sender.send(lookup::addresses(&place))));
     thread.map_err(|error| io::Error::new(error.kind(), format!("threads: {error}")))?;
     let found = found.recv_timeout(*timeout.after).map_err(|_| Error::Timeout(timeout.reason))??;
-    let found: Vec<SocketAddr> = found.take(MAX_ADDRESSES).collect();
+    let found: Vec<SocketAddr> = found.into_iter().take(MAX_ADDRESSES).collect();
     if found.is_empty() { Err(Error::HostNotFound) } else { Ok(found) }
 }
 

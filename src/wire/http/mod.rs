@@ -3,6 +3,7 @@
 mod certificates;
 mod coding;
 mod connection;
+mod lookup;
 mod proxy;
 mod tls;
 
@@ -328,7 +329,7 @@ impl Client {
                 io::ErrorKind::UnexpectedEof => Error::unavailable("the server closed the connection"),
                 _ => {
                     let reason = message::reason(error);
-                    Error::unavailable(reason.strip_prefix(proxy::LOOKUP).unwrap_or(&reason))
+                    Error::unavailable(reason.strip_prefix(lookup::LOOKUP).unwrap_or(&reason))
                 }
             },
             _ => Error::untrusted(INVALID_HTTP),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use ureq::{Proxy, ProxyProtocol};
 
+use super::lookup::LOOKUP;
 use super::tls;
 use crate::error::Error;
 use crate::process::environment;
@@ -189,9 +190,6 @@ fn in_network(network: &str, bits: &str, address: IpAddr) -> bool {
     let differ = network ^ address;
     size == other && bits <= size && differ.leading_zeros() >= bits
 }
-
-/// How the standard library begins the resolver's own reason.
-pub const LOOKUP: &str = "failed to lookup address information: ";
 
 const HINT: &str =
     "supported are http, https, socks4, socks4a, socks5 and socks5h; percent-encode a user name and password";
