@@ -87,6 +87,13 @@ fn send(uid: u32, address: &str, request: &str, after: After) -> TcpStream {
     stream
 }
 
+/// The response to this user on a connection that is bound to a device: it can be found in the table only.
+fn page_of_bound(uid: u32, port: u16, query: &str) -> String {
+    let mut browser = command("setpriv");
+    browser.args(["--reuid", &uid.to_string(), "--clear-groups", "curl", "-si", "--interface", "if!lo"]);
+    finish(browser.arg(format!("http://127.0.0.1:{port}/callback?{query}")), b"").stdout
+}
+
 /// The response on a connection that was held or half-closed.
 fn page(mut stream: TcpStream) -> String {
     let mut page = String::new();
@@ -199,6 +206,17 @@ fn is_not_won_by_another_user_who_tries_everything_at_any_time() {
         assert_eq!((output.status, &output.json()["code"]), (0, &json!("abc")), "{output:?}");
         assert_eq!(output.stderr.matches("note:").count(), 1, "{output:?}");
     }
+}
+
+#[test]
+fn ignores_another_user_whose_connection_is_bound_to_a_device() {
+    if lacks_root() || lacks(&["curl", "setpriv"]) {
+        return;
+    }
+    let login = Login::start(&document(V4), &[]);
+    assert!(page_of_bound(ATTACKER, login.port, EVIL).contains(ANOTHER));
+    assert!(page_of_bound(0, login.port, RIGHT).starts_with("HTTP/1.1 200 "));
+    assert_logged_in(login, ANOTHER_NOTE, "bound");
 }
 
 #[test]
@@ -502,15 +520,19 @@ fn line(port: u16, other: u16, state: &str) -> String {
 
 #[test]
 fn accepts_every_user_where_the_table_does_not_list_our_own_sockets() {
-    if lacks_root() || lacks_namespaces(&["-m"]) {
+    if lacks_root() || lacks(&["curl", "setpriv"]) || lacks_namespaces(&["-m"]) {
         return;
     }
-    assert_users(|| with_table("", free_port()).1, &[0, ATTACKER], &[]);
+    for uid in [0, ATTACKER] {
+        let (_proc, login) = with_table("", free_port());
+        assert!(page_of_bound(uid, login.port, RIGHT).starts_with("HTTP/1.1 200 "), "{uid}");
+        assert_logged_in(login, "", &uid.to_string());
+    }
 }
 
 #[test]
 fn accepts_a_connection_from_elsewhere_only_while_it_is_established() {
-    if lacks_root() || lacks_namespaces(&["-m"]) {
+    if lacks_root() || lacks(&["curl", "setpriv"]) || lacks_namespaces(&["-m"]) {
         return;
     }
     // The tables of a machine to which a connection was forwarded list our end only.
@@ -518,13 +540,12 @@ fn accepts_a_connection_from_elsewhere_only_while_it_is_established() {
         let port = free_port();
         let listening = line(port, 0, "0A");
         let (proc, login) = with_table(&listening, port);
-        let mut stream = connect(ATTACKER, "127.0.0.1", port);
         if !state.is_empty() {
-            let ours = line(port, stream.local_addr().unwrap().port(), state);
+            // The port of the other end is not known in advance.
+            let ours: String = (1024..=u16::MAX).map(|from| line(port, from, state)).collect();
             std::fs::write(proc.path().join("net/tcp"), listening + &ours).unwrap();
         }
-        stream.write_all(request("127.0.0.1", port, RIGHT).as_bytes()).unwrap();
-        let page = page(stream);
+        let page = page_of_bound(ATTACKER, port, RIGHT);
         if accepted {
             assert!(page.starts_with("HTTP/1.1 200 "), "{state}: {page}");
             assert_logged_in(login, "", state);

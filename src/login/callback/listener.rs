@@ -267,7 +267,7 @@ impl Connection {
     }
 
     /// The outcome, ignored if the connection is another user's. Only what would end the wait is looked up, since that
-    /// takes time in proportion to all connections of the machine.
+    /// may take time in proportion to all connections of the machine.
     fn checked(&self, outcome: Outcome, peers: Option<&mut Peers>) -> Outcome {
         let counts = !matches!(outcome, Outcome::Ignored(_));
         let refusal = peers.filter(|_| counts).and_then(|peers| peers.refusal(&self.stream));

@@ -1,6 +1,7 @@
 //! The redirect to the client: RFC 6749 section 4.1.2, RFC 9207, RFC 8252 section 7.3.
 
 mod browser;
+mod diag;
 mod listener;
 mod page;
 mod peer;

@@ -1,5 +1,5 @@
-//! The user at the other end of a connection, by the system's table of TCP connections (Linux, proc(5)). RFC 8252
-//! section 8.3.
+//! The user at the other end of a connection, by the kernel's answer about it, or the table of TCP connections (Linux,
+//! proc(5)). RFC 8252 section 8.3.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+use super::diag::{Diag, End};
 use super::redirect::Ignored;
 use crate::process::{environment, poll, user};
 
 /// The users that may deliver the redirect.
 pub struct Peers {
     users: Vec<u32>,
+    diag: Option<Diag>,
     /// Kept open, so that others cannot make them unreadable: their connections can take our last descriptor.
     tables: Vec<Table>,
     note: Option<&'static str>,
@@ -40,7 +42,10 @@ impl Peers {
         let sudo = environment::variable("SUDO_UID").filter(|_| effective.is_root());
         let sudo = sudo.and_then(|uid| uid.parse().ok());
         let users = [real.as_raw(), effective.as_raw(), 0].into_iter().chain(sudo).chain(user::overflow()).collect();
-        Peers { users, tables: tables().unwrap_or_default(), note: None }
+        let tables = tables().unwrap_or_default();
+        // Without them, it is also not known who is outside of a user namespace.
+        let diag = Diag::open().filter(|_| !tables.is_empty());
+        Peers { users, diag, tables, note: None }
     }
 
     /// Why the redirect on this connection is ignored, if it is. A browser keeps the connection until the response.
@@ -77,17 +82,18 @@ impl Peers {
         let theirs = stream.peer_addr().unwrap_or(ours);
         // At a socket for both IPv4 and IPv6, the other end may be in either table.
         let [ours, theirs] = [ours, theirs].map(|end| SocketAddr::new(end.ip().to_canonical(), end.port()));
-        let (mut their_end, mut our_end, mut can_tell) = (None, None, false);
+        // Fast, but not complete: another user could hide from it.
+        let mut their_end = self.diag.as_mut().and_then(|diag| diag.end(theirs, ours));
+        let (mut our_end, mut can_tell) = (None, their_end.is_some());
         for table in &mut self.tables {
-            let Some(text) = table.text() else { return Peer::Accepted };
-            their_end = entry(text, theirs, ours);
             // Tables can be long: no more of them than is needed is read.
             if their_end.is_some() {
-                can_tell = true;
                 break;
             }
+            let Some(text) = table.text() else { return Peer::Accepted };
+            their_end = entry(text, theirs, ours);
             our_end = our_end.or_else(|| entry(text, ours, theirs));
-            can_tell |= our_end.is_some() || lists_listener(text, ours.port());
+            can_tell |= their_end.is_some() || our_end.is_some() || lists_listener(text, ours.port());
         }
         if !can_tell {
             return Peer::Accepted;
@@ -123,14 +129,6 @@ impl Table {
         }
         self.text.as_deref()
     }
-}
-
-/// One end of a connection, as a line of the table describes it.
-struct End {
-    state: u8,
-    uid: u32,
-    /// Whether a process holds it. The user of one that is closed is root in the tables of many kernels.
-    has_owner: bool,
 }
 
 /// Whether the table lists the socket that listens on this port: that of an emulated kernel may be empty.
