@@ -1,5 +1,5 @@
-//! The kernel's answer to a question about one TCP socket (Linux, sock_diag(7)), where the table of them all takes it a
-//! hundred times as long.
+//! The kernel's answer to a question about one TCP socket (Linux, sock_diag(7)), where the table of them all takes it
+//! milliseconds.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -23,21 +23,9 @@ pub struct Diag {
 }
 
 impl Diag {
-    /// Connected, so that messages of other processes do not arrive; `None` where the system has no such socket, or
-    /// does not allow it.
-    #[cfg(target_os = "linux")]
+    /// `None` where the system has no such socket, or does not allow it.
     pub fn open() -> Option<Diag> {
-        use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, netlink, socket_with};
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let protocol = Some(netlink::SOCK_DIAG);
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, protocol).ok()?;
-        connect(&socket, &netlink::SocketAddrNetlink::new(0, 0)).ok()?;
-        Some(Diag { socket, sequence: 0 })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub fn open() -> Option<Diag> {
-        None
+        Some(Diag { socket: socket()?, sequence: 0 })
     }
 
     /// The end with these addresses, which map no IPv4; `None` if the kernel does not tell. It never tells of one that
@@ -50,6 +38,21 @@ impl Diag {
         let (length, _) = recv(&self.socket, &mut buffer, RecvFlags::empty()).ok()?;
         parsed(buffer.get(..length)?, self.sequence, own, other)
     }
+}
+
+/// Connected, so that messages of other processes do not arrive.
+#[cfg(target_os = "linux")]
+fn socket() -> Option<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, netlink, socket_with};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG)).ok()?;
+    connect(&socket, &netlink::SocketAddrNetlink::new(0, 0)).ok()?;
+    Some(socket)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn socket() -> Option<OwnedFd> {
+    None
 }
 
 /// A `nlmsghdr` with an `inet_diag_req_v2`.
