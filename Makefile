@@ -12,7 +12,7 @@ TOOLS := $(PROGRAMS) $(notdir $(SCRIPTS))
 PAGES := $(wildcard man/*.1 man/*.7)
 # Where cargo builds: the variable is cargo's own.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+HOST = $(shell $(CARGO) -vV | sed -n 's/^host: //p')
 RELEASE = $(TARGET)/$(HOST)/release
 BUILT = $(addprefix $(RELEASE)/,$(PROGRAMS)) $(SCRIPTS)
 BENCHED = $(abspath $(RELEASE) src/sh $(RELEASE)/examples $(TARGET)/peers/bin)
@@ -30,7 +30,7 @@ SMALLER := -C link-arg=-Wl,--icf=all
 RELATIVE := -C link-arg=-Wl,-z,pack-relative-relocs
 NO_UNWINDING := -C link-arg=-Wl,-T,$(abspath src/no-unwinding.ld)
 # These flags, if a program that is linked with them runs.
-if_it_runs = $(shell folder=$$(mktemp -d); echo 'fn main() {}' | rustc $(1) -o "$$folder/program" - 2>/dev/null && \
+if_it_runs = $(shell folder=$$(mktemp -d); echo 'fn main() {}' | $(or $(RUSTC),rustc) $(1) -o "$$folder/program" - 2>/dev/null && \
   "$$folder/program" && echo '$(1)'; rm -r "$$folder")
 LINKED = $(foreach flags,SMALLER RELATIVE NO_UNWINDING,$(call if_it_runs,$($(flags))))
 # The tools that work on streams are optimized for speed, the others for size.

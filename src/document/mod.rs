@@ -249,6 +249,11 @@ impl Document {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
+    /// Like `need`; the member is copied only if it has escapes.
+    pub fn need_slice(&self, name: &str) -> Result<Cow<'_, str>, Error> {
+        self.slice(name)?.ok_or_else(|| self.missing(name))
+    }
+
     /// The member, one or more visible ASCII characters or spaces (VSCHAR of RFC 6749 appendix A).
     pub fn visible(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
         Ok(self.visible_slice(name)?.map(|text| Zeroizing::new(text.into_owned())))
@@ -258,6 +263,8 @@ impl Document {
     pub fn visible_slice(&self, name: &str) -> Result<Option<Cow<'_, str>>, Error> {
         let Some(text) = self.slice(name)? else { return Ok(None) };
         if text.is_empty() || !is_visible(&text) {
+            // One with escapes is a copy, which must be wiped too.
+            drop(Zeroizing::new(text.into_owned()));
             return Err(self.wrong(name, NOT_VISIBLE));
         }
         Ok(Some(text))

@@ -85,7 +85,7 @@ where
         let mut documents = Documents::from_stdin(Watch::Reader)?;
         let mut unwritten = Unwritten::of(output, waits);
         let changed = change_all(&mut documents, &mut change, &mut unwritten);
-        // What was changed before a failure is printed, and its own failure would have come first.
+        // What was changed before a failure is printed, and a failure to write it comes first.
         unwritten.flush()?;
         changed?;
         Ok(ExitCode::SUCCESS)

@@ -1,6 +1,5 @@
 //! ID token validation: OpenID Connect Core sections 2, 3.1.3.7 and 12.2, RFC 8725.
 
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::client::redaction::without_secrets;
@@ -169,12 +168,11 @@ impl<'a> Check<'a> {
     /// Checks issuer, subject, audience and authorized party.
     fn check_parties(&self) -> Result<(), Error> {
         let Check { document, claims, .. } = self;
-        let issuer = document.slice("issuer")?.ok_or_else(|| Error::missing("issuer"))?;
-        let iss = needed(claims, "iss")?;
+        let (issuer, iss) = (document.need_slice("issuer")?, claims.need_slice("iss")?);
         if iss != issuer {
             return Err(self.mismatch("iss", &issuer, &iss));
         }
-        let sub = needed(claims, "sub")?;
+        let sub = claims.need_slice("sub")?;
         if sub.is_empty() || sub.chars().count() > MAX_SUBJECT {
             return Err(claims.wrong("sub", "must have 1 to 255 characters"));
         }
@@ -317,11 +315,6 @@ impl<'a> Check<'a> {
     fn time(&self, name: &str) -> Result<Option<f64>, Error> {
         numeric_date(&self.claims, name)
     }
-}
-
-/// A required claim, a string.
-fn needed<'a>(claims: &'a Document, name: &str) -> Result<Cow<'a, str>, Error> {
-    claims.slice(name)?.ok_or_else(|| claims.wrong(name, "missing"))
 }
 
 /// The algorithms that the server signs with.

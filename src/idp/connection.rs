@@ -25,7 +25,7 @@ enum Phase {
     Receive(Instant),
     /// It responds.
     Respond,
-    /// It has sent the response, or will never end to send it.
+    /// It has sent the response, or sends one without end.
     End,
     /// It was closed to make room, before its request was there.
     TurnedAway,
@@ -57,19 +57,23 @@ impl Connection {
         }
     }
 
-    /// Closes it, so that [`Connection::serve`] returns, if its response is sent, or if its request is late; returns whether
-    /// it did.
-    pub fn close(&self) -> bool {
+    /// Closes it, so that [`Connection::serve`] returns, if its response is sent; returns whether it is.
+    pub fn close_after_response(&self) -> bool {
+        let is_sent = matches!(*self.phase(), Phase::End);
+        if is_sent {
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
+        is_sent
+    }
+
+    /// Turns it away if its request is late; returns whether it is turned away, now or before.
+    pub fn turn_away(&self) -> bool {
         let mut phase = self.phase();
-        let closed = match *phase {
-            Phase::Receive(since) if since.elapsed() > PATIENCE => {
-                *phase = Phase::TurnedAway;
-                Shutdown::Read
-            }
-            Phase::End => Shutdown::Both,
-            _ => return false,
-        };
-        self.stream.shutdown(closed).is_ok()
+        if matches!(*phase, Phase::Receive(since) if since.elapsed() > PATIENCE) {
+            *phase = Phase::TurnedAway;
+            let _ = self.stream.shutdown(Shutdown::Read);
+        }
+        matches!(*phase, Phase::TurnedAway)
     }
 
     fn response(&self, service: &Service) -> io::Result<Response> {

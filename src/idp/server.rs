@@ -89,11 +89,12 @@ struct Connections {
 }
 
 impl Connections {
-    /// Waits for room, and closes the oldest connection that keeps the server waiting to make it.
+    /// Waits for room. To make it, a connection is closed whose response is sent, else the oldest whose request is late.
     fn admit(&self, stream: TcpStream) -> Admitted<'_> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         while open.len() >= MAX_CONNECTIONS {
-            let _ = open.iter().find(|connection| connection.close());
+            let is_made = open.iter().any(|connection| connection.close_after_response());
+            let _ = is_made || open.iter().any(|connection| connection.turn_away());
             let (still, _) = self.one_ended.wait_timeout(open, RETRY).unwrap_or_else(PoisonError::into_inner);
             open = still;
         }

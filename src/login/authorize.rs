@@ -149,7 +149,7 @@ pub fn challenge(document: &Document) -> Result<String, Error> {
 }
 
 fn challenge_slice(document: &Document) -> Result<Cow<'_, str>, Error> {
-    let challenge = document.slice("code_challenge")?.ok_or_else(|| document.missing("code_challenge"))?;
+    let challenge = document.need_slice("code_challenge")?;
     let base64url = |octet: u8| octet.is_ascii_alphanumeric() | matches!(octet, b'-' | b'_');
     if challenge.len() != 43 || !every(&challenge, base64url) {
         return Err(document.wrong("code_challenge", "must be 43 characters of base64url, the SHA-256 of the verifier"));

@@ -44,8 +44,8 @@ impl HeadStart {
     }
 }
 
-/// Whether more threads of the machine could run now than it has processors (Linux, proc(5)); `false` where that is not
-/// known.
+/// Whether more threads of the machine could run now than there are processors for this one (Linux, proc(5)); `false`
+/// where that is not known.
 fn is_busy() -> bool {
     let loads = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let runnable = loads.split([' ', '/']).nth(3).and_then(|count| count.parse().ok()).unwrap_or(1);

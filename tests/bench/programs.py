@@ -128,7 +128,7 @@ def logins_of_others(issuer, port):
         "oidc-cli": f"oidc-cli authorization_code --issuer {issuer} --client-id pkce-tools --pkce "
                     f"--callback-uri {base}/callback",
         "node": "node article.cjs",
-        "oauth2c": f"oauth2c {issuer} --client-id pkce-tools --grant-type authorization_code --auth-method none "
+        "oauth2c": f"timeout 20 oauth2c {issuer} --client-id pkce-tools --grant-type authorization_code --auth-method none "
                    f"--response-types code --response-mode query --pkce --scopes openid "
                    f"--redirect-url {base}/callback --silent --no-prompt",
     }

@@ -34,7 +34,10 @@ def answer(connection, port):
     lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     missing = int(lengths[0]) - len(body) if lengths else 0
     while missing > 0:
-        missing -= len(connection.recv(65536))
+        more = connection.recv(65536)
+        if not more:
+            return
+        missing -= len(more)
     connection.sendall(response(head, port))
 
 

@@ -29,7 +29,7 @@ impl Diag {
     }
 
     /// The end with these addresses, which map no IPv4; `None` if the kernel does not tell. It never tells of one that
-    /// is bound to a device, as a process without privileges can do.
+    /// is bound to a device, which any process may do to hide.
     pub fn end(&mut self, own: SocketAddr, other: SocketAddr) -> Option<End> {
         self.sequence = self.sequence.wrapping_add(1);
         send(&self.socket, &question(self.sequence, own, other), SendFlags::empty()).ok()?;

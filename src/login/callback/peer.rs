@@ -43,7 +43,7 @@ impl Peers {
         let sudo = sudo.and_then(|uid| uid.parse().ok());
         let users = [real.as_raw(), effective.as_raw(), 0].into_iter().chain(sudo).chain(user::overflow()).collect();
         let tables = tables().unwrap_or_default();
-        // Without them, it is also not known who is outside of a user namespace.
+        // Where they cannot be read, neither can the overflow user, whom the kernel would tell of.
         let diag = Diag::open().filter(|_| !tables.is_empty());
         Peers { users, diag, tables, note: None }
     }
@@ -78,8 +78,7 @@ impl Peers {
     }
 
     fn peer(&mut self, stream: &TcpStream) -> Peer {
-        let Ok(ours) = stream.local_addr() else { return Peer::Lost };
-        let theirs = stream.peer_addr().unwrap_or(ours);
+        let (Ok(ours), Ok(theirs)) = (stream.local_addr(), stream.peer_addr()) else { return Peer::Lost };
         // At a socket for both IPv4 and IPv6, the other end may be in either table.
         let [ours, theirs] = [ours, theirs].map(|end| SocketAddr::new(end.ip().to_canonical(), end.port()));
         // Fast, but not complete: another user could hide from it.

@@ -37,7 +37,8 @@ pub fn cause(failed: &ureq::Error) -> Option<&Tls> {
 
 /// Whether the certificate was rejected, so that nothing was sent.
 pub fn is_rejection(failed: &ureq::Error) -> bool {
-    matches!(cause(failed), Some(Tls::InvalidCertificate(_)))
+    let of_issuer = [CertificateError::UnknownIssuer, CertificateError::BadSignature];
+    matches!(cause(failed), Some(Tls::InvalidCertificate(wrong)) if of_issuer.contains(wrong))
 }
 
 /// The error of a connection to the server of this URL.
