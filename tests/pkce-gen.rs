@@ -17,6 +17,16 @@ fn lines(stdout: &str) -> Vec<Value> {
 }
 
 #[test]
+fn writes_each_document_whole_into_a_pipe_that_has_other_writers() {
+    let script = "for each in 1 2 3; do pkce-gen --count 1500 & done | cat; wait";
+    let output = finish(command("bash").args(["-c", script]), b"");
+    assert_eq!((output.status, output.stdout.lines().count()), (0, 4500));
+    for line in output.stdout.lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
+    }
+}
+
+#[test]
 fn makes_a_verifier_its_challenge_a_state_and_a_nonce() {
     let output = run("pkce-gen", &[], "not read {");
     assert_eq!((output.status, output.stderr.as_str(), output.stdout.lines().count()), (0, "", 1));

@@ -146,5 +146,6 @@ pub fn is_pipe(descriptor: &impl AsFd) -> bool {
     matches!(kind, Ok(FileType::Fifo | FileType::Socket))
 }
 
-/// Octets that are written together, as many as a pipe holds on Linux; one document may have more.
-const MAX_UNWRITTEN: usize = 64 * 1024;
+/// Octets that are written together; one document may have more. Of so many, a pipe tears none apart for those of another
+/// writer (PIPE_BUF of Linux, pipe(7)).
+const MAX_UNWRITTEN: usize = 4096;

@@ -59,9 +59,14 @@ fn looked_up(uri: &Uri, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> 
         return Ok(vec![address]);
     }
     let (sender, found) = mpsc::channel();
-    let thread = thread::Builder::new().spawn(move || drop(sender.send(lookup::addresses(&place))));
+    // Early enough that what is started for it is ended before this process is.
+    let end = Instant::now() + timeout.after.mul_f32(0.9);
+    let thread = thread::Builder::new().spawn(move || drop(sender.send(lookup::addresses(&place, end))));
     thread.map_err(|error| io::Error::new(error.kind(), format!("threads: {error}")))?;
-    let found = found.recv_timeout(*timeout.after).map_err(|_| Error::Timeout(timeout.reason))??;
+    let found = match found.recv_timeout(*timeout.after) {
+        Ok(Err(error)) if error.kind() == ErrorKind::TimedOut => return Err(Error::Timeout(timeout.reason)),
+        found => found.map_err(|_| Error::Timeout(timeout.reason))??,
+    };
     let found: Vec<SocketAddr> = found.into_iter().take(MAX_ADDRESSES).collect();
     if found.is_empty() { Err(Error::HostNotFound) } else { Ok(found) }
 }
