@@ -30,6 +30,9 @@ const USE: &str = "pkce-use.7";
 /// The page with what the messages mean.
 const TROUBLESHOOTING: &str = "pkce-troubleshooting.7";
 
+/// The page with a login for each provider.
+const PROVIDERS: &str = "pkce-providers.7";
+
 /// The source of a page, named as its file.
 fn source(file: &str) -> String {
     let path = root().join("man").join(file);
@@ -100,7 +103,7 @@ fn offered(tool: &str) -> BTreeSet<String> {
 #[test]
 fn has_a_page_for_each_tool_and_no_other() {
     let mut expected: Vec<String> = tools().iter().map(|tool| format!("{tool}.1")).collect();
-    expected.extend([SHARED, USE, TROUBLESHOOTING].map(str::to_owned));
+    expected.extend([SHARED, USE, TROUBLESHOOTING, PROVIDERS].map(str::to_owned));
     expected.sort();
     assert_eq!(files(), expected);
 }
