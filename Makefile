@@ -87,6 +87,11 @@ use: toolchain
 	$(CARGO) build --locked --bins
 	PATH="$(FAST):$$PATH" bash tests/use/run.sh
 
+# Write the man pages as HTML, ready to host, into $(TARGET)/html.
+html:
+	@command -v mandoc >/dev/null || { echo "make: mandoc is missing: install the package mandoc" >&2; exit 1; }
+	sh docs/html.sh $(TARGET)/html
+
 # Compare time, memory and size with other tools, and write tests/bench/RESULTS.md and its plots. A tool that is missing
 # is named as missing. The tools that are installed as static ones are linked dynamically too, to compare.
 bench: bench-peers
@@ -148,4 +153,4 @@ clean:
 	rm -rf tests/interop/node_modules tests/interop/mcp/node_modules tests/interop/venv
 	rm -rf tests/use/newer-git tests/use/pnpm/node_modules tests/use/venv
 
-.PHONY: all toolchain test lint check demo interop use bench bench-peers fuzz audit install uninstall clean
+.PHONY: all toolchain test lint check demo interop use html bench bench-peers fuzz audit install uninstall clean
