@@ -3,9 +3,9 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use common::{root, run, sources, tools};
+use common::{command, finish, lacks, root, run, sources, tools};
 
 /// The sections of a tool's page, in their order.
 const SECTIONS: [&str; 10] = [
@@ -225,5 +225,226 @@ fn has_lines_to_copy_that_stand_in_the_examples() {
         let name = file.file_name().unwrap().to_str().unwrap();
         let is_shown = blocks.iter().any(|block| stands_in(block, example));
         assert!(is_shown || page.contains(&format!("examples/use/{name}")), "{name}: not on the page");
+    }
+}
+
+/// Options that mean something else on this page than on the others.
+const DIFFERENT: [(&str, &str); 4] = [
+    ("pkce-idp", "Fl -redirect-uri Ar URI"),
+    ("pkce-register", "Fl -device"),
+    ("pkce-register", "Fl -redirect-uri Ar URI"),
+    ("pkce-show", "Fl -all"),
+];
+
+/// The items in the lists of a section: the head, and the source of the first sentence.
+fn items(source: &str, name: &str) -> Vec<(String, String)> {
+    let section = section(source, name).join("\n");
+    let items = section.split(".It ").skip(1).map(|item| item.split_once('\n').unwrap());
+    let items = items.map(|(head, text)| (head, text.split_inclusive(".\n").next().unwrap().trim_end()));
+    items.map(|(head, sentence)| (head.to_owned(), sentence.to_owned())).collect()
+}
+
+#[test]
+fn describes_an_option_and_a_variable_with_the_same_sentence_on_all_pages() {
+    let mut known: BTreeMap<String, (String, String)> = BTreeMap::new();
+    for name in tools().into_iter().chain(["pkce-tools".to_owned()]) {
+        let page = source(&if name == "pkce-tools" { SHARED.to_owned() } else { format!("{name}.1") });
+        for (head, sentence) in [items(&page, "OPTIONS"), items(&page, "ENVIRONMENT")].concat() {
+            if !DIFFERENT.contains(&(&name, &head)) {
+                let (first, expected) = known.entry(head.clone()).or_insert((name.clone(), sentence.clone()));
+                assert_eq!(sentence, *expected, "{head}: {name}, and {first}");
+            }
+        }
+    }
+}
+
+#[test]
+fn has_environment_and_exit_status_in_one_form() {
+    for tool in tools() {
+        let page = source(&format!("{tool}.1"));
+        let environment = section(&page, "ENVIRONMENT");
+        let lists = environment.iter().filter(|line| line.starts_with(".Bl "));
+        assert!(lists.eq(environment.first().filter(|line| **line == ".Bl -tag -width Ds")), "{tool}: {environment:?}");
+        assert!(environment.join(" ").contains("described in .Xr pkce-"), "{tool}: {environment:?}");
+        let status = section(&page, "EXIT STATUS");
+        assert!(status.starts_with(&[".Bl -tag -width Ds -compact", ".It 0"]), "{tool}: {status:?}");
+        assert!(status.ends_with(&[".Xr pkce-tools 7", "describes all exit statuses."]), "{tool}: {status:?}");
+        let numbers: Vec<u8> = items(&page, "EXIT STATUS").iter().map(|(head, _)| head.parse().unwrap()).collect();
+        assert!(numbers.is_sorted(), "{tool}: {numbers:?}");
+    }
+}
+
+#[test]
+fn explains_each_term_in_one_sentence_in_alphabetical_order() {
+    let page = source(SHARED);
+    let glossary = section(&page, "GLOSSARY").join("\n");
+    let terms: Vec<_> = glossary.split("\n.It Sy ").skip(1).map(|item| item.split_once('\n').unwrap()).collect();
+    assert!(terms.is_sorted_by(|(a, _), (b, _)| a.to_lowercase() < b.to_lowercase()), "{terms:?}");
+    assert!(terms.len() > 30, "{terms:?}");
+    for (term, text) in terms {
+        let sentence = text.trim_end_matches("\n.El");
+        assert!(sentence.ends_with('.') && !sentence.contains(".\n"), "{term}: {sentence}");
+    }
+}
+
+/// Macros whose names are also words of a text, where they are called if they stand on the line of another macro.
+const WORDS: [&str; 8] = ["Ad", "An", "At", "Do", "Em", "In", "No", "St"];
+
+#[test]
+fn takes_no_word_of_the_text_for_a_macro() {
+    for file in files() {
+        for line in source(&file).lines().filter(|line| line.starts_with('.')) {
+            let taken = line.split_whitespace().skip(1).find(|word| WORDS.contains(word));
+            assert_eq!(taken, None, "{file}: {line}: write \\& before it");
+        }
+    }
+}
+
+/// What a terminal of 80 columns shows of a page in UTF-8: by groff, as man(1) runs it, and by mandoc.
+fn shown(file: &str) -> [(&'static str, String); 2] {
+    let groff = ["-k", "-Tutf8", "-mandoc", "-rLL=78n", "-P-cbou"].as_slice();
+    let mandoc = ["-T", "utf8", "-O", "width=78"].as_slice();
+    [("groff", groff), ("mandoc", mandoc)].map(|(program, options)| {
+        let output = finish(command(program).args(options).arg(root().join("man").join(file)), b"");
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{program} {file}");
+        // mandoc prints a character twice in one place to make it bold, and an underscore there to underline it.
+        let mut text = String::new();
+        for character in output.stdout.chars() {
+            if character == '\u{8}' {
+                text.pop();
+            } else {
+                text.push(character);
+            }
+        }
+        (program, text)
+    })
+}
+
+#[test]
+fn fits_a_terminal_of_80_columns() {
+    if lacks(&["groff", "mandoc"]) {
+        return;
+    }
+    for file in files() {
+        for (program, text) in shown(&file) {
+            let long: Vec<_> = text.lines().filter(|line| line.chars().count() > 80).collect();
+            assert!(long.is_empty(), "{program} {file}: {long:#?}");
+        }
+    }
+}
+
+/// The words that are shown, without header and footer. The parts of a word that is broken at a hyphen are one word.
+fn words_shown(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.trim().lines().collect();
+    let mut words: Vec<String> = Vec::new();
+    for word in lines[1..lines.len() - 1].iter().flat_map(|line| line.split_whitespace()) {
+        match words.last_mut() {
+            Some(last) if last.ends_with(['-', '\u{2010}']) => {
+                *last = format!("{}{word}", last.trim_end_matches('\u{2010}'))
+            }
+            // The renderers choose another dash after the name.
+            _ => words.push(word.replace('\u{2014}', "\u{2013}")),
+        }
+    }
+    words
+}
+
+#[test]
+fn shows_the_same_words_in_groff_and_mandoc() {
+    if lacks(&["groff", "mandoc"]) {
+        return;
+    }
+    for file in files() {
+        let [groff, mandoc] = shown(&file).map(|(_, text)| words_shown(&text));
+        let same = groff.iter().zip(&mandoc).take_while(|(groff, mandoc)| groff == mandoc).count();
+        assert!(groff.len() > 50 && groff == mandoc, "{file}: {:?} {:?}", groff.get(same), mandoc.get(same));
+    }
+}
+
+/// The blocks of lines that are shown as they stand in the source.
+fn literal(source: &str) -> Vec<Vec<String>> {
+    let mut blocks: Vec<Vec<&str>> = Vec::new();
+    let mut is_inside = false;
+    for line in source.lines() {
+        match line.strip_prefix(".Dl ") {
+            Some(line) => blocks.push(vec![line]),
+            None if line.starts_with(".Bd -literal") => {
+                is_inside = true;
+                blocks.push(Vec::new());
+            }
+            None if line == ".Ed" => is_inside = false,
+            None if is_inside => blocks.last_mut().unwrap().push(line),
+            None => {}
+        }
+    }
+    let escapes =
+        [("\\&", ""), ("\\-", "-"), ("\\(aq", "'"), ("\\(dq", "\""), ("\\(ha", "^"), ("\\(ti", "~"), ("\\e", "\\")];
+    let plain = |line: &str| escapes.iter().fold(line.to_owned(), |line, (escape, plain)| line.replace(escape, plain));
+    blocks.iter().map(|block| block.iter().map(|line| plain(line)).collect()).collect()
+}
+
+#[test]
+fn shows_lines_to_copy_unbroken_and_unchanged() {
+    if lacks(&["groff", "mandoc"]) {
+        return;
+    }
+    for file in files() {
+        let blocks = literal(&source(&file));
+        for (program, text) in shown(&file) {
+            let lines: Vec<&str> = text.lines().collect();
+            for block in &blocks {
+                assert!(block.iter().all(|line| line.chars().count() <= 72), "{file}: {block:#?}");
+                let is_shown = lines.windows(block.len()).any(|lines| {
+                    let indent = lines[0].strip_suffix(block[0].as_str()).filter(|indent| indent.trim().is_empty());
+                    let expected =
+                        |line: &String| format!("{}{line}", indent.unwrap_or_default()).trim_end().to_owned();
+                    indent.is_some() && block.iter().map(expected).eq(lines.iter().map(|line| line.trim_end()))
+                });
+                assert!(is_shown, "{program} {file}: {block:#?}");
+            }
+        }
+    }
+}
+
+/// The values of an attribute in a page of HTML.
+fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+    let start = format!(" {name}=\"");
+    html.split(&start).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+#[test]
+fn is_written_as_html_in_which_each_link_leads_somewhere() {
+    if lacks(&["mandoc"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let output = finish(command("sh").arg(root().join("docs/html.sh")).arg(directory.path()), b"");
+    assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""));
+    let html = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap_or_default();
+    let index = html("index.html");
+    for file in files() {
+        let purpose = after(&source(&file), "Nd").join("");
+        let entry = format!("({})</a></dt>\n<dd>{purpose}</dd>\n", &file[file.len() - 1..]);
+        assert!(
+            index.contains(&entry) && attributes(&index, "href").contains(&format!("{file}.html").as_str()),
+            "{file}"
+        );
+    }
+    for page in files().iter().map(|file| format!("{file}.html")).chain(["index.html".to_owned()]) {
+        let text = html(&page);
+        let ids = attributes(&text, "id");
+        assert_eq!(
+            ids.iter().collect::<BTreeSet<_>>().len(),
+            ids.len(),
+            "{page}: an id occurs more than once: {ids:?}"
+        );
+        for link in
+            attributes(&text, "href").into_iter().filter(|link| !link.starts_with("https://manpages.debian.org/"))
+        {
+            let (target, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = if target.is_empty() { text.clone() } else { html(target) };
+            assert!(!target.is_empty(), "{page}: {link}");
+            assert!(fragment.is_empty() || attributes(&target, "id").contains(&fragment), "{page}: {link}");
+        }
     }
 }
