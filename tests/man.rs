@@ -275,6 +275,21 @@ fn has_environment_and_exit_status_in_one_form() {
 }
 
 #[test]
+fn names_each_standard_with_its_title_and_the_same_one_on_all_pages() {
+    let mut titles: BTreeMap<String, String> = BTreeMap::new();
+    for file in files() {
+        let page = source(&file);
+        for line in section(&page, "STANDARDS").into_iter().filter(|line| line.starts_with("RFC ")) {
+            let mut parts = line.trim_end_matches(['.', ';']).split(", ");
+            let (number, title) = (parts.next().unwrap(), parts.next().unwrap_or_default());
+            let expected = titles.entry(number.to_owned()).or_insert(title.to_owned());
+            assert_eq!(title, expected, "{file}: {line}");
+            assert!(!title.is_empty() && !title.starts_with("section"), "{file}: {line}");
+        }
+    }
+}
+
+#[test]
 fn explains_each_term_in_one_sentence_in_alphabetical_order() {
     let page = source(SHARED);
     let glossary = section(&page, "GLOSSARY").join("\n");
