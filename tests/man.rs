@@ -230,10 +230,10 @@ fn has_lines_to_copy_that_stand_in_the_examples() {
 
 /// Options that mean something else on this page than on the others.
 const DIFFERENT: [(&str, &str); 4] = [
-    ("pkce-idp", "Fl -redirect-uri Ar URI"),
-    ("pkce-register", "Fl -device"),
-    ("pkce-register", "Fl -redirect-uri Ar URI"),
-    ("pkce-show", "Fl -all"),
+    ("pkce-idp.1", "Fl -redirect-uri Ar URI"),
+    ("pkce-register.1", "Fl -device"),
+    ("pkce-register.1", "Fl -redirect-uri Ar URI"),
+    ("pkce-show.1", "Fl -all"),
 ];
 
 /// The items in the lists of a section: the head, and the source of the first sentence.
@@ -247,12 +247,12 @@ fn items(source: &str, name: &str) -> Vec<(String, String)> {
 #[test]
 fn describes_an_option_and_a_variable_with_the_same_sentence_on_all_pages() {
     let mut known: BTreeMap<String, (String, String)> = BTreeMap::new();
-    for name in tools().into_iter().chain(["pkce-tools".to_owned()]) {
-        let page = source(&if name == "pkce-tools" { SHARED.to_owned() } else { format!("{name}.1") });
+    for file in files() {
+        let page = source(&file);
         for (head, sentence) in [items(&page, "OPTIONS"), items(&page, "ENVIRONMENT")].concat() {
-            if !DIFFERENT.contains(&(&name, &head)) {
-                let (first, expected) = known.entry(head.clone()).or_insert((name.clone(), sentence.clone()));
-                assert_eq!(sentence, *expected, "{head}: {name}, and {first}");
+            if !DIFFERENT.contains(&(&file, &head)) {
+                let (first, expected) = known.entry(head.clone()).or_insert((file.clone(), sentence.clone()));
+                assert_eq!(sentence, *expected, "{head}: {file}, and {first}");
             }
         }
     }
@@ -438,12 +438,10 @@ fn is_written_as_html_in_which_each_link_leads_somewhere() {
     let html = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap_or_default();
     let index = html("index.html");
     for file in files() {
+        let (name, number) = file.rsplit_once('.').unwrap();
         let purpose = after(&source(&file), "Nd").join("");
-        let entry = format!("({})</a></dt>\n<dd>{purpose}</dd>\n", &file[file.len() - 1..]);
-        assert!(
-            index.contains(&entry) && attributes(&index, "href").contains(&format!("{file}.html").as_str()),
-            "{file}"
-        );
+        let entry = format!("<dt><a href=\"{file}.html\">{name}({number})</a></dt>\n<dd>{purpose}</dd>\n");
+        assert!(index.contains(&entry), "{file}: {index}");
     }
     for page in files().iter().map(|file| format!("{file}.html")).chain(["index.html".to_owned()]) {
         let text = html(&page);
