@@ -19,6 +19,9 @@ BENCHED = $(abspath $(RELEASE) src/sh $(RELEASE)/examples $(TARGET)/peers/bin)
 FAST := $(abspath $(TARGET)/debug):$(abspath src/sh)
 EXAMPLES := $(sort $(shell find examples -type f))
 DOCS := $(DATADIR)/doc/pkce-tools
+WORKFLOWS := $(wildcard .github/workflows/*.yml) examples/ci/github-actions.yml
+ACTIONLINT := 1.7.12
+ZIZMOR := 1.32.0
 
 # The tools that open no connection, by their pages, and pkce-token, which each call of an API starts, are linked statically
 # where that is possible, and start in two thirds of the time. The others look up names in the C library, which loads
@@ -60,17 +63,37 @@ toolchain:
 test: toolchain
 	$(CARGO) test --locked
 
-lint: toolchain
+# Fail with a clear message if cargo-deny is missing.
+deny: toolchain
+	@command -v cargo-deny >/dev/null || { \
+	  echo "make: cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+
+lint: deny
 	@for needed in mandoc:mandoc shellcheck:shellcheck checkbashisms:devscripts; do \
 	  command -v $${needed%:*} >/dev/null || { \
 	    echo "make: $${needed%:*} is missing: install the package $${needed#*:}" >&2; exit 1; }; done
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) deny --offline --locked --target $(HOST) check -D warnings licenses bans sources
 	mandoc -T lint -W warning $(PAGES)
 	sh tests/lint.sh
 
 check: test lint
+
+# Check the workflows of GitHub Actions, with programs that are installed first. Not in lint, which requires neither Go nor
+# the network.
+lint-workflows: linters := $(abspath $(TARGET)/linters/$(ACTIONLINT)-$(ZIZMOR))
+lint-workflows:
+	@for needed in go:Go python3:python3; do \
+	  command -v $${needed%:*} >/dev/null || { \
+	    echo "make: $${needed%:*} is missing: install $${needed#*:}" >&2; exit 1; }; done
+	[ -x $(linters)/bin/actionlint ] || \
+	  GOBIN=$(linters)/bin go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)
+	[ -x $(linters)/bin/zizmor ] || { python3 -m venv $(linters) && \
+	  $(linters)/bin/pip install --quiet --disable-pip-version-check zizmor==$(ZIZMOR); }
+	$(linters)/bin/actionlint $(WORKFLOWS)
+	$(linters)/bin/zizmor --offline --no-progress $(WORKFLOWS) action.yml .github/dependabot.yml
 
 # Build, start pkce-idp, and run a complete, unattended login in it.
 demo: toolchain
@@ -117,9 +140,8 @@ fuzz: toolchain
 	PKCE_KILLS=1000 $(CARGO) test --release --locked --test kill -- --nocapture
 
 # Check the dependencies for known vulnerabilities.
-audit:
-	@command -v cargo-audit >/dev/null || { echo "make: cargo-audit is missing: cargo install cargo-audit" >&2; exit 1; }
-	$(CARGO) audit
+audit: deny
+	$(CARGO) deny --locked check -D warnings advisories
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
@@ -153,4 +175,5 @@ clean:
 	rm -rf tests/interop/node_modules tests/interop/mcp/node_modules tests/interop/venv
 	rm -rf tests/use/newer-git tests/use/pnpm/node_modules tests/use/venv
 
-.PHONY: all toolchain test lint check demo interop use html bench bench-peers fuzz audit install uninstall clean
+.PHONY: all toolchain test deny lint check lint-workflows demo interop use html bench bench-peers fuzz audit install \
+  uninstall clean
