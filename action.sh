@@ -28,15 +28,13 @@ trap 'rm -rf "$directory"' EXIT
 cd "$directory"
 
 for file in SHA256SUMS "$archive"; do
-  # The runner chooses the scheme, and no redirect leads to plain http.
-  status=0
-  curl --fail --silent --show-error --location --proto-redir =https --retry 3 --connect-timeout 30 --output "$file" \
-    "$GITHUB_SERVER_URL/$repository/releases/download/v$version/$file" || status=$?
-  case $status in
-    0) ;;
-    22) fail "release v$version of $repository has no file $file" ;;
-    *) fail "$file of release v$version cannot be downloaded (curl: status $status)" ;;
-  esac
+  # The runner chooses the scheme, and no redirect leads to plain http. Why a download fails, curl says itself.
+  code=$(curl --fail --silent --show-error --location --proto-redir =https --retry 3 --connect-timeout 30 \
+    --output "$file" --write-out '%{http_code}' \
+    "$GITHUB_SERVER_URL/$repository/releases/download/v$version/$file") || {
+    [ "$code" != 404 ] || fail "release v$version of $repository has no file $file"
+    fail "$file of release v$version cannot be downloaded"
+  }
 done
 
 sha256() {

@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use common::{Output, Server, bin, command, finish, free_port, lacks, new_directory, root, write_program};
+use common::{Output, Server, bin, command, finish, free_port, lacks, new_directory, response, root, write_program};
 use tempfile::TempDir;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -237,9 +237,12 @@ fn says_what_cannot_be_downloaded() {
     let message = format!("release v7.7.7 of {REPOSITORY} has no file SHA256SUMS");
     assert_fails(&runner, &runner.run("7.7.7", REPOSITORY), &message);
 
-    let runner = Runner::new(&format!("http://127.0.0.1:{}", free_port()));
-    let message = format!("SHA256SUMS of release v{VERSION} cannot be downloaded (curl: status 7)");
-    assert_fails(&runner, &runner.run("", REPOSITORY), &message);
+    let forbidden = Server::start(|_| response(403, "", ""));
+    for server in [forbidden.url(""), format!("http://127.0.0.1:{}", free_port())] {
+        let runner = Runner::new(&server);
+        let message = format!("SHA256SUMS of release v{VERSION} cannot be downloaded");
+        assert_fails(&runner, &runner.run("", REPOSITORY), &message);
+    }
 }
 
 #[test]
