@@ -100,6 +100,12 @@ demo: toolchain
 	$(CARGO) build --locked --bins
 	@PATH="$(FAST):$$PATH" sh examples/demo.sh
 
+# Take the pictures of README.md again, except docs/pipeline.svg. Needs python3, tmux, curl and chromium.
+pictures: toolchain
+	$(CARGO) build --locked --bins
+	PATH="$(FAST):$$PATH" python3 -B docs/login.py docs/login.svg
+	PATH="$(FAST):$$PATH" sh docs/callback.sh docs
+
 # Test against independent servers and browsers.
 interop: toolchain
 	$(CARGO) build --locked --bins
@@ -175,5 +181,5 @@ clean:
 	rm -rf tests/interop/node_modules tests/interop/mcp/node_modules tests/interop/venv
 	rm -rf tests/use/newer-git tests/use/pnpm/node_modules tests/use/venv
 
-.PHONY: all toolchain test deny lint check lint-workflows demo interop use html bench bench-peers fuzz audit install \
-  uninstall clean
+.PHONY: all toolchain test deny lint check lint-workflows demo pictures interop use html bench bench-peers fuzz audit \
+  install uninstall clean

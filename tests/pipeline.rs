@@ -250,7 +250,6 @@ fn runs_as_it_stands(typed: &[String]) {
     assert!(!others.is_empty(), "{typed:?}");
     let others = others.iter().map(|block| {
         let block = block.replace("pkce-discover https://id.example.com", "pkce-discover");
-        let block = block.replace(" --issuer https://id.example.com --client-id cli", "");
         match lacks(&["curl"]) {
             false => block.replace("https://api.example.com/me", "\"$PKCE_ISSUER/userinfo\""),
             true => block.replace("curl --fail-with-body -H @- https://api.example.com/me", "cat"),
@@ -270,34 +269,6 @@ fn runs_as_it_stands(typed: &[String]) {
         let output = finish(command("bash").args(["-c", &script]), b"");
         assert_eq!(output.status, 0, "{block}\n{output:?}");
     }
-}
-
-/// What is typed in the README.
-fn readme() -> Vec<String> {
-    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
-    text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned()).collect()
-}
-
-#[test]
-fn runs_the_pipelines_of_the_readme_as_they_stand() {
-    let alone = readme().into_iter().filter(|block| block.starts_with("pkce-") && !block.contains("MCP"));
-    runs_as_it_stands(&alone.collect::<Vec<_>>());
-}
-
-#[test]
-fn logs_in_to_an_mcp_server_in_the_shell_that_the_readme_starts() {
-    let blocks: Vec<String> = readme().into_iter().filter(|block| block.contains("MCP")).collect();
-    let [shell, login, call] = blocks.as_slice() else { panic!("{blocks:?}") };
-    let directory = new_directory();
-    let mut command = command("bash");
-    command.args(["-c", shell]).env("PKCE_HOME", directory.path().join("store"));
-    let (typed, expected) = match lacks(&["curl"]) {
-        false => (format!("{login}{call}"), "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}"),
-        true => (login.clone(), ""),
-    };
-    let output = finish(&mut command, typed.as_bytes());
-    assert_eq!((output.status, output.stdout.as_str(), messages(&output.stderr)), (0, expected, vec![]));
-    assert!(directory.path().join("store/mcp.json").is_file());
 }
 
 #[test]

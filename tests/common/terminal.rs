@@ -47,8 +47,13 @@ impl Terminal {
 
     /// Reads until this text has come; fails with what was printed if it does not come.
     pub fn until(&mut self, text: &str) {
+        self.until_after(0, text);
+    }
+
+    /// The same for a text that comes after this many octets.
+    pub fn until_after(&mut self, octets: usize, text: &str) {
         let end = Instant::now() + LIMIT;
-        while !self.printed().contains(text) {
+        while !self.printed().get(octets..).is_some_and(|printed| printed.contains(text)) {
             assert!(self.can_read_before(end), "{LIMIT:?} without {text:?}: {}", self.printed());
             assert!(self.read(), "ended without {text:?}: {}", self.printed());
         }

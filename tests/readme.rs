@@ -1,0 +1,208 @@
+//! The README as a newcomer follows it: each block pasted at a terminal into each shell, and each link followed.
+#![cfg(test)]
+
+mod common;
+#[path = "common/provider.rs"]
+mod provider;
+#[path = "common/terminal.rs"]
+mod terminal;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use common::{browser, command, finish, lacks, new_directory, path, root, tools};
+use provider::Provider;
+use terminal::Terminal;
+
+/// Each shell, the file of its settings, and the ones that it has here: they show the status of each command, and then a
+/// prompt.
+const SHELLS: [(&str, &str, &str); 4] = [
+    ("bash", ".bashrc", "PS1='[ready] ' PROMPT_COMMAND='echo \"[status $?]\"'"),
+    ("dash", ".shrc", "PS1='[status $?] [ready] '"),
+    ("zsh", ".zshrc", "PS1='[ready] '; precmd() { echo \"[status $?]\" }"),
+    (
+        "fish",
+        ".config/fish/config.fish",
+        "function fish_prompt; echo '[ready] '; end; function after --on-event fish_postexec; echo \"[status $status]\"; end",
+    ),
+];
+
+/// The logins that the blocks and SCRIPT leave.
+const STORED: &str = "ci\nmcp\nremote\nwork\n";
+
+/// The script of the reader's CI job, which tries a refresh once more.
+const SCRIPT: &str = "pkce-login ci --issuer \"$PKCE_ISSUER\" --client-id pkce-tools || exit
+pkce-token ci --refresh >/dev/null
+[ $? -eq 3 ] && pkce-token ci --refresh >/dev/null
+";
+
+#[test]
+fn pastes_into_each_shell_as_it_stands() {
+    if lacks(&["curl", "git", "jq"]) {
+        return;
+    }
+    for (shell, file, settings) in SHELLS {
+        if !lacks(&[shell]) {
+            pastes_into(shell, file, settings);
+        }
+    }
+}
+
+/// Pastes one block after the other into one shell. The reader's server and API are pkce-idp here; make is left out.
+///
+/// The paste comes as if it were typed, without the marks by which some shells know one: if a block had another command
+/// after the one that signs in, pkce-callback would take it for the address that it waits for.
+fn pastes_into(shell: &str, file: &str, settings: &str) {
+    let (home, provider) = (new_directory(), Provider::start(&[]));
+    let file = home.path().join(file);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, settings).unwrap();
+    fs::write(home.path().join("deploy.sh"), SCRIPT).unwrap();
+    symlink(root().join("examples"), home.path().join("examples")).unwrap();
+    let mut terminal = Terminal::start(shell, home.path(), |command| {
+        let command = command.arg("-i").env("HOME", home.path()).env("ENV", &file).env("PATH", path());
+        command.env("BROWSER", browser()).env("PKCE_GRACE", "0")
+    });
+    terminal.until("[ready] ");
+    for block in blocks().iter().filter(|block| !block.starts_with("make ")) {
+        let start = terminal.printed().len();
+        terminal.write(&at_this_machine(block, &provider.issuer));
+        terminal.until_after(start, "[status ");
+        let end = start + terminal.printed()[start..].find("[status ").unwrap();
+        terminal.until_after(end, "[ready] ");
+        let printed = terminal.printed();
+        let (before, after) = printed[start..].split_at(end - start);
+        assert!(after.starts_with("[status 0]"), "{shell}: {block}\n{before}\n{after}");
+    }
+    terminal.write("exit\n");
+    assert_eq!(terminal.end().0, Some(0), "{shell}");
+    let stored = finish(command("pkce-load").env("HOME", home.path()), b"");
+    assert_eq!((stored.status, stored.stdout.as_str()), (0, STORED), "{shell}");
+    let private = files_with_tokens(home.path());
+    assert_eq!(private.len(), STORED.lines().count(), "{private:?}");
+    for (file, mode) in private {
+        assert_eq!(mode & 0o777, 0o600, "{shell}: {file}");
+    }
+}
+
+/// A block with the servers of this machine instead of the reader's.
+fn at_this_machine(block: &str, issuer: &str) -> String {
+    let block =
+        block.replace("--client-id cli", "--client-id pkce-tools").replace("CLIENT_ID=cli", "CLIENT_ID=pkce-tools");
+    let block = block.replace("https://id.example.com", issuer).replace("https://mcp.example.com", issuer);
+    let api = block.split_whitespace().find(|word| word.starts_with("https://api.example.com/"));
+    api.map_or(block.clone(), |api| block.replace(api, &format!("{issuer}/userinfo")))
+}
+
+/// The files below a directory that have tokens in them, and their modes.
+fn files_with_tokens(directory: &Path) -> Vec<(String, u32)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(files_with_tokens(&entry.path()));
+        } else if kind.is_file() && fs::read_to_string(entry.path()).unwrap().contains("\"access_token\"") {
+            found.push((entry.path().display().to_string(), entry.metadata().unwrap().permissions().mode()));
+        }
+    }
+    found
+}
+
+#[test]
+fn names_the_server_and_the_client_wherever_a_login_starts() {
+    let blocks = blocks();
+    let logins = blocks.iter().filter(|block| block.contains("pkce-login ") || block.contains("pkce-gen "));
+    let logins: Vec<_> = logins.collect();
+    assert!(logins.len() >= 4, "{logins:?}");
+    for login in logins {
+        let server = ["--issuer ", "--resource ", "pkce-discover https"].iter().any(|option| login.contains(option));
+        let client = ["--client-id ", "--register"].iter().any(|option| login.contains(option));
+        assert!(server && client, "{login}");
+    }
+}
+
+#[test]
+fn takes_ten_minutes_to_read() {
+    let words = readme().split_whitespace().count();
+    assert!(words < 1500, "{words} words");
+}
+
+#[test]
+fn leads_only_to_what_is_there() {
+    let readme = readme();
+    let targets: Vec<&str> = ["](", "src=\"", "srcset=\""]
+        .iter()
+        .flat_map(|start| readme.split(start).skip(1))
+        .map(|rest| rest.split([')', '"']).next().unwrap())
+        .filter(|target| !target.starts_with("https://"))
+        .collect();
+    assert!(targets.len() > 10, "{targets:?}");
+    for target in targets {
+        let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+        let file = root().join(if file.is_empty() { "README.md" } else { file });
+        assert!(file.is_file(), "{target}");
+        if !anchor.is_empty() {
+            let page = fs::read_to_string(&file).unwrap();
+            let headings = page.lines().filter(|line| line.starts_with('#')).map(slug);
+            assert!(headings.into_iter().any(|heading| heading == anchor), "{target}");
+        }
+    }
+    let pages = readme.match_indices("(1)").chain(readme.match_indices("(7)"));
+    let pages: Vec<String> = pages
+        .map(|(at, section)| {
+            let name =
+                readme[..at].rsplit(|letter: char| !letter.is_ascii_lowercase() && letter != '-').next().unwrap();
+            format!("man/{name}.{}", &section[1..2])
+        })
+        .collect();
+    assert!(pages.len() >= 3, "{pages:?}");
+    for page in pages {
+        assert!(root().join(&page).is_file(), "{page}");
+    }
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    for rest in
+        readme.split("make ").skip(1).filter(|rest| rest.starts_with(|letter: char| letter.is_ascii_lowercase()))
+    {
+        let target = rest.split(|letter: char| !letter.is_ascii_lowercase()).next().unwrap();
+        assert!(makefile.contains(&format!("\n{target}:")), "make {target}");
+    }
+}
+
+/// The anchor of a heading, as GitHub makes it.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    text.chars()
+        .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter))
+        .collect::<String>()
+        .replace(' ', "-")
+}
+
+#[test]
+fn draws_the_steps_and_members_that_the_manual_lists() {
+    let picture = fs::read_to_string(root().join("docs/pipeline.svg")).unwrap();
+    let manual = fs::read_to_string(root().join("man/pkce-tools.7")).unwrap();
+    let texts: Vec<&str> = picture.split("</text>").filter_map(|text| text.rsplit('>').next()).collect();
+    let steps: Vec<_> = texts.iter().filter(|text| tools().contains(&text.to_string())).collect();
+    assert_eq!(steps.len(), 8, "{steps:?}");
+    let members =
+        |text: &&&str| text.contains('_') || ["issuer", "state", "code"].contains(&text.trim_end_matches(','));
+    let mut named = 0;
+    for word in texts.iter().flat_map(|text| text.split(", ")).filter(|word| members(&word)) {
+        assert!(manual.contains(word), "{word}");
+        named += 1;
+    }
+    assert!(named >= 7, "{texts:?}");
+}
+
+/// What is to be pasted.
+fn blocks() -> Vec<String> {
+    let readme = readme();
+    let blocks: Vec<_> = readme.split("```").skip(1).step_by(2).collect();
+    let blocks = blocks.iter().map(|block| block.strip_prefix("sh\n").unwrap_or_else(|| panic!("no shell: {block}")));
+    blocks.map(str::to_owned).collect()
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).unwrap()
+}
