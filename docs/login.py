@@ -13,13 +13,16 @@ import time
 from html import escape
 from pathlib import Path
 
-COLUMNS, ROWS = 80, 15
+COLUMNS, ROWS = 64, 24
 PAUSE = 2.5
 LOGIN = """pkce-discover {issuer} | pkce-gen - |
   pkce-url --client-id pkce-tools --scope openid |
-  pkce-callback | pkce-exchange | pkce-verify | pkce-store work
+  pkce-callback | pkce-exchange | pkce-verify |
+  pkce-store work
 """
-USE = "pkce-token work -- curl --silent -H @- {issuer}/userinfo && echo\n"
+USE = """pkce-token work -- \\
+  curl --silent -H @- {issuer}/userinfo && echo
+"""
 
 # The size of a character and of a line, and the space around the text.
 ADVANCE, LINE, MARGIN = 8.4, 20, 18
@@ -135,7 +138,7 @@ def drawn(line, y):
 
 def svg(screens, end):
     start = screens[0][0]
-    rows = max(len(lines) for _, lines, _ in screens)
+    rows = max(at[1] for _, _, at in screens) + 1
     width, height = COLUMNS * ADVANCE + 2 * MARGIN, rows * LINE + 2 * MARGIN
     rules, parts = [], []
     for row in range(rows):
