@@ -7,13 +7,17 @@ with_the_MCP_server_of() {
   unset PKCE_CLIENT_ID
 }
 
-runs_the_pipeline_of_the_README_with_the_MCP_server_of() {
+# The request that begins a session.
+initialize='pkce-token mcp -- curl --silent --fail-with-body -H @- -H "Content-Type: application/json" \
+  -H "Accept: application/json, text/event-stream" -d "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",
+    \"params\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{},
+      \"clientInfo\":{\"name\":\"deploy\",\"version\":\"1\"}}}" "$MCP"'
+
+runs_the_login_of_the_README_with_the_MCP_server_of() {
   with_the_MCP_server_of "$1"
-  local pipeline
-  pipeline=$(awk '
-    /^```/ { if (inside && block ~ /"\$MCP"/) print block; inside = !inside; block = ""; next }
-    inside { block = block $0 "\n" }' ../../README.md)
-  typed "$pipeline"
+  local login
+  login=$(sed -n 's,https://mcp.example.com/mcp,"$MCP",p' ../../README.md)
+  typed "$login && $initialize"
   is 'the status' "$status" 0
   is 'the revision in the response' "$(sed -n 's/^data: *{/{/p' "$case/out" | jq -r .result.protocolVersion)" 2025-11-25
   is 'what else is said' "$(messages)" ''
@@ -37,8 +41,8 @@ calls_a_tool_of_the_MCP_server_of() {
   is 'the logins' "$(grep -c '^http' "$case/err")" 1
 }
 
-check runs_the_pipeline_of_the_README_with_the_MCP_server_of typescript
-check runs_the_pipeline_of_the_README_with_the_MCP_server_of python
+check runs_the_login_of_the_README_with_the_MCP_server_of typescript
+check runs_the_login_of_the_README_with_the_MCP_server_of python
 check calls_a_tool_of_the_MCP_server_of typescript greet '{"name":"alice"}' 'Hello, alice!'
 check calls_a_tool_of_the_MCP_server_of python add '{"a":2,"b":3}' 5
 
