@@ -69,12 +69,10 @@ fn pastes_into(shell: &str, file: &str, settings: &str) {
     for block in blocks().iter().filter(|block| !block.starts_with("make ")) {
         let start = terminal.printed().len();
         terminal.write(&at_this_machine(block, &provider.issuer));
-        terminal.until_after(start, "[status ");
-        let end = start + terminal.printed()[start..].find("[status ").unwrap();
+        let end = terminal.until_after(start, "[status ");
         terminal.until_after(end, "[ready] ");
         let printed = terminal.printed();
-        let (before, after) = printed[start..].split_at(end - start);
-        assert!(after.starts_with("[status 0]"), "{shell}: {block}\n{before}\n{after}");
+        assert!(printed.split_at(end).1.starts_with("[status 0]"), "{shell}: {block}\n{}", printed.split_at(start).1);
     }
     terminal.write("exit\n");
     assert_eq!(terminal.end().0, Some(0), "{shell}");

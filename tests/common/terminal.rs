@@ -50,12 +50,16 @@ impl Terminal {
         self.until_after(0, text);
     }
 
-    /// The same for a text that comes after this many octets.
-    pub fn until_after(&mut self, octets: usize, text: &str) {
+    /// The same for a text that comes after so many octets; returns where it begins.
+    pub fn until_after(&mut self, octets: usize, text: &str) -> usize {
         let end = Instant::now() + LIMIT;
-        while !self.printed().get(octets..).is_some_and(|printed| printed.contains(text)) {
-            assert!(self.can_read_before(end), "{LIMIT:?} without {text:?}: {}", self.printed());
-            assert!(self.read(), "ended without {text:?}: {}", self.printed());
+        loop {
+            let printed = self.printed();
+            if let Some(at) = printed.get(octets..).and_then(|rest| rest.find(text)) {
+                return octets + at;
+            }
+            assert!(self.can_read_before(end), "{LIMIT:?} without {text:?}: {printed}");
+            assert!(self.read(), "ended without {text:?}: {printed}");
         }
     }
 
