@@ -3,11 +3,18 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/home.rs"]
+mod home;
 #[path = "../common/signer.rs"]
 mod signer;
+#[path = "../common/tls.rs"]
+mod tls;
 
 mod browsers;
+mod fake;
+mod fakes;
 mod logins;
+mod recipes;
 mod refusals;
 mod test_network;
 
