@@ -1,4 +1,4 @@
-//! A server that stands for all hosts of one provider, and the shell in which a user runs the recipe against it.
+//! A server that stands for all hosts of one provider, and the user's shell and browser, which reach it by its own names.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,32 +17,67 @@ use crate::signer::Signer;
 use crate::tls::HttpsProxy;
 use crate::{FORM, JSON, quiet, value};
 
-/// A provider as its documentation, its users' reports and its clients' sources describe it.
+/// A provider as its documentation, its users' reports and its clients' sources describe it, and what its recipe does
+/// there.
 pub struct Fake {
-    /// A URL that the recipe has, with `*` for each part that is the user's own; `$1`, `$2` stand for these elsewhere.
+    /// The heading of the recipe.
+    pub name: &'static str,
+    /// A URL in the recipe, with `*` for each part that is the user's own; `$1` and `$2` stand for these elsewhere.
     pub own: &'static str,
-    /// Where its metadata is; empty where it has none, or not what this login needs.
+    /// Where the metadata is; empty if there is none for this login.
     pub discovery: &'static str,
-    /// What the metadata says; without `discovery`, its endpoints all the same.
+    /// What the metadata says; without `discovery`, the endpoints all the same.
     pub metadata: Value,
-    /// Whether its console registers this redirect URI, and whether it ignores the port of one on loopback.
+    /// Other documents and responses of an API to this login's token, by their URLs.
+    pub documents: Vec<(&'static str, Value)>,
+    pub api: &'static str,
+    /// Whether this redirect URI can be registered, and whether the port of one on loopback is ignored.
     pub registers: fn(&str) -> bool,
     pub any_port: bool,
-    /// What it does with an authorization request of a good client.
     pub authorizes: fn(&Asked) -> Verdict,
-    /// The ways in which it takes the client's secret; without one, the client is public.
+    /// The ways in which the client's secret may come; without one, the client is public.
     pub secret: &'static [&'static str],
-    /// The token endpoint's response without the secret, with a wrong one (or with one of a public client), and to a
-    /// refresh token that has expired or was revoked.
+    /// The responses to a token request without the secret; with another one, or with one of a public client; with a code
+    /// or a refresh token that has expired; and to a device authorization request, if it is refused.
     pub no_secret: Vec<u8>,
     pub wrong_secret: Vec<u8>,
     pub expired: Vec<u8>,
-    /// What its token responses have beside or instead of the usual.
+    pub no_device: Option<Vec<u8>>,
+    pub codes_expire: bool,
+    /// What a token response has beside or instead of the usual members, and an ID token.
     pub tokens: fn(&Asked, Grant) -> Value,
     pub claims: Value,
+    pub alg: &'static str,
     pub refreshes: Refresh,
-    /// How an object leaves its token endpoint.
+    /// How an object leaves the token endpoint.
     pub wire: fn(&Request, &Value) -> Vec<u8>,
+    /// What each of the recipe's logins says on standard error, and what each of its other blocks prints.
+    pub logins: Vec<&'static str>,
+    pub uses: Vec<&'static str>,
+    pub failures: Vec<Failure>,
+}
+
+/// A use of the recipe that fails or says something, with the exit status and all that is on standard error.
+pub struct Failure {
+    pub cause: Cause,
+    pub status: i32,
+    pub message: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub enum Cause {
+    /// The commands have other words in the place of these.
+    Instead(&'static str, &'static str),
+    /// The provider has other settings.
+    Unlike(fn(&mut Fake)),
+    /// The file has another secret.
+    WrongSecret,
+    /// Another redirect URI was registered, and the browser shows an error.
+    Unregistered,
+    /// After a login at a provider with these settings, the user types this.
+    Then(fn(&mut Fake), &'static str),
+    /// After a login, the refresh token has expired when the access token is refreshed.
+    Expired,
 }
 
 /// The parameters of an authorization request.
@@ -72,6 +107,8 @@ pub enum Refresh {
     Adds,
     /// It stays, and the response has none.
     Keeps,
+    /// There is none.
+    Never,
 }
 
 #[derive(Default)]
@@ -79,10 +116,8 @@ pub struct State {
     asked: Asked,
     is_waiting: bool,
     /// The number of the latest tokens, and the first number whose refresh token is good.
-    latest: usize,
+    pub latest: usize,
     good: usize,
-    /// The grant types and client authentication of the requests to the token endpoint so far.
-    pub requests: Vec<String>,
 }
 
 impl State {
@@ -98,11 +133,15 @@ impl Asked {
     }
 
     pub fn has_scope(&self, name: &str) -> bool {
-        self.get("scope").split([' ', ',']).any(|other| other == name)
+        self.scopes().any(|other| other == name)
+    }
+
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.get("scope").split(' ')
     }
 }
 
-/// A fake that runs, with a home directory of a user who has installed the tools.
+/// A fake that runs, and the home directory of a user who has installed the tools.
 pub struct Running {
     home: TempDir,
     proxy: HttpsProxy,
@@ -120,7 +159,7 @@ impl Fake {
         let state: Arc<Mutex<State>> = Arc::default();
         let provider = Arc::new(Provider {
             metadata: filled(&self.metadata, own),
-            discovery: filled(&json!(self.discovery), own).as_str().unwrap().to_owned(),
+            discovery: filled(&json!(self.discovery), own),
             signer: Signer::new("k1"),
             registered,
             fake: self,
@@ -130,12 +169,9 @@ impl Fake {
         let proxy = HttpsProxy::start(move |url, seen| copy.response(url, seen));
         let browser = Server::start(move |seen| provider.response(&seen.target[1..], seen));
         let home = new_directory();
-        let visit = format!("#!/bin/sh\nexec pkce-idp --visit \"{}$1\"\n", browser.url("/"));
+        // As with a real one, a page that shows an error is no failure of the browser.
+        let visit = format!("#!/bin/sh\npkce-idp --visit \"{}$1\" || :\n", browser.url("/"));
         write_program(&home.path().join("browser"), &visit);
-        // The password manager that recipes take the secret from.
-        std::fs::create_dir(home.path().join("bin")).unwrap();
-        write_program(&home.path().join("bin/pass"), "#!/bin/sh\ncat \"$HOME/secret\"\n");
-        std::fs::write(home.path().join("secret"), SECRET).unwrap();
         Running { home, proxy, state, _browser: browser }
     }
 }
@@ -152,26 +188,16 @@ impl Running {
     /// Runs what a user types, and leaves out of the messages the URL that pkce-callback prints.
     pub fn run(&self, shell: &str, script: &str) -> Output {
         let mut command = command(shell);
-        let path = command.get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap().to_owned();
-        let path = format!("{}:{}", self.home().join("bin").display(), path.display());
-        command.args(["-c", script]).current_dir(self.home()).env("HOME", self.home()).env("PATH", path);
+        command.args(["-c", script]).current_dir(self.home()).env("HOME", self.home());
         command.env("BROWSER", format!("{} %s", self.home().join("browser").display()));
         self.proxy.trusted_by(&mut command);
         quiet(finish(&mut command, b""))
     }
-
-    /// A stored login.
-    pub fn stored(&self, name: &str) -> Value {
-        let file = self.home().join(".local/state/pkce").join(format!("{name}.json"));
-        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        serde_json::from_str(&text).unwrap()
-    }
 }
 
-/// The parts of a URL in a text that are the user's own: what each `*` of the pattern stands for.
+/// The user's own parts of a URL in this text: what each `*` of the pattern stands for.
 pub fn own_parts(pattern: &str, text: &str) -> Option<Vec<String>> {
-    let words = text.split(|c: char| c.is_whitespace() || "'\"<>,".contains(c));
-    words.filter(|word| word.starts_with("https://")).find_map(|word| parts(pattern, word))
+    text.split(|c: char| c.is_whitespace() || "'\"".contains(c)).find_map(|word| parts(pattern, word))
 }
 
 fn parts(pattern: &str, word: &str) -> Option<Vec<String>> {
@@ -185,22 +211,20 @@ fn parts(pattern: &str, word: &str) -> Option<Vec<String>> {
     if part.is_empty() || part.contains('/') {
         return None;
     }
-    let others = parts(rest, word)?;
-    Some([vec![part.to_owned()], others].concat())
+    Some([vec![part.to_owned()], parts(rest, word)?].concat())
 }
 
 /// The value with the user's own parts in their places.
 fn filled(value: &Value, own: &[String]) -> Value {
-    let text =
-        own.iter().enumerate().fold(value.to_string(), |text, (at, part)| text.replace(&format!("${}", at + 1), part));
+    let places = own.iter().enumerate();
+    let text = places.fold(value.to_string(), |text, (at, part)| text.replace(&format!("${}", at + 1), part));
     serde_json::from_str(&text).unwrap()
 }
 
-/// The fake of one user's own.
 struct Provider {
     fake: Fake,
     metadata: Value,
-    discovery: String,
+    discovery: Value,
     registered: Option<String>,
     signer: Signer,
     state: Arc<Mutex<State>>,
@@ -210,25 +234,26 @@ impl Provider {
     fn response(&self, url: &str, seen: &Request) -> Vec<u8> {
         let (url, query) = url.split_once('?').unwrap_or((url, ""));
         let is = |name: &str| self.metadata[name] == url;
-        match seen.method.as_str() {
-            "GET" if url == self.discovery => json_response(&self.published()),
-            "GET" if is("jwks_uri") => json_response(&self.signer.jwks()),
-            "GET" if is("authorization_endpoint") => self.authorize(query),
-            "POST" if is("token_endpoint") => self.token(seen),
-            "POST" if is("revocation_endpoint") => response(200, "", ""),
+        match (seen.method.as_str(), self.fake.documents.iter().find(|(other, _)| *other == url)) {
+            ("GET", Some((_, document))) => json_response(document),
+            ("GET", _) if self.discovery == url => json_response(&self.published()),
+            ("GET", _) if is("jwks_uri") => json_response(&self.signer.jwks()),
+            ("GET", _) if is("authorization_endpoint") => self.authorize(query),
+            ("GET", _) if self.fake.api == url => self.call(seen),
+            ("POST", _) if is("device_authorization_endpoint") => self.device(seen),
+            ("POST", _) if is("token_endpoint") => self.token(seen),
+            ("POST", _) if is("revocation_endpoint") => response(200, "", ""),
             _ => response(404, "text/html", "<h1>Not found</h1>"),
         }
     }
 
-    /// The metadata. All of these providers sign with RS256, for which no key can be generated here.
     fn published(&self) -> Value {
-        changed(self.metadata.clone(), &json!({ "id_token_signing_alg_values_supported": ["ES256"] }))
+        changed(self.metadata.clone(), &json!({ "id_token_signing_alg_values_supported": [self.fake.alg] }))
     }
 
     fn authorize(&self, query: &str) -> Vec<u8> {
         let asked = Asked(form_urlencoded::parse(query.as_bytes()).into_owned().collect());
         let verdict = match asked.get("response_type") {
-            _ if asked.get("client_id").is_empty() => Verdict::Page("no client"),
             "code" if asked.get("code_challenge_method") != "S256" => Verdict::Page("no S256"),
             "code" if !self.knows(asked.get("redirect_uri")) => Verdict::Page("redirect_uri is not registered"),
             "code" => (self.fake.authorizes)(&asked),
@@ -236,32 +261,49 @@ impl Provider {
         };
         let result = match verdict {
             Verdict::Page(words) => return response(400, "text/html", &format!("<h1>{words}</h1>")),
-            Verdict::Refused(error, description) => {
-                vec![("error", error.to_owned()), ("error_description", description)]
-            }
-            Verdict::Granted => vec![("code", CODE.to_owned())],
+            Verdict::Refused(error, description) => [("error", error.to_owned()), ("error_description", description)],
+            Verdict::Granted => [("code", CODE.to_owned()), ("iss", self.iss())],
         };
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(result.iter().filter(|(_, text)| !text.is_empty()));
         query.append_pair("state", asked.get("state"));
-        if self.metadata["authorization_response_iss_parameter_supported"] == true {
-            query.append_pair("iss", self.metadata["issuer"].as_str().unwrap());
-        }
-        let uri = asked.get("redirect_uri").to_owned();
-        let slash = if uri.matches('/').count() == 2 { "/" } else { "" };
+        let location = format!("{}?{}", asked.get("redirect_uri"), query.finish());
         let mut state = self.state.lock().unwrap();
         (state.asked, state.is_waiting) = (asked, true);
-        let location = format!("{uri}{slash}?{}", query.finish());
         format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into()
+    }
+
+    /// The issuer in a redirect, empty where a provider sends none.
+    fn iss(&self) -> String {
+        let is_sent = self.metadata["authorization_response_iss_parameter_supported"] == true;
+        self.metadata["issuer"].as_str().filter(|_| is_sent).unwrap_or_default().to_owned()
     }
 
     /// Whether this redirect URI is the registered one, or one that needs no registration.
     fn knows(&self, uri: &str) -> bool {
         let Some(registered) = &self.registered else { return (self.fake.registers)(uri) };
-        let is_same = |uri: &str| {
-            if self.fake.any_port { without_port(uri) == without_port(registered) } else { uri == registered }
-        };
-        is_same(uri) && (self.fake.registers)(registered)
+        let is_same =
+            if self.fake.any_port { without_port(uri) == without_port(registered) } else { uri == registered };
+        is_same && (self.fake.registers)(registered)
+    }
+
+    fn call(&self, seen: &Request) -> Vec<u8> {
+        let bearer = format!("Bearer access-{}", self.state.lock().unwrap().latest);
+        match seen.header("Authorization") {
+            Some(header) if header == bearer => json_response(&json!({ "ok": true })),
+            _ => response(401, JSON, "{}"),
+        }
+    }
+
+    fn device(&self, seen: &Request) -> Vec<u8> {
+        if let Some(refused) = &self.fake.no_device {
+            return refused.clone();
+        }
+        self.state.lock().unwrap().asked = Asked(seen.form());
+        json_response(&json!({
+            "device_code": CODE, "user_code": "WDJB-MJHT", "verification_uri": "https://id.example.com/device",
+            "expires_in": 900, "interval": 1,
+        }))
     }
 
     fn token(&self, seen: &Request) -> Vec<u8> {
@@ -269,45 +311,46 @@ impl Provider {
         let sent = |name: &str| value(&form, name).unwrap_or_default();
         let mut state = self.state.lock().unwrap();
         let client = state.asked.get("client_id").to_owned();
-        let basic = |secret: &str| format!("Basic {}", STANDARD.encode(format!("{client}:{secret}")));
+        let basic = format!("Basic {}", STANDARD.encode(format!("{client}:{SECRET}")));
         let way = match (seen.header("Authorization"), sent("client_id"), sent("client_secret")) {
             (None, id, "") if id == client => "none",
             (None, id, SECRET) if id == client => "post",
-            (Some(header), "", "") if header == basic(SECRET) => "basic",
+            (Some(header), "", "") if header == basic => "basic",
             _ => "wrong",
         };
-        state.requests.push(format!("{} {way}", sent("grant_type")));
-        if !self.fake.secret.contains(&way) && !(self.fake.secret.is_empty() && way == "none") {
-            return if way == "none" { self.fake.no_secret.clone() } else { self.fake.wrong_secret.clone() };
+        let is_device = sent("grant_type").ends_with(":device_code");
+        let is_public = self.fake.secret.is_empty() || is_device;
+        match way {
+            "none" if !is_public => return self.fake.no_secret.clone(),
+            way if !is_public && self.fake.secret.contains(&way) || is_public && way == "none" => {}
+            _ => return self.fake.wrong_secret.clone(),
         }
-        match sent("grant_type") {
-            "authorization_code" if std::mem::take(&mut state.is_waiting) => {
+        let is_good = match sent("grant_type") {
+            "authorization_code" => {
                 let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(sent("code_verifier")));
                 let known = [("code", CODE), ("redirect_uri", state.asked.get("redirect_uri"))];
-                if challenge != state.asked.get("code_challenge")
-                    || known.iter().any(|(name, text)| sent(name) != *text)
-                {
-                    return self.fake.expired.clone();
-                }
-                state.good = state.latest + 1;
-                self.grant(seen, &mut state, Grant::Code)
+                let is_same = known.iter().all(|(name, text)| sent(name) == *text);
+                let is_verified = challenge == state.asked.get("code_challenge");
+                std::mem::take(&mut state.is_waiting) && is_same && is_verified && !self.fake.codes_expire
             }
             "refresh_token" => {
                 let number = sent("refresh_token").strip_prefix("refresh-").and_then(|text| text.parse().ok());
-                if !number.is_some_and(|number: usize| (state.good..=state.latest).contains(&number)) {
-                    return self.fake.expired.clone();
-                }
-                if self.fake.refreshes == Refresh::Rotates {
-                    state.good = state.latest + 1;
-                }
-                self.grant(seen, &mut state, Grant::Refresh)
+                number.is_some_and(|number: usize| (state.good..=state.latest).contains(&number))
             }
-            _ => self.fake.expired.clone(),
+            _ => is_device && sent("device_code") == CODE,
+        };
+        if !is_good {
+            return self.fake.expired.clone();
         }
+        let grant = if sent("grant_type") == "refresh_token" { Grant::Refresh } else { Grant::Code };
+        if grant == Grant::Code || self.fake.refreshes == Refresh::Rotates {
+            state.expire();
+        }
+        state.latest += 1;
+        (self.fake.wire)(seen, &self.tokens(&state, grant))
     }
 
-    fn grant(&self, seen: &Request, state: &mut State, grant: Grant) -> Vec<u8> {
-        state.latest += 1;
+    fn tokens(&self, state: &State, grant: Grant) -> Value {
         let (number, asked) = (state.latest, &state.asked);
         let mut tokens = json!({
             "access_token": format!("access-{number}"), "token_type": "Bearer", "expires_in": 3600,
@@ -315,22 +358,21 @@ impl Provider {
         });
         if asked.has_scope("openid") {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-            let nonce = if grant == Grant::Code { json!(asked.get("nonce")) } else { json!(null) };
             let claims = json!({
                 "iss": self.metadata["issuer"], "aud": asked.get("client_id"), "sub": "alice", "iat": now,
-                "exp": now + 3600, "nonce": "",
+                "exp": now + 3600, "nonce": asked.get("nonce"),
             });
-            let claims = changed(changed(claims, &json!({ "nonce": nonce })), &self.fake.claims);
-            tokens["id_token"] = json!(self.signer.sign(&claims));
+            let header = json!({ "alg": self.fake.alg, "kid": self.signer.kid });
+            tokens["id_token"] = json!(self.signer.sign_with(&header, &changed(claims, &self.fake.claims)));
         }
-        if grant == Grant::Refresh && self.fake.refreshes == Refresh::Keeps {
+        if matches!((self.fake.refreshes, grant), (Refresh::Never, _) | (Refresh::Keeps, Grant::Refresh)) {
             tokens = changed(tokens, &json!({ "refresh_token": null }));
         }
-        (self.fake.wire)(seen, &changed(tokens, &(self.fake.tokens)(asked, grant)))
+        changed(tokens, &(self.fake.tokens)(asked, grant))
     }
 }
 
-/// The parameters of a token request, whether it is a form or JSON.
+/// The parameters of a token request, which is a form or JSON.
 fn parameters(seen: &Request) -> Vec<(String, String)> {
     match seen.header("Content-Type") {
         Some(JSON) => {
@@ -344,15 +386,13 @@ fn parameters(seen: &Request) -> Vec<(String, String)> {
 }
 
 /// A loopback URI without its port; any other as it is.
-pub fn without_port(uri: &str) -> String {
-    let Some((host, rest)) = ["127.0.0.1", "localhost"]
-        .iter()
-        .find_map(|host| Some((host, uri.strip_prefix("http://")?.strip_prefix(host)?)))
-    else {
+fn without_port(uri: &str) -> String {
+    let origins = ["http://127.0.0.1", "http://localhost"];
+    let Some((origin, rest)) = origins.iter().find_map(|origin| Some((origin, uri.strip_prefix(origin)?))) else {
         return uri.to_owned();
     };
-    let path = rest.find('/').map_or("", |at| &rest[at..]);
-    format!("http://{host}{path}")
+    format!("{origin}{}", rest.find('/').map_or("", |at| &rest[at..]))
 }
 
+/// The authorization code, and the device code.
 const CODE: &str = "4/0AdFl-_x.c0de";

@@ -1,57 +1,48 @@
-//! What each provider of pkce-providers(7) is known to do. A source stands beside each fact that is not in its own
-//! documentation of the endpoint.
+//! What each provider of pkce-providers(7) is known to do: from its own documentation, or from the source that stands
+//! beside a fact. Those that can be run were run.
+//!
+//! Most sign with RS256, for which no key can be generated here, so that all sign with ES256 instead.
 
 use serde_json::{Value, json};
 
-use crate::common::{json_response, response};
-use crate::fake::{Asked, Fake, Grant, Refresh, Verdict};
+use crate::common::{changed, json_response, response};
+use crate::fake::{Asked, Cause, Failure, Fake, Grant, Refresh, Verdict};
 use crate::{FORM, JSON, refusal};
 
-/// A provider, what its recipe says on standard error, and how its failures are provoked.
-pub struct Provider {
-    pub name: &'static str,
-    pub fake: fn() -> Fake,
-    pub notes: &'static str,
-    pub provoked: &'static [Provoked],
-}
-
-pub enum Provoked {
-    /// By other words in the recipe.
-    Instead(&'static str, &'static str),
-}
-
-pub fn fakes() -> Vec<Provider> {
+/// In the order of the page.
+pub fn fakes() -> Vec<Fake> {
     vec![
-        Provider {
-            name: "Auth0",
-            fake: auth0,
-            notes: "",
-            provoked: &[
-                Provoked::Instead("auth0.com/", "auth0.com"),
-                Provoked::Instead("api.example.com", "other.example.com"),
-            ],
-        },
-        Provider {
-            name: "Keycloak",
-            fake: keycloak,
-            notes: "",
-            provoked: &[Provoked::Instead("realms/work", "realms/Work")],
-        },
-        Provider {
-            name: "Google",
-            fake: google,
-            notes: "",
-            provoked: &[Provoked::Instead("--client-secret-file ~/google.secret", "")],
-        },
+        cognito(),
+        atlassian(),
+        auth0(),
+        authentik(),
+        dex(),
+        github(),
+        gitlab(),
+        gmail(),
+        google(),
+        keycloak(),
+        microsoft_mail(),
+        entra(),
+        okta(),
+        hydra(),
+        pocket_id(),
+        salesforce(),
+        slack(),
+        spring(),
+        zitadel(),
     ]
 }
 
 /// A public client at a server that keeps to the RFCs.
 fn usual() -> Fake {
     Fake {
+        name: "",
         own: "",
         discovery: "",
         metadata: json!({}),
+        documents: Vec::new(),
+        api: "",
         registers: is_loopback,
         any_port: true,
         authorizes: |_| Verdict::Granted,
@@ -59,24 +50,137 @@ fn usual() -> Fake {
         no_secret: Vec::new(),
         wrong_secret: refusal("invalid_client", ""),
         expired: refusal("invalid_grant", ""),
+        no_device: None,
+        codes_expire: false,
         tokens: |_, _| json!({}),
         claims: json!({}),
+        alg: "ES256",
         refreshes: Refresh::Rotates,
         wire: |_, body| json_response(body),
+        logins: vec![""],
+        uses: Vec::new(),
+        failures: Vec::new(),
     }
 }
 
-fn is_loopback(uri: &str) -> bool {
-    uri.starts_with("http://127.0.0.1:") || uri.starts_with("http://127.0.0.1/") || uri.starts_with("http://localhost:")
+fn failure(cause: Cause, status: i32, message: &'static str) -> Failure {
+    Failure { cause, status, message }
 }
 
-/// The refresh token goes to who asked for it with the scope.
-fn if_offline(asked: &Asked) -> Value {
-    if asked.has_scope("offline_access") { json!({}) } else { json!({ "refresh_token": null }) }
+/// The response to a client that is not known so.
+fn unauthorized(code: &str, description: &str) -> Vec<u8> {
+    response(401, JSON, &json!({ "error": code, "error_description": description }).to_string())
+}
+
+/// As usual, or an error page if the scope has other names than these.
+fn page_unless(asked: &Asked, scope: &[&str], words: &'static str) -> Verdict {
+    if asked.scopes().all(|name| scope.contains(&name)) { Verdict::Granted } else { Verdict::Page(words) }
+}
+
+fn is_loopback(uri: &str) -> bool {
+    uri.starts_with("http://127.0.0.1") || is_localhost(uri)
+}
+
+fn is_address(uri: &str) -> bool {
+    uri.starts_with("http://127.0.0.1")
+}
+
+fn is_localhost(uri: &str) -> bool {
+    uri.starts_with("http://localhost")
+}
+
+/// The response without a refresh token, unless the scope asks for one.
+fn if_offline(asked: &Asked, tokens: Value) -> Value {
+    if asked.has_scope("offline_access") { tokens } else { changed(tokens, &json!({ "refresh_token": null })) }
+}
+
+const NO_PKCE: &str = "pkce-discover: note: the server's metadata does not mention PKCE\n";
+
+const NO_ISSUER: &str = "pkce-callback: note: the document has no issuer, so the redirect's issuer cannot be checked\n";
+
+fn cognito() -> Fake {
+    Fake {
+        name: "Amazon Cognito",
+        own: "https://cognito-idp.*.amazonaws.com/*",
+        discovery: "https://cognito-idp.$1.amazonaws.com/$2/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://cognito-idp.$1.amazonaws.com/$2",
+            "authorization_endpoint": "https://acme.auth.$1.amazoncognito.com/oauth2/authorize",
+            "token_endpoint": "https://acme.auth.$1.amazoncognito.com/oauth2/token",
+            "revocation_endpoint": "https://acme.auth.$1.amazoncognito.com/oauth2/revoke",
+            "jwks_uri": "https://cognito-idp.$1.amazonaws.com/$2/.well-known/jwks.json",
+            "scopes_supported": ["openid", "email", "phone", "profile"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        }),
+        // Plain http for localhost alone (API CreateUserPoolClient, CallbackURLs).
+        registers: is_localhost,
+        any_port: false,
+        authorizes: |asked| match asked.scopes().all(|name| ["openid", "email"].contains(&name)) {
+            true => Verdict::Granted,
+            false => Verdict::Refused("invalid_request", "invalid_scope".to_owned()),
+        },
+        expired: response(400, JSON, r#"{"error":"invalid_grant"}"#),
+        tokens: |_, _| json!({ "scope": null }),
+        claims: json!({ "token_use": "id" }),
+        refreshes: Refresh::Keeps,
+        logins: vec![NO_PKCE],
+        failures: vec![
+            failure(Cause::Instead("openid email", "openid offline_access"), 1, "x"),
+            failure(Cause::Unregistered, 3, "x"),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn atlassian() -> Fake {
+    Fake {
+        name: "Atlassian",
+        own: "https://auth.atlassian.com",
+        discovery: "https://auth.atlassian.com/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://auth.atlassian.com",
+            "authorization_endpoint": "https://auth.atlassian.com/authorize",
+            "token_endpoint": "https://auth.atlassian.com/oauth/token",
+            "jwks_uri": "https://auth.atlassian.com/.well-known/jwks.json",
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "code_challenge_methods_supported": ["S256"],
+        }),
+        api: "https://api.atlassian.com/oauth/token/accessible-resources",
+        any_port: false,
+        // openid is refused to an app (LetPeopleWork/Lighthouse issue 5664).
+        authorizes: |asked| match (asked.get("audience"), asked.get("prompt"), asked.has_scope("openid")) {
+            ("api.atlassian.com", "consent", false) => Verdict::Granted,
+            _ => Verdict::Page("Something went wrong"),
+        },
+        // The documentation has the secret in the body alone. PKCE does not replace it: Meridiona/meridian pull request 218.
+        secret: &["post"],
+        no_secret: unauthorized("access_denied", "Unauthorized"),
+        wrong_secret: unauthorized("access_denied", "Unauthorized"),
+        expired: response(
+            403,
+            JSON,
+            r#"{"error":"invalid_grant","error_description":"Unknown or invalid refresh token."}"#,
+        ),
+        tokens: |asked, _| if_offline(asked, json!({})),
+        uses: vec!["{\"ok\":true}"],
+        failures: vec![
+            failure(Cause::WrongSecret, 1, "x"),
+            failure(
+                Cause::Instead("--client-secret-file ~/atlassian.secret \\\n    --auth-method client_secret_post", ""),
+                1,
+                "x",
+            ),
+            failure(Cause::Unregistered, 3, "x"),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
 }
 
 fn auth0() -> Fake {
     Fake {
+        name: "Auth0",
         own: "https://*.us.auth0.com/",
         discovery: "https://$1.us.auth0.com/.well-known/openid-configuration",
         metadata: json!({
@@ -84,7 +188,6 @@ fn auth0() -> Fake {
             "authorization_endpoint": "https://$1.us.auth0.com/authorize",
             "token_endpoint": "https://$1.us.auth0.com/oauth/token",
             "device_authorization_endpoint": "https://$1.us.auth0.com/oauth/device/code",
-            "userinfo_endpoint": "https://$1.us.auth0.com/userinfo",
             "jwks_uri": "https://$1.us.auth0.com/.well-known/jwks.json",
             "registration_endpoint": "https://$1.us.auth0.com/oidc/register",
             "revocation_endpoint": "https://$1.us.auth0.com/oauth/revoke",
@@ -97,18 +200,253 @@ fn auth0() -> Fake {
             "" | "https://api.example.com" => Verdict::Granted,
             other => Verdict::Refused("access_denied", format!("Service not found: {other}")),
         },
+        // Auth0 community topic 120406.
         expired: response(
             403,
             JSON,
             r#"{"error":"invalid_grant","error_description":"Unknown or invalid refresh token."}"#,
         ),
-        tokens: |asked, _| crate::common::changed(if_offline(asked), &json!({ "expires_in": 86400 })),
+        tokens: |asked, _| if_offline(asked, json!({ "expires_in": 86400 })),
+        failures: vec![
+            failure(Cause::Instead("auth0.com/", "auth0.com"), 4, "x"),
+            failure(Cause::Instead("api.example.com", "other.example.com"), 1, "x"),
+            failure(
+                Cause::Unlike(|fake| {
+                    fake.authorizes = |asked| {
+                        let (client, api) = (asked.get("client_id"), asked.get("audience"));
+                        let words =
+                            format!("Client \"{client}\" is not authorized to access resource server \"{api}\".");
+                        Verdict::Refused("invalid_request", words)
+                    }
+                }),
+                1,
+                "x",
+            ),
+            failure(Cause::Unregistered, 3, "x"),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn authentik() -> Fake {
+    Fake {
+        name: "authentik",
+        own: "https://*/application/o/*/",
+        discovery: "https://$1/application/o/$2/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://$1/application/o/$2/",
+            "authorization_endpoint": "https://$1/application/o/authorize/",
+            "token_endpoint": "https://$1/application/o/token/",
+            "device_authorization_endpoint": "https://$1/application/o/device/",
+            "revocation_endpoint": "https://$1/application/o/revoke/",
+            "jwks_uri": "https://$1/application/o/$2/jwks/",
+            "scopes_supported": ["openid", "email", "profile", "offline_access"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "code_challenge_methods_supported": ["plain", "S256"],
+        }),
+        tokens: |asked, _| if_offline(asked, json!({ "expires_in": 300 })),
+        failures: vec![
+            // Without a signing key, it signs with the client's secret.
+            failure(Cause::Unlike(|fake| fake.alg = "HS256"), 4, "x"),
+            // A scope that the provider does not have is dropped (authentik/providers/oauth2/views/authorize.py).
+            failure(
+                Cause::Unlike(|fake| fake.tokens = |_, _| json!({ "scope": "openid", "refresh_token": null })),
+                0,
+                "x",
+            ),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn dex() -> Fake {
+    Fake {
+        name: "Dex",
+        own: "https://*/dex",
+        discovery: "https://$1/dex/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://$1/dex",
+            "authorization_endpoint": "https://$1/dex/auth",
+            "token_endpoint": "https://$1/dex/token",
+            "device_authorization_endpoint": "https://$1/dex/device/code",
+            "jwks_uri": "https://$1/dex/keys",
+            "scopes_supported": ["openid", "email", "groups", "profile", "offline_access"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "code_challenge_methods_supported": ["S256", "plain"],
+        }),
+        expired: refusal("invalid_request", "Refresh token is invalid or has already been claimed by another client."),
+        tokens: |asked, _| if_offline(asked, json!({ "token_type": "bearer", "scope": null })),
+        failures: vec![failure(Cause::Then(|_| {}, "pkce-logout dex"), 0, "x"), failure(Cause::Expired, 5, "x")],
+        ..usual()
+    }
+}
+
+const BAD_CREDENTIALS: &str = r#"{"error":"incorrect_client_credentials","error_description":"The client_id and/or client_secret passed are incorrect."}"#;
+
+fn github() -> Fake {
+    Fake {
+        name: "GitHub",
+        own: "https://github.com/login/oauth/authorize",
+        metadata: json!({
+            "authorization_endpoint": "https://github.com/login/oauth/authorize",
+            "device_authorization_endpoint": "https://github.com/login/device/code",
+            "token_endpoint": "https://github.com/login/oauth/access_token",
+        }),
+        secret: &["basic", "post"],
+        // PyGithub/PyGithub issue 1718: with status 200.
+        no_secret: response(200, JSON, BAD_CREDENTIALS),
+        wrong_secret: response(200, JSON, BAD_CREDENTIALS),
+        expired: response(
+            200,
+            JSON,
+            r#"{"error":"bad_verification_code","error_description":"The code passed is incorrect or expired."}"#,
+        ),
+        tokens: |asked, _| {
+            let scope: Vec<&str> = asked.scopes().collect();
+            json!({ "token_type": "bearer", "scope": scope.join(","), "expires_in": null })
+        },
+        refreshes: Refresh::Never,
+        wire: |seen, body| match seen.header("Accept") {
+            Some(JSON) => json_response(body),
+            _ => {
+                let mut form = form_urlencoded::Serializer::new(String::new());
+                form.extend_pairs(
+                    body.as_object().unwrap().iter().map(|(name, value)| (name, value.as_str().unwrap())),
+                );
+                response(200, FORM, &form.finish())
+            }
+        },
+        logins: vec![NO_ISSUER, "x"],
+        failures: vec![
+            failure(Cause::WrongSecret, 1, "x"),
+            failure(Cause::Unlike(|fake| fake.codes_expire = true), 1, "x"),
+            failure(
+                Cause::Then(
+                    |fake| {
+                        fake.no_device = Some(response(
+                            200,
+                            JSON,
+                            r#"{"error":"device_flow_disabled","error_description":"Device Flow must be explicitly enabled for this App"}"#,
+                        ))
+                    },
+                    "pkce-gen github.json | pkce-device --client-id client-id",
+                ),
+                1,
+                "x",
+            ),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn gitlab() -> Fake {
+    Fake {
+        name: "GitLab",
+        own: "https://gitlab.com",
+        discovery: "https://gitlab.com/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://gitlab.com",
+            "authorization_endpoint": "https://gitlab.com/oauth/authorize",
+            "token_endpoint": "https://gitlab.com/oauth/token",
+            "device_authorization_endpoint": "https://gitlab.com/oauth/authorize_device",
+            "revocation_endpoint": "https://gitlab.com/oauth/revoke",
+            "jwks_uri": "https://gitlab.com/oauth/discovery/keys",
+            "scopes_supported": ["api", "read_api", "read_user", "read_repository", "openid", "profile", "email"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "code_challenge_methods_supported": ["plain", "S256"],
+        }),
+        // Doorkeeper, URIChecker.matches?: the port is ignored for an address, and not for localhost.
+        registers: is_address,
+        authorizes: |asked| {
+            page_unless(asked, &["openid", "read_api"], "The requested scope is invalid, unknown, or malformed.")
+        },
+        expired: refusal(
+            "invalid_grant",
+            "The provided authorization grant is invalid, expired, revoked, does not match the redirection URI used in the authorization request, or was issued to another client.",
+        ),
+        tokens: |_, _| json!({ "expires_in": 7200, "created_at": 1764000000 }),
+        failures: vec![
+            failure(Cause::Unregistered, 3, "x"),
+            failure(
+                Cause::Unlike(|fake| {
+                    fake.secret = &["basic", "post"];
+                    fake.no_secret = unauthorized(
+                        "invalid_client",
+                        "Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.",
+                    );
+                }),
+                1,
+                "x",
+            ),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn gmail() -> Fake {
+    Fake {
+        name: "Gmail",
+        authorizes: |asked| page_unless(asked, &["https://mail.google.com/"], "Error 400: invalid_scope"),
+        tokens: |asked, grant| {
+            changed((google().tokens)(asked, grant), &json!({ "scope": "https://mail.google.com/" }))
+        },
+        logins: vec![""],
+        uses: vec!["access-1\n"],
+        failures: vec![failure(Cause::Expired, 5, "x")],
+        ..google()
+    }
+}
+
+fn google() -> Fake {
+    Fake {
+        name: "Google",
+        own: "https://accounts.google.com",
+        discovery: "https://accounts.google.com/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://accounts.google.com",
+            "authorization_endpoint": "https://accounts.google.com/o/oauth2/v2/auth",
+            "device_authorization_endpoint": "https://oauth2.googleapis.com/device/code",
+            "token_endpoint": "https://oauth2.googleapis.com/token",
+            "revocation_endpoint": "https://oauth2.googleapis.com/revoke",
+            "jwks_uri": "https://www.googleapis.com/oauth2/v3/certs",
+            "scopes_supported": ["openid", "email", "profile"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "code_challenge_methods_supported": ["plain", "S256"],
+        }),
+        authorizes: |asked| page_unless(asked, &["openid", "email", "profile"], "Error 400: invalid_scope"),
+        // A desktop client's secret is required although PKCE is used (taylorwilsdon/google_workspace_mcp issue 1008), and
+        // may be in HTTP Basic (Colin-b/httpx_auth issue 113).
+        secret: &["basic", "post"],
+        no_secret: refusal("invalid_request", "client_secret is missing."),
+        wrong_secret: unauthorized("invalid_client", "Unauthorized"),
+        expired: refusal("invalid_grant", "Token has been expired or revoked."),
+        tokens: |asked, _| {
+            let email = "openid https://www.googleapis.com/auth/userinfo.email";
+            match asked.get("access_type") {
+                // A refresh token has a lifetime while the app is in testing.
+                "offline" => json!({ "scope": email, "expires_in": 3599, "refresh_token_expires_in": 604799 }),
+                _ => json!({ "scope": email, "expires_in": 3599, "refresh_token": null }),
+            }
+        },
+        refreshes: Refresh::Keeps,
+        logins: vec!["pkce-exchange: note: the granted scope lacks email\n"],
+        failures: vec![
+            failure(Cause::Instead("--client-secret-file ~/google.secret", ""), 1, "x"),
+            failure(Cause::WrongSecret, 1, "x"),
+            failure(Cause::Then(|_| {}, "pkce-token google --refresh"), 1, "x"),
+            failure(Cause::Expired, 5, "x"),
+        ],
         ..usual()
     }
 }
 
 fn keycloak() -> Fake {
     Fake {
+        name: "Keycloak",
         own: "https://*/realms/*",
         discovery: "https://$1/realms/$2/.well-known/openid-configuration",
         metadata: json!({
@@ -126,46 +464,379 @@ fn keycloak() -> Fake {
             "require_pushed_authorization_requests": false,
         }),
         expired: refusal("invalid_grant", "Token is not active"),
+        // A refresh token without offline_access too, for the session.
         tokens: |asked, _| {
             json!({
                 "scope": format!("{} email profile", asked.get("scope")), "refresh_expires_in": 1800,
                 "not-before-policy": 0, "session_state": "s3ss10n", "expires_in": 300,
             })
         },
+        failures: vec![
+            failure(Cause::Instead("realms/realm", "realms/Realm"), 1, "x"),
+            failure(Cause::Expired, 5, "x"),
+        ],
         ..usual()
     }
 }
 
-fn google() -> Fake {
+fn entra() -> Fake {
     Fake {
-        own: "https://accounts.google.com",
-        discovery: "https://accounts.google.com/.well-known/openid-configuration",
+        name: "Microsoft Entra ID",
+        own: "https://login.microsoftonline.com/*/v2.0",
+        discovery: "https://login.microsoftonline.com/$1/v2.0/.well-known/openid-configuration",
         metadata: json!({
-            "issuer": "https://accounts.google.com",
-            "authorization_endpoint": "https://accounts.google.com/o/oauth2/v2/auth",
-            "device_authorization_endpoint": "https://oauth2.googleapis.com/device/code",
-            "token_endpoint": "https://oauth2.googleapis.com/token",
-            "userinfo_endpoint": "https://openidconnect.googleapis.com/v1/userinfo",
-            "revocation_endpoint": "https://oauth2.googleapis.com/revoke",
-            "jwks_uri": "https://www.googleapis.com/oauth2/v3/certs",
-            "scopes_supported": ["openid", "email", "profile"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
-            "code_challenge_methods_supported": ["plain", "S256"],
+            "issuer": "https://login.microsoftonline.com/$1/v2.0",
+            "authorization_endpoint": "https://login.microsoftonline.com/$1/oauth2/v2.0/authorize",
+            "token_endpoint": "https://login.microsoftonline.com/$1/oauth2/v2.0/token",
+            "device_authorization_endpoint": "https://login.microsoftonline.com/$1/oauth2/v2.0/devicecode",
+            "jwks_uri": "https://login.microsoftonline.com/$1/discovery/v2.0/keys",
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "token_endpoint_auth_methods_supported": [
+                "client_secret_post", "private_key_jwt", "client_secret_basic", "self_signed_tls_client_auth",
+            ],
         }),
-        authorizes: |asked| match asked.has_scope("offline_access") {
-            true => Verdict::Page("Error 400: invalid_scope"),
-            false => Verdict::Granted,
+        documents: vec![(
+            "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration",
+            json!({
+                "issuer": "https://login.microsoftonline.com/{tenantid}/v2.0",
+                "authorization_endpoint": "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
+                "token_endpoint": "https://login.microsoftonline.com/common/oauth2/v2.0/token",
+            }),
+        )],
+        // The portal refuses http://127.0.0.1.
+        registers: is_localhost,
+        authorizes: |asked| match asked.get("resource") {
+            "" => Verdict::Granted,
+            _ => Verdict::Refused(
+                "invalid_target",
+                "AADSTS901002: The 'resource' request parameter is not supported.".to_owned(),
+            ),
         },
-        // A desktop client's secret is required although PKCE is used (taylorwilsdon/google_workspace_mcp issue 1008).
-        secret: &["basic", "post"],
-        no_secret: refusal("invalid_request", "client_secret is missing."),
-        wrong_secret: response(401, JSON, r#"{"error":"invalid_client","error_description":"Unauthorized"}"#),
-        expired: refusal("invalid_grant", "Token has been expired or revoked."),
-        tokens: |asked, _| match asked.get("access_type") {
-            "offline" => json!({ "expires_in": 3599 }),
-            _ => json!({ "expires_in": 3599, "refresh_token": null }),
+        // Softeria/ms-365-mcp-server issue 664.
+        wrong_secret: unauthorized(
+            "invalid_client",
+            "AADSTS700025: Client is public so neither 'client_assertion' nor 'client_secret' should be presented.",
+        ),
+        expired: refusal("invalid_grant", "AADSTS700082: The refresh token has expired due to inactivity."),
+        // The granted scope never has offline_access.
+        tokens: |asked, _| {
+            let granted: Vec<&str> = asked.scopes().filter(|name| *name != "offline_access").collect();
+            let granted = format!("{} profile email", granted.join(" "));
+            if_offline(asked, json!({ "scope": granted, "expires_in": 4213, "ext_expires_in": 4213 }))
+        },
+        claims: json!({ "ver": "2.0", "tid": "tenant-id" }),
+        refreshes: Refresh::Adds,
+        logins: vec!["x", "x"],
+        failures: vec![
+            failure(Cause::Instead("tenant-id/v2.0", "common/v2.0"), 4, "x"),
+            failure(
+                Cause::Unlike(|fake| {
+                    // The platform Web (Azure/azure-sdk-for-go issue 22386).
+                    fake.secret = &["post"];
+                    fake.no_secret = unauthorized(
+                        "invalid_client",
+                        "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+                    );
+                }),
+                1,
+                "x",
+            ),
+            failure(
+                Cause::Unlike(|fake| {
+                    // The platform Single-page application.
+                    let body = json!({
+                        "error": "invalid_request", "error_codes": [9002327],
+                        "error_description": "AADSTS9002327: Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.",
+                    });
+                    (fake.codes_expire, fake.expired) = (true, response(400, JSON, &body.to_string()));
+                }),
+                1,
+                "x",
+            ),
+            failure(Cause::Unregistered, 3, "x"),
+            failure(Cause::Then(|_| {}, "pkce-logout entra"), 0, "x"),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn microsoft_mail() -> Fake {
+    Fake {
+        name: "Microsoft 365 mail",
+        // A scope of Microsoft Graph would be for another API.
+        authorizes: |asked| {
+            page_unless(
+                asked,
+                &[
+                    "offline_access",
+                    "https://outlook.office.com/IMAP.AccessAsUser.All",
+                    "https://outlook.office.com/SMTP.Send",
+                ],
+                "AADSTS28000: The scope is for more than one resource.",
+            )
+        },
+        tokens: |asked, _| {
+            let granted: Vec<&str> = asked.scopes().filter(|name| *name != "offline_access").collect();
+            if_offline(asked, json!({ "scope": granted.join(" "), "expires_in": 4213, "ext_expires_in": 4213 }))
+        },
+        logins: vec!["x"],
+        failures: vec![failure(Cause::Expired, 5, "x")],
+        ..entra()
+    }
+}
+
+fn okta() -> Fake {
+    Fake {
+        name: "Okta",
+        own: "https://*.okta.com/oauth2/default",
+        discovery: "https://$1.okta.com/oauth2/default/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://$1.okta.com/oauth2/default",
+            "authorization_endpoint": "https://$1.okta.com/oauth2/default/v1/authorize",
+            "token_endpoint": "https://$1.okta.com/oauth2/default/v1/token",
+            "device_authorization_endpoint": "https://$1.okta.com/oauth2/default/v1/device/authorize",
+            "pushed_authorization_request_endpoint": "https://$1.okta.com/oauth2/default/v1/par",
+            "jwks_uri": "https://$1.okta.com/oauth2/default/v1/keys",
+            "revocation_endpoint": "https://$1.okta.com/oauth2/default/v1/revoke",
+            "scopes_supported": ["openid", "profile", "email", "address", "phone", "offline_access", "device_sso"],
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": [
+                "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none",
+            ],
+        }),
+        any_port: false,
+        expired: refusal("invalid_grant", "The refresh token is invalid or expired."),
+        tokens: |asked, _| if_offline(asked, json!({})),
+        failures: vec![
+            failure(
+                Cause::Unlike(|fake| {
+                    fake.authorizes = |_| {
+                        Verdict::Refused("access_denied", "User is not assigned to the client application.".to_owned())
+                    };
+                }),
+                1,
+                "x",
+            ),
+            failure(
+                Cause::Unlike(|fake| {
+                    fake.authorizes = |_| {
+                        Verdict::Refused(
+                            "access_denied",
+                            "Policy evaluation failed for this request, please check the policy configurations."
+                                .to_owned(),
+                        )
+                    };
+                }),
+                1,
+                "x",
+            ),
+            failure(Cause::Unregistered, 3, "x"),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn hydra() -> Fake {
+    Fake {
+        name: "Ory Hydra",
+        own: "https://*",
+        discovery: "https://$1/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://$1",
+            "authorization_endpoint": "https://$1/oauth2/auth",
+            "token_endpoint": "https://$1/oauth2/token",
+            "jwks_uri": "https://$1/.well-known/jwks.json",
+            "revocation_endpoint": "https://$1/oauth2/revoke",
+            "scopes_supported": ["offline_access", "offline", "openid"],
+            "code_challenge_methods_supported": ["plain", "S256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt", "none"],
+        }),
+        registers: is_address,
+        authorizes: |asked| match asked.get("audience") {
+            "" | "https://api.example.com" => Verdict::Granted,
+            _ => Verdict::Refused(
+                "invalid_request",
+                "Requested audience has not been whitelisted by the OAuth 2.0 Client.".to_owned(),
+            ),
+        },
+        expired: refusal("invalid_grant", "The provided authorization grant or refresh token is invalid."),
+        tokens: |asked, _| if_offline(asked, json!({ "token_type": "bearer" })),
+        failures: vec![failure(Cause::Unregistered, 3, "x"), failure(Cause::Expired, 5, "x")],
+        ..usual()
+    }
+}
+
+fn pocket_id() -> Fake {
+    Fake {
+        name: "Pocket ID",
+        own: "https://*",
+        discovery: "https://$1/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://$1",
+            "authorization_endpoint": "https://$1/authorize",
+            "token_endpoint": "https://$1/api/oidc/token",
+            "jwks_uri": "https://$1/.well-known/jwks.json",
+            "code_challenge_methods_supported": ["plain", "S256"],
+            "authorization_response_iss_parameter_supported": true,
+        }),
+        expired: response(400, JSON, r#"{"error":"Refresh token is invalid or expired"}"#),
+        tokens: |_, _| json!({ "scope": null }),
+        failures: vec![failure(Cause::Expired, 5, "x")],
+        ..usual()
+    }
+}
+
+fn salesforce() -> Fake {
+    Fake {
+        name: "Salesforce",
+        own: "https://*.my.salesforce.com",
+        discovery: "https://$1.my.salesforce.com/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://$1.my.salesforce.com",
+            "authorization_endpoint": "https://$1.my.salesforce.com/services/oauth2/authorize",
+            "token_endpoint": "https://$1.my.salesforce.com/services/oauth2/token",
+            "revocation_endpoint": "https://$1.my.salesforce.com/services/oauth2/revoke",
+            "jwks_uri": "https://$1.my.salesforce.com/id/keys",
+            "scopes_supported": ["id", "api", "web", "full", "refresh_token", "openid", "profile", "offline_access"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
+        }),
+        registers: is_localhost,
+        any_port: false,
+        expired: refusal("invalid_grant", "expired access/refresh token"),
+        tokens: |asked, _| {
+            let tokens = json!({
+                "expires_in": null, "instance_url": "https://mydomain.my.salesforce.com", "signature": "s1gn",
+                "issued_at": "1764000000000", "id": "https://login.salesforce.com/id/00D/005",
+            });
+            match asked.has_scope("refresh_token") {
+                true => tokens,
+                false => if_offline(asked, tokens),
+            }
         },
         refreshes: Refresh::Keeps,
+        logins: vec![NO_PKCE],
+        failures: vec![
+            failure(
+                Cause::Unlike(|fake| {
+                    fake.secret = &["post", "basic"];
+                    fake.no_secret = refusal("invalid_client", "invalid client credentials");
+                }),
+                1,
+                "x",
+            ),
+            failure(Cause::Unregistered, 3, "x"),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn slack() -> Fake {
+    Fake {
+        name: "Slack",
+        own: "https://slack.com/oauth/v2_user/authorize",
+        metadata: json!({
+            "authorization_endpoint": "https://slack.com/oauth/v2_user/authorize",
+            "token_endpoint": "https://slack.com/api/oauth.v2.user.access",
+        }),
+        api: "https://slack.com/api/auth.revoke",
+        any_port: false,
+        // Without a scope, Slack refuses (bluedotimpact/bluedot pull request 2278).
+        authorizes: |asked| match asked.get("scope") {
+            "" => Verdict::Page("Invalid permissions requested"),
+            _ => Verdict::Granted,
+        },
+        wrong_secret: response(200, JSON, r#"{"ok":false,"error":"bad_client_secret"}"#),
+        expired: response(200, JSON, r#"{"ok":false,"error":"invalid_refresh_token"}"#),
+        // A token of the type Bearer (oomol-lab/open-connector issue 411), and an empty scope, since the user's is in
+        // authed_user (UsefulSoftwareCo/executor pull request 1643).
+        tokens: |asked, _| {
+            json!({
+                "ok": true, "scope": "", "expires_in": 43200, "team": { "id": "T1" },
+                "authed_user": { "id": "U1", "scope": asked.get("scope") },
+            })
+        },
+        logins: vec![NO_ISSUER],
+        uses: vec!["{\"ok\":true}"],
+        failures: vec![
+            failure(
+                Cause::Unlike(|fake| {
+                    fake.secret = &["post", "basic"];
+                    fake.no_secret = fake.wrong_secret.clone();
+                }),
+                1,
+                "x",
+            ),
+            // As of oauth.v2.access.
+            failure(
+                Cause::Unlike(|fake| {
+                    fake.tokens = |_, _| json!({ "ok": true, "access_token": null, "authed_user": { "access_token": "a", "token_type": "user" } });
+                }),
+                4,
+                "x",
+            ),
+            failure(Cause::Expired, 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn spring() -> Fake {
+    Fake {
+        name: "Spring Authorization Server",
+        own: "https://*",
+        discovery: "https://$1/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://$1",
+            "authorization_endpoint": "https://$1/oauth2/authorize",
+            "token_endpoint": "https://$1/oauth2/token",
+            "jwks_uri": "https://$1/oauth2/jwks",
+            "revocation_endpoint": "https://$1/oauth2/revoke",
+            "scopes_supported": ["openid"],
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "client_secret_jwt"],
+        }),
+        registers: is_address,
+        authorizes: |asked| match asked.get("scope") {
+            "openid" => Verdict::Granted,
+            _ => Verdict::Refused("invalid_scope", "OAuth 2.0 Parameter: scope".to_owned()),
+        },
+        // None for a public client.
+        refreshes: Refresh::Never,
+        tokens: |_, _| json!({ "expires_in": 299 }),
+        failures: vec![
+            failure(Cause::Instead("--scope openid", "--scope 'openid offline_access'"), 1, "x"),
+            failure(Cause::Then(|_| {}, "pkce-token spring --refresh"), 5, "x"),
+        ],
+        ..usual()
+    }
+}
+
+fn zitadel() -> Fake {
+    Fake {
+        name: "Zitadel",
+        own: "https://*.zitadel.cloud",
+        discovery: "https://$1.zitadel.cloud/.well-known/openid-configuration",
+        metadata: json!({
+            "issuer": "https://$1.zitadel.cloud",
+            "authorization_endpoint": "https://$1.zitadel.cloud/oauth/v2/authorize",
+            "token_endpoint": "https://$1.zitadel.cloud/oauth/v2/token",
+            "device_authorization_endpoint": "https://$1.zitadel.cloud/oauth/v2/device_authorization",
+            "revocation_endpoint": "https://$1.zitadel.cloud/oauth/v2/revoke",
+            "jwks_uri": "https://$1.zitadel.cloud/oauth/v2/keys",
+            "scopes_supported": ["openid", "profile", "email", "phone", "address", "offline_access"],
+            "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "code_challenge_methods_supported": ["S256"],
+        }),
+        // zitadel/zitadel internal/command/oidc_session_model.go; invalid_request is in its response.
+        expired: refusal("invalid_request", "Errors.OIDCSession.RefreshTokenInvalid"),
+        tokens: |asked, _| if_offline(asked, json!({ "expires_in": 43199 })),
+        failures: vec![
+            failure(Cause::Then(|fake| fake.refreshes = Refresh::Never, "pkce-token zitadel --refresh"), 5, "x"),
+            failure(Cause::Expired, 5, "x"),
+        ],
         ..usual()
     }
 }
