@@ -54,14 +54,10 @@ pub struct Fake {
     /// What each of the recipe's logins says on standard error, and what each of its other blocks prints.
     pub logins: Vec<&'static str>,
     pub uses: Vec<&'static str>,
-    pub failures: Vec<Failure>,
-}
-
-/// A use of the recipe that fails or says something, with the exit status and all that is on standard error.
-pub struct Failure {
-    pub cause: Cause,
-    pub status: i32,
-    pub message: &'static str,
+    /// The options without which the first login fails, or cannot be refreshed.
+    pub needs: &'static [&'static str],
+    /// What else happens, with the exit status and what is said, without hints and, where it fails, without notes.
+    pub failures: Vec<(Cause, i32, &'static str)>,
 }
 
 #[derive(Clone, Copy)]
@@ -167,10 +163,10 @@ impl Fake {
         });
         let copy = Arc::clone(&provider);
         let proxy = HttpsProxy::start(move |url, seen| copy.response(url, seen));
-        let browser = Server::start(move |seen| provider.response(&seen.target[1..], seen));
+        let browser = Server::start(move |seen| provider.response(seen.target.strip_prefix('/').unwrap(), seen));
         let home = new_directory();
-        // As with a real one, a page that shows an error is no failure of the browser.
-        let visit = format!("#!/bin/sh\npkce-idp --visit \"{}$1\" || :\n", browser.url("/"));
+        // A browser that shows an error page does not fail; where nobody is patient, one that fails ends the wait at once.
+        let visit = format!("#!/bin/sh\npkce-idp --visit \"{}$1\" || [ \"$PATIENT\" ]\n", browser.url("/"));
         write_program(&home.path().join("browser"), &visit);
         Running { home, proxy, state, _browser: browser }
     }
@@ -391,7 +387,7 @@ fn without_port(uri: &str) -> String {
     let Some((origin, rest)) = origins.iter().find_map(|origin| Some((origin, uri.strip_prefix(origin)?))) else {
         return uri.to_owned();
     };
-    format!("{origin}{}", rest.find('/').map_or("", |at| &rest[at..]))
+    rest.split_once('/').map_or((*origin).to_owned(), |(_, path)| format!("{origin}/{path}"))
 }
 
 /// The authorization code, and the device code.

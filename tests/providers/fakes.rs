@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::common::{changed, json_response, response};
-use crate::fake::{Asked, Cause, Failure, Fake, Grant, Refresh, Verdict};
+use crate::fake::{Asked, Cause, Fake, Refresh, Verdict};
 use crate::{FORM, JSON, refusal};
 
 /// In the order of the page.
@@ -59,12 +59,9 @@ fn usual() -> Fake {
         wire: |_, body| json_response(body),
         logins: vec![""],
         uses: Vec::new(),
+        needs: &[],
         failures: Vec::new(),
     }
-}
-
-fn failure(cause: Cause, status: i32, message: &'static str) -> Failure {
-    Failure { cause, status, message }
 }
 
 /// The response to a client that is not known so.
@@ -89,14 +86,22 @@ fn is_localhost(uri: &str) -> bool {
     uri.starts_with("http://localhost")
 }
 
-/// The response without a refresh token, unless the scope asks for one.
-fn if_offline(asked: &Asked, tokens: Value) -> Value {
-    if asked.has_scope("offline_access") { tokens } else { changed(tokens, &json!({ "refresh_token": null })) }
+/// These members, and no refresh token unless the scope asks for one.
+fn if_offline(asked: &Asked, mut tokens: Value) -> Value {
+    if !asked.has_scope("offline_access") {
+        tokens["refresh_token"] = Value::Null;
+    }
+    tokens
 }
+
+const UNREGISTERED: &str = "pkce-callback: no redirect within 1 s";
 
 const NO_PKCE: &str = "pkce-discover: note: the server's metadata does not mention PKCE\n";
 
 const NO_ISSUER: &str = "pkce-callback: note: the document has no issuer, so the redirect's issuer cannot be checked\n";
+
+const ENTRA: &str = "pkce-discover: note: the server's metadata does not mention PKCE\n\
+                     pkce-exchange: note: the granted scope lacks offline_access\n";
 
 fn cognito() -> Fake {
     Fake {
@@ -124,10 +129,15 @@ fn cognito() -> Fake {
         claims: json!({ "token_use": "id" }),
         refreshes: Refresh::Keeps,
         logins: vec![NO_PKCE],
+        needs: &["--redirect-uri"],
         failures: vec![
-            failure(Cause::Instead("openid email", "openid offline_access"), 1, "x"),
-            failure(Cause::Unregistered, 3, "x"),
-            failure(Cause::Expired, 5, "x"),
+            (
+                Cause::Instead("openid email", "openid offline_access"),
+                1,
+                "pkce-callback: authorization endpoint: invalid_request: invalid_scope",
+            ),
+            (Cause::Unregistered, 3, UNREGISTERED),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_grant"),
         ],
         ..usual()
     }
@@ -164,15 +174,16 @@ fn atlassian() -> Fake {
         ),
         tokens: |asked, _| if_offline(asked, json!({})),
         uses: vec!["{\"ok\":true}"],
+        needs: &["--prompt", "--scope", "--param", "--redirect-uri", "--client-secret-file", "--auth-method"],
         failures: vec![
-            failure(Cause::WrongSecret, 1, "x"),
-            failure(
+            (Cause::WrongSecret, 1, "pkce-exchange: token endpoint: access_denied: Unauthorized"),
+            (
                 Cause::Instead("--client-secret-file ~/atlassian.secret \\\n    --auth-method client_secret_post", ""),
                 1,
-                "x",
+                "pkce-exchange: token endpoint: access_denied: Unauthorized",
             ),
-            failure(Cause::Unregistered, 3, "x"),
-            failure(Cause::Expired, 5, "x"),
+            (Cause::Unregistered, 3, UNREGISTERED),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_grant: Unknown or invalid refresh token."),
         ],
         ..usual()
     }
@@ -207,10 +218,19 @@ fn auth0() -> Fake {
             r#"{"error":"invalid_grant","error_description":"Unknown or invalid refresh token."}"#,
         ),
         tokens: |asked, _| if_offline(asked, json!({ "expires_in": 86400 })),
+        needs: &["--redirect-uri"],
         failures: vec![
-            failure(Cause::Instead("auth0.com/", "auth0.com"), 4, "x"),
-            failure(Cause::Instead("api.example.com", "other.example.com"), 1, "x"),
-            failure(
+            (
+                Cause::Instead("auth0.com/", "auth0.com"),
+                4,
+                "pkce-discover: metadata: issuer: https://tenant.us.auth0.com/ instead of https://tenant.us.auth0.com",
+            ),
+            (
+                Cause::Instead("api.example.com", "other.example.com"),
+                1,
+                "pkce-callback: authorization endpoint: access_denied: Service not found: https://other.example.com",
+            ),
+            (
                 Cause::Unlike(|fake| {
                     fake.authorizes = |asked| {
                         let (client, api) = (asked.get("client_id"), asked.get("audience"));
@@ -220,10 +240,10 @@ fn auth0() -> Fake {
                     }
                 }),
                 1,
-                "x",
+                "pkce-callback: authorization endpoint: invalid_request: Client \"client-id\" is not authorized to access resource server \"https://api.example.com\".",
             ),
-            failure(Cause::Unregistered, 3, "x"),
-            failure(Cause::Expired, 5, "x"),
+            (Cause::Unregistered, 3, UNREGISTERED),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_grant: Unknown or invalid refresh token."),
         ],
         ..usual()
     }
@@ -248,14 +268,18 @@ fn authentik() -> Fake {
         tokens: |asked, _| if_offline(asked, json!({ "expires_in": 300 })),
         failures: vec![
             // Without a signing key, it signs with the client's secret.
-            failure(Cause::Unlike(|fake| fake.alg = "HS256"), 4, "x"),
+            (
+                Cause::Unlike(|fake| fake.alg = "HS256"),
+                4,
+                "pkce-verify: id_token: header: alg: HS256 is not accepted, since whoever can verify it can also sign",
+            ),
             // A scope that the provider does not have is dropped (authentik/providers/oauth2/views/authorize.py).
-            failure(
+            (
                 Cause::Unlike(|fake| fake.tokens = |_, _| json!({ "scope": "openid", "refresh_token": null })),
                 0,
-                "x",
+                "pkce-exchange: note: the granted scope lacks offline_access",
             ),
-            failure(Cause::Expired, 5, "x"),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_grant"),
         ],
         ..usual()
     }
@@ -278,7 +302,18 @@ fn dex() -> Fake {
         }),
         expired: refusal("invalid_request", "Refresh token is invalid or has already been claimed by another client."),
         tokens: |asked, _| if_offline(asked, json!({ "token_type": "bearer", "scope": null })),
-        failures: vec![failure(Cause::Then(|_| {}, "pkce-logout dex"), 0, "x"), failure(Cause::Expired, 5, "x")],
+        failures: vec![
+            (
+                Cause::Then(|_| {}, "pkce-logout dex"),
+                0,
+                "pkce-logout: note: dex: removed, although the server cannot revoke its tokens; they may stay valid",
+            ),
+            (
+                Cause::Expired,
+                5,
+                "pkce-token: token endpoint: invalid_request: Refresh token is invalid or has already been claimed by another client.",
+            ),
+        ],
         ..usual()
     }
 }
@@ -318,11 +353,23 @@ fn github() -> Fake {
                 response(200, FORM, &form.finish())
             }
         },
-        logins: vec![NO_ISSUER, "x"],
+        logins: vec![
+            NO_ISSUER,
+            "pkce-device: to sign in, open this URL on any device and enter the code:\n    https://id.example.com/device\n    WDJB-MJHT\n",
+        ],
+        needs: &["--client-secret-file"],
         failures: vec![
-            failure(Cause::WrongSecret, 1, "x"),
-            failure(Cause::Unlike(|fake| fake.codes_expire = true), 1, "x"),
-            failure(
+            (
+                Cause::WrongSecret,
+                1,
+                "pkce-exchange: token endpoint: incorrect_client_credentials: The client_id and/or client_secret passed are incorrect.",
+            ),
+            (
+                Cause::Unlike(|fake| fake.codes_expire = true),
+                1,
+                "pkce-exchange: token endpoint: bad_verification_code: The code passed is incorrect or expired.",
+            ),
+            (
                 Cause::Then(
                     |fake| {
                         fake.no_device = Some(response(
@@ -334,9 +381,9 @@ fn github() -> Fake {
                     "pkce-gen github.json | pkce-device --client-id client-id",
                 ),
                 1,
-                "x",
+                "pkce-device: device authorization endpoint: device_flow_disabled: Device Flow must be explicitly enabled for this App",
             ),
-            failure(Cause::Expired, 5, "x"),
+            (Cause::Expired, 5, "pkce-token: there is no refresh token"),
         ],
         ..usual()
     }
@@ -369,8 +416,8 @@ fn gitlab() -> Fake {
         ),
         tokens: |_, _| json!({ "expires_in": 7200, "created_at": 1764000000 }),
         failures: vec![
-            failure(Cause::Unregistered, 3, "x"),
-            failure(
+            (Cause::Unregistered, 3, UNREGISTERED),
+            (
                 Cause::Unlike(|fake| {
                     fake.secret = &["basic", "post"];
                     fake.no_secret = unauthorized(
@@ -379,9 +426,13 @@ fn gitlab() -> Fake {
                     );
                 }),
                 1,
-                "x",
+                "pkce-exchange: token endpoint: invalid_client: Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.",
             ),
-            failure(Cause::Expired, 5, "x"),
+            (
+                Cause::Expired,
+                5,
+                "pkce-token: token endpoint: invalid_grant: The provided authorization grant is invalid, expired, revoked, does not match the redirection URI used in the authorization request, or was issued to another client.",
+            ),
         ],
         ..usual()
     }
@@ -396,7 +447,12 @@ fn gmail() -> Fake {
         },
         logins: vec![""],
         uses: vec!["access-1\n"],
-        failures: vec![failure(Cause::Expired, 5, "x")],
+        needs: &["--scope", "--param", "--prompt", "--client-secret-file"],
+        failures: vec![(
+            Cause::Expired,
+            5,
+            "pkce-token: token endpoint: invalid_grant: Token has been expired or revoked.",
+        )],
         ..google()
     }
 }
@@ -426,19 +482,31 @@ fn google() -> Fake {
         expired: refusal("invalid_grant", "Token has been expired or revoked."),
         tokens: |asked, _| {
             let email = "openid https://www.googleapis.com/auth/userinfo.email";
-            match asked.get("access_type") {
+            match (asked.get("access_type"), asked.get("prompt")) {
                 // A refresh token has a lifetime while the app is in testing.
-                "offline" => json!({ "scope": email, "expires_in": 3599, "refresh_token_expires_in": 604799 }),
+                ("offline", "consent") => {
+                    json!({ "scope": email, "expires_in": 3599, "refresh_token_expires_in": 604799 })
+                }
+                // The user has consented before.
                 _ => json!({ "scope": email, "expires_in": 3599, "refresh_token": null }),
             }
         },
         refreshes: Refresh::Keeps,
         logins: vec!["pkce-exchange: note: the granted scope lacks email\n"],
+        needs: &["--scope", "--param", "--prompt", "--client-secret-file"],
         failures: vec![
-            failure(Cause::Instead("--client-secret-file ~/google.secret", ""), 1, "x"),
-            failure(Cause::WrongSecret, 1, "x"),
-            failure(Cause::Then(|_| {}, "pkce-token google --refresh"), 1, "x"),
-            failure(Cause::Expired, 5, "x"),
+            (
+                Cause::Instead("--client-secret-file ~/google.secret \\\n    --auth-method client_secret_post", ""),
+                1,
+                "pkce-exchange: token endpoint: invalid_request: client_secret is missing.",
+            ),
+            (Cause::WrongSecret, 1, "pkce-exchange: token endpoint: invalid_client: Unauthorized"),
+            (
+                Cause::Then(|_| {}, "pkce-token google --refresh"),
+                2,
+                "pkce-token: client_secret: missing, but the client's authentication method requires it",
+            ),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_grant: Token has been expired or revoked."),
         ],
         ..usual()
     }
@@ -472,8 +540,8 @@ fn keycloak() -> Fake {
             })
         },
         failures: vec![
-            failure(Cause::Instead("realms/realm", "realms/Realm"), 1, "x"),
-            failure(Cause::Expired, 5, "x"),
+            (Cause::Instead("realms/realm", "realms/Realm"), 1, "pkce-discover: metadata: not found (404)"),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_grant: Token is not active"),
         ],
         ..usual()
     }
@@ -526,10 +594,15 @@ fn entra() -> Fake {
         },
         claims: json!({ "ver": "2.0", "tid": "tenant-id" }),
         refreshes: Refresh::Adds,
-        logins: vec!["x", "x"],
+        logins: vec![ENTRA, ENTRA],
+        needs: &["--redirect-uri"],
         failures: vec![
-            failure(Cause::Instead("tenant-id/v2.0", "common/v2.0"), 4, "x"),
-            failure(
+            (
+                Cause::Instead("tenant-id/v2.0", "common/v2.0"),
+                4,
+                "pkce-discover: metadata: issuer: https://login.microsoftonline.com/{tenantid}/v2.0 instead of https://login.microsoftonline.com/common/v2.0",
+            ),
+            (
                 Cause::Unlike(|fake| {
                     // The platform Web (Azure/azure-sdk-for-go issue 22386).
                     fake.secret = &["post"];
@@ -539,9 +612,9 @@ fn entra() -> Fake {
                     );
                 }),
                 1,
-                "x",
+                "pkce-exchange: token endpoint: invalid_client: AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
             ),
-            failure(
+            (
                 Cause::Unlike(|fake| {
                     // The platform Single-page application.
                     let body = json!({
@@ -551,11 +624,19 @@ fn entra() -> Fake {
                     (fake.codes_expire, fake.expired) = (true, response(400, JSON, &body.to_string()));
                 }),
                 1,
-                "x",
+                "pkce-exchange: token endpoint: invalid_request: AADSTS9002327: Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.",
             ),
-            failure(Cause::Unregistered, 3, "x"),
-            failure(Cause::Then(|_| {}, "pkce-logout entra"), 0, "x"),
-            failure(Cause::Expired, 5, "x"),
+            (Cause::Unregistered, 3, UNREGISTERED),
+            (
+                Cause::Then(|_| {}, "pkce-logout entra"),
+                0,
+                "pkce-logout: note: entra: removed, although the server cannot revoke its tokens; they may stay valid",
+            ),
+            (
+                Cause::Expired,
+                5,
+                "pkce-token: token endpoint: invalid_grant: AADSTS700082: The refresh token has expired due to inactivity.",
+            ),
         ],
         ..usual()
     }
@@ -580,8 +661,13 @@ fn microsoft_mail() -> Fake {
             let granted: Vec<&str> = asked.scopes().filter(|name| *name != "offline_access").collect();
             if_offline(asked, json!({ "scope": granted.join(" "), "expires_in": 4213, "ext_expires_in": 4213 }))
         },
-        logins: vec!["x"],
-        failures: vec![failure(Cause::Expired, 5, "x")],
+        logins: vec![ENTRA],
+        needs: &["--redirect-uri"],
+        failures: vec![(
+            Cause::Expired,
+            5,
+            "pkce-token: token endpoint: invalid_grant: AADSTS700082: The refresh token has expired due to inactivity.",
+        )],
         ..entra()
     }
 }
@@ -608,17 +694,18 @@ fn okta() -> Fake {
         any_port: false,
         expired: refusal("invalid_grant", "The refresh token is invalid or expired."),
         tokens: |asked, _| if_offline(asked, json!({})),
+        needs: &["--redirect-uri"],
         failures: vec![
-            failure(
+            (
                 Cause::Unlike(|fake| {
                     fake.authorizes = |_| {
                         Verdict::Refused("access_denied", "User is not assigned to the client application.".to_owned())
                     };
                 }),
                 1,
-                "x",
+                "pkce-callback: authorization endpoint: access_denied: User is not assigned to the client application.",
             ),
-            failure(
+            (
                 Cause::Unlike(|fake| {
                     fake.authorizes = |_| {
                         Verdict::Refused(
@@ -629,10 +716,10 @@ fn okta() -> Fake {
                     };
                 }),
                 1,
-                "x",
+                "pkce-callback: authorization endpoint: access_denied: Policy evaluation failed for this request, please check the policy configurations.",
             ),
-            failure(Cause::Unregistered, 3, "x"),
-            failure(Cause::Expired, 5, "x"),
+            (Cause::Unregistered, 3, UNREGISTERED),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_grant: The refresh token is invalid or expired."),
         ],
         ..usual()
     }
@@ -663,7 +750,14 @@ fn hydra() -> Fake {
         },
         expired: refusal("invalid_grant", "The provided authorization grant or refresh token is invalid."),
         tokens: |asked, _| if_offline(asked, json!({ "token_type": "bearer" })),
-        failures: vec![failure(Cause::Unregistered, 3, "x"), failure(Cause::Expired, 5, "x")],
+        failures: vec![
+            (Cause::Unregistered, 3, UNREGISTERED),
+            (
+                Cause::Expired,
+                5,
+                "pkce-token: token endpoint: invalid_grant: The provided authorization grant or refresh token is invalid.",
+            ),
+        ],
         ..usual()
     }
 }
@@ -683,7 +777,7 @@ fn pocket_id() -> Fake {
         }),
         expired: response(400, JSON, r#"{"error":"Refresh token is invalid or expired"}"#),
         tokens: |_, _| json!({ "scope": null }),
-        failures: vec![failure(Cause::Expired, 5, "x")],
+        failures: vec![(Cause::Expired, 5, "pkce-token: token endpoint: Refresh token is invalid or expired")],
         ..usual()
     }
 }
@@ -717,17 +811,18 @@ fn salesforce() -> Fake {
         },
         refreshes: Refresh::Keeps,
         logins: vec![NO_PKCE],
+        needs: &["--redirect-uri"],
         failures: vec![
-            failure(
+            (
                 Cause::Unlike(|fake| {
                     fake.secret = &["post", "basic"];
                     fake.no_secret = refusal("invalid_client", "invalid client credentials");
                 }),
                 1,
-                "x",
+                "pkce-exchange: token endpoint: invalid_client: invalid client credentials",
             ),
-            failure(Cause::Unregistered, 3, "x"),
-            failure(Cause::Expired, 5, "x"),
+            (Cause::Unregistered, 3, UNREGISTERED),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_grant: expired access/refresh token"),
         ],
         ..usual()
     }
@@ -760,24 +855,25 @@ fn slack() -> Fake {
         },
         logins: vec![NO_ISSUER],
         uses: vec!["{\"ok\":true}"],
+        needs: &["--scope", "--redirect-uri"],
         failures: vec![
-            failure(
+            (
                 Cause::Unlike(|fake| {
                     fake.secret = &["post", "basic"];
                     fake.no_secret = fake.wrong_secret.clone();
                 }),
                 1,
-                "x",
+                "pkce-exchange: token endpoint: bad_client_secret",
             ),
             // As of oauth.v2.access.
-            failure(
+            (
                 Cause::Unlike(|fake| {
                     fake.tokens = |_, _| json!({ "ok": true, "access_token": null, "authed_user": { "access_token": "a", "token_type": "user" } });
                 }),
                 4,
-                "x",
+                "pkce-exchange: token endpoint: access_token: missing; the code may be spent",
             ),
-            failure(Cause::Expired, 5, "x"),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_refresh_token"),
         ],
         ..usual()
     }
@@ -807,8 +903,12 @@ fn spring() -> Fake {
         refreshes: Refresh::Never,
         tokens: |_, _| json!({ "expires_in": 299 }),
         failures: vec![
-            failure(Cause::Instead("--scope openid", "--scope 'openid offline_access'"), 1, "x"),
-            failure(Cause::Then(|_| {}, "pkce-token spring --refresh"), 5, "x"),
+            (
+                Cause::Instead("--scope openid", "--scope 'openid offline_access'"),
+                1,
+                "pkce-callback: authorization endpoint: invalid_scope: OAuth 2.0 Parameter: scope",
+            ),
+            (Cause::Then(|_| {}, "pkce-token spring --refresh"), 5, "pkce-token: there is no refresh token"),
         ],
         ..usual()
     }
@@ -834,8 +934,12 @@ fn zitadel() -> Fake {
         expired: refusal("invalid_request", "Errors.OIDCSession.RefreshTokenInvalid"),
         tokens: |asked, _| if_offline(asked, json!({ "expires_in": 43199 })),
         failures: vec![
-            failure(Cause::Then(|fake| fake.refreshes = Refresh::Never, "pkce-token zitadel --refresh"), 5, "x"),
-            failure(Cause::Expired, 5, "x"),
+            (
+                Cause::Then(|fake| fake.refreshes = Refresh::Never, "pkce-token zitadel --refresh"),
+                5,
+                "pkce-token: there is no refresh token",
+            ),
+            (Cause::Expired, 5, "pkce-token: token endpoint: invalid_request: Errors.OIDCSession.RefreshTokenInvalid"),
         ],
         ..usual()
     }
