@@ -1,4 +1,4 @@
-//! A server that stands for all hosts of one provider, and the user's shell and browser, which reach it by its own names.
+//! A server that stands for all hosts of one provider, and a user's shell and browser, which reach it by these names.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -28,7 +28,7 @@ pub struct Fake {
     pub discovery: &'static str,
     /// What the metadata says; without `discovery`, the endpoints all the same.
     pub metadata: Value,
-    /// Other documents and responses of an API to this login's token, by their URLs.
+    /// Other documents, by their URLs, and the URL of an API that accepts the latest access token.
     pub documents: Vec<(&'static str, Value)>,
     pub api: &'static str,
     /// Whether this redirect URI can be registered, and whether the port of one on loopback is ignored.
@@ -37,15 +37,17 @@ pub struct Fake {
     pub authorizes: fn(&Asked) -> Verdict,
     /// The ways in which the client's secret may come; without one, the client is public.
     pub secret: &'static [&'static str],
-    /// The responses to a token request without the secret; with another one, or with one of a public client; with a code
-    /// or a refresh token that has expired; and to a device authorization request, if it is refused.
+    /// The responses to a token request without the secret; with a wrong one, or with one of a public client; and with an
+    /// expired code or refresh token.
     pub no_secret: Vec<u8>,
     pub wrong_secret: Vec<u8>,
     pub expired: Vec<u8>,
-    pub no_device: Option<Vec<u8>>,
+    /// Whether each code has expired before it comes.
     pub codes_expire: bool,
-    /// What a token response has beside or instead of the usual members, and an ID token.
-    pub tokens: fn(&Asked, Grant) -> Value,
+    /// The response to a device authorization request, where these are refused.
+    pub no_device: Option<Vec<u8>>,
+    /// What is other than usual in a token response and in the claims, and how an ID token is signed.
+    pub tokens: fn(&Asked) -> Value,
     pub claims: Value,
     pub alg: &'static str,
     pub refreshes: Refresh,
@@ -56,10 +58,11 @@ pub struct Fake {
     pub uses: Vec<&'static str>,
     /// The options without which the first login fails, or cannot be refreshed.
     pub needs: &'static [&'static str],
-    /// What else happens, with the exit status and what is said, without hints and, where it fails, without notes.
+    /// How the recipe fails, or what else it says: with the exit status and the message, or the note.
     pub failures: Vec<(Cause, i32, &'static str)>,
 }
 
+/// What the user or the provider does otherwise.
 #[derive(Clone, Copy)]
 pub enum Cause {
     /// The commands have other words in the place of these.
@@ -86,12 +89,6 @@ pub enum Verdict {
     Page(&'static str),
     /// A redirect with this error and description.
     Refused(&'static str, String),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub enum Grant {
-    Code,
-    Refresh,
 }
 
 /// What becomes of a refresh token that is used.
@@ -165,7 +162,7 @@ impl Fake {
         let proxy = HttpsProxy::start(move |url, seen| copy.response(url, seen));
         let browser = Server::start(move |seen| provider.response(seen.target.strip_prefix('/').unwrap(), seen));
         let home = new_directory();
-        // A browser that shows an error page does not fail; where nobody is patient, one that fails ends the wait at once.
+        // A real browser does not fail where it shows an error; this one does, and so ends the wait, unless told otherwise.
         let visit = format!("#!/bin/sh\npkce-idp --visit \"{}$1\" || [ \"$PATIENT\" ]\n", browser.url("/"));
         write_program(&home.path().join("browser"), &visit);
         Running { home, proxy, state, _browser: browser }
@@ -338,15 +335,15 @@ impl Provider {
         if !is_good {
             return self.fake.expired.clone();
         }
-        let grant = if sent("grant_type") == "refresh_token" { Grant::Refresh } else { Grant::Code };
-        if grant == Grant::Code || self.fake.refreshes == Refresh::Rotates {
+        let is_refresh = sent("grant_type") == "refresh_token";
+        if !is_refresh || self.fake.refreshes == Refresh::Rotates {
             state.expire();
         }
         state.latest += 1;
-        (self.fake.wire)(seen, &self.tokens(&state, grant))
+        (self.fake.wire)(seen, &self.tokens(&state, is_refresh))
     }
 
-    fn tokens(&self, state: &State, grant: Grant) -> Value {
+    fn tokens(&self, state: &State, is_refresh: bool) -> Value {
         let (number, asked) = (state.latest, &state.asked);
         let mut tokens = json!({
             "access_token": format!("access-{number}"), "token_type": "Bearer", "expires_in": 3600,
@@ -361,10 +358,10 @@ impl Provider {
             let header = json!({ "alg": self.fake.alg, "kid": self.signer.kid });
             tokens["id_token"] = json!(self.signer.sign_with(&header, &changed(claims, &self.fake.claims)));
         }
-        if matches!((self.fake.refreshes, grant), (Refresh::Never, _) | (Refresh::Keeps, Grant::Refresh)) {
+        if matches!((self.fake.refreshes, is_refresh), (Refresh::Never, _) | (Refresh::Keeps, true)) {
             tokens = changed(tokens, &json!({ "refresh_token": null }));
         }
-        changed(tokens, &(self.fake.tokens)(asked, grant))
+        changed(tokens, &(self.fake.tokens)(asked))
     }
 }
 

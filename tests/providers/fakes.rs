@@ -50,9 +50,9 @@ fn usual() -> Fake {
         no_secret: Vec::new(),
         wrong_secret: refusal("invalid_client", ""),
         expired: refusal("invalid_grant", ""),
-        no_device: None,
         codes_expire: false,
-        tokens: |_, _| json!({}),
+        no_device: None,
+        tokens: |_| json!({}),
         claims: json!({}),
         alg: "ES256",
         refreshes: Refresh::Rotates,
@@ -64,9 +64,9 @@ fn usual() -> Fake {
     }
 }
 
-/// The response to a client that is not known so.
-fn unauthorized(code: &str, description: &str) -> Vec<u8> {
-    response(401, JSON, &json!({ "error": code, "error_description": description }).to_string())
+/// An OAuth error with another status than 400.
+fn refused(status: u16, code: &str, description: &str) -> Vec<u8> {
+    response(status, JSON, &json!({ "error": code, "error_description": description }).to_string())
 }
 
 /// As usual, or an error page if the scope has other names than these.
@@ -125,7 +125,7 @@ fn cognito() -> Fake {
             false => Verdict::Refused("invalid_request", "invalid_scope".to_owned()),
         },
         expired: response(400, JSON, r#"{"error":"invalid_grant"}"#),
-        tokens: |_, _| json!({ "scope": null }),
+        tokens: |_| json!({ "scope": null }),
         claims: json!({ "token_use": "id" }),
         refreshes: Refresh::Keeps,
         logins: vec![NO_PKCE],
@@ -158,21 +158,18 @@ fn atlassian() -> Fake {
         }),
         api: "https://api.atlassian.com/oauth/token/accessible-resources",
         any_port: false,
-        // openid is refused to an app (LetPeopleWork/Lighthouse issue 5664).
+        // It refuses openid, although its metadata lists it (LetPeopleWork/Lighthouse, findings of epic 5146).
         authorizes: |asked| match (asked.get("audience"), asked.get("prompt"), asked.has_scope("openid")) {
             ("api.atlassian.com", "consent", false) => Verdict::Granted,
             _ => Verdict::Page("Something went wrong"),
         },
-        // The documentation has the secret in the body alone. PKCE does not replace it: Meridiona/meridian pull request 218.
+        // The documentation has the secret in the body alone, and PKCE does not replace it (Meridiona/meridian pull
+        // request 218).
         secret: &["post"],
-        no_secret: unauthorized("access_denied", "Unauthorized"),
-        wrong_secret: unauthorized("access_denied", "Unauthorized"),
-        expired: response(
-            403,
-            JSON,
-            r#"{"error":"invalid_grant","error_description":"Unknown or invalid refresh token."}"#,
-        ),
-        tokens: |asked, _| if_offline(asked, json!({})),
+        no_secret: refused(401, "access_denied", "Unauthorized"),
+        wrong_secret: refused(401, "access_denied", "Unauthorized"),
+        expired: refused(403, "invalid_grant", "Unknown or invalid refresh token."),
+        tokens: |asked| if_offline(asked, json!({})),
         uses: vec!["{\"ok\":true}"],
         needs: &["--prompt", "--scope", "--param", "--redirect-uri", "--client-secret-file", "--auth-method"],
         failures: vec![
@@ -212,12 +209,8 @@ fn auth0() -> Fake {
             other => Verdict::Refused("access_denied", format!("Service not found: {other}")),
         },
         // Auth0 community topic 120406.
-        expired: response(
-            403,
-            JSON,
-            r#"{"error":"invalid_grant","error_description":"Unknown or invalid refresh token."}"#,
-        ),
-        tokens: |asked, _| if_offline(asked, json!({ "expires_in": 86400 })),
+        expired: refused(403, "invalid_grant", "Unknown or invalid refresh token."),
+        tokens: |asked| if_offline(asked, json!({ "expires_in": 86400 })),
         needs: &["--redirect-uri"],
         failures: vec![
             (
@@ -265,7 +258,7 @@ fn authentik() -> Fake {
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
             "code_challenge_methods_supported": ["plain", "S256"],
         }),
-        tokens: |asked, _| if_offline(asked, json!({ "expires_in": 300 })),
+        tokens: |asked| if_offline(asked, json!({ "expires_in": 300 })),
         failures: vec![
             // Without a signing key, it signs with the client's secret.
             (
@@ -275,7 +268,7 @@ fn authentik() -> Fake {
             ),
             // A scope that the provider does not have is dropped (authentik/providers/oauth2/views/authorize.py).
             (
-                Cause::Unlike(|fake| fake.tokens = |_, _| json!({ "scope": "openid", "refresh_token": null })),
+                Cause::Unlike(|fake| fake.tokens = |_| json!({ "scope": "openid", "refresh_token": null })),
                 0,
                 "pkce-exchange: note: the granted scope lacks offline_access",
             ),
@@ -301,7 +294,7 @@ fn dex() -> Fake {
             "code_challenge_methods_supported": ["S256", "plain"],
         }),
         expired: refusal("invalid_request", "Refresh token is invalid or has already been claimed by another client."),
-        tokens: |asked, _| if_offline(asked, json!({ "token_type": "bearer", "scope": null })),
+        tokens: |asked| if_offline(asked, json!({ "token_type": "bearer", "scope": null })),
         failures: vec![
             (
                 Cause::Then(|_| {}, "pkce-logout dex"),
@@ -333,12 +326,8 @@ fn github() -> Fake {
         // PyGithub/PyGithub issue 1718: with status 200.
         no_secret: response(200, JSON, BAD_CREDENTIALS),
         wrong_secret: response(200, JSON, BAD_CREDENTIALS),
-        expired: response(
-            200,
-            JSON,
-            r#"{"error":"bad_verification_code","error_description":"The code passed is incorrect or expired."}"#,
-        ),
-        tokens: |asked, _| {
+        expired: refused(200, "bad_verification_code", "The code passed is incorrect or expired."),
+        tokens: |asked| {
             let scope: Vec<&str> = asked.scopes().collect();
             json!({ "token_type": "bearer", "scope": scope.join(","), "expires_in": null })
         },
@@ -372,10 +361,10 @@ fn github() -> Fake {
             (
                 Cause::Then(
                     |fake| {
-                        fake.no_device = Some(response(
+                        fake.no_device = Some(refused(
                             200,
-                            JSON,
-                            r#"{"error":"device_flow_disabled","error_description":"Device Flow must be explicitly enabled for this App"}"#,
+                            "device_flow_disabled",
+                            "Device Flow must be explicitly enabled for this App",
                         ))
                     },
                     "pkce-gen github.json | pkce-device --client-id client-id",
@@ -414,13 +403,14 @@ fn gitlab() -> Fake {
             "invalid_grant",
             "The provided authorization grant is invalid, expired, revoked, does not match the redirection URI used in the authorization request, or was issued to another client.",
         ),
-        tokens: |_, _| json!({ "expires_in": 7200, "created_at": 1764000000 }),
+        tokens: |_| json!({ "expires_in": 7200, "created_at": 1764000000 }),
         failures: vec![
             (Cause::Unregistered, 3, UNREGISTERED),
             (
                 Cause::Unlike(|fake| {
                     fake.secret = &["basic", "post"];
-                    fake.no_secret = unauthorized(
+                    fake.no_secret = refused(
+                        401,
                         "invalid_client",
                         "Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.",
                     );
@@ -442,9 +432,7 @@ fn gmail() -> Fake {
     Fake {
         name: "Gmail",
         authorizes: |asked| page_unless(asked, &["https://mail.google.com/"], "Error 400: invalid_scope"),
-        tokens: |asked, grant| {
-            changed((google().tokens)(asked, grant), &json!({ "scope": "https://mail.google.com/" }))
-        },
+        tokens: |asked| changed((google().tokens)(asked), &json!({ "scope": "https://mail.google.com/" })),
         logins: vec![""],
         uses: vec!["access-1\n"],
         needs: &["--scope", "--param", "--prompt", "--client-secret-file"],
@@ -474,13 +462,13 @@ fn google() -> Fake {
             "code_challenge_methods_supported": ["plain", "S256"],
         }),
         authorizes: |asked| page_unless(asked, &["openid", "email", "profile"], "Error 400: invalid_scope"),
-        // A desktop client's secret is required although PKCE is used (taylorwilsdon/google_workspace_mcp issue 1008), and
-        // may be in HTTP Basic (Colin-b/httpx_auth issue 113).
+        // A desktop client's secret is required although PKCE is used (taylorwilsdon/google_workspace_mcp issue 1008),
+        // and may be in HTTP Basic (Colin-b/httpx_auth issue 113).
         secret: &["basic", "post"],
         no_secret: refusal("invalid_request", "client_secret is missing."),
-        wrong_secret: unauthorized("invalid_client", "Unauthorized"),
+        wrong_secret: refused(401, "invalid_client", "Unauthorized"),
         expired: refusal("invalid_grant", "Token has been expired or revoked."),
-        tokens: |asked, _| {
+        tokens: |asked| {
             let email = "openid https://www.googleapis.com/auth/userinfo.email";
             match (asked.get("access_type"), asked.get("prompt")) {
                 // A refresh token has a lifetime while the app is in testing.
@@ -501,6 +489,11 @@ fn google() -> Fake {
                 "pkce-exchange: token endpoint: invalid_request: client_secret is missing.",
             ),
             (Cause::WrongSecret, 1, "pkce-exchange: token endpoint: invalid_client: Unauthorized"),
+            (
+                Cause::Instead("--client-secret-file ~/google.secret", ""),
+                2,
+                "pkce-exchange: client_secret: missing, but the client's authentication method requires it",
+            ),
             (
                 Cause::Then(|_| {}, "pkce-token google --refresh"),
                 2,
@@ -533,7 +526,7 @@ fn keycloak() -> Fake {
         }),
         expired: refusal("invalid_grant", "Token is not active"),
         // A refresh token without offline_access too, for the session.
-        tokens: |asked, _| {
+        tokens: |asked| {
             json!({
                 "scope": format!("{} email profile", asked.get("scope")), "refresh_expires_in": 1800,
                 "not-before-policy": 0, "session_state": "s3ss10n", "expires_in": 300,
@@ -581,13 +574,14 @@ fn entra() -> Fake {
             ),
         },
         // Softeria/ms-365-mcp-server issue 664.
-        wrong_secret: unauthorized(
+        wrong_secret: refused(
+            401,
             "invalid_client",
             "AADSTS700025: Client is public so neither 'client_assertion' nor 'client_secret' should be presented.",
         ),
         expired: refusal("invalid_grant", "AADSTS700082: The refresh token has expired due to inactivity."),
         // The granted scope never has offline_access.
-        tokens: |asked, _| {
+        tokens: |asked| {
             let granted: Vec<&str> = asked.scopes().filter(|name| *name != "offline_access").collect();
             let granted = format!("{} profile email", granted.join(" "));
             if_offline(asked, json!({ "scope": granted, "expires_in": 4213, "ext_expires_in": 4213 }))
@@ -606,7 +600,8 @@ fn entra() -> Fake {
                 Cause::Unlike(|fake| {
                     // The platform Web (Azure/azure-sdk-for-go issue 22386).
                     fake.secret = &["post"];
-                    fake.no_secret = unauthorized(
+                    fake.no_secret = refused(
+                        401,
                         "invalid_client",
                         "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
                     );
@@ -657,7 +652,7 @@ fn microsoft_mail() -> Fake {
                 "AADSTS28000: The scope is for more than one resource.",
             )
         },
-        tokens: |asked, _| {
+        tokens: |asked| {
             let granted: Vec<&str> = asked.scopes().filter(|name| *name != "offline_access").collect();
             if_offline(asked, json!({ "scope": granted.join(" "), "expires_in": 4213, "ext_expires_in": 4213 }))
         },
@@ -693,7 +688,7 @@ fn okta() -> Fake {
         }),
         any_port: false,
         expired: refusal("invalid_grant", "The refresh token is invalid or expired."),
-        tokens: |asked, _| if_offline(asked, json!({})),
+        tokens: |asked| if_offline(asked, json!({})),
         needs: &["--redirect-uri"],
         failures: vec![
             (
@@ -749,7 +744,7 @@ fn hydra() -> Fake {
             ),
         },
         expired: refusal("invalid_grant", "The provided authorization grant or refresh token is invalid."),
-        tokens: |asked, _| if_offline(asked, json!({ "token_type": "bearer" })),
+        tokens: |asked| if_offline(asked, json!({ "token_type": "bearer" })),
         failures: vec![
             (Cause::Unregistered, 3, UNREGISTERED),
             (
@@ -776,7 +771,7 @@ fn pocket_id() -> Fake {
             "authorization_response_iss_parameter_supported": true,
         }),
         expired: response(400, JSON, r#"{"error":"Refresh token is invalid or expired"}"#),
-        tokens: |_, _| json!({ "scope": null }),
+        tokens: |_| json!({ "scope": null }),
         failures: vec![(Cause::Expired, 5, "pkce-token: token endpoint: Refresh token is invalid or expired")],
         ..usual()
     }
@@ -799,7 +794,7 @@ fn salesforce() -> Fake {
         registers: is_localhost,
         any_port: false,
         expired: refusal("invalid_grant", "expired access/refresh token"),
-        tokens: |asked, _| {
+        tokens: |asked| {
             let tokens = json!({
                 "expires_in": null, "instance_url": "https://mydomain.my.salesforce.com", "signature": "s1gn",
                 "issued_at": "1764000000000", "id": "https://login.salesforce.com/id/00D/005",
@@ -847,7 +842,7 @@ fn slack() -> Fake {
         expired: response(200, JSON, r#"{"ok":false,"error":"invalid_refresh_token"}"#),
         // A token of the type Bearer (oomol-lab/open-connector issue 411), and an empty scope, since the user's is in
         // authed_user (UsefulSoftwareCo/executor pull request 1643).
-        tokens: |asked, _| {
+        tokens: |asked| {
             json!({
                 "ok": true, "scope": "", "expires_in": 43200, "team": { "id": "T1" },
                 "authed_user": { "id": "U1", "scope": asked.get("scope") },
@@ -868,7 +863,7 @@ fn slack() -> Fake {
             // As of oauth.v2.access.
             (
                 Cause::Unlike(|fake| {
-                    fake.tokens = |_, _| json!({ "ok": true, "access_token": null, "authed_user": { "access_token": "a", "token_type": "user" } });
+                    fake.tokens = |_| json!({ "ok": true, "access_token": null, "authed_user": { "access_token": "a", "token_type": "user" } });
                 }),
                 4,
                 "pkce-exchange: token endpoint: access_token: missing; the code may be spent",
@@ -901,7 +896,7 @@ fn spring() -> Fake {
         },
         // None for a public client.
         refreshes: Refresh::Never,
-        tokens: |_, _| json!({ "expires_in": 299 }),
+        tokens: |_| json!({ "expires_in": 299 }),
         failures: vec![
             (
                 Cause::Instead("--scope openid", "--scope 'openid offline_access'"),
@@ -932,7 +927,7 @@ fn zitadel() -> Fake {
         }),
         // zitadel/zitadel internal/command/oidc_session_model.go; invalid_request is in its response.
         expired: refusal("invalid_request", "Errors.OIDCSession.RefreshTokenInvalid"),
-        tokens: |asked, _| if_offline(asked, json!({ "expires_in": 43199 })),
+        tokens: |asked| if_offline(asked, json!({ "expires_in": 43199 })),
         failures: vec![
             (
                 Cause::Then(|fake| fake.refreshes = Refresh::Never, "pkce-token zitadel --refresh"),

@@ -219,7 +219,9 @@ fn logs_in_with_each_recipe_and_refreshes() {
         let fake = recipe.fake();
         let tokens = if fake.refreshes == Refresh::Never { 1 } else { 3 };
         assert_eq!(recipe.logins.len(), fake.logins.len(), "{}", recipe.name);
-        for shell in SHELLS.into_iter().filter(|shell| has(shell)) {
+        let shells: Vec<&str> = SHELLS.into_iter().filter(|shell| has(shell)).collect();
+        assert!(!shells.is_empty());
+        for shell in shells {
             let running = recipe.start(recipe.fake(), SECRET);
             for (login, said) in recipe.logins.iter().zip(&fake.logins) {
                 let Output { status, stdout, stderr } = running.run(shell, login);
