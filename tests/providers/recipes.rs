@@ -214,6 +214,23 @@ fn has_a_fake_for_each_recipe_and_no_other() {
 }
 
 #[test]
+fn knows_the_ports_secrets_and_refresh_tokens_of_the_table() {
+    let table = section(".It Sy Provider Ta ", ".El");
+    let rows = table.lines().filter_map(|line| line.strip_prefix(".It "));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split(" Ta ").collect()).collect();
+    assert!(!rows.is_empty());
+    for row in rows {
+        for name in row[0].split(", ") {
+            let fake = fakes().into_iter().find(|fake| fake.name.starts_with(name)).unwrap_or_else(|| panic!("{name}"));
+            let port = if fake.any_port { "every" } else { "registered" };
+            let secret = if fake.secret.is_empty() { "no" } else { "yes" };
+            let is_issued = fake.refreshes != Refresh::Never;
+            assert_eq!((port, secret, is_issued), (row[1], row[2], row[3] != "not issued"), "{name}");
+        }
+    }
+}
+
+#[test]
 fn logs_in_with_each_recipe_and_refreshes() {
     check_each(|recipe| {
         let fake = recipe.fake();
