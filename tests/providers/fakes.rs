@@ -1,5 +1,6 @@
-//! What each provider of pkce-providers(7) is known to do: from its own documentation, or from the source that stands
-//! beside a fact. Those that can be run were run.
+//! What each provider of pkce-providers(7) is known to do: from its own documentation; from runs of the server, for
+//! Keycloak, Ory Hydra, Dex, Spring Authorization Server and Pocket ID; else from the source that stands beside a fact.
+//! The words of error pages, which no tool reads, are only like theirs.
 //!
 //! Most sign with RS256, for which no key can be generated here, so that all sign with ES256 instead.
 
