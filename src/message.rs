@@ -1,7 +1,7 @@
 //! Messages on standard error: single lines, which neither a terminal nor a CI runner obeys.
 
 use std::io::{self, Write};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -38,7 +38,41 @@ pub fn trace(text: &str) {
 /// Writes lines to standard error, each of them [`harmless`]; a failure to write is ignored.
 pub fn say(lines: &str) {
     let lines: Vec<String> = lines.split('\n').map(harmless).collect();
-    let _ = io::stderr().write_all(format!("{}\n", lines.join("\n")).as_bytes());
+    write(&format!("{}\n", lines.join("\n")));
+}
+
+/// Writes text as it is to standard error, in place of the [line that is shown](show_line); a failure to write is ignored.
+pub fn write(text: &str) {
+    change_line(LastLine::Free, text);
+}
+
+/// Shows a line at a terminal until something else is written. The cursor stays at its start, so that it can be cleared
+/// whatever was typed there, and after a terminal that became narrower has wrapped it.
+pub fn show_line(line: &str) {
+    change_line(LastLine::Shown, &format!("{line}\r"));
+}
+
+/// Clears the line that is shown.
+pub fn clear_line() {
+    write("");
+}
+
+/// Clears the line that is shown, and lets none be shown any more, for a process that is about to end.
+pub fn end_line() {
+    change_line(LastLine::Ended, "");
+}
+
+/// Writes the text in place of the line that is shown. One write, so that the terminal never shows half of it.
+fn change_line(to: LastLine, text: &str) {
+    let mut line = LAST_LINE.lock().unwrap_or_else(PoisonError::into_inner);
+    if (*line, to) == (LastLine::Ended, LastLine::Shown) {
+        return;
+    }
+    let clear = if *line == LastLine::Shown { CLEAR } else { "" };
+    if *line != LastLine::Ended {
+        *line = to;
+    }
+    let _ = io::stderr().write_all(format!("{clear}{text}").as_bytes());
 }
 
 /// Whether messages are lines of JSON, for programs (`PKCE_ERRORS=json`).
@@ -262,6 +296,22 @@ const USER_ENDS: &str = "/?#\"<>";
 
 /// Maximum length of a server's words in a message, in characters.
 const MAX_SHORTENED: usize = 200;
+
+/// What the terminal's last line is.
+#[derive(Clone, Copy, PartialEq)]
+enum LastLine {
+    /// Free for what is written next.
+    Free,
+    /// Shown until then.
+    Shown,
+    /// Free, and none is shown any more.
+    Ended,
+}
+
+/// Goes to the start of the line of the cursor, and clears it and what a terminal has wrapped of it (ECMA-48 section 8.3.39).
+const CLEAR: &str = "\r\u{1b}[J";
+
+static LAST_LINE: Mutex<LastLine> = Mutex::new(LastLine::Free);
 
 static NOTES_ARE_SUPPRESSED: OnceLock<()> = OnceLock::new();
 

@@ -3,11 +3,11 @@
 
 pub mod authorize;
 pub mod callback;
+mod countdown;
 pub mod device;
 pub mod loopback;
 pub mod push;
 pub mod registration;
 pub mod revocation;
-mod spinner;
 pub mod summary;
 pub mod token;

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::login::authorize::with_redirect_uri;
 use crate::message;
 use crate::process::reader::HeadStart;
+use crate::process::terminal::say_with_address;
 use crate::process::{Deadline, environment};
 use crate::wire::url::Url;
 
@@ -112,7 +113,8 @@ impl Receiver {
         head_start.wait()?;
         let opened = document.need("authorization_url")?;
         wait.take_terminal();
-        message::say(&format!("{}: to sign in, open this URL in a browser:\n{opened}", message::name()));
+        let sentence = format!("{}: to sign in, open this URL in a browser:", message::name());
+        say_with_address(&sentence, "", &opened);
         if opens_browser {
             wait.open(&opened)?;
         }

@@ -18,7 +18,7 @@ use super::redirect::{Expected, Ignored, Outcome, Response};
 use super::response_file::ResponseFile;
 use super::terminal::{self, Terminal};
 use crate::error::Error;
-use crate::login::spinner::Spinner;
+use crate::login::countdown::Countdown;
 use crate::message;
 use crate::process::{Deadline, poll, reader, signals};
 use crate::wire::url::Url;
@@ -26,7 +26,7 @@ use crate::wire::url::Url;
 /// Everything that may deliver the redirect or end the wait for it.
 pub struct Wait {
     /// The first, so that it is cleared before the terminal is restored.
-    spinner: Spinner,
+    countdown: Countdown,
     deadline: Deadline,
     signals: SignalDelivery<UnixStream, SignalOnly>,
     listener: Option<Listener>,
@@ -49,7 +49,7 @@ impl Wait {
             SignalDelivery::with_pipe(read, write, SignalOnly, handled)
         });
         Ok(Wait {
-            spinner: Spinner::hidden(),
+            countdown: Countdown::new(&[], deadline.end()),
             deadline,
             signals: signals.map_err(|error| Error::unavailable(format!("signals: {}", message::reason(&error))))?,
             listener: None,
@@ -142,17 +142,17 @@ impl Wait {
         while let Some(lines) = self.terminal.as_mut().and_then(Terminal::lines) {
             match expected.pasted(&lines) {
                 Outcome::Ignored(ignored) => {
-                    self.note(&format!("the pasted text was ignored: {}", ignored.reason()));
+                    message::note(&format!("the pasted text was ignored: {}", ignored.reason()));
                     self.ignored_paste = Some(ignored);
                 }
                 outcome => {
-                    self.note("the pasted address was received");
+                    message::note("the pasted address was received");
                     return Some(self.end(outcome, None));
                 }
             }
         }
         if self.terminal.as_mut().is_some_and(Terminal::needs_enter) {
-            self.note("text was received, which is not shown: press Enter at its end");
+            message::note("text was received, which is not shown: press Enter at its end");
         }
         match self.response.as_mut().map(|response| response.outcome(expected)) {
             Some(Ok(Some(outcome))) => return Some(self.end(outcome, None)),
@@ -175,11 +175,12 @@ impl Wait {
     /// Sleeps until there is something to handle.
     fn sleep(&mut self) {
         self.take_terminal();
+        self.countdown.show();
         let listener = self.listener.as_ref();
         let paste = self.terminal.as_ref().and_then(Terminal::deadline);
         let deadlines = listener.and_then(Listener::next_deadline).into_iter().chain(paste);
         let until = deadlines.chain([self.deadline.end()]).min().unwrap_or(self.deadline.end());
-        let wait = self.spinner.frame(until).saturating_duration_since(Instant::now());
+        let wait = self.countdown.next(until).saturating_duration_since(Instant::now());
         // poll truncates to milliseconds; one more avoids a busy loop before the deadline.
         let wait = Timespec::try_from(wait + Duration::from_millis(1)).unwrap_or_default();
         let stdout = io::stdout();
@@ -189,8 +190,6 @@ impl Wait {
         fds.extend(self.terminal.iter().filter_map(Terminal::interest));
         fds.extend(self.response.iter().map(ResponseFile::interest));
         let _ = rustix::event::poll(&mut fds, Some(&wait));
-        drop(fds);
-        self.spinner.tick();
     }
 
     /// Ends the wait: the port is closed before the page is sent, so that no later request arrives.
@@ -214,7 +213,7 @@ impl Wait {
         let failures = self.browser.as_ref().and_then(Browser::failures);
         let wrong = failures.map_or("no browser could be opened".to_owned(), |failures| format!("BROWSER: {failures}"));
         if self.is_at_terminal() {
-            self.note(&format!("{wrong}; open the URL above in any browser"));
+            message::note(&format!("{wrong}; open the URL above in any browser"));
             return Ok(());
         }
         let wrong = format!("{wrong}, and there is no terminal");
@@ -274,17 +273,15 @@ impl Wait {
     }
 
     fn show_prompt(&mut self) {
-        let mut waits = match (&self.listener, &self.response) {
-            (Some(_), _) => "waiting for the browser".to_owned(),
-            (_, Some(_)) => "waiting for the response file".to_owned(),
-            _ => "paste the address that the browser was redirected to, and press Enter".to_owned(),
+        let texts: &[&str] = match (&self.listener, &self.response) {
+            (Some(_), _) if self.terminal.is_some() => &BROWSER_OR_PASTE,
+            (Some(_), _) => &BROWSER,
+            (_, Some(_)) => &RESPONSE_FILE,
+            _ => &PASTE,
         };
-        if self.listener.is_some() && self.terminal.is_some() {
-            waits.push_str("; or paste the address that it was redirected to");
-        }
-        self.spinner = Spinner::new(&waits);
-        if self.spinner.is_hidden() && self.terminal.is_some() {
-            message::note(&waits);
+        self.countdown = Countdown::new(texts, self.deadline.end());
+        if self.countdown.is_hidden() && self.terminal.is_some() {
+            message::note(&texts.first().map_or(String::new(), |text| text.replace(" ({})", "")));
         }
     }
 
@@ -295,11 +292,11 @@ impl Wait {
         let tls = self.seen_tls().filter(|_| !self.noted_tls && self.is_at_terminal());
         if let Some(note) = user {
             self.noted_user = true;
-            self.note(note);
+            message::note(note);
         }
         if let Some((seen, hint)) = tls {
             self.noted_tls = true;
-            self.note(&format!("{seen}: {hint}"));
+            message::note(&format!("{seen}: {hint}"));
         }
     }
 
@@ -307,16 +304,13 @@ impl Wait {
         io::stderr().is_terminal() || self.terminal.is_some()
     }
 
-    fn note(&self, text: &str) {
-        self.spinner.note(text);
-    }
-
     /// Ctrl-Z: restores the terminal for the shell; it is taken over again on SIGCONT.
     fn stop(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.restore();
         }
-        self.spinner.suspend(|| drop(emulate_default_handler(SIGTSTP)));
+        message::clear_line();
+        let _ = emulate_default_handler(SIGTSTP);
     }
 
     /// If the redirect arrived during a paste, reads the rest of the paste, so that the shell does not get it.
@@ -332,6 +326,20 @@ impl Wait {
         }
     }
 }
+
+/// What the user sees meanwhile, for terminals from wide to narrow.
+const BROWSER: [&str; 1] = ["waiting for the browser ({})"];
+const BROWSER_OR_PASTE: [&str; 3] = [
+    "waiting for the browser ({}); or paste the address that it was redirected to",
+    "waiting for the browser ({}); or paste the address of its last page",
+    "wait, or paste the address ({})",
+];
+const RESPONSE_FILE: [&str; 2] = ["waiting for the response file ({})", "waiting for the file ({})"];
+const PASTE: [&str; 3] = [
+    "paste the address that the browser was redirected to, and press Enter ({})",
+    "paste the address of the browser's last page, and press Enter ({})",
+    "paste the last address ({})",
+];
 
 /// The maximum time for the rest of a paste.
 const PASTE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -9,30 +9,29 @@ use crate::process::terminal;
 /// code is shown if the terminal has room for all of it.
 pub fn show(authorization: &Authorization, qr: Option<bool>) {
     let name = message::name();
-    let address = format!(
-        "{name}: to sign in, open this URL on any device and enter the code:\n{INDENT}{}",
-        authorization.verification_uri
-    );
+    let uri = &authorization.verification_uri;
+    let by_code = format!("{name}: to sign in, open this URL on any device and enter the code:");
+    let by_link = format!("{name}: or open this link, which has the code in it:");
     let code = format!("{INDENT}{}", authorization.user_code);
     let link = authorization.link.as_ref();
-    let link_line = link.map(|link| format!("{name}: or open this link, which has the code in it:\n{INDENT}{link}"));
     let size = terminal::size();
     if qr != Some(false) {
-        let text = [Some(&address), Some(&code), link_line.as_ref()].into_iter().flatten();
-        let lines: Vec<&str> = text.flat_map(|text| text.split('\n')).collect();
+        let below = |sentence: &str, address: &str| format!("{}\n{INDENT}{address}\n", terminal::folded(sentence));
+        let text = below(&by_code, uri) + &code + "\n" + &link.map_or(String::new(), |link| below(&by_link, link));
+        let lines: Vec<&str> = text.lines().collect();
         let fits = |width: usize, height: usize| match size {
             Some((columns, rows)) => width <= columns && height + height_of(&lines, columns) < rows,
             None => qr == Some(true),
         };
-        let target = link.unwrap_or(&authorization.verification_uri);
+        let target = link.unwrap_or(uri);
         if let Some(rows) = qr::rows(target, qr == Some(true), fits) {
             terminal::draw(&rows);
         }
     }
-    message::say(&address);
+    terminal::say_with_address(&by_code, INDENT, uri);
     terminal::say_in_bold(&code);
-    if let Some(link_line) = link_line {
-        message::say(&link_line);
+    if let Some(link) = link {
+        terminal::say_with_address(&by_link, INDENT, link);
     }
 }
 

@@ -7,8 +7,9 @@ use super::authorization::Authorization;
 use crate::client::poll::{Outcome, Poll};
 use crate::document::Document;
 use crate::error::Error;
-use crate::login::spinner::Spinner;
-use crate::process::{Deadline, reader};
+use crate::login::countdown::Countdown;
+use crate::message;
+use crate::process::{Deadline, reader, signals};
 
 /// The wait for the user's approval.
 pub struct Wait {
@@ -20,20 +21,25 @@ pub struct Wait {
     failure: Option<Error>,
     /// The HTTP statuses of failures that were noted, or none for one without a response: of each, one note is enough.
     noted: BTreeSet<Option<u16>>,
-    spinner: Spinner,
+    countdown: Countdown,
 }
 
 impl Wait {
     /// A wait that begins now, when the response has come.
     pub fn new(authorization: &Authorization, deadline: Deadline) -> Wait {
         let expires = authorization.lifetime.map(Deadline::after);
+        let end = expires.filter(|expires| expires.end() < deadline.end()).unwrap_or(deadline);
+        let countdown = Countdown::new(&WAITING, end.end());
+        if !countdown.is_hidden() {
+            signals::before_a_signal_ends(message::end_line);
+        }
         Wait {
             schedule: Schedule::new(authorization.interval),
             deadline,
-            end: expires.filter(|expires| expires.end() < deadline.end()).unwrap_or(deadline),
+            end,
             failure: None,
             noted: BTreeSet::new(),
-            spinner: Spinner::new("waiting for the approval").cleared_by_signals(),
+            countdown,
         }
     }
 
@@ -48,11 +54,10 @@ impl Wait {
             if let Some(failure) = &self.failure
                 && self.noted.insert(failure.response_status())
             {
-                self.spinner.note(&format!("{}; polling goes on", failure.message()));
+                message::note(&format!("{}; polling goes on", failure.message()));
             }
             self.sleep_until(next)?;
-            // The poll may say something too.
-            let polled = self.spinner.suspend(|| poll(&self.end))?;
+            let polled = poll(&self.end)?;
             self.schedule.follow(&polled);
             self.failure = match polled.outcome {
                 Outcome::Tokens(tokens) => return Ok(tokens),
@@ -64,11 +69,11 @@ impl Wait {
 
     fn sleep_until(&self, time: Instant) -> Result<(), Error> {
         loop {
-            reader::wait_until(self.spinner.frame(time))?;
+            self.countdown.show();
+            reader::wait_until(self.countdown.next(time))?;
             if Instant::now() >= time {
                 return Ok(());
             }
-            self.spinner.tick();
         }
     }
 
@@ -109,6 +114,9 @@ impl Schedule {
         };
     }
 }
+
+/// What the user sees meanwhile.
+const WAITING: [&str; 1] = ["waiting for the approval ({})"];
 
 /// What to do about a code that expired.
 pub const AGAIN: &str = "run the login again for a new code";

@@ -1,0 +1,76 @@
+//! The line that a waiting user sees at a terminal: what is waited for, and the time left.
+
+use std::time::{Duration, Instant};
+
+use crate::message;
+use crate::process::terminal;
+
+/// A line that counts down, and is cleared when dropped.
+pub struct Countdown {
+    /// From long to short, with `{}` for the time left; none if there is no line.
+    texts: &'static [&'static str],
+    end: Instant,
+}
+
+impl Countdown {
+    /// The longest of these texts for which the terminal has room, with the time left until `end` for `{}`; hidden where
+    /// standard error may have no progress.
+    pub fn new(texts: &'static [&'static str], end: Instant) -> Countdown {
+        Countdown { texts: if terminal::is_styled() { texts } else { &[] }, end }
+    }
+
+    /// Whether there is no line.
+    pub fn is_hidden(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// The time to sleep until: this one, or that of the next second if that is earlier.
+    pub fn next(&self, time: Instant) -> Instant {
+        let fraction = Duration::from_nanos(self.left().subsec_nanos().into());
+        let second = if fraction.is_zero() { Duration::from_secs(1) } else { fraction };
+        if self.is_hidden() { time } else { time.min(Instant::now() + second) }
+    }
+
+    /// Shows the time left.
+    pub fn show(&self) {
+        let left = self.left();
+        let left = format!("{} left", clock(left.as_secs() + u64::from(left.subsec_nanos() > 0)));
+        let columns = terminal::size().map_or(DEFAULT_COLUMNS, |(columns, _)| columns);
+        let lines = self.texts.iter().map(|text| text.replace("{}", &left));
+        if let Some(line) = lines.chain([left.clone()]).find(|line| line.chars().count() < columns)
+            && !self.is_hidden()
+        {
+            message::show_line(&line);
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+}
+
+impl Drop for Countdown {
+    fn drop(&mut self) {
+        message::clear_line();
+    }
+}
+
+/// The time as minutes and seconds, and hours if there are any.
+fn clock(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// The width of a terminal that does not say its own.
+const DEFAULT_COLUMNS: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_hours_only_where_there_are_some() {
+        let shown = [0, 9, 60, 299, 3599, 3600, 36_061].map(clock);
+        assert_eq!(shown, ["0:00", "0:09", "1:00", "4:59", "59:59", "1:00:00", "10:01:01"]);
+    }
+}
