@@ -12,7 +12,7 @@ pub struct Html<'a> {
     pub status: u16,
     /// `good`, `bad` or `plain`: the colour of the mark.
     pub mood: &'a str,
-    /// One character, as HTML.
+    /// One of the marks below.
     pub mark: &'a str,
     /// The title, as HTML.
     pub title: &'a str,
@@ -31,7 +31,8 @@ impl Html<'_> {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
              <style>{STYLE}</style>\n<main class=\"{mood}\">\n\
-             <p class=\"mark\" aria-hidden=\"true\">{mark}</p>\n<h1>{title}</h1>\n{content}\n</main>\n\
+             <svg class=\"mark\" viewBox=\"0 0 24 24\" aria-hidden=\"true\"><path d=\"{mark}\"/></svg>\n\
+             <h1>{title}</h1>\n{content}\n</main>\n\
              <script>{SCRIPT}</script>\n</html>\n"
         );
         format!(
@@ -122,6 +123,19 @@ fn digest(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
+/// A mark, as a path of 24 by 24 units, since a system may lack the glyph: it went well.
+pub const CHECK: &str = "M5 13l4.5 4.5L19 7.5";
+/// It did not happen.
+pub const CROSS: &str = "M7 7l10 10M17 7L7 17";
+/// Something is wrong.
+pub const EXCLAMATION: &str = "M12 4.5v9.5M12 19v.01";
+/// A question, or something that is not known.
+pub const QUESTION: &str = "M8.5 8.5a3.5 3.5 0 1 1 5.3 3c-1.2.7-1.8 1.4-1.8 2.8M12 19v.01";
+/// Who it is.
+pub const PERSON: &str = "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20.5c.8-4 3.8-5.5 7.5-5.5s6.7 1.5 7.5 5.5";
+/// Another device.
+pub const SCREEN: &str = "M3.5 5h17v11.5h-17zM12 16.5V20M8.5 20h7";
+
 /// Removes the code from the address bar and the history (RFC 9700 section 4.3.1).
 const SCRIPT: &str = "history.replaceState(null,'',location.pathname)";
 
@@ -136,17 +150,21 @@ body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem;ba
 color:var(--text);font:1rem/1.6 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}
 main{width:100%;max-width:27rem;padding:2.5rem 2.25rem;background:var(--card);border:1px solid var(--line);
 border-radius:1rem;text-align:center}
-.mark{width:3.5rem;height:3.5rem;margin:0 auto 1.25rem;border-radius:50%;border:2px solid;
-font-size:1.75rem;font-weight:600;line-height:3.25rem;color:var(--key)}
+.mark{display:block;width:3.5rem;height:3.5rem;margin:0 auto 1.25rem;padding:.75rem;border:2px solid;border-radius:50%;
+color:var(--key);fill:none;stroke:currentColor;stroke-width:2.25;stroke-linecap:round;stroke-linejoin:round}
 .good .mark{color:var(--good)}
 .bad .mark{color:var(--bad)}
 h1{margin:0 0 .5rem;font-size:1.375rem;line-height:1.3}
 p{margin:0 0 1rem;color:var(--soft);overflow-wrap:anywhere}
+b{color:var(--text)}
+ul{margin:0 0 1rem;padding-left:1.25rem;text-align:left;color:var(--soft);overflow-wrap:anywhere}
 main>:last-child{margin-bottom:0}
 label{display:block;margin-bottom:.25rem;text-align:left;color:var(--soft)}
 input{width:100%;margin-bottom:1rem;padding:.6rem .75rem;border:1px solid var(--line);border-radius:.5rem;
 background:var(--page);color:var(--text);font:inherit}
 button{padding:.6rem 1.25rem;border:1px solid var(--key);border-radius:.5rem;background:var(--key);
 color:var(--on-key);font:inherit;cursor:pointer}
+button+button{margin-left:.25rem}
 button.quiet{background:none;color:var(--key)}
+:focus-visible{outline:2px solid var(--key);outline-offset:2px}
 ";

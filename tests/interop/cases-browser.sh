@@ -48,8 +48,20 @@ shows_in_Chromium_that_a_redirect_belongs_to_another_login_and_goes_on() {
   granted
 }
 
+# With a client that says what it is called.
+shows_pages_that_need_no_mouse() {
+  export BROWSER='timeout 80 node ./pages.mjs' RESULT=$case/verdict SCREENSHOT=$pictures limit=85
+  typed 'pkce-idp -- sh -c "pkce-discover --resource \"\$PKCE_ISSUER/mcp\" |
+    pkce-register --client-name \"a <b>client</b>\" | pkce-gen - |
+    pkce-url --scope \"openid offline_access\" --prompt consent | pkce-callback | pkce-exchange | pkce-verify"'
+  judged_well
+  is 'the status' "$status" 0
+  is 'who signed in' "$(jq -r .id_token_claims.sub "$case/out")" bob
+}
+
 check logs_in_in_Chromium_with http://127.0.0.1:0/callback
 check logs_in_in_Chromium_with http://localhost:0/callback
 check shows_a_denial_in_Chromium
 check shows_in_Chromium_that_a_login_was_stopped
 check shows_in_Chromium_that_a_redirect_belongs_to_another_login_and_goes_on
+check shows_pages_that_need_no_mouse

@@ -16,7 +16,10 @@ pub fn ask(service: &Service, request: AuthorizationRequest, person: Option<Pers
     let Ok(id) = service.state().logins.add(request.clone(), person.clone()) else { return Response::server_error() };
     match person {
         None => pages::login(&id),
-        Some(person) => pages::consent(&id, &person.name, &request),
+        Some(person) => {
+            let state = service.state();
+            pages::consent(&id, &person.name, &request, state.clients.name(&request.client_id))
+        }
     }
 }
 

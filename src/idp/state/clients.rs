@@ -13,6 +13,7 @@ use crate::idp::clock::now;
 use crate::idp::members::without_nulls;
 use crate::idp::refusal::Refusal;
 use crate::idp::state::bounded::Bounded;
+use crate::message;
 use crate::wire::url::{Url, is_absolute_uri};
 
 /// All clients, by their `client_id`.
@@ -23,6 +24,8 @@ pub struct Clients {
 }
 
 struct Client {
+    /// What the client says that it is called.
+    name: Option<String>,
     redirect_uris: Vec<String>,
     has_device_grant: bool,
 }
@@ -32,7 +35,7 @@ impl Clients {
     pub fn new(redirect_uris: Vec<String>) -> Clients {
         let loopback = LOOPBACK.map(str::to_owned);
         let redirect_uris = loopback.into_iter().chain(redirect_uris).collect();
-        let client = Client { redirect_uris, has_device_grant: true };
+        let client = Client { name: None, redirect_uris, has_device_grant: true };
         let registered = HashMap::from([(CLIENT_ID.to_owned(), client)]);
         Clients { registered, documents: Bounded::new(LIFETIME) }
     }
@@ -40,6 +43,11 @@ impl Clients {
     /// Whether this client is known.
     pub fn knows(&self, client_id: &str) -> bool {
         self.client(client_id).is_some()
+    }
+
+    /// The client's name, if it has one.
+    pub fn name(&self, client_id: &str) -> Option<&str> {
+        self.client(client_id)?.name.as_deref()
     }
 
     /// Whether this redirect URI is registered for the client.
@@ -65,7 +73,7 @@ impl Clients {
         }
         let grant_types = metadata.texts("grant_types").ok().flatten().unwrap_or_default();
         self.documents.take(client_id.into());
-        self.documents.add(client_id.into(), Client::new(redirect_uris, &grant_types));
+        self.documents.add(client_id.into(), Client::new(metadata, redirect_uris, &grant_types));
         Ok(())
     }
 
@@ -100,7 +108,7 @@ impl Clients {
         }
         let random = pkce::random(16).map_err(|_| ("server_error", "random numbers are not available"))?;
         let client_id = random.to_string();
-        self.registered.insert(client_id.clone(), Client::new(redirect_uris.clone(), &grant_types));
+        self.registered.insert(client_id.clone(), Client::new(metadata, redirect_uris.clone(), &grant_types));
         Ok(without_nulls(json!({
             "client_id": client_id,
             "client_id_issued_at": now(),
@@ -119,8 +127,10 @@ impl Clients {
 }
 
 impl Client {
-    fn new(redirect_uris: Vec<String>, grant_types: &[String]) -> Client {
-        Client { redirect_uris, has_device_grant: grant_types.iter().any(|name| name == DEVICE_CODE) }
+    fn new(metadata: &Document, redirect_uris: Vec<String>, grant_types: &[String]) -> Client {
+        let name = metadata.text("client_name").ok().flatten().map(|name| message::shortened(&message::printable(&name)));
+        let name = name.filter(|name| !name.trim().is_empty());
+        Client { name, redirect_uris, has_device_grant: grant_types.iter().any(|name| name == DEVICE_CODE) }
     }
 }
 
