@@ -308,8 +308,9 @@ enum LastLine {
     Ended,
 }
 
-/// Goes to the start of the line of the cursor, and clears it and what a terminal has wrapped of it (ECMA-48 section 8.3.39).
-const CLEAR: &str = "\r\u{1b}[J";
+/// Clears the line of the cursor and what a terminal has wrapped of it (ECMA-48 section 8.3.39), but not from the first
+/// cell on, since tmux adds what is on a screen to its history before it clears all of it. The cursor is then at the start.
+const CLEAR: &str = "\r \u{1b}[J\r";
 
 static LAST_LINE: Mutex<LastLine> = Mutex::new(LastLine::Free);
 

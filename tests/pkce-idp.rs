@@ -327,7 +327,7 @@ fn grants_no_scope_that_it_does_not_support() {
     let asking = Idp::start(&[]);
     let login = asking.authorize(&[("scope", "openid admin")], "");
     let consent = asking.post("/login", "", &[("id", asked(&login)), ("name", "alice")]);
-    assert!(consent.contains("Scope: openid.") && !consent.contains("admin"), "{consent}");
+    assert!(consent.contains("(openid)</li>\n</ul>") && !consent.contains("admin"), "{consent}");
     // A refresh gets no more than was granted.
     let tokens = idp.exchange(&idp.code(), &[]);
     let refresh = |scope: &str| {
@@ -1021,7 +1021,7 @@ fn asks_a_person_for_a_name_and_for_consent() {
     let login = idp.authorize(&[], "");
     assert!(login.starts_with("HTTP/1.1 200") && login.contains("<h1>Sign in</h1>"), "{login}");
     let consent = idp.post("/login", "", &[("id", asked(&login)), ("name", "b<o>b & co")]);
-    assert!(consent.contains("b&lt;o&gt;b &amp; co") && consent.contains("openid, offline_access"), "{consent}");
+    assert!(consent.contains("<b>b&lt;o&gt;b &amp; co</b>:"), "{consent}");
     let cookie = header(&consent, "Set-Cookie").unwrap();
     assert!(cookie.contains("HttpOnly; SameSite=Lax"), "{cookie}");
     let back = idp.post("/consent", "", &[("id", asked(&consent)), ("answer", "allow")]);
@@ -1040,6 +1040,60 @@ fn asks_a_person_for_a_name_and_for_consent() {
     assert!(idp.authorize(&[("prompt", "login")], &cookie).contains("<h1>Sign in</h1>"));
     assert_eq!(parameter(&idp.authorize(&[("prompt", "none")], ""), "error").as_deref(), Some("login_required"));
     assert_eq!(parameter(&idp.authorize(&[("prompt", "none")], &cookie), "error").as_deref(), Some("consent_required"));
+}
+
+#[test]
+fn names_the_client_and_what_it_requests_on_the_consent_page() {
+    let idp = Idp::start(&[]);
+    let consent = |metadata: Value, changes: &[(&str, &str)]| {
+        let all = json!({ "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none" });
+        let client = body(&register(&idp, &changed(all, &metadata)));
+        let client_id = text(&client, "client_id");
+        let login = idp.authorize(&[&[("client_id", client_id)], changes].concat(), "");
+        let page = idp.post("/login", "", &[("id", asked(&login)), ("name", "bob")]);
+        words(&page).replace(client_id, "ID").replace("Allow access? | ", "").replace(" | Allow | Deny", "")
+    };
+    let by = "on this machine requests access as | bob | :";
+    let openid = "your name, to sign you in (openid)";
+    assert_eq!(consent(json!({}), &[("scope", "openid")]), format!("ID | {by} | {openid}"));
+    assert_eq!(consent(json!({ "client_name": " " }), &[("scope", "")]), format!("ID | {by} | no scope"));
+    let (one, two) = ("https://api.example.com/?a=1&b", "https://files.example.com/");
+    assert_eq!(
+        consent(json!({ "client_name": "<b> & \u{202e}co" }), &[("resource", one), ("resource", two)]),
+        format!(
+            "&lt;b&gt; &amp; ?co | (client ID ID) {by} | {openid} | \
+             access while you are away, until it is revoked (offline_access) | \
+             access to {} | access to {two}",
+            one.replace('&', "&amp;")
+        )
+    );
+    let long = consent(json!({ "client_name": "n".repeat(1000) }), &[]);
+    assert!(long.starts_with(&format!("{} | (client ID ID) ", "n".repeat(200))), "{long}");
+}
+
+#[test]
+fn shows_no_character_whose_glyph_a_system_may_lack() {
+    let idp = Idp::start(&[]);
+    let login = idp.authorize(&[], "");
+    let id = asked(&login).to_owned();
+    let consent = idp.post("/login", "", &[("id", &id), ("name", "bob")]);
+    let mut pages = vec![login, consent, idp.get("/device", ""), idp.enter("BCDF-GHJK", ""), idp.get("/none", "")];
+    for answer in ["allow", "deny"] {
+        let codes = body(&idp.device(&[]));
+        let login = idp.enter(text(&codes, "user_code"), "");
+        let consent = idp.post("/login", "", &[("id", asked(&login)), ("name", "bob")]);
+        pages.push(idp.post("/consent", "", &[("id", asked(&consent)), ("answer", answer)]));
+        pages.push(consent);
+    }
+    let titles: Vec<String> = pages.iter().map(|page| words(page).split(" | ").next().unwrap().to_owned()).collect();
+    assert_eq!(
+        titles.join(", "),
+        "Sign in, Allow access?, Sign in on a device, Sign in on a device, Request failed, Back to your device, \
+         Allow access?, You are not signed in, Allow access?"
+    );
+    for page in pages {
+        assert!(page.is_ascii() && !page.contains("&#"), "{page}");
+    }
 }
 
 fn refusal(error: &str, description: &str) -> Value {
@@ -1087,8 +1141,8 @@ fn gives_a_device_its_tokens_once_when_the_person_has_granted_them() {
     assert!(login.starts_with("HTTP/1.1 200") && login.contains("<h1>Sign in</h1>"), "{login}");
     let consent = idp.post("/login", "", &[("id", asked(&login)), ("name", "bob")]);
     let question = format!(
-        "Allow access? | A device requests access as | bob | . | Scope: openid, offline_access. | Its code is | \
-         {user_code} | . Allow access only if you started this login, and your terminal or device shows the same code. \
+        "Allow access? | pkce-tools | on a device requests access as | bob | : | your name, to sign you in (openid) | \
+         access while you are away, until it is revoked (offline_access) | Its code is | {user_code} | . Allow access only if you started this login, and your terminal or device shows the same code. \
          | Allow | Deny"
     );
     assert_eq!(words(&consent), question);
@@ -1161,7 +1215,10 @@ fn tells_a_device_to_wait_and_to_slow_down_and_that_access_was_denied() {
 
     // Whoever is signed in is asked for consent alone; the first decision is the one that counts.
     let consents = [0, 1].map(|_| idp.enter(text(&codes, "user_code"), &cookie));
-    assert!(consents.iter().all(|consent| words(consent).starts_with("Allow access? | A device ")), "{consents:?}");
+    assert!(
+        consents.iter().all(|consent| words(consent).contains(" | on a device requests access as | ")),
+        "{consents:?}"
+    );
     let [denied, allowed] = [("deny", &consents[0]), ("allow", &consents[1])]
         .map(|(answer, consent)| idp.post("/consent", "", &[("id", asked(consent)), ("answer", answer)]));
     assert!(denied.starts_with("HTTP/1.1 200"), "{denied}");

@@ -33,15 +33,14 @@ impl Countdown {
 
     /// Shows the time left.
     pub fn show(&self) {
+        if self.is_hidden() {
+            return;
+        }
         let left = self.left();
         let left = format!("{} left", clock(left.as_secs() + u64::from(left.subsec_nanos() > 0)));
         let columns = terminal::size().map_or(DEFAULT_COLUMNS, |(columns, _)| columns);
-        let lines = self.texts.iter().map(|text| text.replace("{}", &left));
-        if let Some(line) = lines.chain([left.clone()]).find(|line| line.chars().count() < columns)
-            && !self.is_hidden()
-        {
-            message::show_line(&line);
-        }
+        let mut lines = self.texts.iter().map(|text| text.replace("{}", &left)).chain([left.clone()]);
+        message::show_line(&lines.find(|line| line.chars().count() < columns).unwrap_or_default());
     }
 
     fn left(&self) -> Duration {

@@ -1,11 +1,13 @@
 // Chromium in $BROWSER's place: signs in at pkce-idp with the keyboard alone, meets each of its pages on the way, and
-// examples/callback.html, and judges each.
+// examples/callback.html where it would be hosted, and judges each.
 
+import { fileURLToPath } from 'node:url';
 import { expect, judge, log, verdict } from './verdict.mjs';
 
 const url = process.argv[2];
 const at = (path) => new URL(path, url).href;
-const callback = new URL('../../examples/callback.html', import.meta.url).href;
+const callback = 'https://app.example.com/callback';
+const hosted = fileURLToPath(new URL('../../examples/callback.html', import.meta.url));
 // Of the code challenge in RFC 7636, appendix B.
 const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
 
@@ -26,7 +28,7 @@ await verdict(async (browser) => {
 // Up to the consent of the login that pkce-callback waits for.
 async function signIn(page) {
   await page.goto(at('/authorize?client_id=unknown'));
-  await meet(page, 'Request failed', [], 'problem');
+  await meet(page, 'Request failed', []);
   await page.goto(url);
   await meet(page, 'Sign in', ['Name', 'Sign in'], 'sign-in');
   await page.keyboard.press('Control+A');
@@ -38,28 +40,29 @@ async function signIn(page) {
 }
 
 async function decideForADevice(page) {
-  for (const [name, end] of [['Allow', 'Back to your device'], ['Deny', 'You are not signed in']]) {
+  for (const [isAllowed, end] of [[true, 'Back to your device'], [false, 'You are not signed in']]) {
     const code = await newCode();
     await page.goto(at('/device'));
-    await meet(page, 'Sign in on a device', ['Code', 'Continue'], name === 'Allow' ? 'device' : undefined);
+    await meet(page, 'Sign in on a device', ['Code', 'Continue'], 'device');
     await page.keyboard.type('AAAA-AAAA');
     await press(page, 'Enter');
-    await meet(page, 'Sign in on a device', ['Code', 'Continue'], name === 'Allow' ? 'device-wrong' : undefined);
+    await meet(page, 'Sign in on a device', ['Code', 'Continue']);
     await says(page, 'This code is unknown, expired or already used.');
     await page.keyboard.press('Control+A');
     await page.keyboard.type(code);
     await press(page, 'Enter');
-    await meet(page, 'Allow access?', ['Allow', 'Deny'], name === 'Allow' ? 'device-consent' : undefined);
+    await meet(page, 'Allow access?', ['Allow', 'Deny'], 'device-consent');
     await says(page, 'pkce-tools on a device requests access as bob:', code);
-    if (name === 'Deny') {
+    if (!isAllowed) {
       await page.keyboard.press('Tab');
     }
     await press(page, 'Enter');
-    await meet(page, end, [], name === 'Allow' ? 'device-allowed' : 'device-denied');
+    await meet(page, end, []);
   }
 }
 
 async function copyTheAddress(page) {
+  await page.route(`${callback}*`, (route) => route.fulfill({ path: hosted }));
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   const copied = () => page.evaluate(() => navigator.clipboard.readText());
   const address = `${callback}?code=c0de&state=st`;
@@ -76,7 +79,7 @@ async function copyTheAddress(page) {
   await page.getByText('Copied').waitFor();
   expect(await copied() === 'c0de', `the button copied ${await copied()}`);
   await page.goto(`${callback}?error=access_denied&error_description=No`);
-  await meet(page, 'You are not signed in', order.slice(0, 2), 'callback-denied');
+  await meet(page, 'You are not signed in', order.slice(0, 2));
   await says(page, 'The server said: access_denied (No).');
   await page.goto(callback);
   await meet(page, 'Nothing to copy here', []);

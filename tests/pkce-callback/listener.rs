@@ -35,6 +35,8 @@ fn serves_pages_that_let_nothing_out() {
         assert!(!page.contains("secret-code") && !page.contains("st-123"), "{page}");
         assert!(!head.contains("Location") && !body.contains("http:") && !body.contains("https:"), "{page}");
         assert!(body.contains("prefers-color-scheme:dark") && body.contains("history.replaceState"), "{page}");
+        // A system may lack the glyph of any other character.
+        assert!(body.is_ascii() && !body.contains("&#"), "{page}");
     }
     assert_eq!(login.end().status, 0);
 }
@@ -92,7 +94,7 @@ fn reads_a_request_that_comes_octet_by_octet_and_one_with_a_large_head() {
     let cookies = "c".repeat(40_000);
     let text = request("127.0.0.1", login.port, "code=other&state=no");
     let large = text.replace("\r\n\r\n", &format!("\r\nCookie: {cookies}\r\n\r\n"));
-    assert!(talk(login.port, large.as_bytes()).contains("Not this sign-in"));
+    assert!(talk(login.port, large.as_bytes()).contains("Not this login"));
     let mut stream = TcpStream::connect(("127.0.0.1", login.port)).unwrap();
     stream.set_nodelay(true).unwrap();
     for octet in request("127.0.0.1", login.port, "code=abc&state=st-123").bytes() {

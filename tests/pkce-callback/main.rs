@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/screen.rs"]
+mod screen;
 #[path = "../common/terminal.rs"]
 mod terminal;
 
@@ -14,6 +16,7 @@ mod paste;
 #[cfg(target_os = "linux")]
 mod peer;
 mod redirect;
+mod wait;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command};

@@ -90,12 +90,12 @@ fn acknowledges_a_paste_without_enter_once() {
     let mut terminal = Terminal::bash(&watched("pkce-callback --no-browser <doc >out"), directory.path());
     terminal.until("paste the address");
     terminal.write("abc#st");
-    terminal.until("note: text was received, which is not shown: press Enter at its end\r\n");
+    terminal.until("note: text arrived, which is not shown: press Enter at its end\r\n");
     terminal.write("-1");
     thread::sleep(Duration::from_millis(500));
     terminal.write("23\r");
     let (_, seen) = terminal.end();
-    assert_eq!(seen.matches("text was received").count(), 1, "{seen}");
+    assert_eq!(seen.matches("text arrived").count(), 1, "{seen}");
     assert!(seen.contains("the pasted address was received") && seen.contains("status=0"), "{seen}");
 }
 
@@ -282,7 +282,7 @@ fn notes_at_a_terminal_that_no_browser_could_be_opened_and_goes_on() {
 }
 
 #[test]
-fn shows_a_spinner_only_where_somebody_waits() {
+fn counts_down_only_where_somebody_waits() {
     let directory = at_terminal(V4);
     let mut terminal =
         Terminal::bash("TERM=xterm pkce-callback --no-browser <doc >out; echo \"status=$?\"", directory.path());
@@ -404,7 +404,7 @@ fn ends_a_bracketed_paste_without_its_end_by_enter() {
     terminal.until("paste the address");
     terminal.until_taken_over();
     terminal.write("\x1b[200~?code=abc&st\rate=st-123");
-    terminal.until("note: text was received, which is not shown: press Enter at its end\r\n");
+    terminal.until("note: text arrived, which is not shown: press Enter at its end\r\n");
     terminal.write("\r");
     let (_, seen) = terminal.end();
     assert!(seen.contains("the pasted address was received") && seen.contains("status=0"), "{seen}");

@@ -282,7 +282,7 @@ fn tells_another_user_in_the_page_what_to_do() {
     let login = Login::start(&document(V4), &[]);
     let ignored = page(send(ATTACKER, "127.0.0.1", &request("127.0.0.1", login.port, EVIL), After::Held));
     let text = format!(
-        "<p>This response does not belong to the sign-in that the terminal is waiting for: {ANOTHER}. Nothing was changed, \
+        "<p>This response does not belong to the login that the terminal is waiting for: {ANOTHER}. Nothing was changed, \
          and the terminal is still waiting. Open the address in a browser of the user who runs pkce-callback, or start \
          pkce-callback with --any-user.</p>"
     );

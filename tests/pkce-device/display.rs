@@ -7,7 +7,8 @@ use std::sync::{Mutex, mpsc};
 use qrcode::{Color, EcLevel, QrCode};
 use serde_json::{Value, json};
 
-use crate::common::{Output, json_response, new_directory, response};
+use crate::common::{Output, json_response, lacks, new_directory, response};
+use crate::screen::Screen;
 use crate::terminal::Terminal;
 use crate::{Fake, at_once, authorization, shown, tokens};
 
@@ -53,6 +54,29 @@ const BLACK_ON_WHITE: &str = "\u{1b}[30;47m";
 
 const PLAIN: &str = "\u{1b}[0m";
 
+/// What is shown, with the sentences broken between words for this width; addresses and codes are never broken.
+fn folded(shown: &str, columns: u16) -> String {
+    let fold = |line: &str| {
+        let mut folded = String::new();
+        let mut width = 0;
+        for word in line.split(' ') {
+            let fits = width + 1 + word.len() <= columns.into();
+            folded.push_str(if width == 0 {
+                ""
+            } else if fits {
+                " "
+            } else {
+                "\n"
+            });
+            width = if fits && width > 0 { width + 1 } else { 0 } + word.len();
+            folded.push_str(word);
+        }
+        folded
+    };
+    let line = |line: &str| if line.starts_with(' ') || columns == 0 { line.to_owned() } else { fold(line) };
+    shown.lines().map(|text| line(text) + "\n").collect()
+}
+
 /// A terminal, an environment, arguments, and the border of the QR code that is shown there, if any.
 type Case = ((u16, u16), &'static str, &'static str, Option<usize>);
 
@@ -80,13 +104,14 @@ fn shows_the_code_the_address_and_where_there_is_room_for_it_a_qr_code() {
         let printed = at_terminal(&fake, size, environment, args);
         let link = fake.server.url("/device?user_code=WDJB-MJHT");
         let case = format!("{size:?} {environment} {args}: {printed}");
+        let shown = folded(&fake.shown(), size.0);
         if environment == "TERM=xterm" {
             let code = border.map(|border| drawing(&link, border, true, BLACK_ON_WHITE, PLAIN)).unwrap_or_default();
-            let rest = printed.strip_prefix(&format!("{code}{}", in_bold(&fake.shown())));
-            assert!(rest.is_some_and(|rest| rest.contains(" waiting for the approval")), "{case}");
+            let rest = printed.strip_prefix(&format!("{code}{}", in_bold(&shown)));
+            assert!(rest.is_some_and(|rest| rest.contains(" left")), "{case}");
         } else {
             let code = border.map(|border| drawing(&link, border, false, "", "")).unwrap_or_default();
-            assert_eq!(printed, format!("{code}{}", fake.shown()), "{case}");
+            assert_eq!(printed, format!("{code}{shown}"), "{case}");
         }
     });
 }
@@ -110,15 +135,40 @@ fn draws_the_address_where_there_is_no_link_and_draws_without_a_terminal_on_requ
 }
 
 #[test]
-fn puts_a_note_on_a_line_of_its_own_and_clears_the_spinner_at_the_end() {
+fn puts_a_note_on_a_line_of_its_own_and_clears_the_countdown_at_the_end() {
     let failure = response(500, "", "");
     let fake = Fake::start(json!({}), vec![failure, tokens()]);
     let printed = at_terminal(&fake, (80, 24), "TERM=xterm", "--no-qr");
     let note = "pkce-device: note: token endpoint: the server responded with 500; polling goes on\n";
     // What ends with the cursor at the start of a cleared line.
-    let clear = "\r\u{1b}[2K";
+    let clear = "\r \u{1b}[J\r";
     assert!(printed.contains(&format!("{clear}{note}")), "{printed:?}");
     assert!(printed.ends_with(clear), "{printed:?}");
+}
+
+#[test]
+fn shows_the_time_left_in_any_width_and_leaves_nothing_of_it_after_control_c() {
+    if lacks(&["tmux"]) {
+        return;
+    }
+    for columns in [40, 80, 200] {
+        let fake = Fake::start(json!({ "interval": 60 }), Vec::new());
+        let script = "trap : INT; echo before; pkce-device --no-qr <document >out; echo \"ended: $?\"";
+        let mut screen = Screen::start(columns, &[("document", &fake.document().to_string())], script);
+        let shown = format!("before\n{}", folded(&fake.shown(), columns));
+        let shows = |screen: &Screen, last: &str| {
+            let expected = [shown.lines().collect(), vec![last]].concat();
+            screen.shows(&expected, str::to_owned);
+        };
+        shows(&screen, "waiting for the approval (#:## left)");
+        screen.resize(20);
+        shows(&screen, "#:## left");
+        screen.resize(columns);
+        shows(&screen, "waiting for the approval (#:## left)");
+        screen.press("C-c");
+        // What is typed is echoed here.
+        shows(&screen, "ended: ###");
+    }
 }
 
 /// pkce-device on a terminal, in a shell that goes on after Control-C.
@@ -128,10 +178,10 @@ fn interruptible(fake: &Fake, directory: &Path) -> Terminal {
     Terminal::bash(script, directory)
 }
 
-const INTERRUPTED: &str = "\r\u{1b}[2Kstatus 130\r\n";
+const INTERRUPTED: &str = "\r \u{1b}[J\rstatus 130\r\n";
 
 #[test]
-fn clears_the_spinner_before_a_signal_ends_it() {
+fn clears_the_countdown_before_a_signal_ends_it() {
     let fake = Fake::start(json!({ "interval": 60 }), Vec::new());
     let directory = new_directory();
     let mut terminal = interruptible(&fake, directory.path());

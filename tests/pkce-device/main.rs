@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/screen.rs"]
+mod screen;
 #[path = "../common/terminal.rs"]
 mod terminal;
 

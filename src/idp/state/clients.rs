@@ -128,7 +128,8 @@ impl Clients {
 
 impl Client {
     fn new(metadata: &Document, redirect_uris: Vec<String>, grant_types: &[String]) -> Client {
-        let name = metadata.text("client_name").ok().flatten().map(|name| message::shortened(&message::printable(&name)));
+        let name =
+            metadata.text("client_name").ok().flatten().map(|name| message::shortened(&message::printable(&name)));
         let name = name.filter(|name| !name.trim().is_empty());
         Client { name, redirect_uris, has_device_grant: grant_types.iter().any(|name| name == DEVICE_CODE) }
     }

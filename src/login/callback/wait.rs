@@ -152,7 +152,7 @@ impl Wait {
             }
         }
         if self.terminal.as_mut().is_some_and(Terminal::needs_enter) {
-            message::note("text was received, which is not shown: press Enter at its end");
+            message::note("text arrived, which is not shown: press Enter at its end");
         }
         match self.response.as_mut().map(|response| response.outcome(expected)) {
             Some(Ok(Some(outcome))) => return Some(self.end(outcome, None)),
