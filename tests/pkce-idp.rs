@@ -1057,14 +1057,12 @@ fn names_the_client_and_what_it_requests_on_the_consent_page() {
     let openid = "your name, to sign you in (openid)";
     assert_eq!(consent(json!({}), &[("scope", "openid")]), format!("ID | {by} | {openid}"));
     assert_eq!(consent(json!({ "client_name": " " }), &[("scope", "")]), format!("ID | {by} | no scope"));
-    let (one, two) = ("https://api.example.com/?a=1&b", "https://files.example.com/");
     assert_eq!(
-        consent(json!({ "client_name": "<b> & \u{202e}co" }), &[("resource", one), ("resource", two)]),
+        consent(json!({ "client_name": "<b> & \u{202e}co" }), &[("resource", "https://api.example.com/?a=1&b")]),
         format!(
             "&lt;b&gt; &amp; ?co | (client ID ID) {by} | {openid} | \
              access while you are away, until it is revoked (offline_access) | \
-             access to {} | access to {two}",
-            one.replace('&', "&amp;")
+             access to https://api.example.com/?a=1&amp;b"
         )
     );
     let long = consent(json!({ "client_name": "n".repeat(1000) }), &[]);
