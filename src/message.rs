@@ -46,10 +46,10 @@ pub fn write(text: &str) {
     change_line(LastLine::Free, text);
 }
 
-/// Shows a line at a terminal until something else is written. The cursor stays at its start, so that it can be cleared
-/// whatever was typed there, and after a terminal that became narrower has wrapped it.
+/// Shows a line at a terminal until something else is written; nothing if it is shown already. The cursor stays at its
+/// start, so that it can be cleared whatever was typed there, and after a terminal that became narrower has wrapped it.
 pub fn show_line(line: &str) {
-    change_line(LastLine::Shown, &format!("{line}\r"));
+    change_line(LastLine::Shown(line.to_owned()), &format!("{line}\r"));
 }
 
 /// Clears the line that is shown.
@@ -65,10 +65,10 @@ pub fn end_line() {
 /// Writes the text in place of the line that is shown. One write, so that the terminal never shows half of it.
 fn change_line(to: LastLine, text: &str) {
     let mut line = LAST_LINE.lock().unwrap_or_else(PoisonError::into_inner);
-    if (*line, to) == (LastLine::Ended, LastLine::Shown) {
+    if matches!(to, LastLine::Shown(_)) && (*line == to || *line == LastLine::Ended) {
         return;
     }
-    let clear = if *line == LastLine::Shown { CLEAR } else { "" };
+    let clear = if matches!(*line, LastLine::Shown(_)) { CLEAR } else { "" };
     if *line != LastLine::Ended {
         *line = to;
     }
@@ -298,12 +298,12 @@ const USER_ENDS: &str = "/?#\"<>";
 const MAX_SHORTENED: usize = 200;
 
 /// What the terminal's last line is.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(PartialEq)]
 enum LastLine {
     /// Free for what is written next.
     Free,
-    /// Shown until then.
-    Shown,
+    /// This one, until then.
+    Shown(String),
     /// Free, and none is shown any more.
     Ended,
 }

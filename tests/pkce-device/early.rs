@@ -50,7 +50,7 @@ fn refuses_a_document_before_anything_is_sent() {
             json!({ "device_authorization_endpoint": null }),
             2,
             "device_authorization_endpoint: missing\n\
-             hint: the server's metadata names none: log in with a browser on this machine instead (pkce-login \
+             hint: the server's metadata names none: sign in with a browser on this machine instead (pkce-login \
              --no-device), or add the endpoint \
              to the document if the server has one"
                 .to_owned(),

@@ -143,5 +143,5 @@ const REGISTER: &str =
     "register another client for the device grant: pkce-register --device, or pkce-login --device --register";
 
 /// What to do about metadata without the endpoint.
-const NO_DEVICE_GRANT: &str = "the server's metadata names none: log in with a browser on this machine instead (pkce-login \
+const NO_DEVICE_GRANT: &str = "the server's metadata names none: sign in with a browser on this machine instead (pkce-login \
                                --no-device), or add the endpoint to the document if the server has one";
