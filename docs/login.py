@@ -27,7 +27,7 @@ USE = """pkce-token work -- \\
 # The size of a character and of a line, and the space around the text.
 ADVANCE, LINE, MARGIN = 8.4, 20, 18
 STYLE = """
-  .card { fill: #ffffff; stroke: #d8dee4 } .cursor { fill: #59636e } .typed { fill: #0f7b6c }
+  .card { fill: #ffffff; stroke: #d8dee4 } .cursor { fill: #59636e; opacity: 0.5 } .typed { fill: #0f7b6c }
   text { font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1f2328;
     white-space: pre } g, .cursor { animation-timing-function: step-end; animation-iteration-count: infinite }
   @media (prefers-color-scheme: dark) {
