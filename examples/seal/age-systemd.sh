@@ -1,0 +1,18 @@
+# shellcheck shell=sh
+# Encrypts stored logins with age. systemd decrypts the key for one service, whatever its user.
+#
+# Needs: age, systemd 250 or later.
+# To make the key, once, as root:
+#   age-keygen | systemd-creds encrypt --name=pkce-tools - /etc/pkce-tools.cred
+# In the unit (with the path of this file):
+#   LoadCredentialEncrypted=pkce-tools:/etc/pkce-tools.cred
+#   ExecStart=/bin/sh -c '. /etc/age-systemd.sh; exec pkce-token work -- report'
+# Protects against: a backup without /var/lib/systemd, and other services; with a TPM also against a stolen disk. Root
+#   can read the key.
+# Outside the service: CREDENTIALS_DIRECTORY is not set, and the status is 3. Sign in inside it too:
+#   systemd-run --pty --uid=USER -p LoadCredentialEncrypted=pkce-tools:/etc/pkce-tools.cred sh
+# If it fails: status 3, "PKCE_OPEN: the command failed", and before it the message of age. If the unit does not start
+#   (status=243/CREDENTIALS), this machine cannot decrypt the key.
+# Tried with systemd-creds 252 on Debian 12, its output in CREDENTIALS_DIRECTORY; not tried in a running unit.
+export PKCE_SEAL='age -e -i "$CREDENTIALS_DIRECTORY/pkce-tools"'
+export PKCE_OPEN='age -d -i "$CREDENTIALS_DIRECTORY/pkce-tools"'

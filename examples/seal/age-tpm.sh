@@ -1,0 +1,17 @@
+# shellcheck shell=sh
+# Encrypts stored logins with age. The key is sealed in the TPM of this machine.
+# Source this file in sh, bash, zsh or fish.
+#
+# Needs: age, tpm2-tools, a TPM 2.0, and membership in the group that owns /dev/tpmrm0 (mostly tss).
+# To make the key, once (0x81008000 is a handle for your own use; any that is free will do):
+#   tpm2_createprimary -Q -C o -c primary.ctx
+#   age-keygen | grep SECRET | tpm2_create -Q -C primary.ctx -i - -c key.ctx
+#   tpm2_evictcontrol -Q -C o -c key.ctx 0x81008000
+#   rm primary.ctx key.ctx
+# Protects against: a stolen disk, a backup, a copy on another machine. Whoever may use the TPM can read the key.
+# Without a session (cron, SSH): it works.
+# If it fails: status 3, "PKCE_OPEN: the command failed", and before it the message of tpm2_unseal. If the TPM was
+#   cleared or replaced, the key is gone: sign in again.
+# Tried with tpm2-tools 5.4 and swtpm, a TPM in software; not tried with a TPM in hardware.
+export PKCE_SEAL='{ tpm2_unseal -c 0x81008000 | age -e -i - /dev/fd/3; } 3<&0'
+export PKCE_OPEN='{ tpm2_unseal -c 0x81008000 | age -d -i - /dev/fd/3; } 3<&0'
