@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::thread;
 
 use common::{Output, changed, command, done, failure, finish, peak_memory, run, start};
@@ -439,6 +439,24 @@ fn ends_a_stream_with_the_first_document_that_fails() {
     let (first, rest) = output.stdout.split_once('\n').unwrap();
     assert!(serde_json::from_str::<Value>(first).unwrap().get("authorization_url").is_some());
     assert_eq!((output.status, rest, &output.stderr), (2, expected.stdout.as_str(), &expected.stderr));
+}
+
+#[test]
+fn loses_tokens_where_the_reader_leaves_in_the_middle_of_a_stream() {
+    // More than a pipe holds, so that the tool waits for its reader in the middle of a document.
+    let large = format!("a={}", "b".repeat(100_000));
+    let stream = |document: Value| {
+        let mut child = start(command("pkce-url").args(["--param", &large]));
+        write!(child.stdin.take().unwrap(), "{document}\n{document}\n").unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+        let output = done(child);
+        let lines = output.stderr.lines().filter(|line| !line.starts_with("pkce-url: note: "));
+        (output.status, lines.map(str::to_owned).collect::<Vec<_>>())
+    };
+    let lost = "pkce-url: standard output: broken pipe; the tokens are lost unless a file has them";
+    let lost = [lost, "hint: run the login again"].map(str::to_owned).to_vec();
+    assert_eq!(stream(with(json!({ "refresh_token": "r3fresh" }))), (5, lost));
+    assert_eq!(stream(document()), (3, vec![]));
 }
 
 #[test]

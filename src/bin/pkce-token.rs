@@ -11,10 +11,10 @@ use pkce_tools::client::token_request::TokenRequest;
 use pkce_tools::frame::{self, Output};
 use pkce_tools::process::arguments;
 use pkce_tools::process::descriptor::MAX_CHOSEN;
-use pkce_tools::stored::access_token::{self, Freshness};
 use pkce_tools::stored::bearer;
 use pkce_tools::stored::credential;
 use pkce_tools::stored::name::Name;
+use pkce_tools::stored::refresh::{Freshness, Login};
 
 /// Print a valid access token for a stored login, or pass it to a command.
 #[derive(Parser)]
@@ -60,28 +60,26 @@ fn step(args: &Args, output: Output) -> Result<ExitCode, Error> {
 fn run(args: &Args, output: Output) -> Result<ExitCode, Error> {
     let helper = args.credential.helper()?;
     let request = TokenRequest::from_options(None, args.scope.as_deref(), &args.param, &args.caller)?;
-    let token = args.freshness.token();
-    let current = || access_token::current(&args.name, &args.freshness, &request, &args.caller);
+    let login = Login { name: &args.name, freshness: &args.freshness, request: &request, caller: &args.caller };
     if let Some(helper) = helper {
-        let credential = || token.credential(&current()?);
-        let expire = |refused: &str| access_token::expire(&args.name, token, refused, &args.caller);
-        let (text, status) = helper.respond(&args.name, credential, expire)?;
+        let (text, status) = helper.respond(&login)?;
         if !text.is_empty() {
             output.print_lines(&[text])?;
         }
         return Ok(ExitCode::from(status));
     }
-    let document = current()?;
-    let header = || token.credential(&document).map(|token| bearer::header(&token));
+    let header = || login.credential().map(|token| bearer::header(&token));
     if let Some((program, arguments)) = args.command.split_first() {
+        let header = header()?;
         // Its copy of standard output would occupy a descriptor that --fd may name.
         drop(output);
-        return Err(bearer::exec(&header()?, program, arguments, args.fd));
+        return Err(bearer::exec(&header, program, arguments, args.fd));
     }
     if args.header {
         output.print_lines(&[header()?])?;
     } else {
-        output.print(&token.shown(document)?).map_err(|error| token.or_other(error))?;
+        let token = args.freshness.token();
+        output.print(&token.shown(login.current()?)?).map_err(|error| token.or_other(error))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -184,10 +184,18 @@ impl Post<'_> {
                 return Ok(object);
             }
             (200 | 201, Err(error)) => self.maybe_spent(error.quoting(words)),
+            (_, Err(error)) if self.is_invalid_object(response) => error,
             _ => self.without_oauth_error(status, words),
         };
         // Some servers repeat the code or the secret in their words, even in the names of members.
         Err(error.http_status(status).with_texts(|text| redacted(text, self.secrets)))
+    }
+
+    /// Whether a response that could not be read is an object of the server's all the same, with a fault in it such as a
+    /// duplicate member, rather than the text of another program. Of a code and a refresh token, the status says more.
+    fn is_invalid_object(&self, response: &Response) -> bool {
+        let is_object = response.body(self.subject).is_ok_and(|body| body.trim_ascii_start().starts_with(b"{"));
+        is_object && matches!(self.spends, Some(Grant::DeviceCode) | None)
     }
 
     /// The object in the body, whatever the status.

@@ -1,23 +1,23 @@
 //! The document: one JSON object (RFC 8259) of member names and raw JSON text, validated once.
 
 pub mod members;
+mod object;
 pub mod text;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs::File;
 use std::io::Read;
 
-use memchr::{memchr, memchr3};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use memchr::memchr;
+use serde::de::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::message;
 
 use members::{Member, TOKEN_ANSWER_MEMBERS};
+use object::{check, is_simple, object, subject};
 use text::{Text, is_literal};
 
 pub use text::escape;
@@ -417,18 +417,14 @@ impl Document {
 
     /// Adds all members of `later`, which override existing ones.
     pub fn merge(&mut self, later: &Document) {
-        for member in &later.members {
-            self.put(member.name(&later.text), |json| json.push(member.json(&later.text)));
-        }
+        self.put_all(later, &later.members);
     }
 
     /// Adds the members of `other` that are missing.
     pub fn add_missing(&mut self, other: &Document) {
-        for member in &other.members {
-            if !self.has(member.name(&other.text)) {
-                self.put(member.name(&other.text), |json| json.push(member.json(&other.text)));
-            }
-        }
+        let is_missing = |member: &&Place| !self.has(member.name(&other.text));
+        let missing: Vec<&Place> = other.members.iter().filter(is_missing).collect();
+        self.put_all(other, missing);
     }
 
     fn read<T: for<'de> Deserialize<'de>>(&self, name: &str, wrong: &str) -> Result<Option<T>, Error> {
@@ -456,6 +452,24 @@ impl Document {
             Ok(place) => drop(self.members.splice(place..=place, [new])),
             Err(place) => self.members.insert(place, new),
         }
+    }
+
+    /// Sets these members of another document, however many, in one go.
+    fn put_all<'a>(&mut self, other: &Document, members: impl IntoIterator<Item = &'a Place>) {
+        for member in members {
+            let new = self.append(member.name(&other.text), |json| json.push(member.json(&other.text)));
+            self.members.push(new);
+        }
+        let text = &self.text;
+        self.members.sort_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| a.name(text).cmp(b.name(text))));
+        // The order is stable: of two with one name, the new one comes later.
+        self.members.dedup_by(|later, member| {
+            let is_same = later.name(text) == member.name(text);
+            if is_same {
+                *member = *later;
+            }
+            is_same
+        });
     }
 
     fn put_list<T>(&mut self, name: &str, values: &[T], write: impl Fn(&T, &mut Text)) {
@@ -572,136 +586,14 @@ fn place(text: &str, name: &str, json: &str) -> Option<Place> {
     })
 }
 
-/// The members of one object, sorted by name; a duplicate name is an error.
-fn object(text: &str) -> Result<Vec<(Cow<'_, str>, &RawValue)>, String> {
-    let Members(mut members) = serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => "not a JSON object".to_owned(),
-        serde_json::error::Category::Eof => "not a JSON object: unexpected end".to_owned(),
-        _ => format!("not JSON at line {}, column {}", error.line(), error.column()),
-    })?;
-    if members.is_sorted_by(|(name, _), (next, _)| name < next) {
-        return Ok(members);
-    }
-    members.sort_by(|(name, _), (next, _)| name.cmp(next));
-    let duplicates = members.windows(2).filter_map(|pair| match pair {
-        [(name, _), (next, value)] if name == next => Some((value.get().as_ptr(), name)),
-        _ => None,
-    });
-    // The last one in the text.
-    match duplicates.max() {
-        Some((_, name)) => Err(format!("{}: duplicate", subject(name))),
-        None => Ok(members),
-    }
-}
-
-/// The name of a member in a message: of what may be a secret, where a name belongs, nothing.
-fn subject(name: &str) -> &str {
-    let is_plain =
-        name.len() <= MAX_PLAIN_NAME && name.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
-    if is_plain || name.len() <= MAX_NAME { name } else { "a member" }
-}
-
-/// Whether a valid value has nothing to check, and is printed as it is: no escape, no control character, no white space
-/// outside strings, no array or object within.
-fn is_simple(json: &str) -> bool {
-    match json.as_bytes() {
-        [b'"', string @ ..] => memchr3(b'\\', 0x7f, 0xc2, string).is_none(),
-        [b'[', list @ ..] => !list.iter().any(|octet| matches!(octet, 0..=b' ' | b'\\' | b'[' | b'{' | 0x7f | 0xc2)),
-        [b'{', ..] => false,
-        _ => true,
-    }
-}
-
-/// Checks a value recursively: no duplicate name, no invalid Unicode, no nesting beyond the limit.
-fn check(value: &RawValue, depth: usize) -> Result<(), String> {
-    let json = value.get();
-    let nested: Vec<&RawValue> = match json.as_bytes().first() {
-        Some(b'{') => object(json)?.into_iter().map(|(_, value)| value).collect(),
-        Some(b'[') => serde_json::from_str(json).map_err(|_| "not JSON".to_owned())?,
-        Some(b'"') => {
-            let text: Result<Cow<str>, _> = serde_json::from_str(json);
-            return text.map(drop).map_err(|_| "invalid Unicode in a string".to_owned());
-        }
-        _ => return Ok(()),
-    };
-    if depth > MAX_DEPTH {
-        return Err(format!("nested deeper than {MAX_DEPTH}"));
-    }
-    nested.into_iter().try_for_each(|inner| check(inner, depth + 1))
-}
-
-/// One object's members, in their order.
-struct Members<'de>(Vec<(Cow<'de, str>, &'de RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-        let mut members = Vec::with_capacity(TYPICAL);
-        while let Some((Name(name), value)) = map.next_entry()? {
-            members.push((name, value));
-        }
-        Ok(Members(members))
-    }
-}
-
-/// A member's name, which is copied only if it has escapes.
-struct Name<'de>(Cow<'de, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl<'de> Visitor<'de> for NameVisitor {
-    type Value = Name<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("a string")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
-        Ok(Name(Cow::Borrowed(name)))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
-        Ok(Name(Cow::Owned(name.to_owned())))
-    }
-}
-
 /// Maximum size of a document in octets: far above any token set, small enough to hold in memory.
 pub const MAX_SIZE: usize = 1024 * 1024;
 
 /// Octets that a step may add to a document: far above any token set.
 const GROWTH: usize = 64 * 1024;
 
-/// Members for which there is room at first.
-const TYPICAL: usize = 16;
-
 /// The number of members up to which one is found faster by looking at each.
 const FEW: usize = 32;
-
-/// Maximum length in octets of a name in a message, and of one that is words in lower case, which tokens are not.
-const MAX_NAME: usize = 16;
-const MAX_PLAIN_NAME: usize = 64;
-
-/// Maximum nesting depth; serde_json's own limit is 128.
-const MAX_DEPTH: usize = 64;
 
 /// The message for a text that is empty or has other characters.
 pub const NOT_VISIBLE: &str = "must be one or more visible ASCII characters";
@@ -751,6 +643,27 @@ mod tests {
             names.sort();
             assert!(!document.has(&removed));
             assert_eq!(document.names().collect::<Vec<_>>(), names);
+        }
+    }
+
+    #[test]
+    fn merges_two_documents_so_that_the_later_one_wins() {
+        let members = |from: usize, to: usize, value: &str| {
+            let members: Vec<String> = (from..to).map(|n| format!("\"m{n:03}\":{value}")).collect();
+            Document::parse(format!("{{{}}}", members.join(",")).as_bytes()).unwrap()
+        };
+        for count in [2, FEW, 200] {
+            let (early, late) = (members(0, count, "1"), members(count / 2, count + 1, "2"));
+            let (mut merged, mut filled) = (early.clone(), early.clone());
+            merged.merge(&late);
+            filled.add_missing(&late);
+            assert!(merged.names().eq((0..=count).map(|n| format!("m{n:03}"))));
+            assert!(filled.names().eq(merged.names()));
+            for n in 0..=count {
+                let name = format!("m{n:03}");
+                assert_eq!(merged.json(&name), Some(if n < count / 2 { "1" } else { "2" }), "{name} of {count}");
+                assert_eq!(filled.json(&name), Some(if n < count { "1" } else { "2" }), "{name} of {count}");
+            }
         }
     }
 

@@ -46,6 +46,9 @@ fn ends_at_a_response_that_no_later_one_can_mend() {
             "the server responded with 404 without an OAuth error: no such page",
         ),
         (response(400, "text/html", "{\"error\":\"access_denied\"}"), 1, "access_denied"),
+        (response(400, "application/json", "{\"error\":\"access_denied\",\"error\":\"a\"}"), 4, "error: duplicate"),
+        (response(400, "application/json", "{\"error\":"), 4, "not a JSON object: unexpected end"),
+        (response(400, "application/json", "[]"), 1, "the server responded with 400 without an OAuth error"),
         (response(302, "", ""), 4, "redirect (302) not followed"),
         (response(302, "text/html", "<title>Network login</title>"), 4, "redirect (302) not followed: Network login"),
         (

@@ -202,9 +202,25 @@ fn writes_nothing_that_it_could_not_read() {
         assert_eq!(all.home.store(TOKENS), success());
         assert_eq!(finish(all.home.command("pkce-store").args(["--remove", "work"]), b""), success());
         fs::write(all.home.path("work.login"), told.to_string()).unwrap();
-        let note = format!("pkce-login: note: {}: not written", all.home.path("work.login").display());
+        let note = format!(
+            "pkce-login: note: {}: not written (not JSON at line 1, column 67)",
+            all.home.path("work.login").display()
+        );
         assert_eq!(all.login(shell, &["work"], &[]).0, said(0, &note), "{shell:?}");
         assert_eq!((all.told("work"), all.home.files().len()), (told.clone(), 3), "{shell:?}");
+    }
+}
+
+#[test]
+fn says_why_it_remembers_nothing() {
+    for shell in SHELLS {
+        let all = StandIns::new(METADATA);
+        all.add("mv", "echo \"mv: cannot move '$2' to '$3': Read-only file system\" >&2; exit 1");
+        let args = ["work", "--issuer=https://id.example", "--client-id=cli"];
+        let file = all.home.path("work.login").display().to_string();
+        let note = format!("pkce-login: note: {file}: not written (Read-only file system)");
+        assert_eq!(all.login(shell, &args, &[]).0, said(0, &note), "{shell:?}");
+        assert_eq!(all.home.files(), ["work.json", "work.lock"], "{shell:?}");
     }
 }
 

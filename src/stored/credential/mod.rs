@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use zeroize::Zeroizing;
 
-use super::name::Name;
+use super::refresh::Login;
 use super::token::{Credential, Token};
 use crate::document::Document;
 use crate::error::Error;
@@ -180,24 +180,18 @@ impl<'a> Helper<'a> {
         Ok(Helper { format, hosts, username, operation: &options.operation })
     }
 
-    /// The response to the program, which may be empty, and the exit status. `current` returns the valid token of the
-    /// stored login `name`, and `expire` expires one that a server refused.
-    pub fn respond(
-        &self,
-        name: &Name,
-        current: impl FnOnce() -> Result<Credential, Error>,
-        expire: impl FnOnce(&str) -> Result<(), Error>,
-    ) -> Result<(Text, u8), Error> {
+    /// The response to the program, which may be empty, and the exit status.
+    pub fn respond(&self, login: &Login) -> Result<(Text, u8), Error> {
         // The operation stands in the place of a name that is missing.
-        let is_nameless = self.operation.is_empty() && OPERATIONS.contains(&name.as_str());
+        let is_nameless = self.operation.is_empty() && OPERATIONS.contains(&login.name.as_str());
         let action = self.action();
         match action.map_err(|error| if is_nameless { Error::usage(NO_NAME) } else { error })? {
             Action::Print(text, status) => Ok((text, status)),
-            Action::Expire(refused) => expire(&refused).map(|()| (Text::default(), 0)),
+            Action::Expire(refused) => login.expire(&refused).map(|()| (Text::default(), 0)),
             Action::Respond(target) => {
                 // A program may read both streams as one.
                 message::suppress_notes();
-                Ok(((self.format.response)(&current()?, &target, self)?, 0))
+                Ok(((self.format.response)(&login.credential()?, &target, self)?, 0))
             }
         }
     }

@@ -252,7 +252,8 @@ impl Client {
             Ok(response)
         };
         let mut response = attempt(None)?;
-        // Another connection, before anything was sent on this one: its certificate may be trusted by more.
+        // Another connection, before anything was sent on this one: its certificate may be trusted by more. Only this one
+        // decides, so its failure is the one to report.
         if response.as_ref().is_err_and(tls::is_rejection)
             && let Some(more) = certificates::more()
         {
