@@ -22,6 +22,7 @@ const LIFE: &str = "
       pkce-callback 2>/dev/null | pkce-exchange | pkce-store work; echo stored=$?
     make >made 2>&1 || cat made
     . \"$EXAMPLE\"
+    echo test | sh -c \"$PKCE_SEAL\" | sh -c \"$PKCE_OPEN\"
     pkce-load work >/dev/null; echo plain=$?
     env -u PKCE_SEAL -u PKCE_OPEN pkce-load work | env -u PKCE_OPEN pkce-store work; echo sealed=$?
     pkce-token work -r access_token >before; echo token=$?
@@ -33,7 +34,7 @@ const LIFE: &str = "
     make >made 2>&1 || cat made
     pkce-token work --refresh >/dev/null; echo wrong=$?";
 
-const STATUSES: &str = "stored=0\nplain=3\nsealed=0\ntoken=0\nrefreshed=0\nother=0\nsame=0\nlost=3\nwrong=3\n";
+const STATUSES: &str = "stored=0\ntest\nplain=3\nsealed=0\ntoken=0\nrefreshed=0\nother=0\nsame=0\nlost=3\nwrong=3\n";
 
 /// A file of examples/seal.
 fn example(name: &str) -> PathBuf {

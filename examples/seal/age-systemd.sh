@@ -7,8 +7,8 @@
 # In the unit (with the path of this file):
 #   LoadCredentialEncrypted=pkce-tools:/etc/pkce-tools.cred
 #   ExecStart=/bin/sh -c '. /etc/age-systemd.sh; exec pkce-token work -- report'
-# Protects against: a backup without /var/lib/systemd, and other services; with a TPM also against a stolen disk. Root
-#   can read the key.
+# Protects against: a backup without /var/lib/systemd, another user; with a TPM also against a stolen disk. Root, and
+#   while the service runs its user, can read the key.
 # Outside the service: CREDENTIALS_DIRECTORY is not set, and the status is 3. Sign in inside it too:
 #   systemd-run --pty --uid=USER -p LoadCredentialEncrypted=pkce-tools:/etc/pkce-tools.cred sh
 # If it fails: status 3, "PKCE_OPEN: the command failed", and before it the message of age. If the unit does not start

@@ -5,8 +5,8 @@
 # Needs: gpg (GnuPG 2.2 or later).
 # To make the key, if you have none (it prompts for a passphrase):
 #   gpg --quick-generate-key pkce-tools
-# Protects against: a stolen disk, a backup, another user, as well as the passphrase does. While gpg-agent remembers it,
-#   your programs can decrypt.
+# Protects against: a stolen disk, a backup, another user; how well depends on the passphrase. While gpg-agent remembers
+#   it, your programs can decrypt.
 # In a terminal: set GPG_TTY="$(tty)", so that gpg-agent can prompt there.
 # Without a session (cron, SSH): it works while gpg-agent remembers the passphrase, or if the key has none. Otherwise the
 #   status is 3, at once if nobody can be prompted, and after --timeout (30 seconds) if nobody answers the prompt.

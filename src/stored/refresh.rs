@@ -95,7 +95,7 @@ impl Login<'_> {
         lock.write(&document, &deadline)
     }
 
-    /// The same, even if it has no ID token.
+    /// Like [`Login::current`], but the document may lack an ID token.
     fn latest(&self) -> Result<Document, Error> {
         let Login { name, freshness, caller, .. } = *self;
         seal::check()?;
