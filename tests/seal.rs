@@ -22,7 +22,7 @@ const LIFE: &str = "
       pkce-callback 2>/dev/null | pkce-exchange | pkce-store work; echo stored=$?
     make >made 2>&1 || cat made
     . \"$EXAMPLE\"
-    echo test | sh -c \"$PKCE_SEAL\" | sh -c \"$PKCE_OPEN\"
+    echo test | sh -c \"$PKCE_SEAL\" >sealed; sh -c \"$PKCE_OPEN\" <sealed
     pkce-load work >/dev/null; echo plain=$?
     env -u PKCE_SEAL -u PKCE_OPEN pkce-load work | env -u PKCE_OPEN pkce-store work; echo sealed=$?
     pkce-token work -r access_token >before; echo token=$?
