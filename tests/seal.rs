@@ -137,8 +137,9 @@ impl Tpm {
         tpm.args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear", "--tpmstate"]);
         tpm.arg(format!("dir={}", path("tpm").display()));
         tpm.args(["--server", &socket("tpm.sock"), "--ctrl", &socket("tpm.sock.ctrl")]);
-        let tpm = Tpm(tpm.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let mut tpm = Tpm(tpm.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         while UnixStream::connect(path("tpm.sock.ctrl")).is_err() {
+            assert_eq!(tpm.0.try_wait().unwrap(), None, "swtpm ended");
             thread::sleep(Duration::from_millis(5));
         }
         // The kernel's /dev/tpmrm0 clears the memory of the TPM after each program; here, each program does it first.
