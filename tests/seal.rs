@@ -20,7 +20,7 @@ use home::{DOCUMENT, Home};
 const LIFE: &str = "
     pkce-discover | pkce-gen - | pkce-url --scope 'openid offline_access' --prompt consent |
       pkce-callback 2>/dev/null | pkce-exchange | pkce-store work; echo stored=$?
-    make >made 2>&1 || cat made
+    (make) >made 2>&1 || cat made
     . \"$EXAMPLE\"
     echo test | sh -c \"$PKCE_SEAL\" >sealed; sh -c \"$PKCE_OPEN\" <sealed
     pkce-load work >/dev/null; echo plain=$?
@@ -31,7 +31,7 @@ const LIFE: &str = "
     pkce-load work -r refresh_token >refresh; pkce-load other -r refresh_token | cmp - refresh; echo same=$?
     lose
     pkce-token work >/dev/null; echo lost=$?
-    make >made 2>&1 || cat made
+    (make) >made 2>&1 || cat made
     pkce-token work --refresh >/dev/null; echo wrong=$?";
 
 const STATUSES: &str = "stored=0\ntest\nplain=3\nsealed=0\ntoken=0\nrefreshed=0\nother=0\nsame=0\nlost=3\nwrong=3\n";
@@ -52,7 +52,7 @@ fn recipe(name: &str, programs: &[&str]) -> String {
 
 /// Runs the login's life with this example; `around` starts the shell in which it runs.
 fn live(home: &Home, example: &Path, make: &str, lose: &str, around: &mut Command) -> Output {
-    let script = format!("make() {{\nset -e\n{make}\n}}\nlose() {{\n{lose}\n}}\n{LIFE}").replace("make >", "(make) >");
+    let script = format!("make() {{\nset -e\n{make}\n}}\nlose() {{\n{lose}\n}}\n{LIFE}");
     let idp = common::tool("pkce-idp");
     around.arg(idp).args(["--auto-approve", "--", "sh", "-c", &script]).current_dir(home.root.path());
     finish(around.env("PKCE_HOME", home.directory()).env("EXAMPLE", example), b"")
