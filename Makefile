@@ -121,6 +121,11 @@ html:
 	@command -v mandoc >/dev/null || { echo "make: mandoc is missing: install the package mandoc" >&2; exit 1; }
 	sh docs/html.sh $(TARGET)/html
 
+# Log in with the programs of docs/comparison.md that are installed, and compare what they do with its table.
+peers: toolchain
+	$(CARGO) build --locked --bins
+	PATH="$(FAST):$$PATH" bash tests/peers/run.sh
+
 # Compare time, memory and size with other tools, and write tests/bench/RESULTS.md and its plots. A tool that is missing
 # is named as missing. The tools that are installed as static ones are linked dynamically too, to compare.
 bench: bench-peers
@@ -181,5 +186,5 @@ clean:
 	rm -rf tests/interop/node_modules tests/interop/mcp/node_modules tests/interop/venv
 	rm -rf tests/use/newer-git tests/use/pnpm/node_modules tests/use/venv
 
-.PHONY: all toolchain test deny lint check lint-workflows demo pictures interop use html bench bench-peers fuzz audit \
-  install uninstall clean
+.PHONY: all toolchain test deny lint check lint-workflows demo pictures interop use peers html bench \
+  bench-peers fuzz audit dist dist-check install uninstall clean

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Runs one case with one program, inside of pkce-idp, which sets the issuer and the client. Usage: case.sh PROGRAM CASE
 set -u
-# Programs in the background lead a process group, and are ended with it.
-trap 'for each in $(jobs -p); do kill -- "-$each"; done 2>/dev/null' EXIT
+trap 'kill -KILL $(jobs -p) $(pgrep -f "$PWD/socket") 2>/dev/null' EXIT
 
-# with_PROGRAM CASE runs the case, prints what the program prints once it has the token, and returns its status; 99 means
-# that the program has no such case.
+# with_PROGRAM CASE runs the case, prints what the program prints once it has the token, and returns its status, or 99 if
+# the program has no such case.
 with_pkce-tools() {
   local scope='openid offline_access'
   if [ "$1" = device ]; then
@@ -45,26 +44,26 @@ with_step() {
   step oauth "${options[@]}"
 }
 
-# For a public client, oidc-agent sends client authentication without a secret, which pkce-idp refuses: a proxy removes it.
+# Its requests have what pkce-idp, which is strict, refuses, and most servers do not: a proxy removes it.
 with_oidc-agent() {
   local flow=code
   [ "$1" != device ] || flow=device
   export http_proxy OIDC_SOCK=$PWD/socket OIDC_ENCRYPTION_PW=work
-  setsid python3 -B "$HERE/without-authorization.py" >port &
+  python3 -B "$HERE/oidc_agent.py" >port &
   until [ -s port ]; do sleep 0.1; done
   http_proxy=http://127.0.0.1:$(cat port)
   mkdir .oidc-agent
-  setsid oidc-agent -d -a "$OIDC_SOCK" >/dev/null &
+  oidc-agent -d -a "$OIDC_SOCK" >/dev/null &
   until [ -S "$OIDC_SOCK" ]; do sleep 0.1; done
   oidc-gen --manual --flow="$flow" --issuer="$PKCE_ISSUER" --client-id="$PKCE_CLIENT_ID" --client-secret= --pw-env \
     --scope='openid offline_access' --redirect-uri="http://localhost:$PORT" --confirm-yes --prompt=none work \
-    </dev/null >gen || { local status=$? && cat gen && return "$status"; }
+    </dev/null >/dev/null || return
   if [ "$1" = callers ]; then ten_times oidc-token work; else oidc-token work; fi
 }
 
 with_kubelogin() {
   local file options=(--oidc-issuer-url="$PKCE_ISSUER" --oidc-client-id="$PKCE_CLIENT_ID"
-    --oidc-extra-scope=offline_access --token-cache-dir=cache)
+    --oidc-extra-scope=offline_access --oidc-auth-request-extra-params=prompt=consent --token-cache-dir=cache)
   if [ "$1" = device ]; then
     options+=(--grant-type=device-code)
   else
@@ -74,8 +73,8 @@ with_kubelogin() {
   kubelogin get-token "${options[@]}" >/dev/null || return
   # It decides by the time of the ID token, whose claims are therefore replaced by those of an expired one.
   file=$(find cache -type f ! -name '*.lock')
-  jq -c '.id_token |= (split(".") | .[1] = ({exp: 1} | tojson | @base64 | gsub("="; "")) | join("."))' "$file" >expired &&
-    cp expired "$file" && ten_times kubelogin get-token "${options[@]}"
+  jq -c '.id_token |= (split(".") | .[1] = ({exp: 1} | tojson | @base64 | gsub("="; "")) | join("."))' "$file" \
+    >expired && cp expired "$file" && ten_times kubelogin get-token "${options[@]}"
 }
 
 with_git-credential-oauth() {
@@ -112,7 +111,7 @@ account "work" {
 }
 END
   export XDG_RUNTIME_DIR=$PWD
-  setsid pizauth server -d -c pizauth.conf &
+  pizauth server -d -c pizauth.conf &
   until [ "${message#*http}" != "$message" ]; do
     sleep 0.1
     message=$(pizauth show work 2>&1)

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Logs in with each program of docs/comparison.md at a pkce-idp that does one thing wrong, and prints the rows of its table
-# "What each program did"; ends with status 1 if the page has another row. A program that is missing is named and left
-# out. With arguments, only the programs that they name.
+# Logs in with each program of docs/comparison.md at a pkce-idp that does one thing wrong, and prints the rows of the table
+# "What each program did" there; ends with status 1 if the page has another row. A program that is missing is named and
+# left out. With arguments, only the programs that they name.
 set -u
 umask 077
 
 PROGRAMS=(pkce-tools oauth2c step oidc-agent kubelogin git-credential-oauth pizauth)
 CASES=(login device access_denied state iss issuer id_token token callers)
 
-# What the server does wrong in a case.
-fault() {
+# The faults of the server in a case.
+faults() {
   case $1 in
   device) echo no-pkce ;; # most programs send no challenge with a device authorization request
   access_denied) echo redirect-error-access_denied ;;
@@ -18,7 +18,7 @@ fault() {
   issuer) echo metadata-issuer-other ;;
   id_token) echo id_token-forged ;;
   token) echo token-503 ;;
-  callers) echo token-expires-zero@1 ;;
+  callers) echo token-expires-zero@1 redirect-error-access_denied@2 ;; # so that it refreshes, and cannot log in again
   esac
 }
 
@@ -36,22 +36,22 @@ for name in $(compgen -e); do
   case $name in PATH | HERE | BROWSER | LANG | TERM) ;; *) unset "$name" ;; esac
 done
 
-# What a program did in a case: its status, or `token` if it printed one.
+# What a program did in a case: the status, or `token` if it is 0 and a token was printed.
 cell() {
-  local wrong status
-  wrong=$(fault "$2")
+  local each status faults=()
+  for each in $(faults "$2"); do faults+=(--fault "$each"); done
   HOME=$(mktemp -d "$work/XXXXXX")
   PORT=$(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
   export HOME PORT
   cd "$HOME" || exit
-  pkce-idp --auto-approve --redirect-uri "http://localhost:$PORT" ${wrong:+--fault "$wrong"} -- \
-    timeout 20 bash "$HERE/case.sh" "$1" "$2" >out 2>err </dev/null
+  pkce-idp --auto-approve --redirect-uri "http://localhost:$PORT" "${faults[@]}" -- \
+    timeout 100 bash "$HERE/case.sh" "$1" "$2" >out 2>err </dev/null
   status=$?
   case $status in
-  0) if [ "$2" = callers ]; then cat out; elif [ -s out ]; then echo token; else echo 'nothing'; fi ;;
+  0) if [ "$2" = callers ]; then cat out; elif [ -s out ]; then echo token; else echo nothing; fi ;;
   99) echo '–' ;;
   124) echo waits ;;
-  *) if [ -s out ]; then echo "$status, with output"; else echo $status; fi ;;
+  *) if [ -s out ]; then echo "$status, but output"; else echo $status; fi ;;
   esac
 }
 

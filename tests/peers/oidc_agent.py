@@ -1,5 +1,6 @@
-"""An HTTP proxy that forwards each request without its Authorization header, and puts the client of that header into the
-body if it is not there. Prints its port."""
+"""An HTTP proxy that removes from the requests of oidc-agent what pkce-idp, which is strict, refuses: the client
+authentication of a public client, whose ID goes into the body if it is not there, and a space after the scope. Prints
+its port."""
 
 import base64
 import http.client
@@ -10,7 +11,7 @@ from urllib.parse import quote, urlsplit
 class Proxy(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).removesuffix(b"%20")
         credentials = self.headers.get("Authorization", "").removeprefix("Basic ")
         client = base64.b64decode(credentials).decode().partition(":")[0]
         if client and b"client_id=" not in body:
