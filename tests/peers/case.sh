@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs one case with one program, inside of pkce-idp, which sets the issuer and the client. Usage: case.sh PROGRAM CASE
 set -u
+# What is left in the background ends too; oidc-agent's web server is no job of this shell.
 trap 'kill -KILL $(jobs -p) $(pgrep -f "$PWD/socket") 2>/dev/null' EXIT
 
-# with_PROGRAM CASE runs the case, prints what the program prints once it has the token, and returns its status, or 99 if
-# the program has no such case.
+# with_PROGRAM CASE runs the case, prints what the program prints once it has the token, and returns its status, or 99
+# if the program has no such case.
 with_pkce-tools() {
   local scope='openid offline_access'
   if [ "$1" = device ]; then
@@ -69,7 +70,10 @@ with_kubelogin() {
   else
     options+=(--listen-address="127.0.0.1:$PORT" --browser-command=xdg-open)
   fi
-  [ "$1" = callers ] || { kubelogin get-token "${options[@]}" && return || return; }
+  [ "$1" = callers ] || {
+    kubelogin get-token "${options[@]}"
+    return
+  }
   kubelogin get-token "${options[@]}" >/dev/null || return
   # It decides by the time of the ID token, whose claims are therefore replaced by those of an expired one.
   file=$(find cache -type f ! -name '*.lock')

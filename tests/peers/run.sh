@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Logs in with each program of docs/comparison.md at a pkce-idp that does one thing wrong, and prints the rows of the table
-# "What each program did" there; ends with status 1 if the page has another row. A program that is missing is named and
-# left out. With arguments, only the programs that they name.
+# Logs in with each program of docs/comparison.md at a pkce-idp that does one thing wrong, and prints the rows of its
+# table "What each program did"; ends with status 1 if the page has another row. A program that is missing is named and
+# left out. With arguments, only the programs that they name. Needs python3, and jq for kubelogin.
 set -u
 umask 077
 
@@ -27,7 +27,7 @@ page=$HERE/../../docs/comparison.md
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The browser of all of them signs in without a person.
+# The browser of all programs signs in by itself.
 mkdir "$work/bin"
 printf '#!/bin/sh\npkce-idp --visit "$1" >/dev/null 2>&1 &\n' >"$work/bin/xdg-open"
 chmod +x "$work/bin/xdg-open"
