@@ -17,6 +17,10 @@ RELEASE = $(TARGET)/$(HOST)/release
 BUILT = $(addprefix $(RELEASE)/,$(PROGRAMS)) $(SCRIPTS)
 BENCHED = $(abspath $(RELEASE) src/sh $(RELEASE)/examples $(TARGET)/peers/bin)
 FAST := $(abspath $(TARGET)/debug):$(abspath src/sh)
+MUSL = $(subst -gnu,-musl,$(HOST))
+HAS_MUSL = $(and $(wildcard $(shell $(or $(RUSTC),rustc) --print target-libdir --target $(MUSL))),$(shell command -v musl-gcc))
+PACKED = $(if $(HAS_MUSL),$(MUSL),$(HOST))
+PACKAGE = $(abspath $(TARGET))/$(PACKED)/release/package
 EXAMPLES := $(sort $(shell find examples -type f))
 DOCS := $(DATADIR)/doc/pkce-tools
 WORKFLOWS := $(wildcard .github/workflows/*.yml) examples/ci/github-actions.yml
@@ -33,16 +37,23 @@ SMALLER := -C link-arg=-Wl,--icf=all
 RELATIVE := -C link-arg=-Wl,-z,pack-relative-relocs
 NO_UNWINDING := -C link-arg=-Wl,-T,$(abspath src/no-unwinding.ld)
 # These flags, if a program that is linked with them runs.
-if_it_runs = $(shell folder=$$(mktemp -d); echo 'fn main() {}' | $(or $(RUSTC),rustc) $(1) -o "$$folder/program" - 2>/dev/null && \
+if_it_runs = $(shell folder=$$(mktemp -d); echo 'fn main() {}' | $(or $(RUSTC),rustc) --target $(HOST) $(1) -o "$$folder/program" - 2>/dev/null && \
   "$$folder/program" && echo '$(1)'; rm -r "$$folder")
 LINKED = $(foreach flags,SMALLER RELATIVE NO_UNWINDING,$(call if_it_runs,$($(flags))))
+# No path of this machine in a program: those of the sources, the crates and the compiler's library are the same everywhere.
+# The last one that matches counts, so the folder of the build, which may be in that of the sources, stands below it.
+CARGO_CACHE = $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
+RUST_SOURCE = $(shell $(or $(RUSTC),rustc) --print sysroot)/lib/rustlib/src/rust
+RUST_COMMIT = $(shell $(or $(RUSTC),rustc) -vV | sed -n 's/^commit-hash: //p')
+REMAPPED = $(addprefix --remap-path-prefix=,$(CURDIR)=. $(abspath $(TARGET))=target $(CARGO_CACHE)=crates \
+  $(RUST_SOURCE)=/rustc/$(RUST_COMMIT))
 # The tools that work on streams are optimized for speed, the others for size.
 STREAMS := $(basename $(notdir $(shell grep -l 'frame::stream\|frame::sources' src/bin/*.rs)))
 SPEED := --config 'profile.release.package.pkce-tools.opt-level=3'
 RELEASED = --release --locked --target $(HOST)
 
 # Builds these tools with these flags of the compiler and options of cargo (with SPEED, it strips no symbols by itself).
-build = $(if $(1),RUSTFLAGS="$(strip $(RUSTFLAGS) -C strip=symbols $(linked) $(2))" \
+build = $(if $(1),RUSTFLAGS="$(strip $(RUSTFLAGS) -C strip=symbols $(REMAPPED) $(linked) $(2))" \
   $(CARGO) build $(RELEASED) $(3) $(addprefix --bin ,$(1)))
 
 all: toolchain
@@ -135,7 +146,7 @@ bench: bench-peers
 	cp $(addprefix $(RELEASE)/,$(ALONE)) $(TARGET)/dynamic
 	$(MAKE) all
 	$(eval linked := $(LINKED))
-	RUSTFLAGS="$(strip $(RUSTFLAGS) -C strip=symbols $(linked))" $(CARGO) build $(RELEASED) $(SPEED) --example ring
+	RUSTFLAGS="$(strip $(RUSTFLAGS) -C strip=symbols $(REMAPPED) $(linked))" $(CARGO) build $(RELEASED) $(SPEED) --example ring
 	DYNAMIC=$(abspath $(TARGET)/dynamic) NODE_PATH=$(abspath $(TARGET)/peers/node_modules) \
 	  PATH="$(subst $() ,:,$(BENCHED)):$$PATH" python3 -B tests/bench/run.py
 
@@ -170,6 +181,17 @@ install: all
 	for file in $(EXAMPLES); do \
 	  mode=644; [ ! -x $$file ] || mode=755; \
 	  install -m $$mode $$file $(DESTDIR)$(DOCS)/$$file || exit; done
+
+# The packages: an archive, a .deb, an .rpm, an image, a list of what is in the programs (SBOM) and SHA256SUMS. Their programs
+# are all static: with musl where it is installed, for Rust and for C, and otherwise with the GNU C Library.
+dist: toolchain
+	rm -rf $(PACKAGE)
+	$(MAKE) install HOST=$(PACKED) ALONE="$(PROGRAMS)" DESTDIR=$(PACKAGE) PREFIX=/usr BINDIR=/usr/bin MANDIR=/usr/share/man
+	CARGO="$(CARGO)" sh packaging/dist.sh $(PACKAGE) $(PACKED) $(TARGET)/dist
+
+# Try the packages, and compare them with those of another folder.
+dist-check: dist
+	bash tests/dist/run.sh $(TARGET)/dist
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS))
