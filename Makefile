@@ -31,7 +31,9 @@ ZIZMOR := 1.32.0
 # where that is possible, and start in two thirds of the time. The others look up names in the C library, which loads
 # modules of the running system for it; pkce-token lets getent(1) do that.
 ALONE := $(filter $(PROGRAMS),$(basename $(notdir $(shell grep -L 'certificate variables' $(PAGES))))) pkce-token
-STATIC := -C target-feature=+crt-static
+# They call getrandom(2) itself: to look for a function of the C library at run time is not possible in a static program, and
+# then a root without /dev/random has no random numbers.
+STATIC = -C target-feature=+crt-static $(if $(findstring linux,$(HOST)),--cfg getrandom_backend=\"linux_getrandom\")
 # What makes the binaries smaller: a function once that is there twice, relocations in short form, no tables for unwinding.
 SMALLER := -C link-arg=-Wl,--icf=all
 RELATIVE := -C link-arg=-Wl,-z,pack-relative-relocs

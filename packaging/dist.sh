@@ -26,8 +26,8 @@ needs() {
 missing=
 needs cargo-cyclonedx 'it with: cargo install --locked cargo-cyclonedx'
 if [ "$system" = linux ]; then
-  needs cargo-deb 'it with: cargo install --locked cargo-deb'
-  needs cargo-generate-rpm 'it with: cargo install --locked cargo-generate-rpm'
+  needs dpkg-deb 'the package dpkg, on Debian or Ubuntu'
+  needs rpmbuild 'the package rpm'
   needs /usr/share/ca-certificates/mozilla 'the package ca-certificates, on Debian or Ubuntu'
 fi
 [ -z "$missing" ] || exit 1
@@ -58,33 +58,37 @@ archive() {
   tar -C "$work" -cf - "$top" | gzip -9n >"$dist/$top.tar.gz"
 }
 
+# What the policy of Debian has elsewhere, or compressed.
 deb() {
-  date=$(date -R -d "@$SOURCE_DATE_EPOCH")
-  maintainer=$(sed -n 's/^maintainer = "\(.*\)"/\1/p' Cargo.toml)
+  root=$work/deb
+  documents=$root/usr/share/doc/pkce-tools
+  mkdir -p "$root/DEBIAN"
+  cp -R "$tree/usr" "$root"
+  mv "$root/usr/share/zsh/site-functions" "$root/usr/share/zsh/vendor-completions"
+  rm "$documents"/LICENSE-*
+  install -m 644 packaging/copyright "$documents"
+  install -D -m 644 packaging/lintian-overrides "$root/usr/share/lintian/overrides/pkce-tools"
+  mv "$documents/CHANGELOG.md" "$documents/changelog"
   printf '%s\n' "pkce-tools ($version-1) unstable; urgency=medium" '' "  * Release $version: see changelog.gz." '' \
-    " -- $maintainer  $date" | gzip -9n >"$tree/changelog.Debian.gz"
-  $cargo deb --quiet --locked --no-build --no-strip --target "$target" --output "$dist/"
+    " -- $(sed -n 's/^Maintainer: //p' packaging/control)  $(date -R -d "@$SOURCE_DATE_EPOCH")" \
+    >"$documents/changelog.Debian"
+  gzip -9n "$documents/changelog" "$documents/changelog.Debian"
+  find "$root/usr/share/man" -type f -exec gzip -9n {} +
+  (cd "$root" && find usr -type f | sort | xargs md5sum >DEBIAN/md5sums)
+  {
+    echo "Version: $version-1"
+    echo "Architecture: $(dpkg --print-architecture)"
+    echo "Installed-Size: $(find "$root/usr" -type f -printf '%s\n' | awk '{ sum += int($1 / 1024) + 1 } END { print sum }')"
+    cat packaging/control
+  } >"$root/DEBIAN/control"
+  # With several threads, the bytes depend on their number.
+  DPKG_DEB_THREADS_MAX=1 dpkg-deb --root-owner-group -Zxz --build "$root" "$dist"
 }
 
-# The list of files is made here: it has their modes, and the directories that go with the package.
 rpm() {
-  {
-    echo 'assets = ['
-    (cd "$tree" && find usr ! -type d) | sort | while read -r file; do
-      mode=644
-      [ ! -x "$tree/$file" ] || mode=755
-      doc=false
-      case $file in usr/share/doc/* | usr/share/man/*) doc=true ;; esac
-      echo "{ source = \"$tree/$file\", dest = \"/$file\", mode = \"$mode\", doc = $doc },"
-    done
-    (cd "$tree" && find usr/share/doc/pkce-tools -type d) | sort | while read -r directory; do
-      echo "{ dest = \"/$directory\", dir = true, mode = \"755\" },"
-    done
-    echo ']'
-  } >"$work/files.toml"
-  # Files older than that keep their time.
-  find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-  $cargo generate-rpm --target "$target" --metadata-overwrite "$work/files.toml" --output "$dist/$name-1.$machine.rpm"
+  rpmbuild --quiet -bb --define "version $version" --define "tree $tree" --define "_topdir $work/rpm" \
+    --define "_rpmdir $dist" --define '_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm' --define '_buildhost localhost' \
+    --define 'use_source_date_epoch_as_buildtime 1' --define 'clamp_mtime_to_source_date_epoch 1' packaging/pkce-tools.spec
 }
 
 # The certificates are those of the package, without what this machine trusts besides.

@@ -23,18 +23,16 @@ sed 's/ v/ /' "$texts/crates"
 # Texts that differ in white space only are one.
 while read -r name version _; do
   version=${version#v}
-  for file in "$cache"/*/"$name-$version"/*; do
-    case ${file##*/} in
-    *[Ll][Ii][Cc][Ee][Nn][SsCc][Ee]* | COPYING* | COPYRIGHT* | NOTICE*) [ -f "$file" ] || continue ;;
-    *) continue ;;
-    esac
+  find "$cache"/*/"$name-$version" -type f \( -iname '*licen[sc]e*' -o -name 'COPY*' -o -name 'NOTICE*' \) ! -name '*.rs' |
+    sort >"$texts/files"
+  while read -r file; do
     sum=$(tr -s '[:space:]' ' ' <"$file" | cksum | tr ' ' -)
     [ -e "$texts/$sum" ] || {
       cp "$file" "$texts/$sum"
       printf '%s\n' "$sum" >>"$texts/order"
     }
     grep -qsx "$name $version" "$texts/$sum.crates" || printf '%s\n' "$name $version" >>"$texts/$sum.crates"
-  done
+  done <"$texts/files"
   cat "$texts"/*.crates | grep -qx "$name $version" || {
     echo "make dist: no license found in $cache for $name $version" >&2
     exit 1
@@ -43,7 +41,7 @@ done <"$texts/crates"
 
 heading() {
   printf '\n%s\n' '------------------------------------------------------------------------------'
-  printf '%s\n\n' "$1" | fold -s -w 78
+  printf '%s\n\n' "$1" | fold -s -w 78 | sed 's/ $//'
 }
 
 while read -r sum; do
