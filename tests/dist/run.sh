@@ -141,9 +141,10 @@ reports() {
     "pkce-discover: $2:9: $3"$'\n3'
 }
 
-# The paths in a root directory, to compare. What the package systems keep about a package that is gone is theirs.
+# The files in a root directory, and the directories of the package, to compare. What the package systems keep about a
+# package that is gone is theirs, and so are the directories that packages share.
 paths() {
-  (cd "$1" && find . ! -path './var/*' ! -path ./etc ! -path ./home | sort)
+  (cd "$1" && find . \( ! -type d -o -name '*pkce*' \) ! -path './var/*' | sort)
 }
 
 has_the_right_sums() {
@@ -194,10 +195,9 @@ installs_and_removes_the_deb() {
   paths "$root" >"$case/before"
   dpkg --root="$root" --install "$deb" || exit
   is 'what is not where it belongs' "$(dpkg --root="$root" --verify pkce-tools)" ''
-  mkdir -p "$root/etc"
   starts "$root"
   logs_in "$root"
-  rm -r "${root:?}/home/"* "${root:?}/home/".[!.]*
+  rm -r "${root:?}/home"
   dpkg --root="$root" --purge pkce-tools || exit
   paths "$root" | diff "$case/before" -
 }
@@ -209,12 +209,12 @@ installs_and_removes_the_rpm() {
   paths "$root" >"$case/before"
   is 'what it requires' "$(rpm -qp --requires "$rpm" | grep -v '^rpmlib(')" /bin/sh
   # Nothing in an empty root provides /bin/sh by name.
-  rpm --root "$root" --install --nodeps "$rpm" || exit
-  is 'what is not where it belongs' "$(rpm --root "$root" --verify --nodeps pkce-tools)" ''
+  rpm --root "$root" --dbpath /var/lib/rpm --install --nodeps "$rpm" || exit
+  is 'what is not where it belongs' "$(rpm --root "$root" --dbpath /var/lib/rpm --verify --nodeps pkce-tools)" ''
   starts "$root"
   logs_in "$root"
-  rm -r "${root:?}/home/"* "${root:?}/home/".[!.]*
-  rpm --root "$root" --erase pkce-tools || exit
+  rm -r "${root:?}/home"
+  rpm --root "$root" --dbpath /var/lib/rpm --erase pkce-tools || exit
   paths "$root" | diff "$case/before" -
 }
 check installs_and_removes_the_rpm
@@ -237,9 +237,11 @@ runs_from_the_image() {
     'pkce-discover: known.example.com:9: connection refused'
   is 'an unknown name' "$(in_image pkce-discover https://unknown.example.com 2>&1 >/dev/null)" \
     'pkce-discover: unknown.example.com: name or service not known'
-  echo '{"access_token":"secret"}' | in_image pkce-store work
+  is 'a server' "$(in_image pkce-idp -- pkce-discover -r token_endpoint | sed 's/:[0-9][0-9]*/:PORT/')" \
+    http://127.0.0.1:PORT/token
+  echo '{"access_token":"secret","token_endpoint":"https://id.example.com/token"}' | in_image pkce-store work
   is 'the token' "$(in_image pkce-load work -r access_token)" secret
-  is 'its file' "$(cd "$root/pkce" && find . -type f -printf '%p %m %U')" './work.json 600 65532'
+  is 'its file' "$(cd "$root/pkce" && find . -name '*.json' -printf '%p %m %U')" './work.json 600 65532'
 }
 
 # Runs a program as a container does: with its user and its environment.
