@@ -13,14 +13,11 @@ PAGES := $(wildcard man/*.1 man/*.7)
 # Where cargo builds: the variable is cargo's own.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 HOST = $(shell $(CARGO) -vV | sed -n 's/^host: //p')
+COMPILER = $(or $(RUSTC),rustc)
 RELEASE = $(TARGET)/$(HOST)/release
 BUILT = $(addprefix $(RELEASE)/,$(PROGRAMS)) $(SCRIPTS)
 BENCHED = $(abspath $(RELEASE) src/sh $(RELEASE)/examples $(TARGET)/peers/bin)
 FAST := $(abspath $(TARGET)/debug):$(abspath src/sh)
-MUSL = $(subst -gnu,-musl,$(HOST))
-HAS_MUSL = $(and $(wildcard $(shell $(or $(RUSTC),rustc) --print target-libdir --target $(MUSL))),$(shell command -v musl-gcc))
-PACKED = $(if $(HAS_MUSL),$(MUSL),$(HOST))
-PACKAGE = $(abspath $(TARGET))/$(PACKED)/release/package
 EXAMPLES := $(sort $(shell find examples -type f))
 DOCS := $(DATADIR)/doc/pkce-tools
 WORKFLOWS := $(wildcard .github/workflows/*.yml) examples/ci/github-actions.yml
@@ -31,24 +28,25 @@ ZIZMOR := 1.32.0
 # where that is possible, and start in two thirds of the time. The others look up names in the C library, which loads
 # modules of the running system for it; pkce-token lets getent(1) do that.
 ALONE := $(filter $(PROGRAMS),$(basename $(notdir $(shell grep -L 'certificate variables' $(PAGES))))) pkce-token
-# They call getrandom(2) itself: to look for a function of the C library at run time is not possible in a static program, and
-# then a root without /dev/random has no random numbers.
+# A static program cannot find a function of the C library at run time, as getrandom does by default: it would read
+# /dev/random instead, which not every root directory has.
 STATIC = -C target-feature=+crt-static $(if $(findstring linux,$(HOST)),--cfg getrandom_backend=\"linux_getrandom\")
 # What makes the binaries smaller: a function once that is there twice, relocations in short form, no tables for unwinding.
 SMALLER := -C link-arg=-Wl,--icf=all
 RELATIVE := -C link-arg=-Wl,-z,pack-relative-relocs
 NO_UNWINDING := -C link-arg=-Wl,-T,$(abspath src/no-unwinding.ld)
 # These flags, if a program that is linked with them runs.
-if_it_runs = $(shell folder=$$(mktemp -d); echo 'fn main() {}' | $(or $(RUSTC),rustc) --target $(HOST) $(1) -o "$$folder/program" - 2>/dev/null && \
+if_it_runs = $(shell folder=$$(mktemp -d); echo 'fn main() {}' | \
+  $(COMPILER) --target $(HOST) $(1) -o "$$folder/program" - 2>/dev/null && \
   "$$folder/program" && echo '$(1)'; rm -r "$$folder")
 LINKED = $(foreach flags,SMALLER RELATIVE NO_UNWINDING,$(call if_it_runs,$($(flags))))
-# No path of this machine in a program: those of the sources, the crates and the compiler's library are the same everywhere.
-# The last one that matches counts, so the folder of the build, which may be in that of the sources, stands below it.
-CARGO_CACHE = $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
-RUST_SOURCE = $(shell $(or $(RUSTC),rustc) --print sysroot)/lib/rustlib/src/rust
-RUST_COMMIT = $(shell $(or $(RUSTC),rustc) -vV | sed -n 's/^commit-hash: //p')
-REMAPPED = $(addprefix --remap-path-prefix=,$(CURDIR)=. $(abspath $(TARGET))=target $(CARGO_CACHE)=crates \
-  $(RUST_SOURCE)=/rustc/$(RUST_COMMIT))
+# No path of this machine is in a program, in the place of a panic for example: the sources, the build, the crates and Rust's
+# library have the same names everywhere. The last prefix that matches counts: the build may be inside the sources.
+CRATES = $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
+RUST_LIBRARY = $(shell $(COMPILER) --print sysroot)/lib/rustlib/src/rust
+RUST_COMMIT = $(shell $(COMPILER) -vV | sed -n 's/^commit-hash: //p')
+REMAPPED = $(addprefix --remap-path-prefix=,$(CURDIR)=. $(abspath $(TARGET))=target $(CRATES)=crates \
+  $(RUST_LIBRARY)=/rustc/$(RUST_COMMIT))
 # The tools that work on streams are optimized for speed, the others for size.
 STREAMS := $(basename $(notdir $(shell grep -l 'frame::stream\|frame::sources' src/bin/*.rs)))
 SPEED := --config 'profile.release.package.pkce-tools.opt-level=3'
@@ -184,14 +182,18 @@ install: all
 	  mode=644; [ ! -x $$file ] || mode=755; \
 	  install -m $$mode $$file $(DESTDIR)$(DOCS)/$$file || exit; done
 
-# The packages: an archive, a .deb, an .rpm, an image, a list of what is in the programs (SBOM) and SHA256SUMS. Their programs
-# are all static: with musl where it is installed, for Rust and for C, and otherwise with the GNU C Library.
+# Write the packages to $(TARGET)/dist: an archive, a .deb, an .rpm, an image for containers, an SBOM and SHA256SUMS. All of
+# their programs are static: with musl if Rust and cc (musl-gcc) have it, otherwise with the GNU C Library.
+MUSL = $(subst -gnu,-musl,$(HOST))
+HAS_MUSL = $(and $(wildcard $(shell $(COMPILER) --print target-libdir --target $(MUSL))),$(shell command -v musl-gcc))
+PACKED = $(if $(HAS_MUSL),$(MUSL),$(HOST))
+PACKAGE = $(abspath $(TARGET))/$(PACKED)/release/package
 dist: toolchain
 	rm -rf $(PACKAGE)
 	$(MAKE) install HOST=$(PACKED) ALONE="$(PROGRAMS)" DESTDIR=$(PACKAGE) PREFIX=/usr BINDIR=/usr/bin MANDIR=/usr/share/man
 	CARGO="$(CARGO)" sh packaging/dist.sh $(PACKAGE) $(PACKED) $(TARGET)/dist
 
-# Try the packages, and compare them with those of another folder.
+# Install, use and remove each package in an empty root directory, and compare all with a second build elsewhere. As root.
 dist-check: dist
 	bash tests/dist/run.sh $(TARGET)/dist
 

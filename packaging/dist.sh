@@ -1,6 +1,7 @@
 #!/bin/sh
-# Packs what `make dist` has installed in TREE for TARGET, into the directory DIST. The bytes depend on the sources and the
-# programs that pack, not on the place, the time or the user: SOURCE_DATE_EPOCH is the time of all files.
+# Packs what `make dist` has installed in TREE for TARGET, into the directory DIST. The bytes depend on the sources and
+# on the versions of the programs that build and pack, not on the directory, the time or the user: SOURCE_DATE_EPOCH is
+# the time of all files.
 set -eu
 tree=$1 target=$2 dist=$3
 umask 022
@@ -47,7 +48,7 @@ trap 'rm -rf "$work"' EXIT
 rm -rf "$dist"
 mkdir -p "$dist"
 
-# What a user of any package gets: the installed files, the documents, and the licenses.
+# In each package: the installed files, the documents, and the licenses.
 docs=$tree/usr/share/doc/pkce-tools
 sh packaging/third-party.sh "$target" "${CARGO_HOME:-$HOME/.cargo}/registry/src" >"$work/THIRD-PARTY"
 install -m 644 README.md CHANGELOG.md SECURITY.md LICENSE-APACHE LICENSE-MIT "$work/THIRD-PARTY" "$docs"
@@ -87,11 +88,12 @@ deb() {
 
 rpm() {
   rpmbuild --quiet -bb --define "version $version" --define "tree $tree" --define "_topdir $work/rpm" \
-    --define "_rpmdir $dist" --define '_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm' --define '_buildhost localhost' \
-    --define 'use_source_date_epoch_as_buildtime 1' --define 'clamp_mtime_to_source_date_epoch 1' packaging/pkce-tools.spec
+    --define "_rpmdir $dist" --define '_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm' \
+    --define '_buildhost localhost' --define 'use_source_date_epoch_as_buildtime 1' \
+    --define 'clamp_mtime_to_source_date_epoch 1' packaging/pkce-tools.spec
 }
 
-# The certificates are those of the package, without what this machine trusts besides.
+# The certificates are those of the package ca-certificates, without those that this machine trusts in addition.
 image() {
   mkdir -p "$work/image/usr/bin" "$work/image/usr/share/doc/pkce-tools" "$work/image/etc/ssl/certs"
   for program in src/bin/*.rs; do
@@ -102,7 +104,7 @@ image() {
   sh packaging/image.sh "$work/image" "$dist/$name-$machine-oci.tar" "$version" "$machine"
 }
 
-# The tool writes beside Cargo.toml, and names the directory.
+# cargo-cyclonedx writes only beside Cargo.toml, and puts the path of that directory into the file.
 sbom() {
   $cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename "$name.cdx"
   sed "s,file://$PWD,file://,g" "$name.cdx.json" >"$dist/$name.cdx.json"
@@ -116,5 +118,7 @@ if [ "$system" = linux ]; then
   rpm
   image
 fi
-(cd "$dist" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
+sha256=sha256sum
+command -v sha256sum >/dev/null || sha256='shasum -a 256'
+(cd "$dist" && $sha256 -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
 ls -l "$dist"
