@@ -191,11 +191,11 @@ PACKAGE = $(abspath $(TARGET))/$(PACKED)/release/package
 dist: toolchain
 	rm -rf $(PACKAGE)
 	$(MAKE) install HOST=$(PACKED) ALONE="$(PROGRAMS)" DESTDIR=$(PACKAGE) PREFIX=/usr BINDIR=/usr/bin MANDIR=/usr/share/man
-	CARGO="$(CARGO)" sh packaging/dist.sh $(PACKAGE) $(PACKED) $(TARGET)/dist
+	CARGO="$(CARGO)" sh packaging/dist.sh $(PACKAGE) $(PACKED) $(abspath $(TARGET))/dist
 
 # Install, use and remove each package in an empty root directory, and compare all with a second build elsewhere. As root.
 dist-check: dist
-	bash tests/dist/run.sh $(TARGET)/dist
+	bash tests/dist/run.sh $(abspath $(TARGET))/dist
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS))
