@@ -51,6 +51,8 @@ REMAPPED = $(addprefix --remap-path-prefix=,$(CURDIR)=. $(abspath $(TARGET))=tar
 STREAMS := $(basename $(notdir $(shell grep -l 'frame::stream\|frame::sources' src/bin/*.rs)))
 SPEED := --config 'profile.release.package.pkce-tools.opt-level=3'
 RELEASED = --release --locked --target $(HOST)
+# With a remapped path, cargo does not tell crates apart by their flags: in one directory, each build would replace the other.
+APART = --target-dir $(TARGET)/static
 
 # Builds these tools with these flags of the compiler and options of cargo (with SPEED, it strips no symbols by itself).
 build = $(if $(1),RUSTFLAGS="$(strip $(RUSTFLAGS) -C strip=symbols $(REMAPPED) $(linked) $(2))" \
@@ -61,8 +63,10 @@ all: toolchain
 	$(eval static := $(if $(call if_it_runs,$(STATIC)),$(ALONE)))
 	$(call build,$(filter-out $(static) $(STREAMS),$(PROGRAMS)))
 	$(call build,$(filter-out $(static),$(STREAMS)),,$(SPEED))
-	$(call build,$(filter-out $(STREAMS),$(static)),$(STATIC))
-	$(call build,$(filter $(static),$(STREAMS)),$(STATIC),$(SPEED))
+	$(call build,$(filter-out $(STREAMS),$(static)),$(STATIC),$(APART))
+	$(call build,$(filter $(static),$(STREAMS)),$(STATIC),$(APART) $(SPEED))
+	install -d $(RELEASE)
+	$(if $(static),install -m 755 $(addprefix $(TARGET)/static/$(HOST)/release/,$(static)) $(RELEASE))
 
 # Fail with a clear message if a required program is missing.
 toolchain:
