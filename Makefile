@@ -51,7 +51,8 @@ REMAPPED = $(addprefix --remap-path-prefix=,$(CURDIR)=. $(abspath $(TARGET))=tar
 STREAMS := $(basename $(notdir $(shell grep -l 'frame::stream\|frame::sources' src/bin/*.rs)))
 SPEED := --config 'profile.release.package.pkce-tools.opt-level=3'
 RELEASED = --release --locked --target $(HOST)
-# With a remapped path, cargo does not tell crates apart by their flags: in one directory, each build would replace the other.
+# With a remapped path, cargo gives a crate one name whatever its flags are: in one directory, the static build and the other
+# one would replace each other.
 APART = --target-dir $(TARGET)/static
 
 # Builds these tools with these flags of the compiler and options of cargo (with SPEED, it strips no symbols by itself).
