@@ -22,8 +22,12 @@ pub fn addresses(place: &str, end: Instant) -> io::Result<Vec<SocketAddr>> {
 fn by_getent(place: &str, end: Instant) -> Option<io::Result<Vec<SocketAddr>>> {
     let (name, port) = place.rsplit_once(':')?;
     let port = port.parse().ok()?;
+    // It would be an option; and getent of musl takes `--` for a name.
+    if name.starts_with('-') {
+        return None;
+    }
     let mut getent = Command::new("getent");
-    getent.args(["ahosts", "--", name]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    getent.args(["ahosts", name]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     // Ctrl-C must not end it while a refresh token is sent.
     let mut child = getent.process_group(0).spawn().ok()?;
     let stdout = child.stdout.take()?;
@@ -79,6 +83,7 @@ mod tests {
         assert_eq!(found.unwrap(), addresses("localhost:80", end).unwrap());
         let unknown = by_getent("nowhere.invalid:80", end).unwrap().unwrap_err().to_string();
         assert_eq!(unknown, format!("{LOOKUP}no address found (unknown name, or no name server)"));
+        assert!(by_getent("--help:80", end).is_none());
         let late = by_getent("localhost:80", Instant::now()).unwrap().unwrap_err();
         assert_eq!(late.kind(), ErrorKind::TimedOut);
     }
