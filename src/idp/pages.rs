@@ -52,7 +52,7 @@ pub fn consent(id: &str, person: &str, request: &AuthorizationRequest, client_na
             ),
         ),
     };
-    let scopes = request.scope.iter().map(|scope| format!("{} ({scope})", in_plain_words(scope)));
+    let scopes = request.scope.iter().map(|scope| in_plain_words(scope));
     let resources = request.resources.iter().map(|resource| format!("access to {}", escaped(resource)));
     let requested: Vec<String> = scopes.chain(resources).map(|text| format!("<li>{text}</li>\n")).collect();
     let requested = if requested.is_empty() { "<li>no scope</li>\n".to_owned() } else { requested.concat() };
@@ -67,12 +67,13 @@ pub fn consent(id: &str, person: &str, request: &AuthorizationRequest, client_na
     page(200, "plain", QUESTION, "Allow access?", &content)
 }
 
-/// What the client can do with a scope.
-fn in_plain_words(scope: &str) -> &str {
+/// What the client can do with a scope, and its name; the name alone, if there are no words for it.
+fn in_plain_words(scope: &str) -> String {
+    let name = escaped(scope);
     match scope {
-        "openid" => "your name, to sign you in",
-        "offline_access" => "access while you are away, until it is revoked",
-        other => other,
+        "openid" => format!("your name, to sign you in ({name})"),
+        "offline_access" => format!("access while you are away, until it is revoked ({name})"),
+        _ => name,
     }
 }
 
