@@ -192,7 +192,8 @@ impl Post<'_> {
     }
 
     /// Whether a response that could not be read is an object of the server's all the same, with a fault in it such as a
-    /// duplicate member, rather than the text of another program. Of a code and a refresh token, the status says more.
+    /// duplicate member, rather than the text of another program. False if a code or a refresh token was sent: the error
+    /// for the status alone says whether that is refused or may be spent.
     fn is_invalid_object(&self, response: &Response) -> bool {
         let is_object = response.body(self.subject).is_ok_and(|body| body.trim_ascii_start().starts_with(b"{"));
         is_object && matches!(self.spends, Some(Grant::DeviceCode) | None)
