@@ -54,27 +54,29 @@ const BLACK_ON_WHITE: &str = "\u{1b}[30;47m";
 
 const PLAIN: &str = "\u{1b}[0m";
 
-/// What is shown, with the sentences broken between words for this width; addresses and codes are never broken.
-fn folded(shown: &str, columns: u16) -> String {
-    let fold = |line: &str| {
-        let mut folded = String::new();
-        let mut width = 0;
-        for word in line.split(' ') {
-            let fits = width + 1 + word.len() <= columns.into();
-            folded.push_str(if width == 0 {
-                ""
-            } else if fits {
-                " "
-            } else {
-                "\n"
-            });
-            width = if fits && width > 0 { width + 1 } else { 0 } + word.len();
-            folded.push_str(word);
-        }
-        folded
+/// What a terminal of this width shows: the sentences are broken between words, addresses and codes never.
+fn shown_in(columns: u16, fake: &Fake) -> String {
+    let (by_code, by_link) = match columns {
+        20 => (
+            "pkce-device: to sign\nin, open this URL on\nany device and enter\nthe code:",
+            "pkce-device: or open\nthis link, which has\nthe code in it:",
+        ),
+        32 => (
+            "pkce-device: to sign in, open\nthis URL on any device and enter\nthe code:",
+            "pkce-device: or open this link,\nwhich has the code in it:",
+        ),
+        36 => (
+            "pkce-device: to sign in, open this\nURL on any device and enter the\ncode:",
+            "pkce-device: or open this link,\nwhich has the code in it:",
+        ),
+        40 => (
+            "pkce-device: to sign in, open this URL\non any device and enter the code:",
+            "pkce-device: or open this link, which\nhas the code in it:",
+        ),
+        _ => return fake.shown(),
     };
-    let line = |line: &str| if line.starts_with(' ') || columns == 0 { line.to_owned() } else { fold(line) };
-    shown.lines().map(|text| line(text) + "\n").collect()
+    let address = fake.server.url("/device");
+    format!("{by_code}\n    {address}\n    WDJB-MJHT\n{by_link}\n    {address}?user_code=WDJB-MJHT\n")
 }
 
 /// A terminal, an environment, arguments, and the border of the QR code that is shown there, if any.
@@ -104,7 +106,7 @@ fn shows_the_code_the_address_and_where_there_is_room_for_it_a_qr_code() {
         let printed = at_terminal(&fake, size, environment, args);
         let link = fake.server.url("/device?user_code=WDJB-MJHT");
         let case = format!("{size:?} {environment} {args}: {printed}");
-        let shown = folded(&fake.shown(), size.0);
+        let shown = shown_in(size.0, &fake);
         if environment == "TERM=xterm" {
             let code = border.map(|border| drawing(&link, border, true, BLACK_ON_WHITE, PLAIN)).unwrap_or_default();
             let rest = printed.strip_prefix(&format!("{code}{}", in_bold(&shown)));
@@ -155,7 +157,7 @@ fn shows_the_time_left_in_any_width_and_leaves_nothing_of_it_after_control_c() {
         let fake = Fake::start(json!({ "interval": 60 }), Vec::new());
         let script = "trap : INT; echo before; pkce-device --no-qr <document >out; echo \"ended: $?\"";
         let mut screen = Screen::start(columns, &[("document", &fake.document().to_string())], script);
-        let shown = format!("before\n{}", folded(&fake.shown(), columns));
+        let shown = format!("before\n{}", shown_in(columns, &fake));
         let shows = |screen: &Screen, last: &str| {
             let expected = [shown.lines().collect(), vec![last]].concat();
             screen.shows(&expected, str::to_owned);
