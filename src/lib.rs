@@ -14,7 +14,7 @@
 //! | [`wire`] | URLs, forms, HTTP, pages |
 //! | [`document`] | the JSON object that flows between the tools, and the table of its members |
 //! | [`process`] | environment, arguments, the deadline, signals, threads, descriptors, users, files that the user names, the terminal, the reader of the output |
-//! | [`error`], [`message`] | how a tool fails, and what it says |
+//! | [`error`], [`message`], [`standard_error`] | how a tool fails, what it says, and where |
 
 pub mod client;
 pub mod document;
@@ -25,6 +25,7 @@ pub mod idp;
 pub mod login;
 pub mod message;
 pub mod process;
+pub mod standard_error;
 pub mod stored;
 pub mod wire;
 

@@ -1,10 +1,12 @@
-//! Messages on standard error: single lines, which neither a terminal nor a CI runner obeys.
+//! Messages on standard error: single lines, which neither a terminal nor a CI runner obeys, and what they may repeat.
 
-use std::io::{self, Write};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::io;
+use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::standard_error;
 
 /// Sets the name of the running tool, once, for all messages.
 pub fn set_name(name: &str) {
@@ -38,41 +40,7 @@ pub fn trace(text: &str) {
 /// Writes lines to standard error, each of them [`harmless`]; a failure to write is ignored.
 pub fn say(lines: &str) {
     let lines: Vec<String> = lines.split('\n').map(harmless).collect();
-    write(&format!("{}\n", lines.join("\n")));
-}
-
-/// Writes text as it is to standard error, in place of the [line that is shown](show_line); a failure to write is ignored.
-pub fn write(text: &str) {
-    change_line(LastLine::Free, text);
-}
-
-/// Shows a line at a terminal until something else is written; nothing if it is shown already. The cursor stays at its
-/// start, so that it can be cleared whatever was typed there, and after a terminal that became narrower has wrapped it.
-pub fn show_line(line: &str) {
-    change_line(LastLine::Shown(line.to_owned()), &format!("{line}\r"));
-}
-
-/// Clears the line that is shown.
-pub fn clear_line() {
-    write("");
-}
-
-/// Clears the line that is shown, and lets none be shown any more, for a process that is about to end.
-pub fn end_line() {
-    change_line(LastLine::Ended, "");
-}
-
-/// Writes the text in place of the line that is shown. One write, so that the terminal never shows half of it.
-fn change_line(to: LastLine, text: &str) {
-    let mut line = LAST_LINE.lock().unwrap_or_else(PoisonError::into_inner);
-    if matches!(to, LastLine::Shown(_)) && (*line == to || *line == LastLine::Ended) {
-        return;
-    }
-    let clear = if matches!(*line, LastLine::Shown(_)) { CLEAR } else { "" };
-    if *line != LastLine::Ended {
-        *line = to;
-    }
-    let _ = io::stderr().write_all(format!("{clear}{text}").as_bytes());
+    standard_error::write(&format!("{}\n", lines.join("\n")));
 }
 
 /// Whether messages are lines of JSON, for programs (`PKCE_ERRORS=json`).
@@ -296,23 +264,6 @@ const USER_ENDS: &str = "/?#\"<>";
 
 /// Maximum length of a server's words in a message, in characters.
 const MAX_SHORTENED: usize = 200;
-
-/// What the terminal's last line is.
-#[derive(PartialEq)]
-enum LastLine {
-    /// Free for what is written next.
-    Free,
-    /// This one, until then.
-    Shown(String),
-    /// Free, and none is shown any more.
-    Ended,
-}
-
-/// Clears the line of the cursor and what a terminal has wrapped of it (ECMA-48 section 8.3.39), but not from the first
-/// cell on, since tmux adds what is on a screen to its history before it clears all of it. The cursor is then at the start.
-const CLEAR: &str = "\r \u{1b}[J\r";
-
-static LAST_LINE: Mutex<LastLine> = Mutex::new(LastLine::Free);
 
 static NOTES_ARE_SUPPRESSED: OnceLock<()> = OnceLock::new();
 

@@ -130,7 +130,7 @@ fn writes_to_standard_error_in_one_place() {
     let writes =
         |file: &PathBuf| read(file).lines().any(|line| line.contains("stderr()") && !line.contains("is_terminal"));
     let writers: BTreeSet<PathBuf> = files(&source()).into_iter().filter(writes).collect();
-    assert_eq!(writers, [source().join("message.rs")].into());
+    assert_eq!(writers, [source().join("standard_error.rs")].into());
 }
 
 #[test]

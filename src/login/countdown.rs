@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::message;
 use crate::process::terminal;
+use crate::standard_error;
 
 /// A line that counts down, and is cleared when dropped.
 pub struct Countdown {
@@ -40,7 +40,7 @@ impl Countdown {
         let left = format!("{} left", clock(left.as_secs() + u64::from(left.subsec_nanos() > 0)));
         let columns = terminal::size().map_or(DEFAULT_COLUMNS, |(columns, _)| columns);
         let mut lines = self.texts.iter().map(|text| text.replace("{}", &left)).chain([left.clone()]);
-        message::show_line(&lines.find(|line| line.chars().count() < columns).unwrap_or_default());
+        standard_error::show_line(&lines.find(|line| line.chars().count() < columns).unwrap_or_default());
     }
 
     fn left(&self) -> Duration {
@@ -50,7 +50,7 @@ impl Countdown {
 
 impl Drop for Countdown {
     fn drop(&mut self) {
-        message::clear_line();
+        standard_error::clear_line();
     }
 }
 

@@ -7,6 +7,7 @@ pub mod deadline;
 pub mod descriptor;
 pub mod environment;
 pub mod input;
+pub mod link;
 pub mod named_file;
 pub mod poll;
 pub mod reader;

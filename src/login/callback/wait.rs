@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::login::countdown::Countdown;
 use crate::message;
 use crate::process::{Deadline, poll, reader, signals};
+use crate::standard_error;
 use crate::wire::url::Url;
 
 /// Everything that may deliver the redirect or end the wait for it.
@@ -309,7 +310,7 @@ impl Wait {
         if let Some(terminal) = &mut self.terminal {
             terminal.restore();
         }
-        message::clear_line();
+        standard_error::clear_line();
         let _ = emulate_default_handler(SIGTSTP);
     }
 

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::login::countdown::Countdown;
 use crate::message;
 use crate::process::{Deadline, reader, signals};
+use crate::standard_error;
 
 /// The wait for the user's approval.
 pub struct Wait {
@@ -31,7 +32,7 @@ impl Wait {
         let end = expires.filter(|expires| expires.end() < deadline.end()).unwrap_or(deadline);
         let countdown = Countdown::new(&WAITING, end.end());
         if !countdown.is_hidden() {
-            signals::before_a_signal_ends(message::end_line);
+            signals::before_a_signal_ends(standard_error::end_line);
         }
         Wait {
             schedule: Schedule::new(authorization.interval),
