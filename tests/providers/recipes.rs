@@ -4,8 +4,10 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
 
+use serde_json::Value;
+
 use crate::common::{Output, free_port, has, lacks, root};
-use crate::fake::{Cause, Fake, Refresh, Running, SECRET, own_parts};
+use crate::fake::{Asked, Cause, Fake, Refresh, Running, SECRET, own_parts};
 use crate::fakes::fakes;
 
 /// The words in capitals that a user replaces; one that begins with another stands before it.
@@ -27,7 +29,7 @@ const YOURS: [&str; 14] = [
 ];
 
 /// The words that stand for any other in an announced message.
-const ANY: [&str; 5] = ["ID", "NAME", "URL", "URL1", "URL2"];
+const ANY: [&str; 3] = ["ID", "NAME", "URL"];
 
 /// The shells into which the commands can be pasted.
 const SHELLS: [&str; 4] = ["bash", "dash", "zsh", "fish"];
@@ -218,15 +220,26 @@ fn knows_the_ports_secrets_and_refresh_tokens_of_the_table() {
     let table = section(".It Sy Provider Ta ", ".El");
     let rows = table.lines().filter_map(|line| line.strip_prefix(".It "));
     let rows: Vec<Vec<&str>> = rows.map(|row| row.split(" Ta ").collect()).collect();
-    assert!(!rows.is_empty());
-    for row in rows {
-        for name in row[0].split(", ") {
-            let fake = fakes().into_iter().find(|fake| fake.name.starts_with(name)).unwrap_or_else(|| panic!("{name}"));
-            let port = if fake.any_port { "every" } else { "registered" };
-            let secret = if fake.secret.is_empty() { "no" } else { "yes" };
-            let is_issued = fake.refreshes != Refresh::Never;
-            assert_eq!((port, secret, is_issued), (row[1], row[2], row[3] != "not issued"), "{name}");
+    for recipe in recipes() {
+        let (name, fake, login) = (&recipe.name, recipe.fake(), &recipe.logins[0]);
+        let is_its = |row: &&Vec<&str>| row[0].split(", ").any(|short| name.starts_with(short));
+        let row = rows.iter().find(is_its).unwrap_or_else(|| panic!("no row: {name}"));
+        let port = if fake.any_port { "every" } else { "registered" };
+        let secret = if fake.secret.is_empty() { "no" } else { "yes" };
+        assert_eq!((port, secret), (row[1], row[2]), "{name}");
+        let unasked = (fake.tokens)(&Asked::default()).get("refresh_token") != Some(&Value::Null);
+        match row[3] {
+            "not issued" => assert!(fake.refreshes == Refresh::Never, "{name}"),
+            // Token rotation is a setting of the app.
+            "every login" | "token rotation" => assert!(unasked && fake.refreshes != Refresh::Never, "{name}"),
+            // What pkce-login requests without --scope.
+            "offline_access" if !login.contains("scope") => assert!(!unasked, "{name}"),
+            requested => assert!(!unasked && login.contains(requested), "{name}: {requested}"),
         }
+    }
+    let names: Vec<String> = recipes().into_iter().map(|recipe| recipe.name).collect();
+    for short in rows.iter().flat_map(|row| row[0].split(", ")) {
+        assert!(names.iter().any(|name| name.starts_with(short)), "no recipe: {short}");
     }
 }
 
@@ -309,9 +322,9 @@ fn fails_as_each_recipe_says() {
 }
 
 #[test]
-fn fails_everywhere_as_the_page_says() {
+fn causes_the_notes_that_the_page_explains_for_all() {
     let known: Vec<(i32, &str)> = fakes().iter().flat_map(known).collect();
-    let section = section(".Ss What fails everywhere\n", ".Ss ");
+    let section = section(".Ss Messages\n", ".Ss ");
     let announced: Vec<(String, i32)> = section.lines().filter_map(announced).collect();
     assert!(!announced.is_empty());
     for announced in announced {
