@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes pictures of the page that the browser shows after the sign-in: callback.sh DIRECTORY writes callback-light.png and
+# Takes pictures of the page that the browser shows after the login: callback.sh DIRECTORY writes callback-light.png and
 # callback-dark.png. Needs the tools and chromium on the PATH; the server is pkce-idp.
 set -eu
 
