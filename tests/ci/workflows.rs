@@ -117,7 +117,8 @@ impl Runner {
             fs::create_dir(directory.path().join(made)).unwrap();
         }
         let at = directory.path().display();
-        for tool in tools() {
+        // cargo builds no scripts.
+        for tool in tools().into_iter().filter(|tool| !root().join("src/sh").join(tool).exists()) {
             let (real, built) = (tool_file(&tool), directory.path().join("built").join(&tool));
             match ["pkce-callback", "pkce-exchange", "pkce-refresh"].contains(&tool.as_str()) {
                 false => symlink(real, built).unwrap(),
@@ -251,7 +252,7 @@ fn runs_the_github_workflow_to_its_end_and_shows_no_secret() {
     // Another account than the expected one ends the job, and its tokens are revoked all the same.
     let runner = with("somebody else");
     let job = runner.run(&parts);
-    assert!(job.status == 1 && !job.log.contains("refused: ") && job.log.contains("+ sh src/sh/pkce-logout ci"));
+    assert!(job.status == 1 && !job.log.contains("refused: ") && job.log.contains("+ pkce-logout ci"));
     assert_eq!(fs::read_dir(runner.directory.path().join("temp")).unwrap().count(), 1);
 }
 
@@ -267,6 +268,7 @@ fn runs_the_gitlab_job_to_its_end_and_shows_no_secret() {
     let job = runner.run(&parts);
     let (_, masked) = checked(&job);
     assert!(masked.is_empty() && !fs::exists(&work).unwrap());
+    assert_eq!(job.log.matches("+ pkce-logout ci").count(), 1, "{}", job.log);
 
     let provider = Provider::start();
     let mut runner = Runner::new(variables);
@@ -282,8 +284,56 @@ fn runs_the_gitlab_job_to_its_end_and_shows_no_secret() {
     }
     let (shown, _) = checked(&runner.run(&parts));
     assert!(!shown.contains("a-p4ssword") && !fs::exists(&work).unwrap(), "{shown}");
+    // Another account than the expected one ends the job, and its tokens are revoked all the same.
+    runner.set("TEST_ACCOUNT_SUB", "somebody else");
+    let job = runner.run(&parts);
+    assert!(job.status == 1 && !job.log.contains("refused: ") && job.log.contains("+ pkce-logout ci"), "{}", job.log);
     // A provider that is gone is status 3, for which the job is tried again.
     drop(provider);
     let job = runner.run(&parts);
     assert!(job.status == 3 && !fs::exists(&work).unwrap(), "{}", job.log);
+}
+
+/// The lines of README.md that install a release in the GitLab job.
+fn gitlab_release() -> String {
+    let text = fs::read_to_string(ci("README.md")).unwrap();
+    let (_, block) = text.split_once("```yaml\n    - |\n      name=").unwrap();
+    let lines = block.split("```").next().unwrap().lines();
+    format!("name={}", lines.map(|line| format!("{}\n", line.trim_start())).collect::<String>())
+}
+
+#[test]
+fn installs_only_an_archive_that_has_its_checksum() {
+    if lacks(&["sha256sum"]) {
+        return;
+    }
+    let name = format!("pkce-tools-{}-x86_64-linux", env!("CARGO_PKG_VERSION"));
+    let directory = new_directory();
+    let at = directory.path().display();
+    // The release, and a curl that downloads from it: curl … --output FILE URL
+    write_program(
+        &directory.path().join("curl"),
+        "#!/bin/bash\n[[ ${!#} == https://github.com/OWNER/pkce-tools/releases/download/v*/* ]] &&\n\
+         cp \"$RELEASE/${!###*/}\" \"${@:$#-1:1}\"\n",
+    );
+    let release = format!(
+        "mkdir -p '{at}/release/{name}/bin' '{at}/good' '{at}/bad'; cd '{at}/release'; echo tool >{name}/bin/pkce-gen
+         tar -czf {name}.tar.gz {name}; sha256sum {name}.tar.gz >SHA256SUMS; echo '{:064}  other' >>SHA256SUMS",
+        0
+    );
+    let run = |script: &str, work: &str| {
+        let mut bash = command("bash");
+        bash.args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script]).current_dir(&directory);
+        bash.env("PATH", format!("{at}:{}", std::env::var("PATH").unwrap()));
+        finish(bash.env("RELEASE", format!("{at}/release")).env("WORK", format!("{at}/{work}")), b"")
+    };
+    assert_eq!(run(&release, "good").status, 0);
+    let output = run(&gitlab_release(), "good");
+    assert_eq!((output.status, output.stdout), (0, format!("{name}.tar.gz: OK\n")), "{}", output.stderr);
+    assert_eq!(fs::read_to_string(directory.path().join("good/tools/bin/pkce-gen")).unwrap(), "tool\n");
+
+    fs::write(directory.path().join("release").join(format!("{name}.tar.gz")), "another").unwrap();
+    let output = run(&gitlab_release(), "bad");
+    assert_eq!((output.status, output.stdout), (1, format!("{name}.tar.gz: FAILED\n")), "{}", output.stderr);
+    assert!(!directory.path().join("bad/tools").exists());
 }
