@@ -155,19 +155,24 @@ fn calls_again_with_a_new_token_where_the_api_refused_the_stored_one() {
         return;
     }
     let directory = new_directory();
-    let call = example("call-api.sh");
+    let (call, crontab) = (example("call-api.sh"), std::fs::read_to_string(example("use/crontab")).unwrap());
+    let cron = crontab.lines().find_map(|line| line.strip_prefix("#*/5 * * * * ")).unwrap();
     let output = with_home(
         &directory,
         &format!(
             "pkce-login work
             pkce-load work | pkce-revoke >/dev/null; echo revoked=$?
+            pkce-token work -- curl -sSf -H @- \"$PKCE_ISSUER/userinfo\"; echo curl=$?
             sh {call} work \"$PKCE_ISSUER/userinfo\" >/dev/null; echo refused=$?
+            cd '{}'; cp {call} .; URL=$PKCE_ISSUER/userinfo; logger() {{ echo \"$1\"; }}; {cron}
             pkce-store --remove work; pkce-login work
             sed -i 's/\"access_token\":\"[^\"]*/&x/' \"$PKCE_HOME/work.json\"
-            sh {call} work \"$PKCE_ISSUER/userinfo\"; echo; echo call=$?"
+            sh {call} work \"$PKCE_ISSUER/userinfo\"; echo; echo call=$?",
+            directory.path().display()
         ),
     );
-    let expected = "revoked=0\nrefused=115\n{\"preferred_username\":\"alice\",\"sub\":\"alice\"}\ncall=0\n";
+    let expected = "revoked=0\ncurl=22\nrefused=115\nreport: sign in with pkce-login work\n\
+                    {\"preferred_username\":\"alice\",\"sub\":\"alice\"}\ncall=0\n";
     assert_eq!(output.stdout, expected, "{output:?}");
     let said = quiet(&output);
     assert!(said.contains(&"pkce-token: token endpoint: invalid_grant: the grant is revoked"), "{said:?}");
