@@ -9,7 +9,10 @@ use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{Output, Server, command, finish, free_port, json_response, lacks, new_directory, response, root, talk};
+use common::{
+    Output, Server, command, finish, free_port, json_response, lacks, new_directory, response, root, talk,
+    write_program,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -56,9 +59,11 @@ fn shows_a_newcomer_each_step_and_no_whole_secret() {
         assert_eq!(text.lines().find(secret), None);
         assert!(!text.contains('\u{1b}') && output.stderr.contains("to sign in, open this URL"), "{output:?}");
     }
-    // Without the tools, also where a package has installed them.
-    let broken = finish(command("/bin/sh").arg(example("demo.sh")).env("PATH", "/nowhere"), b"");
-    assert_ne!(broken.status, 0);
+    let directory = new_directory();
+    write_program(&directory.path().join("pkce-exchange"), "#!/bin/sh\nexit 3\n");
+    let path = format!("{}:{}", directory.path().display(), common::path());
+    let broken = finish(command("sh").arg(example("demo.sh")).env("PATH", path), b"");
+    assert_eq!(broken.status, 3, "{broken:?}");
 }
 
 #[test]
