@@ -69,25 +69,24 @@ all: toolchain
 	install -d $(RELEASE)
 	$(if $(static),install -m 755 $(addprefix $(TARGET)/static/$(HOST)/release/,$(static)) $(RELEASE))
 
-# Fail with a clear message if a required program is missing.
+# Fails with a clear message if this program is missing; the program of a variable has a name of its own.
+needs = @command -v $(or $(3),$(1)) >/dev/null || { echo "make: $(1) is missing: $(2)" >&2; exit 1; }
+comma := ,
+
 toolchain:
-	@command -v $(CARGO) >/dev/null || { \
-	  echo "make: cargo is missing: install Rust 1.89 or later (https://rustup.rs, or your system's package)" >&2; exit 1; }
-	@command -v cc >/dev/null || { \
-	  echo "make: cc is missing: install a C compiler (gcc or clang), which Rust links with" >&2; exit 1; }
+	$(call needs,cargo,install Rust 1.89 or later (https://rustup.rs, or your system's package),$(CARGO))
+	$(call needs,cc,install a C compiler (gcc or clang)$(comma) which Rust links with)
 
 test: toolchain
 	$(CARGO) test --locked
 
-# Fail with a clear message if cargo-deny is missing.
 deny: toolchain
-	@command -v cargo-deny >/dev/null || { \
-	  echo "make: cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	$(call needs,cargo-deny,cargo install --locked cargo-deny)
 
 lint: deny
-	@for needed in mandoc:mandoc shellcheck:shellcheck checkbashisms:devscripts; do \
-	  command -v $${needed%:*} >/dev/null || { \
-	    echo "make: $${needed%:*} is missing: install the package $${needed#*:}" >&2; exit 1; }; done
+	$(call needs,mandoc,install the package mandoc)
+	$(call needs,shellcheck,install the package shellcheck)
+	$(call needs,checkbashisms,install the package devscripts)
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -101,9 +100,8 @@ check: test lint
 # the network.
 lint-workflows: linters := $(abspath $(TARGET)/linters/$(ACTIONLINT)-$(ZIZMOR))
 lint-workflows:
-	@for needed in go:Go python3:python3; do \
-	  command -v $${needed%:*} >/dev/null || { \
-	    echo "make: $${needed%:*} is missing: install $${needed#*:}" >&2; exit 1; }; done
+	$(call needs,go,install Go)
+	$(call needs,python3,install python3)
 	[ -x $(linters)/bin/actionlint ] || \
 	  GOBIN=$(linters)/bin go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)
 	[ -x $(linters)/bin/zizmor ] || { python3 -m venv $(linters) && \
@@ -134,7 +132,7 @@ use: toolchain
 
 # Write the man pages as HTML, ready to host, into $(TARGET)/html.
 html:
-	@command -v mandoc >/dev/null || { echo "make: mandoc is missing: install the package mandoc" >&2; exit 1; }
+	$(call needs,mandoc,install the package mandoc)
 	sh docs/html.sh $(TARGET)/html
 
 # Log in with the programs of docs/comparison.md that are installed, and compare what they do with its table.
@@ -145,7 +143,7 @@ peers: toolchain
 # Compare time, memory and size with other tools, and write tests/bench/RESULTS.md and its plots. A tool that is missing
 # is named as missing. The tools that are installed as static ones are linked dynamically too, to compare.
 bench: bench-peers
-	@command -v python3 >/dev/null || { echo "make: python3 is missing: install the package python3" >&2; exit 1; }
+	$(call needs,python3,install the package python3)
 	$(MAKE) all ALONE=
 	install -d $(TARGET)/dynamic
 	cp $(addprefix $(RELEASE)/,$(ALONE)) $(TARGET)/dynamic
@@ -161,7 +159,7 @@ bench-peers: toolchain
 
 # Run each fuzz target for FUZZ_SECONDS (600), the property tests with many more cases, and kill a thousand processes.
 fuzz: toolchain
-	@command -v cargo-fuzz >/dev/null || { echo "make: cargo-fuzz is missing: cargo install cargo-fuzz" >&2; exit 1; }
+	$(call needs,cargo-fuzz,cargo install cargo-fuzz)
 	bash tests/fuzz/run.sh $(TARGET)/fuzz
 	PROPTEST_CASES=20000 $(CARGO) test --release --locked --test properties
 	PKCE_KILLS=1000 $(CARGO) test --release --locked --test kill -- --nocapture
