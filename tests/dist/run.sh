@@ -123,6 +123,24 @@ starts() {
   is 'the versions' "$(in_root "$1" "for tool in $(paste -sd ' ' <<<"$tools"); do \$tool --version; done")" "$versions"
 }
 
+third_party() {
+  tar -xzOf "$archive" "$(basename "$archive" .tar.gz)/share/doc/pkce-tools/THIRD-PARTY"
+}
+
+# What the C library of the programs says about an unknown name, and without a name server; the GNU C Library leaves both to
+# getent where that is installed.
+if third_party | grep '^musl: ' >/dev/null; then
+  unknown='name does not resolve'
+  unreachable='try again'
+  getent_unknown=$unknown
+  getent_unreachable=$unreachable
+else
+  unknown='name or service not known'
+  unreachable='temporary failure in name resolution'
+  getent_unknown='no address found (unknown name, or no name server)'
+  getent_unreachable=$getent_unknown
+fi
+
 # A name that is in /etc/hosts, and one that the name server has: port 9 is closed. An unknown name, and a network without
 # a name server, end with status 3 and a message.
 looks_up_names() {
@@ -158,7 +176,7 @@ runs_from_the_archive_in_a_root_with_BusyBox_only() {
   mkdir -p "$case/root/usr/local"
   cp -r "$case"/pkce-tools-*/* "$case/root/usr/local"
   starts "$case/root"
-  looks_up_names "$case/root" 'name or service not known' 'temporary failure in name resolution'
+  looks_up_names "$case/root" "$unknown" "$unreachable"
   logs_in "$case/root"
 }
 check runs_from_the_archive_in_a_root_with_BusyBox_only
@@ -175,8 +193,7 @@ runs_from_the_archive_in_another_distribution() {
   mkdir -p "$root/usr/local"
   tar -xzf "$archive" -C "$root/usr/local" --strip-components 1
   starts "$root"
-  looks_up_names "$root" 'no address found (unknown name, or no name server)' \
-    'no address found (unknown name, or no name server)'
+  looks_up_names "$root" "$getent_unknown" "$getent_unreachable"
   logs_in "$root"
 }
 check runs_from_the_archive_in_another_distribution
@@ -236,7 +253,7 @@ runs_from_the_image() {
   is 'a name' "$(in_image pkce-discover https://known.example.com:9 2>&1 >/dev/null)" \
     'pkce-discover: known.example.com:9: connection refused'
   is 'an unknown name' "$(in_image pkce-discover https://unknown.example.com 2>&1 >/dev/null)" \
-    'pkce-discover: unknown.example.com: name or service not known'
+    "pkce-discover: unknown.example.com: $unknown"
   is 'a server' "$(in_image pkce-idp -- pkce-discover -r token_endpoint | sed 's/:[0-9][0-9]*/:PORT/')" \
     http://127.0.0.1:PORT/token
   echo '{"access_token":"secret","token_endpoint":"https://id.example.com/token"}' | in_image pkce-store work
@@ -253,7 +270,7 @@ in_image() {
 check runs_from_the_image
 
 names_the_crates_in_the_SBOM() {
-  tar -xzOf "$archive" "$(basename "$archive" .tar.gz)/share/doc/pkce-tools/THIRD-PARTY" >"$case/third-party"
+  third_party >"$case/third-party"
   is 'its crate' "$(jq -r '.metadata.component | .name + " " + .version' "$sbom")" "pkce-tools $version"
   jq -r '.components[] | .name + " " + .version' "$sbom" | sort >"$case/components"
   awk -v RS= 'NR == 2' "$case/third-party" | cut -d ' ' -f 1,2 | sort | comm -23 - "$case/components" >"$case/missing"
