@@ -14,6 +14,15 @@ case $target in
 *) system=${target#*-} ;;
 esac
 machine=${target%%-*}
+# The name that both Debian and OCI images use.
+case $machine in
+x86_64) architecture=amd64 ;;
+aarch64) architecture=arm64 ;;
+*)
+  echo "make dist: $machine is not supported: the packages are for x86_64 and aarch64" >&2
+  exit 1
+  ;;
+esac
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 name=pkce-tools-$version
 
@@ -44,7 +53,9 @@ export TAR_OPTIONS="--sort=name --format=ustar --mtime=@$SOURCE_DATE_EPOCH --own
 PATH=$(dirname "$(command -v gtar || command -v tar)"):$PATH
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$name.cdx.json"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 rm -rf "$dist"
 mkdir -p "$dist"
 
@@ -78,7 +89,7 @@ deb() {
   (cd "$root" && find usr -type f | sort | xargs md5sum >DEBIAN/md5sums)
   {
     echo "Version: $version-1"
-    echo "Architecture: $(dpkg --print-architecture)"
+    echo "Architecture: $architecture"
     echo "Installed-Size: $(find "$root/usr" -type f -printf '%s\n' | awk '{ sum += int($1 / 1024) + 1 } END { print sum }')"
     cat packaging/control
   } >"$root/DEBIAN/control"
@@ -87,8 +98,9 @@ deb() {
 }
 
 rpm() {
-  rpmbuild --quiet -bb --define "version $version" --define "tree $tree" --define "_topdir $work/rpm" \
-    --define "_rpmdir $dist" --define '_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm' \
+  rpmbuild --quiet -bb --target "$machine-linux" --define "version $version" --define "tree $tree" \
+    --define "_topdir $work/rpm" --define "_rpmdir $dist" \
+    --define '_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm' \
     --define '_buildhost localhost' --define 'use_source_date_epoch_as_buildtime 1' \
     --define 'clamp_mtime_to_source_date_epoch 1' packaging/pkce-tools.spec
 }
@@ -101,14 +113,13 @@ image() {
   done
   cp "$docs"/LICENSE-* "$docs/THIRD-PARTY" "$work/image/usr/share/doc/pkce-tools"
   cat /usr/share/ca-certificates/mozilla/*.crt >"$work/image/etc/ssl/certs/ca-certificates.crt"
-  sh packaging/image.sh "$work/image" "$dist/$name-$machine-oci.tar" "$version" "$machine"
+  sh packaging/image.sh "$work/image" "$dist/$name-$machine-oci.tar" "$version" "$architecture"
 }
 
-# cargo-cyclonedx writes only beside Cargo.toml, and puts the path of that directory into the file.
+# cargo-cyclonedx writes only beside Cargo.toml, and puts the path of that directory into the file. The trap removes it.
 sbom() {
   $cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename "$name.cdx"
   sed "s,file://$PWD,file://,g" "$name.cdx.json" >"$dist/$name.cdx.json"
-  rm "$name.cdx.json"
 }
 
 archive

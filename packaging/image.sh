@@ -2,7 +2,7 @@
 # Writes TREE as an image for containers into ARCHIVE, with the time SOURCE_DATE_EPOCH. It needs no other program: an OCI
 # archive (image-spec 1.1) is a tar of layers and of JSON documents, each named by its SHA-256.
 set -eu
-tree=$1 archive=$2 version=$3 machine=$4
+tree=$1 archive=$2 version=$3 architecture=$4
 user=65532
 
 layout=$(mktemp -d)
@@ -17,10 +17,6 @@ blob() {
   printf '"mediaType":"%s","digest":"sha256:%s","size":%d' "$2" "$sum" "$size"
 }
 
-case $machine in
-x86_64) machine=amd64 ;;
-aarch64) machine=arm64 ;;
-esac
 created=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
 
 # The directory of the logins is the only one that the user may write to.
@@ -39,7 +35,7 @@ about=$(tr -d '\n' <<END
 END
 )
 cat >"$layout/config" <<END
-{"created":"$created","architecture":"$machine","os":"linux","config":{"User":"$user:$user",
+{"created":"$created","architecture":"$architecture","os":"linux","config":{"User":"$user:$user",
 "Env":["PATH=/usr/bin","PKCE_HOME=/pkce"],"WorkingDir":"/pkce","Labels":{$about}},
 "rootfs":{"type":"layers","diff_ids":["sha256:$content"]},
 "history":[{"created":"$created","created_by":"make dist"}]}
@@ -52,7 +48,7 @@ END
 manifest=$(blob "$layout/manifest" application/vnd.oci.image.manifest.v1+json)
 cat >"$layout/index.json" <<END
 {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{$manifest,
-"platform":{"architecture":"$machine","os":"linux"},
+"platform":{"architecture":"$architecture","os":"linux"},
 "annotations":{"org.opencontainers.image.ref.name":"$version","io.containerd.image.name":"pkce-tools:$version"}}]}
 END
 echo '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
