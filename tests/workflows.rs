@@ -65,7 +65,7 @@ fn uses_each_action_at_one_commit() {
         let text = fs::read_to_string(&file).unwrap();
         for line in text.lines() {
             let line = line.trim_start().trim_start_matches("- ");
-            if let Some(image) = line.strip_prefix("container: ") {
+            if let Some(image) = line.strip_prefix("image: ") {
                 assert!(image.split_once("@sha256:").is_some_and(|(_, digest)| digest.len() == 64), "{image}");
             }
             let Some(used) = line.strip_prefix("uses: ") else { continue };
@@ -80,15 +80,19 @@ fn uses_each_action_at_one_commit() {
 }
 
 #[test]
-fn uses_one_version_of_rust_and_of_cargo_deny() {
+fn uses_one_version_of_rust_and_of_each_program_that_cargo_installs() {
     let files = [".github/workflows/ci.yml", ".github/workflows/release.yml", ".ci/run"];
     let text: String = files.iter().map(|file| fs::read_to_string(root().join(file)).unwrap()).collect();
-    for (name, count) in [("RUSTUP_TOOLCHAIN: ", 2), ("cargo-deny@", 3)] {
-        let versions: Vec<&str> =
-            text.split(name).skip(1).map(|rest| rest.split_whitespace().next().unwrap()).collect();
+    let versions = |name: &'static str| text.split(name).skip(1).map(|rest| rest.split_whitespace().next().unwrap());
+    for (name, count) in [("RUSTUP_TOOLCHAIN: ", 2), ("cargo-deny@", 3), ("cargo-cyclonedx@", 2)] {
+        let versions: Vec<&str> = versions(name).collect();
         assert_eq!(versions.len(), count, "{name}");
         assert!(versions.iter().all(|version| version == &versions[0]), "{versions:?}");
     }
+    // The tag of the image has no patch level.
+    let (release, _) = versions("RUSTUP_TOOLCHAIN: ").next().unwrap().rsplit_once('.').unwrap();
+    let image = versions("image: rust:").next().unwrap();
+    assert!(image.starts_with(&format!("{release}-bookworm@")), "{image}");
 }
 
 #[test]
