@@ -12,7 +12,8 @@ TOOLS := $(PROGRAMS) $(notdir $(SCRIPTS))
 PAGES := $(wildcard man/*.1 man/*.7)
 # Where cargo builds: the variable is cargo's own.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-HOST = $(shell $(CARGO) -vV | sed -n 's/^host: //p')
+HOST = $(or $(shell $(CARGO) -vV 2>/dev/null | sed -n 's/^host: //p'),$(BUILT_HOST))
+BUILT_HOST = $(notdir $(patsubst %/release/pkce-gen,%,$(firstword $(wildcard $(TARGET)/*/release/pkce-gen))))
 COMPILER = $(or $(RUSTC),rustc)
 RELEASE = $(TARGET)/$(HOST)/release
 BUILT = $(addprefix $(RELEASE)/,$(PROGRAMS)) $(SCRIPTS)
@@ -168,7 +169,8 @@ fuzz: toolchain
 audit: deny
 	$(CARGO) deny --locked check -D warnings advisories
 
-install: all
+# Where cargo is missing, as under sudo, it installs what another user has built.
+install: $(if $(shell command -v $(CARGO)),all,built)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
 	install -m 755 $(BUILT) $(DESTDIR)$(BINDIR)
 	install -m 644 $(wildcard man/*.1) $(DESTDIR)$(MANDIR)/man1
@@ -184,6 +186,9 @@ install: all
 	for file in $(EXAMPLES); do \
 	  mode=644; [ ! -x $$file ] || mode=755; \
 	  install -m $$mode $$file $(DESTDIR)$(DOCS)/$$file || exit; done
+
+built:
+	@[ -n "$(HOST)" ] || { echo "make: nothing is built: run make first, as a user who has Rust" >&2; exit 1; }
 
 # Write the packages to $(TARGET)/dist: an archive, a .deb, an .rpm, an image for containers, an SBOM and SHA256SUMS. All of
 # their programs are static: with musl if Rust and cc (musl-gcc) have it, otherwise with the GNU C Library.
@@ -216,4 +221,4 @@ clean:
 	rm -rf tests/use/newer-git tests/use/pnpm/node_modules tests/use/venv
 
 .PHONY: all toolchain test deny lint check lint-workflows demo pictures interop use peers html bench \
-  bench-peers fuzz audit dist dist-check install uninstall clean
+  bench-peers fuzz audit built dist dist-check install uninstall clean

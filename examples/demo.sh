@@ -74,8 +74,9 @@ printf '\n%sWho signed in%s, according to the verified ID token\n' "$bold" "$pla
 printf '%s\n' "$document" | pkce-verify -r id_token_claims | members |
   while IFS=$(printf '\t') read -r name value; do printf '   %s %s\n' "$name" "$value"; done
 
-printf '\n%sLogged in.%s The same login as one pipeline:\n\n' "$bold" "$plain"
+printf '\n%sLogged in.%s The same login as one pipeline, once the tools are installed:\n\n' "$bold" "$plain"
 cat <<'PIPELINE'
    pkce-idp --auto-approve -- sh -c '
-     pkce-discover | pkce-gen - | pkce-url --scope openid | pkce-callback | pkce-exchange | pkce-verify'
+     pkce-discover | pkce-gen - | pkce-url --scope "openid offline_access" --prompt consent |
+       pkce-callback | pkce-exchange | pkce-verify | pkce-show >/dev/null'
 PIPELINE
