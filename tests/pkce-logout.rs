@@ -109,6 +109,34 @@ fn leaves_the_login_where_the_server_cannot_be_reached_or_fails() {
 }
 
 #[test]
+fn authenticates_a_client_with_a_secret() {
+    for shell in SHELLS {
+        let server = Server::start(|_| response(200, "", ""));
+        let mut document = document(&server);
+        document["token_endpoint_auth_method"] = json!("client_secret_post");
+        let home = with(&document);
+        let missing = "pkce-revoke: client_secret: missing, but the client's authentication method requires it\n\
+                       hint: name its file with --client-secret-file or PKCE_CLIENT_SECRET_FILE, or a command that \
+                       prints it with --client-secret-command";
+        assert_eq!(logout(shell, &home, &["work"], ""), said(2, missing), "{shell:?}");
+        let file = home.root.path().join("ä secret");
+        fs::write(&file, "s3cret\n").unwrap();
+        let file = file.display().to_string();
+        for args in [&["--client-secret-file", &file, "work"][..], &["work", "--client-secret-command=echo s3cret"]] {
+            assert_eq!(home.store(&document.to_string()), success());
+            let seen = server.requests().len();
+            assert_eq!(logout(shell, &home, args, ""), success(), "{shell:?}");
+            let bodies: Vec<String> = server.requests().iter().skip(seen).map(|request| request.body.clone()).collect();
+            assert!(
+                bodies.len() == 2 && bodies.iter().all(|body| body.ends_with("&client_secret=s3cret")),
+                "{bodies:?}"
+            );
+            assert_eq!(home.files(), OUT);
+        }
+    }
+}
+
+#[test]
 fn leaves_a_login_whose_document_cannot_be_used() {
     let server = Server::start(|_| response(200, "", ""));
     let mut document = document(&server);
@@ -131,6 +159,12 @@ fn says_what_is_wrong_with_its_arguments() {
             (&["--\u{1b}[31m", "a"], "--?[31m: no such option"),
             (&["--a\nb", "a"], "--a?b: no such option"),
             (&["-r", "a"], "-r: no such option"),
+            (&["a", "--client-secret-file"], "--client-secret-file: requires a value"),
+            (&["--client-secret-command", "--", "a"], "--client-secret-command: requires a value"),
+            (
+                &["a", "--client-secret-file=b", "--client-secret-command", "c"],
+                "--client-secret-command: repeated, or conflicts with another argument",
+            ),
         ] {
             let expected = said(2, &format!("pkce-logout: {wrong}\nhint: see 'pkce-logout --help'"));
             assert_eq!(logout(shell, &home, args, ""), expected, "{shell:?}");

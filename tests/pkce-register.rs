@@ -227,6 +227,29 @@ fn names_the_option_for_an_initial_access_token_where_the_server_may_require_one
 }
 
 #[test]
+fn says_that_leaving_out_the_scope_may_help_where_the_server_refuses_it() {
+    let directory = new_directory();
+    let token = directory.path().join("token");
+    std::fs::write(&token, "initial\n").unwrap();
+    let token = format!("--access-token-file={}", token.display());
+    let get_token = "the server may require an initial access token: use --access-token-file";
+    let leave_out = "leave out the scope: pkce-register without --scope";
+    let (host, scope) = ("Host not trusted.", "Not permitted to use specified clientScope");
+    for (description, args, hint) in [
+        (scope, &["--scope=a"][..], format!("\nhint: {get_token}; or {leave_out}")),
+        (scope, &["--scope=a", &token], format!("\nhint: {leave_out}")),
+        (scope, &[], format!("\nhint: {get_token}")),
+        (host, &["--scope=a"], format!("\nhint: {get_token}")),
+        (host, &["--scope=a", &token], String::new()),
+    ] {
+        let body = json!({ "error": "insufficient_scope", "error_description": description }).to_string();
+        let (output, ..) = with_response(response(403, "application/json", &body), args);
+        let message = format!("registration endpoint: insufficient_scope: {description}{hint}");
+        assert_eq!(output, failure("pkce-register", 1, &message), "{args:?}");
+    }
+}
+
+#[test]
 fn says_what_may_work_where_the_server_names_no_registration_endpoint() {
     let missing = "registration_endpoint: missing\nhint: ";
     let documents =

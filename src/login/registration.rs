@@ -3,6 +3,7 @@
 use crate::client::authentication::{AuthMethod, listed_methods, takes_secret};
 use crate::client::endpoint::Endpoint;
 use crate::client::metadata::Issuer;
+use crate::client::oauth_error;
 use crate::client::poll::DEVICE_CODE;
 use crate::client::post::{JSON, Post};
 use crate::client::redirect_uri::{self, RedirectUri};
@@ -65,7 +66,15 @@ pub fn register(mut document: Document, registration: Registration, deadline: &D
     let response = post.send(endpoint.url(), deadline).map_err(|error| {
         let needs_token = matches!(error.response_status(), Some(401 | 403))
             || matches!(error.oauth_code(), Some("insufficient_scope" | "invalid_token"));
-        if needs_token && token.is_none() { error.hint(ACCESS_TOKEN) } else { error }
+        let is_about_scope = request.has("scope")
+            && error.oauth_code() == Some("insufficient_scope")
+            && oauth_error::speaks_of(error.oauth_error().description.as_deref(), "scope");
+        match (needs_token && token.is_none(), is_about_scope) {
+            (true, true) => error.hint(format!("{ACCESS_TOKEN}; or {WITHOUT_SCOPE}")),
+            (true, false) => error.hint(ACCESS_TOKEN),
+            (false, true) => error.hint(WITHOUT_SCOPE),
+            (false, false) => error,
+        }
     })?;
     let response = response.without_nulls();
     let client_id = response.need_visible("client_id")?;
@@ -159,6 +168,9 @@ fn add_authentication(document: &mut Document, response: &Document, endpoint: &E
 const AUTH_METHOD: &str = "token_endpoint_auth_method";
 
 const ACCESS_TOKEN: &str = "the server may require an initial access token: use --access-token-file";
+
+/// What to do about a client registration policy of Keycloak, which refuses scopes so.
+const WITHOUT_SCOPE: &str = "leave out the scope: pkce-register without --scope";
 
 const BY_HAND: &str = "register a client at the server yourself, and pass its ID to pkce-url --client-id";
 

@@ -232,7 +232,13 @@ fn without_id_token(name: &Name, wrong: &str, document: &Document) -> Error {
 
 /// What to do where a login is gone.
 fn log_in_again(name: &Name) -> String {
-    format!("run the login again, and store it as {}", name.as_str())
+    let is_of_script = Store::open().ok().flatten().is_some_and(|store| store.has_settings(name));
+    let name = name.as_str();
+    if is_of_script {
+        format!("sign in again: pkce-login {name}")
+    } else {
+        format!("run the login again, and store it as {name}")
+    }
 }
 
 /// The claims of a new ID token must have the same issuer and subject as the verified ones of the login (OpenID Connect

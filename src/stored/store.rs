@@ -90,6 +90,11 @@ impl Store {
         self.file(&name.file("json"), deadline)
     }
 
+    /// Whether pkce-login remembers how to log in under this name.
+    pub(super) fn has_settings(&self, name: &Name) -> bool {
+        self.directory.path_of(&name.file("login")).is_file()
+    }
+
     /// When the document under this name was stored; `None` if that is not known.
     pub(super) fn written(&self, name: &Name) -> Option<SystemTime> {
         let file = self.directory.file(&name.file("json"), OFlags::RDONLY);

@@ -133,15 +133,22 @@ fn notes_at_a_terminal_that_a_browser_spoke_https() {
 
 #[test]
 fn says_over_ssh_to_paste_the_address_of_the_last_page() {
-    let directory = at_terminal(V4);
-    let script = watched("SSH_CONNECTION='192.0.2.1 50000 192.0.2.2 22' pkce-callback --no-browser <doc >out");
-    let mut terminal = Terminal::bash(&script, directory.path());
-    terminal
-        .until("note: over SSH, a browser on your own machine cannot load the last page: paste its address here\r\n");
-    terminal.until("note: waiting for the browser; or paste the address that it was redirected to");
-    terminal.write("abc#st-123\r");
-    let (_, seen) = terminal.end();
-    assert!(seen.contains("status=0"), "{seen}");
+    let port = common::free_port();
+    for (redirect_uri, unless) in [
+        (V4, String::new()),
+        (&format!("http://127.0.0.1:{port}/callback"), format!(", unless port {port} is forwarded (ssh -L)")),
+    ] {
+        let directory = at_terminal(redirect_uri);
+        let script = watched("SSH_CONNECTION='192.0.2.1 50000 192.0.2.2 22' pkce-callback --no-browser <doc >out");
+        let mut terminal = Terminal::bash(&script, directory.path());
+        terminal.until(&format!(
+            "note: over SSH, a browser on your own machine cannot load the last page: paste its address here{unless}\r\n"
+        ));
+        terminal.until("note: waiting for the browser; or paste the address that it was redirected to");
+        terminal.write("abc#st-123\r");
+        let (_, seen) = terminal.end();
+        assert!(seen.contains("status=0"), "{seen}");
+    }
 }
 
 #[test]

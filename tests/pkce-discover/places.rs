@@ -126,7 +126,10 @@ fn says_where_else_to_look_where_nothing_is_found() {
     let by_hand = "if there is no metadata, write the document by hand: \
                    {\"authorization_endpoint\":\"URL\",\"token_endpoint\":\"URL\"}; see pkce-discover(1)";
     let path = format!("an issuer may have a path, such as {}/realms/NAME", server.url(""));
-    let api = format!("if this is an API or an MCP server: pkce-discover --resource {}", server.url("/t"));
+    let api = format!(
+        "check the path (realm, tenant) first; if this is an API or an MCP server: pkce-discover --resource {}",
+        server.url("/t")
+    );
     let [hint, api] = [path, api].map(|hint| format!("\nhint: {hint}; {by_hand}"));
     for (path, hint) in [("", &hint), ("/", &hint), ("/t", &api)] {
         let output = run("pkce-discover", &[&server.url(path)], "");

@@ -36,6 +36,21 @@ fn says_what_is_wrong_with_its_arguments() {
             (&["a", "--secret=s3cr3t"], "--secret: no such option"),
             (&["a", "--\u{1b}[31m"], "--?[31m: no such option"),
             (&["a", "-ps3cr3t"], "-p: no such option"),
+            (&["a", "--client-secret-file"], "--client-secret-file: requires a value"),
+            (&["a", "--device", "--prompt=b"], "--prompt: repeated, or conflicts with another argument"),
+            (&["a", "--login-hint=b", "--device"], "--device: repeated, or conflicts with another argument"),
+            (
+                &["a", "--client-secret-file=b", "--register"],
+                "--register: repeated, or conflicts with another argument",
+            ),
+            (
+                &["a", "--client-secret-file=b", "--client-secret-command=c"],
+                "--client-secret-command: repeated, or conflicts with another argument",
+            ),
+            (
+                &["a", "--client-id=b", "--access-token-file=c"],
+                "--access-token-file: repeated, or conflicts with another argument",
+            ),
             (&["a", "--client-id=b", "--register"], "--register: repeated, or conflicts with another argument"),
         ] {
             let home = Home::new();

@@ -84,7 +84,8 @@ fn executes_nothing_and_mistakes_nothing_for_an_option() {
         for hostile in HOSTILE {
             let all = StandIns::new(METADATA);
             let option = |name: &str| format!("--{name}={hostile}");
-            let args = ["issuer", "client-id", "scope", "redirect-uri", "audience"].map(option);
+            let names = ["issuer", "client-id", "scope", "redirect-uri", "audience", "prompt", "login-hint"];
+            let args = names.map(option);
             let args: Vec<&str> = args.iter().map(String::as_str).chain(["work"]).collect();
             let (output, said) = all.login(shell, &args, &[]);
             assert_eq!(output, success(), "{shell:?} {hostile}");
@@ -94,11 +95,13 @@ fn executes_nothing_and_mistakes_nothing_for_an_option() {
                 format!("--scope={hostile}"),
                 format!("--param=audience={hostile}"),
                 format!("--redirect-uri={hostile}"),
+                format!("--prompt={hostile}"),
+                format!("--login-hint={hostile}"),
             ];
             assert_eq!(StandIns::given(&said, "pkce-url"), url, "{shell:?}");
             let told = json!({
                 "issuer": "https://id.example", "client_id": hostile, "scope": hostile, "audience": hostile,
-                "redirect_uri": hostile,
+                "redirect_uri": hostile, "prompt": hostile, "login_hint": hostile,
             });
             assert_eq!(all.told("work"), told, "{shell:?}");
             // Remembered, it is the same.
@@ -138,9 +141,11 @@ fn refuses_hostile_names_and_values_that_no_server_could_have() {
             );
         }
         for value in ["", "a\nb", "a\n", "\n", "é", "\u{1b}[31m", "\u{7f}", "a\tb"] {
-            for option in ["--issuer", "--resource", "--client-id", "--scope", "--redirect-uri", "--audience"] {
-                let expected = said(2, &format!("pkce-login: {option}: {wrong_value}{hint}"));
-                let (output, seen) = all.login(shell, &["work", &format!("{option}={value}")], &[]);
+            for option in
+                ["issuer", "resource", "client-id", "scope", "redirect-uri", "audience", "prompt", "login-hint"]
+            {
+                let expected = said(2, &format!("pkce-login: --{option}: {wrong_value}{hint}"));
+                let (output, seen) = all.login(shell, &["work", &format!("--{option}={value}")], &[]);
                 assert_eq!((output, seen.len()), (expected, 0), "{shell:?} {value:?}");
             }
         }
@@ -188,6 +193,74 @@ fn signs_in_on_this_device_again_where_it_is_told_so() {
         assert_eq!((output, said.contains(&"pkce-callback".to_owned())), (success(), true), "{shell:?}: {said:?}");
         assert!(!said.contains(&"pkce-device".to_owned()), "{said:?}");
         assert_eq!(all.told("work"), json!({ "issuer": "https://id.example", "client_id": "cli" }));
+    }
+}
+
+#[test]
+fn requests_the_account_that_it_is_told_and_remembers_that() {
+    for shell in SHELLS {
+        let all = StandIns::new(METADATA);
+        let args = ["work", "--issuer=https://id.example", "--client-id=cli", "--scope=openid offline_access"];
+        let url = |said: &[String]| StandIns::given(said, "pkce-url")[2..].join(" ");
+        let (output, said) = all.login(shell, &args, &[]);
+        assert_eq!((output, url(&said).as_str()), (success(), "--prompt=consent"), "{shell:?}");
+        // Another prompt or user requires another login, and what is remembered does not.
+        let account = ["work", "--prompt", "select_account", "--login-hint", "bob@example.com"];
+        let (output, said) = all.login(shell, &account, &[]);
+        let given = "--prompt=select_account --login-hint=bob@example.com";
+        assert_eq!((output, url(&said).as_str()), (success(), given), "{shell:?}");
+        assert_eq!(all.login(shell, &account, &[]), (success(), vec![]), "{shell:?}");
+        assert_eq!(all.told("work")["prompt"], "select_account");
+        assert_eq!(all.told("work")["login_hint"], "bob@example.com");
+        // On another device they are not sent; told anew, they require a browser on this one.
+        let (output, said) = all.login(shell, &["work", "--device", "--scope=openid"], &[]);
+        let device = ["--client-id=cli", "--scope=openid"];
+        assert_eq!((output, StandIns::given(&said, "pkce-device")), (success(), device.to_vec()), "{shell:?}");
+        let (output, said) = all.login(shell, &["work", "--prompt=login"], &[]);
+        let given = "--prompt=login --login-hint=bob@example.com";
+        assert_eq!((output, url(&said).as_str()), (success(), given), "{shell:?}");
+        assert!(all.told("work").get("grant_types").is_none());
+    }
+}
+
+#[test]
+fn passes_on_where_the_client_secret_is_and_does_not_remember_that() {
+    let pushes = METADATA.replace('}', r#","require_pushed_authorization_requests":true}"#);
+    for shell in SHELLS {
+        for secret in ["--client-secret-file=ä b", "--client-secret-command=pass show $(id)"] {
+            let all = StandIns::new(&pushes);
+            let nothing = "echo 'pkce-token: work: nothing is stored under this name' >&2; exit 5";
+            all.add("pkce-token", nothing);
+            let args = ["work", "--issuer=https://id.example", "--client-id=cli", secret];
+            let (output, said) = all.login(shell, &args, &[]);
+            assert_eq!(output, success(), "{shell:?}");
+            assert_eq!(StandIns::given(&said, "pkce-token"), ["--raw", "issuer", secret, "work"]);
+            for tool in ["pkce-push", "pkce-exchange"] {
+                assert_eq!(StandIns::given(&said, tool), [secret], "{shell:?} {tool}");
+            }
+            assert_eq!(all.told("work"), json!({ "issuer": "https://id.example", "client_id": "cli" }));
+            let (output, said) = all.login(shell, &["work", "--device", secret], &[]);
+            assert_eq!((output, StandIns::given(&said, "pkce-device")), (success(), vec!["--client-id=cli", secret]));
+        }
+    }
+}
+
+#[test]
+fn passes_on_where_the_initial_access_token_is() {
+    for shell in SHELLS {
+        let all = StandIns::new(METADATA);
+        all.add("pkce-register", "exec cat");
+        let tokens = TOKENS.replace('}', r#","client_id":"c1","redirect_uris":["http://127.0.0.1/callback"]}"#);
+        all.add("pkce-exchange", &format!("cat >/dev/null; printf '%s\\n' '{tokens}'"));
+        let args = ["work", "--issuer=https://id.example", "--register", "--access-token-file", "initial token"];
+        let (output, said) = all.login(shell, &args, &[]);
+        assert_eq!(output, success(), "{shell:?}");
+        assert_eq!(StandIns::given(&said, "pkce-register").last(), Some(&"--access-token-file=initial token"));
+        let told = json!({
+            "issuer": "https://id.example", "client_id": "c1", "redirect_uris": ["http://127.0.0.1/callback"],
+            "token_endpoint_auth_method": "none",
+        });
+        assert_eq!(all.told("work"), told, "{shell:?}");
     }
 }
 

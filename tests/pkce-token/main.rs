@@ -228,6 +228,13 @@ fn starts_no_command_where_there_is_no_token() {
     document.as_object_mut().unwrap().remove("refresh_token");
     session.store(&document);
     assert_eq!(without(&[]), failed(115, no_refresh));
+    // A login of pkce-login.
+    fs::write(session.path("work.login"), "{}").unwrap();
+    assert_eq!(
+        without(&[]),
+        failed(115, &no_refresh.replace("run the login again, and store it as work", "sign in again: pkce-login work"))
+    );
+    fs::remove_file(session.path("work.login")).unwrap();
     document["expires_at"] = json!(now() + 600);
     session.store(&document);
     assert_eq!(without(&["--refresh"]), failed(115, no_refresh));

@@ -27,7 +27,8 @@ pub fn for_issuer(client: &Client, issuer: &Issuer) -> Result<Document, Error> {
             "an issuer may have a path, such as {origin}/realms/NAME; if there is no metadata, {BY_HAND}"
         ))
     } else {
-        error.hint(format!("{}; if there is no metadata, {BY_HAND}", for_api(issuer)))
+        let api = for_api(issuer);
+        error.hint(format!("check the path (realm, tenant) first; {api}; if there is no metadata, {BY_HAND}"))
     })
 }
 

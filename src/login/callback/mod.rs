@@ -119,7 +119,8 @@ impl Receiver {
             wait.open(&opened)?;
         }
         if let Some(port) = port {
-            note_ssh(redirect_uri.url().map_or("", Url::host), port, wait.has_terminal());
+            let is_fixed = !expected.is_port_free;
+            note_ssh(redirect_uri.url().map_or("", Url::host), port, is_fixed, wait.has_terminal());
         }
         let response = wait.until_redirect(&expected)?;
         document.set("code", &response.code);
@@ -130,12 +131,13 @@ impl Receiver {
 
 /// Notes, over SSH, how a browser on another machine can deliver the redirect. A program in `BROWSER` runs on this one, or
 /// forwards the port.
-fn note_ssh(host: &str, port: u16, can_paste: bool) {
+fn note_ssh(host: &str, port: u16, is_fixed: bool, can_paste: bool) {
     if environment::variable("SSH_CONNECTION").is_none() || environment::variable("BROWSER").is_some() {
         return;
     }
     message::note(&if can_paste {
-        "over SSH, a browser on your own machine cannot load the last page: paste its address here".to_owned()
+        let unless = if is_fixed { format!(", unless port {port} is forwarded (ssh -L)") } else { String::new() };
+        format!("over SSH, a browser on your own machine cannot load the last page: paste its address here{unless}")
     } else {
         format!("over SSH, a browser on your own machine needs the port: ssh -L {port}:{host}:{port} HOST")
     });
