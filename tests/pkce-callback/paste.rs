@@ -133,7 +133,7 @@ fn notes_at_a_terminal_that_a_browser_spoke_https() {
 
 #[test]
 fn says_over_ssh_to_paste_the_address_of_the_last_page() {
-    let port = common::free_port();
+    let port = free_port();
     for (redirect_uri, unless) in [
         (V4, String::new()),
         (&format!("http://127.0.0.1:{port}/callback"), format!(", unless port {port} is forwarded (ssh -L)")),

@@ -229,18 +229,24 @@ fn passes_on_where_the_client_secret_is_and_does_not_remember_that() {
     for shell in SHELLS {
         for secret in ["--client-secret-file=ä b", "--client-secret-command=pass show $(id)"] {
             let all = StandIns::new(&pushes);
-            let nothing = "echo 'pkce-token: work: nothing is stored under this name' >&2; exit 5";
-            all.add("pkce-token", nothing);
+            all.add("pkce-token", "exit 5");
             let args = ["work", "--issuer=https://id.example", "--client-id=cli", secret];
             let (output, said) = all.login(shell, &args, &[]);
             assert_eq!(output, success(), "{shell:?}");
-            assert_eq!(StandIns::given(&said, "pkce-token"), ["--raw", "issuer", secret, "work"]);
             for tool in ["pkce-push", "pkce-exchange"] {
                 assert_eq!(StandIns::given(&said, tool), [secret], "{shell:?} {tool}");
             }
             assert_eq!(all.told("work"), json!({ "issuer": "https://id.example", "client_id": "cli" }));
             let (output, said) = all.login(shell, &["work", "--device", secret], &[]);
             assert_eq!((output, StandIns::given(&said, "pkce-device")), (success(), vec!["--client-id=cli", secret]));
+            assert_eq!(StandIns::given(&said, "pkce-token"), ["--raw", "issuer", secret, "work"]);
+            // A client that is registered each time has its own.
+            all.add("pkce-register", "exec cat");
+            let told = json!({ "issuer": "https://id.example", "redirect_uris": ["http://127.0.0.1/callback"] });
+            fs::write(all.home.path("work.login"), told.to_string()).unwrap();
+            let (_, said) = all.login(shell, &["work", secret], &[]);
+            assert!(said.contains(&"pkce-register".to_owned()), "{said:?}");
+            assert_eq!(StandIns::given(&said, "pkce-exchange"), [""; 0], "{shell:?}");
         }
     }
 }
