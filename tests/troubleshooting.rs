@@ -16,7 +16,7 @@ use common::{Output, Server, command, finish, lacks, new_directory, response, ro
 use tls::HttpsProxy;
 
 /// Scripts that each print a message of the page.
-const SCRIPTS: [&str; 106] = [
+const SCRIPTS: [&str; 108] = [
     // Options, files and variables.
     "pkce-url --client-secret x",
     "pkce-url --scope a --scope b",
@@ -77,7 +77,9 @@ const SCRIPTS: [&str; 106] = [
     "idp 'pkce-discover --resource $PKCE_ISSUER/mcp --issuer https://id.example'",
     "idp 'pkce-discover --resource $PKCE_ISSUER/none'",
     "echo \"{\\\"registration_endpoint\\\":\\\"$SERVER\\\"}\" | pkce-register",
+    "echo \"{\\\"registration_endpoint\\\":\\\"$SERVER\\\"}\" | pkce-register --scope a",
     // The browser and the redirect.
+    "idp 'pkce-discover | sed \"s/.issuer.:[^,]*,//\" | pkce-gen - | pkce-url | pkce-callback'",
     "idp \"$url --redirect-uri http://127.0.0.1:\\${PKCE_ISSUER##*:}/ | pkce-callback --no-browser\"",
     "document | pkce-gen - | pkce-url --redirect-uri https://app.example/ | pkce-callback",
     "document | pkce-gen - | pkce-url --redirect-uri https://127.0.0.1:1/ | pkce-callback",
@@ -268,10 +270,13 @@ fn faults() -> Vec<(String, Printed)> {
     faults.collect()
 }
 
-/// A server that responds as pkce-idp never does: it registers another redirect URI, is a proxy that requires a password,
-/// and compresses its metadata.
+/// A server that responds as pkce-idp never does: it registers no scope and another redirect URI, is a proxy that requires
+/// a password, and compresses its metadata.
 fn server() -> Server {
     Server::start(|request| match request.method.as_str() {
+        "POST" if request.body.contains("\"scope\"") => {
+            response(403, "application/json", r#"{"error":"insufficient_scope"}"#)
+        }
         "POST" => response(201, "application/json", r#"{"client_id":"a","redirect_uris":["https://app.example/"]}"#),
         "CONNECT" => response(407, "", ""),
         _ => b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\n\xff".to_vec(),
