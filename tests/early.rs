@@ -309,16 +309,16 @@ fn a_store_that_cannot_be_written_loses_the_tokens_of_a_pipe_and_not_those_of_a_
     let home = Home::new();
     let seal = "cat >/dev/null; exit 1";
     let wrong = "PKCE_SEAL: the command failed (exit status: 1)";
+    let hint = "hint: correct the command in PKCE_SEAL first\n";
     let piped = finish(home.command("pkce-store").arg("work").env("PKCE_SEAL", seal), home::DOCUMENT.as_bytes());
-    let message =
-        format!("pkce-store: {wrong}; the tokens are lost unless a file has them\nhint: run the login again\n");
+    let message = format!("pkce-store: {wrong}; the tokens are lost unless a file has them\n{hint}");
     assert_eq!((piped.status, piped.stderr), (5, message));
     let file = home.root.path().join("document");
     fs::write(&file, home::DOCUMENT).unwrap();
     let mut store = home.command("pkce-store");
     let from_file = store.arg("work").env("PKCE_SEAL", seal).stdin(fs::File::open(&file).unwrap()).output().unwrap();
     assert_eq!(from_file.status.code(), Some(3));
-    assert_eq!(String::from_utf8(from_file.stderr).unwrap(), format!("pkce-store: {wrong}\n"));
+    assert_eq!(String::from_utf8(from_file.stderr).unwrap(), format!("pkce-store: {wrong}\n{hint}"));
 }
 
 #[test]

@@ -1125,7 +1125,8 @@ fn has_every_file_go_through_the_commands() {
         [("exit 1", "the command failed (exit status: 1)"), ("cat >/dev/null", "the command wrote nothing")]
     {
         let output = sealed("pkce-store", &["work"], seal, open);
-        assert_eq!(output, refused(5, &format!("PKCE_SEAL: {wrong}; {LOST}")));
+        let hint = "hint: correct the command in PKCE_SEAL first";
+        assert_eq!(output, refused(5, &format!("PKCE_SEAL: {wrong}; {LOST}\n{hint}")));
     }
     assert_eq!(fs::read(home.path("work.json")).unwrap(), stored);
     // A machine that can seal and not open stores what it cannot compare.

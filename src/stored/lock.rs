@@ -97,7 +97,9 @@ impl<'a> Lock<'a> {
     fn sealed(&self, document: &Document, deadline: &Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
         seal::check()?;
         let line = document.checked_line()?;
-        let sealed = seal::filter("PKCE_SEAL", line.as_bytes(), deadline)?;
+        // Until it works, the next login would be lost too.
+        let sealed = seal::filter("PKCE_SEAL", line.as_bytes(), deadline)
+            .map_err(|error| error.hint("correct the command in PKCE_SEAL first"))?;
         Ok(sealed.unwrap_or_else(|| Zeroizing::new(line.as_bytes().to_vec())))
     }
 

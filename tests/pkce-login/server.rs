@@ -442,3 +442,23 @@ fn ends_by_control_c_and_leaves_the_terminal_as_it_was() {
         assert!(printed.contains("status=130") && printed.contains("as it was"), "{shell:?}: {printed}");
     }
 }
+
+#[test]
+fn tries_the_commands_that_encrypt_before_somebody_signs_in() {
+    let provider = Provider::start(&[]);
+    let home = Home::new();
+    let login = |seal: &str, open: &str| {
+        let args = ["work", "--issuer", &provider.issuer, "--client-id", &provider.client_id];
+        let mut command = login_in(SHELLS[0], &home, &args);
+        finish(provider.browser(command.env("PKCE_SEAL", seal).env("PKCE_OPEN", open)), b"")
+    };
+    let failed =
+        "pkce-store: PKCE_SEAL: the command failed (exit status: 1)\nhint: correct the command in PKCE_SEAL first\n";
+    assert_eq!(login("exit 1", "cat"), Output { status: 3, stdout: String::new(), stderr: failed.to_owned() });
+    let other = "pkce-store: PKCE_SEAL: its output cannot be opened: PKCE_OPEN: the command failed (exit status: 1)\n\
+        hint: nothing was changed; PKCE_SEAL must encrypt for the key with which PKCE_OPEN decrypts\n";
+    assert_eq!(login("cat", "exit 1"), Output { status: 3, stdout: String::new(), stderr: other.to_owned() });
+    assert!(!home.directory().exists());
+    let good = login("tr a-z b-za", "tr b-za a-z");
+    assert_eq!((good.status, sign_ins(&good)), (0, (1, vec![])), "{good:?}");
+}

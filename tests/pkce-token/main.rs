@@ -761,7 +761,14 @@ fn spends_nothing_where_the_new_token_could_not_be_stored() {
     let output = finish(sealing.arg("work").env("PKCE_SEAL", "exit 1"), b"");
     assert_eq!(
         (output, session.refreshes()),
-        (failure("pkce-token", 3, "PKCE_SEAL: the command failed (exit status: 1)"), 0)
+        (
+            failure(
+                "pkce-token",
+                3,
+                "PKCE_SEAL: the command failed (exit status: 1)\nhint: correct the command in PKCE_SEAL first",
+            ),
+            0
+        )
     );
     // A file system of 64 KiB in a namespace of its own, where that is allowed: there is no room for a larger document.
     let script = format!(
