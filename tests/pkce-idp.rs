@@ -1065,6 +1065,9 @@ fn names_the_client_and_what_it_requests_on_the_consent_page() {
              access to https://api.example.com/?a=1&amp;b"
         )
     );
+    let login = idp.authorize(&[], "");
+    let reversed = idp.post("/login", "", &[("id", asked(&login)), ("name", "b\u{202e}o&b")]);
+    assert!(reversed.contains("requests access as <b>b?o&amp;b</b>:"), "{reversed}");
     let long = consent(json!({ "client_name": "n".repeat(1000) }), &[]);
     assert!(long.starts_with(&format!("{} | (client ID ID) ", "n".repeat(200))), "{long}");
 }
@@ -1299,6 +1302,8 @@ fn says_that_a_code_is_wrong_and_lets_nobody_guess_for_long() {
     let wrong = idp.enter("<b>BCDF", "");
     assert_eq!(said(&wrong), unknown);
     assert!(wrong.contains("value=\"&lt;b&gt;BCDF\""), "{wrong}");
+    let filled = idp.get("/device?user_code=BCDF%E2%80%AEa", "");
+    assert!(filled.contains("value=\"BCDF?a\""), "{filled}");
     assert_eq!(said(&idp.post("/device", "", &[])), unknown);
     // The page with a code in its address says nothing about it.
     for _ in 0..100 {

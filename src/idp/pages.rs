@@ -2,6 +2,7 @@
 
 use super::response::Response;
 use super::state::authorization_request::{AuthorizationRequest, Recipient};
+use crate::message::printable;
 use crate::wire::page::{CHECK, CROSS, EXCLAMATION, Html, PERSON, QUESTION, SCREEN, escaped};
 
 /// Asks for the code that a device shows; `wrong` is what is wrong with the one that was entered.
@@ -12,7 +13,7 @@ pub fn user_code(entered: &str, wrong: Option<&str>) -> Response {
          <input id=\"user_code\" name=\"user_code\" value=\"{}\" aria-describedby=\"about\" required autofocus \
          autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\">\n<button>Continue</button>\n</form>",
         wrong.unwrap_or("Enter the code that your terminal or device shows."),
-        escaped(entered)
+        escaped(&printable(entered))
     );
     match wrong {
         None => page(200, "plain", SCREEN, "Sign in on a device", &content),
@@ -61,7 +62,7 @@ pub fn consent(id: &str, person: &str, request: &AuthorizationRequest, client_na
          <form method=\"post\" action=\"consent\">\n<input type=\"hidden\" name=\"id\" value=\"{}\">\n\
          <button name=\"answer\" value=\"allow\" autofocus>Allow</button>\n\
          <button name=\"answer\" value=\"deny\" class=\"quiet\">Deny</button>\n</form>",
-        escaped(person),
+        escaped(&printable(person)),
         escaped(id)
     );
     page(200, "plain", QUESTION, "Allow access?", &content)
