@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use crate::process::terminal;
 use crate::standard_error;
 
-/// A line that counts down, and is cleared when dropped.
+/// A line that counts down, and is cleared when dropped. While it lives, no write to the terminal blocks, so that a stopped
+/// terminal delays neither the redirect nor a poll, the deadline or a signal.
 pub struct Countdown {
     /// From long to short, with `{}` for the time left; none if there is no line.
     texts: &'static [&'static str],
@@ -16,7 +17,15 @@ impl Countdown {
     /// The longest of these texts for which the terminal has room, with the time left until `end` for `{}`; hidden where
     /// standard error may have no progress.
     pub fn new(texts: &'static [&'static str], end: Instant) -> Countdown {
-        Countdown { texts: if terminal::is_styled() { texts } else { &[] }, end }
+        standard_error::wait_at_most(Duration::ZERO);
+        let mut countdown = Countdown { texts: &[], end };
+        countdown.set_texts(texts);
+        countdown
+    }
+
+    /// Replaces the texts.
+    pub fn set_texts(&mut self, texts: &'static [&'static str]) {
+        self.texts = if terminal::is_styled() { texts } else { &[] };
     }
 
     /// Whether there is no line.
@@ -28,7 +37,8 @@ impl Countdown {
     pub fn next(&self, time: Instant) -> Instant {
         let fraction = Duration::from_nanos(self.left().subsec_nanos().into());
         let second = if fraction.is_zero() { Duration::from_secs(1) } else { fraction };
-        if self.is_hidden() { time } else { time.min(Instant::now() + second) }
+        let has_none = self.is_hidden() && !standard_error::is_behind();
+        if has_none { time } else { time.min(Instant::now() + second) }
     }
 
     /// Shows the time left.
@@ -51,6 +61,7 @@ impl Countdown {
 impl Drop for Countdown {
     fn drop(&mut self) {
         standard_error::clear_line();
+        standard_error::wait_at_most(PATIENCE);
     }
 }
 
@@ -59,6 +70,9 @@ fn clock(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
+
+/// How long each message after the wait may take at a stopped terminal. It may be lost then, but the process ends in time.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The width of a terminal that does not say its own.
 const DEFAULT_COLUMNS: usize = 80;

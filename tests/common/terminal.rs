@@ -77,6 +77,26 @@ impl Terminal {
         self.pty.write_all(text.as_bytes()).unwrap();
     }
 
+    /// Starts the command in a shell of its own, which writes its process ID and its exit status to files.
+    pub fn recorded(run: &str, directory: &Path) -> Terminal {
+        // What bash itself says of a signal does not wait for the terminal.
+        let script = format!(
+            "exec 3>&2 2>/dev/null; bash -c 'echo $$ >pid; exec \"$@\" <doc >out 2>&3' bash env {run}; echo $? >status"
+        );
+        Terminal::bash(&script, directory)
+    }
+
+    /// Presses Ctrl-S, and waits until a line that counts seconds would have been written.
+    pub fn stop(&mut self) {
+        self.write("\u{13}");
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+
+    /// Presses Ctrl-Q.
+    pub fn resume(&mut self) {
+        self.write("\u{11}");
+    }
+
     /// Reads to the end: the exit status, and all that was printed.
     pub fn end(mut self) -> (Option<i32>, String) {
         while self.read() {}
@@ -105,6 +125,19 @@ impl Terminal {
             }
             Err(_) => false,
         }
+    }
+}
+
+/// The number in this file of the directory, once it has come.
+pub fn number(directory: &Path, file: &str) -> u32 {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let text = std::fs::read_to_string(directory.join(file)).unwrap_or_default();
+        if let Some(number) = text.strip_suffix('\n') {
+            return number.parse().unwrap();
+        }
+        assert!(Instant::now() < end, "{LIMIT:?} without {file}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -4,8 +4,10 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::{Output, command, free_port, kill};
-use crate::{Login, OTHER_LOGIN, V4, document, may_be_unknown, may_be_unknown_at};
+use crate::common::{Output, command, free_port, kill, talk};
+use crate::paste::{at_terminal, port_of};
+use crate::terminal::{Terminal, number};
+use crate::{Login, OTHER_LOGIN, V4, document, may_be_unknown, may_be_unknown_at, request};
 
 #[test]
 fn frees_the_port_at_once_when_it_is_ended_or_the_time_is_over() {
@@ -60,5 +62,50 @@ fn is_unavailable_when_the_time_is_over_whatever_it_has_ignored() {
         let hint = if hint.is_empty() { may_be_unknown_at(login.port) } else { hint.to_owned() };
         let message = format!("no redirect within 2 s; a redirect was received and ignored: {why}\nhint: {hint}");
         login.fails(3, &message);
+    }
+}
+
+/// What waits at a terminal, with the countdown and without it.
+const WAITS_AT_A_TERMINAL: [&str; 2] =
+    ["TERM=xterm pkce-callback --no-browser", "TERM=dumb pkce-callback --no-browser"];
+
+#[test]
+fn takes_the_redirect_at_a_stopped_terminal_and_keeps_a_note_for_later() {
+    for wait in WAITS_AT_A_TERMINAL {
+        let directory = at_terminal(V4);
+        let mut terminal = Terminal::recorded(wait, directory.path());
+        let port = port_of(&mut terminal);
+        terminal.until_taken_over();
+        terminal.write("\u{13}nothing\r");
+        terminal.stop();
+        let ignored = talk(port, request("127.0.0.1", port, "code=abc&state=other").as_bytes());
+        assert!(ignored.starts_with("HTTP/1.1 400"), "{wait}: {ignored}");
+        terminal.resume();
+        terminal.until("pkce-callback: note: the pasted text was ignored: ");
+        terminal.stop();
+        let received = talk(port, request("127.0.0.1", port, "code=abc&state=st-123").as_bytes());
+        assert!(received.starts_with("HTTP/1.1 200"), "{wait}: {received}");
+        assert_eq!(number(directory.path(), "status"), 0, "{wait}");
+        terminal.resume();
+        terminal.end();
+    }
+}
+
+#[test]
+fn ends_at_the_deadline_and_by_a_signal_at_a_stopped_terminal() {
+    for wait in WAITS_AT_A_TERMINAL {
+        for (args, signal, status) in [("--timeout 3", None, 3), ("", Some("TERM"), 143), ("", Some("HUP"), 129)] {
+            let directory = at_terminal(V4);
+            let mut terminal = Terminal::recorded(&format!("{wait} {args}"), directory.path());
+            port_of(&mut terminal);
+            terminal.until_taken_over();
+            terminal.stop();
+            if let Some(signal) = signal {
+                kill(number(directory.path(), "pid"), signal);
+            }
+            assert_eq!(number(directory.path(), "status"), status, "{wait} {args}");
+            terminal.resume();
+            terminal.end();
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::terminal::Terminal;
 use crate::{OTHER_LOGIN, TLS_HELLO, V4, document, launcher, may_be_unknown, may_be_unknown_at, request};
 
 /// The port that pkce-callback listens on, from the URL that it printed at the terminal.
-fn port_of(terminal: &mut Terminal) -> u16 {
+pub fn port_of(terminal: &mut Terminal) -> u16 {
     terminal.until("%2Fcallback");
     let seen = terminal.printed();
     let (_, after) = seen.split_once("127.0.0.1%3A").unwrap();
@@ -19,7 +19,7 @@ fn port_of(terminal: &mut Terminal) -> u16 {
 }
 
 /// A directory with the document in it.
-fn at_terminal(redirect_uri: &str) -> TempDir {
+pub fn at_terminal(redirect_uri: &str) -> TempDir {
     let directory = new_directory();
     std::fs::write(directory.path().join("doc"), document(redirect_uri).to_string()).unwrap();
     directory

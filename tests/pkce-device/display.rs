@@ -7,10 +7,10 @@ use std::sync::{Mutex, mpsc};
 use qrcode::{Color, EcLevel, QrCode};
 use serde_json::{Value, json};
 
-use crate::common::{Output, json_response, lacks, new_directory, response};
+use crate::common::{Output, json_response, kill, lacks, new_directory, response};
 use crate::screen::Screen;
-use crate::terminal::Terminal;
-use crate::{Fake, at_once, authorization, shown, tokens};
+use crate::terminal::{Terminal, number};
+use crate::{Fake, at_once, authorization, pending, shown, tokens};
 
 /// The QR code of this text with a border of so many squares: two rows of them in a line, what is `dark` drawn or left out.
 fn drawing(text: &str, border: usize, draws_dark: bool, before: &str, after: &str) -> String {
@@ -215,4 +215,42 @@ fn ends_by_a_signal_while_a_poll_has_no_response() {
     let (_, printed) = terminal.end();
     drop(until_the_end);
     assert!(printed.ends_with(INTERRUPTED) && !printed.contains("no response"), "{printed:?}");
+}
+
+/// pkce-device at a terminal, with the countdown or without it, that is stopped while it waits; then its exit status.
+fn status_at_a_stopped_terminal(fake: &Fake, run: &str, signal: Option<&str>) -> u32 {
+    let directory = new_directory();
+    fs::write(directory.path().join("doc"), fake.document().to_string()).unwrap();
+    let mut terminal = Terminal::recorded(run, directory.path());
+    terminal.until("?user_code=WDJB-MJHT");
+    if run.contains("xterm") {
+        terminal.until("waiting for the approval");
+    }
+    terminal.stop();
+    if let Some(signal) = signal {
+        kill(number(directory.path(), "pid"), signal);
+    }
+    let status = number(directory.path(), "status");
+    terminal.resume();
+    terminal.end();
+    status
+}
+
+#[test]
+fn polls_and_ends_at_a_stopped_terminal() {
+    let forever = || vec![pending(); 100];
+    let failure = || response(500, "", "");
+    let cases = ["xterm", "dumb"].into_iter().flat_map(|term| {
+        [
+            (term, "", None, vec![pending(), pending(), failure(), tokens()], 0),
+            (term, "--timeout 3", None, forever(), 3),
+            (term, "", Some("TERM"), forever(), 143),
+            (term, "", Some("HUP"), forever(), 129),
+        ]
+    });
+    at_once(cases.collect(), |(term, args, signal, polls, expected)| {
+        let run = format!("TERM={term} pkce-device --no-qr {args}");
+        let status = status_at_a_stopped_terminal(&Fake::start(json!({}), polls), &run, signal);
+        assert_eq!(status, expected, "{run} {signal:?}");
+    });
 }

@@ -280,7 +280,7 @@ impl Wait {
             (_, Some(_)) => &RESPONSE_FILE,
             _ => &PASTE,
         };
-        self.countdown = Countdown::new(texts, self.deadline.end());
+        self.countdown.set_texts(texts);
         if self.countdown.is_hidden() && self.terminal.is_some() {
             message::note(&texts.first().map_or(String::new(), |text| text.replace(" ({})", "")));
         }
