@@ -60,7 +60,7 @@ APART = --target-dir $(TARGET)/static
 build = $(if $(1),RUSTFLAGS="$(strip $(RUSTFLAGS) -C strip=symbols $(REMAPPED) $(linked) $(2))" \
   $(CARGO) build $(RELEASED) $(3) $(addprefix --bin ,$(1)))
 
-all: toolchain
+all: unspaced toolchain
 	$(eval linked := $(LINKED))
 	$(eval static := $(if $(call if_it_runs,$(STATIC)),$(ALONE)))
 	$(call build,$(filter-out $(static) $(STREAMS),$(PROGRAMS)))
@@ -69,6 +69,11 @@ all: toolchain
 	$(call build,$(filter $(static),$(STREAMS)),$(STATIC),$(APART) $(SPEED))
 	install -d $(RELEASE)
 	$(if $(static),install -m 755 $(addprefix $(TARGET)/static/$(HOST)/release/,$(static)) $(RELEASE))
+
+# The recipes use these directories unquoted: with white space, they would write to another directory, or remove it.
+DIRECTORIES := CURDIR TARGET DESTDIR PREFIX BINDIR MANDIR DATADIR
+unspaced:
+	$(foreach name,$(DIRECTORIES),$(if $(word 2,x$($(name))x),$(error $(name) must not contain white space: $($(name)))))
 
 # Fails with a clear message if this program is missing; the program of a variable has a name of its own.
 needs = @command -v $(or $(3),$(1)) >/dev/null || { echo "make: $(1) is missing: $(2)" >&2; exit 1; }
@@ -100,7 +105,7 @@ check: test lint
 # Check the workflows of GitHub Actions, with programs that are installed first. Not in lint, which requires neither Go nor
 # the network.
 lint-workflows: linters := $(abspath $(TARGET)/linters/$(ACTIONLINT)-$(ZIZMOR))
-lint-workflows:
+lint-workflows: unspaced
 	$(call needs,go,install Go)
 	$(call needs,python3,install python3)
 	[ -x $(linters)/bin/actionlint ] || \
@@ -132,7 +137,7 @@ use: toolchain
 	PATH="$(FAST):$$PATH" bash tests/use/run.sh
 
 # Write the man pages as HTML, ready to host, into $(TARGET)/html.
-html:
+html: unspaced
 	$(call needs,mandoc,install the package mandoc)
 	sh docs/html.sh $(TARGET)/html
 
@@ -155,11 +160,11 @@ bench: bench-peers
 	  PATH="$(subst $() ,:,$(BENCHED)):$$PATH" python3 -B tests/bench/run.py
 
 # Install hyperfine for `make bench`, and name the other programs that it would measure.
-bench-peers: toolchain
+bench-peers: unspaced toolchain
 	CARGO="$(CARGO)" sh tests/bench/peers.sh $(abspath $(TARGET)/peers)
 
 # Run each fuzz target for FUZZ_SECONDS (600), the property tests with many more cases, and kill a thousand processes.
-fuzz: toolchain
+fuzz: unspaced toolchain
 	$(call needs,cargo-fuzz,cargo install cargo-fuzz)
 	bash tests/fuzz/run.sh $(TARGET)/fuzz
 	PROPTEST_CASES=20000 $(CARGO) test --release --locked --test properties
@@ -170,7 +175,7 @@ audit: deny
 	$(CARGO) deny --locked check -D warnings advisories
 
 # Where cargo is missing, as under sudo, it installs what another user has built.
-install: $(if $(shell command -v $(CARGO)),all,built)
+install: unspaced $(if $(shell command -v $(CARGO)),all,built)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
 	install -m 755 $(BUILT) $(DESTDIR)$(BINDIR)
 	install -m 644 $(wildcard man/*.1) $(DESTDIR)$(MANDIR)/man1
@@ -196,16 +201,16 @@ MUSL = $(subst -gnu,-musl,$(HOST))
 HAS_MUSL = $(and $(wildcard $(shell $(COMPILER) --print target-libdir --target $(MUSL))),$(shell command -v musl-gcc))
 PACKED = $(if $(HAS_MUSL),$(MUSL),$(HOST))
 PACKAGE = $(abspath $(TARGET))/$(PACKED)/release/package
-dist: toolchain
-	rm -rf $(PACKAGE)
+dist: unspaced toolchain
+	rm -rf "$(PACKAGE)"
 	$(MAKE) install HOST=$(PACKED) ALONE="$(PROGRAMS)" DESTDIR=$(PACKAGE) PREFIX=/usr BINDIR=/usr/bin MANDIR=/usr/share/man
-	CARGO="$(CARGO)" sh packaging/dist.sh $(PACKAGE) $(PACKED) $(abspath $(TARGET))/dist
+	CARGO="$(CARGO)" sh packaging/dist.sh "$(PACKAGE)" $(PACKED) "$(abspath $(TARGET))/dist"
 
 # Install, use and remove each package in an empty root directory, and compare all with a second build elsewhere. As root.
 dist-check: dist
-	bash tests/dist/run.sh $(abspath $(TARGET))/dist
+	bash tests/dist/run.sh "$(abspath $(TARGET))/dist"
 
-uninstall:
+uninstall: unspaced
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(TOOLS))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard man/*.1)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(wildcard man/*.7)))
@@ -220,5 +225,5 @@ clean:
 	rm -rf tests/interop/node_modules tests/interop/mcp/node_modules tests/interop/venv
 	rm -rf tests/use/newer-git tests/use/pnpm/node_modules tests/use/venv
 
-.PHONY: all toolchain test deny lint check lint-workflows demo pictures interop use peers html bench \
+.PHONY: all unspaced toolchain test deny lint check lint-workflows demo pictures interop use peers html bench \
   bench-peers fuzz audit built dist dist-check install uninstall clean
