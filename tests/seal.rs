@@ -124,12 +124,15 @@ fn encrypts_with_a_key_in_the_secret_service() {
     assert_eq!((output.status, output.stderr.ends_with(&message)), (3, true), "{output:?}");
 }
 
+/// The TPM of this machine, as the example names it.
+const DEVICE: &str = "device:/dev/tpmrm0";
+
 /// A TPM in software, which ends with the test.
 struct Tpm(Child);
 
 impl Tpm {
-    /// The TPM, and in the environment of the command how to reach it.
-    fn start(home: &Home, user: &mut Command) -> Tpm {
+    /// The TPM, and its device; in the environment of the command is how systemd reaches it.
+    fn start(home: &Home, user: &mut Command) -> (Tpm, String) {
         let path = |name: &str| home.root.path().join(name);
         fs::create_dir(path("tpm")).unwrap();
         let socket = |name: &str| format!("type=unixio,path={}", path(name).display());
@@ -142,17 +145,18 @@ impl Tpm {
             assert_eq!(tpm.0.try_wait().unwrap(), None, "swtpm ended");
             thread::sleep(Duration::from_millis(5));
         }
+        let device = format!("swtpm:path={}", path("tpm.sock").display());
         // The kernel's /dev/tpmrm0 clears the memory of the TPM after each program; here, each program does it first.
         for program in ["tpm2_createprimary", "tpm2_create", "tpm2_evictcontrol", "systemd-creds"] {
             let script = format!(
-                "#!/bin/sh\nPATH=${{PATH#*:}}; tpm2_flushcontext -t; tpm2_flushcontext -l; exec {program} \"$@\"\n"
+                "#!/bin/sh\nPATH=${{PATH#*:}}; tpm2_flushcontext -T {device} -t; tpm2_flushcontext -T {device} -l\n\
+                 exec {program} \"$@\"\n"
             );
             write_program(&path(program), &script);
         }
-        let device = format!("swtpm:path={}", path("tpm.sock").display());
         user.env("PATH", format!("{}:{}", home.root.path().display(), common::path()));
-        user.env("TPM2TOOLS_TCTI", &device).env("SYSTEMD_TPM2_DEVICE", &device);
-        tpm
+        user.env("SYSTEMD_TPM2_DEVICE", &device);
+        (tpm, device)
     }
 }
 
@@ -170,10 +174,13 @@ fn encrypts_with_a_key_in_the_tpm() {
     }
     let (home, name) = (Home::new(), "age-tpm.sh");
     let mut session = command("env");
-    let _tpm = Tpm::start(&home, &mut session);
-    let make = recipe(name, &["tpm2_", "age-keygen", "rm"]);
-    let lose = "tpm2_evictcontrol -Q -C o -c 0x81008000";
-    let output = live(&home, &example(name), &make, lose, &mut session);
+    let (_tpm, device) = Tpm::start(&home, &mut session);
+    // A program of tpm2-tools that is not told the device may use TCP, where any user can be its TPM.
+    let with_device = home.root.path().join(name);
+    fs::write(&with_device, fs::read_to_string(example(name)).unwrap().replace(DEVICE, &device)).unwrap();
+    let make = recipe(name, &["tpm2_", "age-keygen", "rm"]).replace(DEVICE, &device);
+    let lose = format!("tpm2_evictcontrol -T {device} -Q -C o -c 0x81008000");
+    let output = live(&home, &with_device, &make, &lose, &mut session);
     assert_lived(&home, &output, [1, 1], ["the handle is not correct for the use", OTHER_KEY]);
 }
 
@@ -192,6 +199,12 @@ fn encrypts_with_a_key_that_systemd_decrypts_for_a_service() {
     session.env("SYSTEMD_CREDENTIAL_SECRET", home.root.path().join("secret"));
     let output = live(&home, &example(name), &make, "rm credentials/pkce-tools", &mut session);
     assert_lived(&home, &output, [1, 1], ["no such file or directory", OTHER_KEY]);
+    // Outside the service, no file of another place is the key.
+    let mut outside = home.command("sh");
+    outside.args(["-c", ". \"$0\"; pkce-token work"]).arg(example(name));
+    let output = finish(&mut outside, b"");
+    let said = output.stderr.lines().next().unwrap().contains("CREDENTIALS_DIRECTORY: ");
+    assert_eq!((output.status, said), (3, true), "{output:?}");
 }
 
 #[test]
@@ -209,12 +222,12 @@ fn encrypts_with_the_key_of_the_machine_or_of_its_tpm() {
     }
     let home = Home::new();
     let mut session = command("env");
-    let _tpm = Tpm::start(&home, &mut session);
+    let (_tpm, device) = Tpm::start(&home, &mut session);
     let with_tpm = home.root.path().join("systemd-creds.sh");
     let text = fs::read_to_string(example("systemd-creds.sh")).unwrap();
     fs::write(&with_tpm, text.replace("encrypt --name", "encrypt --with-key=tpm2 --name")).unwrap();
     // Clearing a TPM replaces its primary keys.
-    let output = live(&home, &with_tpm, "", "tpm2_clear", &mut session);
+    let output = live(&home, &with_tpm, "", &format!("tpm2_clear -T {device}"), &mut session);
     assert_lived(&home, &output, [1, 1], ["TPM", "TPM"]);
 }
 

@@ -9,8 +9,9 @@
 #   it, your programs can decrypt.
 # In a terminal: set GPG_TTY="$(tty)", so that gpg-agent can prompt there.
 # Without a session (cron, SSH): it works while gpg-agent remembers the passphrase, or if there is none. Otherwise the
-#   status is 3, at once if nobody can be prompted, and after --timeout (30 seconds) if nobody answers the prompt.
-# If it fails: status 3, "PKCE_OPEN: the command failed", and before it the message of gpg, such as "No secret key".
+#   command fails, at once if nobody can be prompted, and after --timeout (30 seconds) if nobody answers the prompt.
+# If it fails: status 3, or 5 if new tokens are lost; "PKCE_OPEN: the command failed", and before it the message of
+#   gpg, such as "No secret key".
 # Tried with GnuPG 2.2 on Debian 12; not tried with a smart card.
 export PKCE_SEAL='gpg --batch -q --default-recipient-self -e'
 export PKCE_OPEN='gpg --batch -q -d'
