@@ -25,12 +25,14 @@ archive=$name.tar.gz
 
 directory=$(mktemp -d "$RUNNER_TEMP/pkce-tools.XXXXXX")
 trap 'rm -rf "$directory"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 cd "$directory"
 
 for file in SHA256SUMS "$archive"; do
   # The runner chooses the scheme, and no redirect leads to plain http. Why a download fails, curl says itself.
   code=$(curl --fail --silent --show-error --location --proto-redir =https --retry 3 --connect-timeout 30 \
-    --output "$file" --write-out '%{http_code}' \
+    --speed-limit 1 --speed-time 60 --output "$file" --write-out '%{http_code}' \
     "$GITHUB_SERVER_URL/$repository/releases/download/v$version/$file") || {
     [ "$code" != 404 ] || fail "release v$version of $repository has no file $file"
     fail "$file of release v$version cannot be downloaded"
@@ -41,6 +43,7 @@ sha256() {
   if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi
 }
 expected=$(awk -v name="$archive" '$2 == name { print $1 }' SHA256SUMS)
+[ -n "$expected" ] || fail "SHA256SUMS has no line for $archive"
 actual=$(sha256 <"$archive" | cut -d ' ' -f 1)
 [ "$actual" = "$expected" ] || fail "the checksum of $archive is not the one in SHA256SUMS"
 
@@ -55,6 +58,8 @@ else
 fi
 
 tar -xzof "$archive"
+# For root, tar keeps the modes of the archive. BusyBox's keeps set-user-ID with --no-same-permissions too.
+chmod -R u=rwX,go=rX,a-st "$name"
 "$name/bin/pkce-gen" --version || fail "the programs in $archive do not run on this system"
 rm "$archive" SHA256SUMS
 trap - EXIT

@@ -6,10 +6,15 @@ mod common;
 
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command;
 
-use common::{Output, Server, bin, command, finish, free_port, lacks, new_directory, response, root, write_program};
+use common::{
+    Output, Server, bin, command, finish, free_port, lacks, lacks_root, new_directory, response, root, write_program,
+};
 use tempfile::TempDir;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -43,9 +48,21 @@ impl Runner {
         }
         environment.insert("GITHUB_ACTION_PATH".to_owned(), root().display().to_string());
         let path = std::env::var("PATH").unwrap();
-        for program in
-            ["sh", "awk", "curl", "cut", "dirname", "gzip", "mktemp", "rm", "sed", "sha256sum", "shasum", "tar"]
-        {
+        for program in [
+            "sh",
+            "awk",
+            "chmod",
+            "curl",
+            "cut",
+            "dirname",
+            "gzip",
+            "mktemp",
+            "rm",
+            "sed",
+            "sha256sum",
+            "shasum",
+            "tar",
+        ] {
             let files = std::env::split_paths(&path).map(|directory| directory.join(program));
             if let Some(file) = files.into_iter().find(|file| file.is_file()) {
                 symlink(file, directory.path().join("programs").join(program)).unwrap();
@@ -58,6 +75,15 @@ impl Runner {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Another program, or none, in the place of this one.
+    fn replace(&self, program: &str, script: Option<&str>) {
+        let file = self.directory.path().join("programs").join(program);
+        let _ = fs::remove_file(&file);
+        if let Some(script) = script {
+            write_program(&file, script);
+        }
+    }
+
     /// A gh that writes its arguments to a file, and then runs this script.
     fn with_gh(&self, script: &str) {
         let log = self.file("gh");
@@ -67,6 +93,10 @@ impl Runner {
 
     /// Runs the step of action.yml with this input, as an action of this repository.
     fn run(&self, version: &str, repository: &str) -> Output {
+        finish(&mut self.step(version, repository), b"")
+    }
+
+    fn step(&self, version: &str, repository: &str) -> Command {
         let text = fs::read_to_string(root().join("action.yml")).unwrap();
         let (_, step) = text.split_once("      env:\n").unwrap();
         let (variables, script) = step.split_once("      run: ").unwrap();
@@ -82,7 +112,7 @@ impl Runner {
             };
             sh.env(name, value);
         }
-        finish(&mut sh, b"")
+        sh
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -105,15 +135,20 @@ fn archive_name(version: &str) -> String {
 
 /// A release of this version, with this file as pkce-gen.
 fn release(version: &str, program: &[u8]) -> Files {
+    release_with_mode(version, program, "755")
+}
+
+/// The same, where the program and its directory have this mode.
+fn release_with_mode(version: &str, program: &[u8], mode: &str) -> Files {
     let directory = new_directory();
     let name = archive_name(version);
     let top = name.strip_suffix(".tar.gz").unwrap();
     fs::create_dir_all(directory.path().join(top).join("bin")).unwrap();
     let file = directory.path().join(top).join("bin/pkce-gen");
     fs::write(&file, program).unwrap();
-    let script = "chmod 755 \"$1/bin/pkce-gen\" && tar -czf \"$1.tar.gz\" \"$1\" &&
+    let script = "chmod \"$2\" \"$1/bin\" \"$1/bin/pkce-gen\" && tar -czf \"$1.tar.gz\" \"$1\" &&
         { if command -v sha256sum >/dev/null; then sha256sum \"$1.tar.gz\"; else shasum -a 256 \"$1.tar.gz\"; fi; }";
-    let output = finish(command("sh").args(["-c", script, "sh", top]).current_dir(&directory), b"");
+    let output = finish(command("sh").args(["-c", script, "sh", top, mode]).current_dir(&directory), b"");
     assert_eq!((output.status, output.stderr.as_str()), (0, ""));
     let other = format!("{}  pkce-tools-{version}.cdx.json\n", "0".repeat(64));
     let archive = fs::read(directory.path().join(&name)).unwrap();
@@ -202,13 +237,25 @@ fn installs_nothing_if_the_archive_is_not_that_of_the_release() {
     changed.get_mut(&name).unwrap().push(0);
     let mut unlisted = good.clone();
     unlisted.insert("SHA256SUMS".to_owned(), format!("{}  other\n", "0".repeat(64)).into_bytes());
-    for files in [changed, unlisted] {
+    let mut empty = good.clone();
+    empty.insert("SHA256SUMS".to_owned(), Vec::new());
+    let missing = format!("SHA256SUMS has no line for {name}");
+    let different = format!("the checksum of {name} is not the one in SHA256SUMS");
+    for (files, message) in [(changed, different), (unlisted, missing.clone()), (empty, missing)] {
         let server = serve(VERSION, files);
         let runner = Runner::new(&server.url(""));
         runner.with_gh("exit 0");
-        let message = format!("the checksum of {name} is not the one in SHA256SUMS");
         assert_fails(&runner, &runner.run("", REPOSITORY), &message);
     }
+
+    let server = serve(VERSION, good.clone());
+    let runner = Runner::new(&server.url(""));
+    runner.replace("sha256sum", None);
+    runner.replace("shasum", None);
+    let output = runner.run("", REPOSITORY);
+    let message = format!("::error::pkce-tools: the checksum of {name} is not the one in SHA256SUMS\n");
+    assert_eq!((output.status, output.stderr.ends_with(&message)), (1, true), "{output:?}");
+    assert_eq!(runner.left(), (String::new(), String::new(), 0));
 
     let server = serve(VERSION, good);
     let runner = Runner::new(&server.url(""));
@@ -220,6 +267,54 @@ fn installs_nothing_if_the_archive_is_not_that_of_the_release() {
     runner.with_gh("exit 0");
     let message = format!("the programs in {name} do not run on this system");
     assert_fails(&runner, &runner.run("", REPOSITORY), &message);
+}
+
+#[test]
+fn gives_no_program_the_rights_of_its_owner_and_lets_nobody_else_write_to_it() {
+    // Only for root, tar keeps the modes of the archive.
+    if lacks(&["curl"]) || lacks_root() {
+        return;
+    }
+    let server = serve(VERSION, release_with_mode(VERSION, b"#!/bin/sh\necho pkce-gen\n", "7777"));
+    let runner = Runner::new(&server.url(""));
+    runner.with_gh("exit 0");
+    assert_eq!(runner.run("", REPOSITORY).status, 0);
+    let bin = PathBuf::from(runner.left().0.trim_end());
+    for file in [bin.clone(), bin.join("pkce-gen")] {
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o755, "{}", file.display());
+    }
+}
+
+#[test]
+fn gives_up_a_download_that_stalls() {
+    if lacks(&["curl"]) {
+        return;
+    }
+    // It accepts no connection: the system does, and nothing responds.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let runner = Runner::new(&format!("http://{}", listener.local_addr().unwrap()));
+    let curl = fs::read_link(runner.file("programs/curl")).unwrap();
+    // The minute as a second, and one try.
+    let script = format!(
+        "#!/bin/sh\nfor value; do shift; case $value in 60) value=1 ;; 3) value=0 ;; esac; set -- \"$@\" \"$value\"; done\n\
+         exec '{}' --max-time 30 \"$@\"\n",
+        curl.display()
+    );
+    runner.replace("curl", Some(&script));
+    let output = runner.run("", REPOSITORY);
+    assert!(output.stderr.contains("Operation too slow"), "{output:?}");
+    assert_fails(&runner, &output, &format!("SHA256SUMS of release v{VERSION} cannot be downloaded"));
+}
+
+#[test]
+fn leaves_no_file_when_it_is_stopped() {
+    for (signal, status) in [("INT", 130), ("TERM", 143)] {
+        let runner = Runner::new("http://127.0.0.1:9");
+        runner.replace("curl", Some(&format!("#!/bin/sh\nkill -s {signal} 0\n")));
+        let output = finish(runner.step("", REPOSITORY).process_group(0), b"");
+        assert_eq!(output.status, status, "{output:?}");
+        assert_eq!(runner.left(), (String::new(), String::new(), 0), "{signal}");
+    }
 }
 
 #[test]
