@@ -42,8 +42,8 @@ if [ "$system" = linux ]; then
 fi
 [ -z "$missing" ] || exit 1
 
-# The date of the commit, or of the release where there is no repository.
-[ -n "${SOURCE_DATE_EPOCH:-}" ] || SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) ||
+# The date of the commit, or of the release where there is no repository; a repository around this directory is another's.
+[ -n "${SOURCE_DATE_EPOCH:-}" ] || SOURCE_DATE_EPOCH=$([ -e .git ] && git log -1 --format=%ct 2>/dev/null) ||
   SOURCE_DATE_EPOCH=$(date -d "$(sed -n 's/^## .* (\(.*\))$/\1/p' CHANGELOG.md | head -n 1)" +%s)
 export SOURCE_DATE_EPOCH
 
@@ -116,10 +116,11 @@ image() {
   sh packaging/image.sh "$work/image" "$dist/$name-$machine-oci.tar" "$version" "$architecture"
 }
 
-# cargo-cyclonedx writes only beside Cargo.toml, and puts the path of that directory into the file. The trap removes it.
+# cargo-cyclonedx writes only beside Cargo.toml, and puts the URL of that directory into the file, followed by the name of the
+# package unless the directory has it. In a URL, # and " are encoded. The trap removes the file.
 sbom() {
   $cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename "$name.cdx"
-  sed "s,file://$PWD,file://,g" "$name.cdx.json" >"$dist/$name.cdx.json"
+  sed 's|file:///[^"#]*#\(pkce-tools@\)*|file://#pkce-tools@|g' "$name.cdx.json" >"$dist/$name.cdx.json"
 }
 
 archive

@@ -7,6 +7,8 @@ user=65532
 
 layout=$(mktemp -d)
 trap 'rm -r "$layout"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 mkdir -p "$layout/blobs/sha256"
 
 # Moves a file to its name, and prints what others say about it.

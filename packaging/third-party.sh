@@ -7,6 +7,8 @@ target=$1 cache=$2
 
 texts=$(mktemp -d)
 trap 'rm -r "$texts"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 cat <<'END'
 The programs of pkce-tools contain the standard library of Rust (MIT OR Apache-2.0, the Rust Project contributors), a C

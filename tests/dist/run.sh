@@ -278,11 +278,14 @@ names_the_crates_in_the_SBOM() {
 }
 check names_the_crates_in_the_SBOM
 
-has_no_path_of_this_machine_in_a_program() {
+has_no_path_of_this_machine_in_a_program_or_the_SBOM() {
   tar -xzf "$archive" -C "$case"
-  is 'what has one' "$(grep -lrF -e "$HOME" -e "$source" -e "${CARGO_HOME:-$HOME/.cargo}" -e "$dist" "$case"/*/bin)" ''
+  is 'what has one' "$(grep -lrF -e "$HOME" -e "$source" -e "${CARGO_HOME:-$HOME/.cargo}" -e "$dist" \
+    "$case"/*/bin "$sbom")" ''
+  # A URL has the path in another form.
+  is 'the URLs with a path' "$(grep -o 'file:///[^"]*' "$sbom")" ''
 }
-check has_no_path_of_this_machine_in_a_program
+check has_no_path_of_this_machine_in_a_program_or_the_SBOM
 
 # Another directory, home, place for cargo's files, time, time zone, mask and user; the crates are unpacked anew.
 has_the_same_bytes_when_it_is_built_elsewhere() {
