@@ -8,7 +8,7 @@
 #   age-keygen | grep SECRET | tpm2_create -T device:/dev/tpmrm0 -Q -C primary.ctx -i - -c key.ctx
 #   tpm2_evictcontrol -T device:/dev/tpmrm0 -Q -C o -c key.ctx 0x81008000
 #   rm primary.ctx key.ctx
-# Without -T, tpm2-tools use TCP where there is no TPM, and any local user can answer there.
+# Without -T, tpm2-tools use TCP where there is no TPM, and any local user can listen there.
 # Protects against: a stolen disk, a backup, a copy on another machine. Whoever may use the TPM can read the key.
 # Without a session (cron, SSH): it works.
 # If it fails: status 3, or 5 if new tokens are lost; "PKCE_OPEN: the command failed", and before it the message
