@@ -170,7 +170,7 @@ fn calls_again_with_a_new_token_where_the_api_refused_the_stored_one() {
             pkce-token work -- curl -sSf -H @- \"$PKCE_ISSUER/userinfo\"; echo curl=$?
             sh {call} work \"$PKCE_ISSUER/userinfo\" >/dev/null; echo refused=$?
             cd '{}'; cp {call} .; URL=$PKCE_ISSUER/userinfo; logger() {{ echo \"$1\"; }}; {cron}
-            pkce-store --remove work; pkce-login work
+            pkce-login work
             sed -i 's/\"access_token\":\"[^\"]*/&x/' \"$PKCE_HOME/work.json\"
             sh {call} work \"$PKCE_ISSUER/userinfo\"; echo; echo call=$?",
             directory.path().display()

@@ -332,7 +332,9 @@ fn runs_the_examples_of_one_command_to_log_in_and_one_to_log_out() {
     let typed = typed.replace("--issuer https://id.example.com --client-id cli", "");
     let typed = typed.replace("https://mcp.example.com/mcp", "\"$PKCE_ISSUER/mcp\"");
     let typed = typed.replace("https://api.example.com/me", "--silent \"$PKCE_ISSUER/userinfo\"");
-    assert_eq!(typed.matches("pkce-log").count(), 4, "{typed}");
+    // The client is a public one.
+    let typed = typed.replace("work --client-secret-command \"pass show oauth\"", "home");
+    assert_eq!(typed.matches("pkce-log").count(), 6, "{typed}");
     let script = format!("export PKCE_HOME='{}/store'; set -e\n{typed}\npkce-load", directory.path().display());
     let output = inside("bash", &script);
     let expected = "{\"preferred_username\":\"alice\",\"sub\":\"alice\"}mcp\n";
@@ -346,8 +348,8 @@ fn examples(page: &str) -> Vec<String> {
     let (examples, _) = examples.split_once(".Sh ").unwrap();
     let mut typed: Vec<String> = Vec::new();
     let mut inside = false;
-    // In the source of a page, a backslash is \e.
-    for line in examples.replace("\\e\n", "\\\n").lines() {
+    // In the source of a page, a backslash is \e, and a quotation mark may be \(dq.
+    for line in examples.replace("\\e\n", "\\\n").replace("\\(dq", "\"").lines() {
         match line.strip_prefix(".Dl ") {
             Some(line) => typed.push(line.to_owned()),
             None if line.starts_with(".Bd ") => {

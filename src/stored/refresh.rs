@@ -134,7 +134,14 @@ impl Login<'_> {
         if is_new(&last) {
             return Ok(last.document);
         }
-        if freshness.refresh || !token.is_valid_for(&last.document, 0)? {
+        let is_valid = token.is_valid_for(&last.document, 0)?;
+        if freshness.refresh || !is_valid {
+            // An API refused the token, and the server a new one: pkce-login must not take it for valid.
+            if let (true, Some(refused)) = (is_valid, last.document.text(token.member())?)
+                && error.kind() == Kind::LoginRequired
+            {
+                let _ = self.expire(&refused);
+            }
             let has_cure = error.kind() != Kind::LoginRequired || error.hint_text().is_some();
             return Err(if has_cure { error } else { error.hint(log_in_again(name)) });
         }
