@@ -206,7 +206,8 @@ dist: unspaced toolchain
 	$(MAKE) install HOST=$(PACKED) ALONE="$(PROGRAMS)" DESTDIR=$(PACKAGE) PREFIX=/usr BINDIR=/usr/bin MANDIR=/usr/share/man
 	CARGO="$(CARGO)" sh packaging/dist.sh "$(PACKAGE)" $(PACKED) "$(abspath $(TARGET))/dist"
 
-# Install, use and remove each package in an empty root directory, and compare all with a second build elsewhere. As root.
+# Install, use and remove each package in an empty root directory, and compare all with a second build elsewhere, unless
+# ONCE is set. As root.
 dist-check: dist
 	bash tests/dist/run.sh "$(abspath $(TARGET))/dist"
 

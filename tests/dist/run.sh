@@ -299,7 +299,11 @@ has_the_same_bytes_when_it_is_built_elsewhere() {
     CARGO_NET_OFFLINE=true TZ=Pacific/Kiritimati SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" make dist || exit
   diff -r "$dist" "$elsewhere/build/dist"
 }
-check has_the_same_bytes_when_it_is_built_elsewhere
+if [ "${ONCE:-}" ]; then
+  echo 'left out, since ONCE is set: has the same bytes when it is built elsewhere'
+else
+  check has_the_same_bytes_when_it_is_built_elsewhere
+fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

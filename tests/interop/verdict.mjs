@@ -24,7 +24,7 @@ export async function verdict(visit) {
     const browser = await chromium.launchPersistentContext(profile, {
       executablePath: EXECUTABLE,
       args: FLAGS,
-      timeout: 20_000,
+      timeout: 30_000,
     });
     browser.setDefaultTimeout(10_000);
     browser.on('weberror', (error) => problems.push(`an error of a script: ${error.error().message}`));
