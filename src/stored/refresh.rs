@@ -134,11 +134,11 @@ impl Login<'_> {
         if is_new(&last) {
             return Ok(last.document);
         }
-        let is_valid = token.is_valid_for(&last.document, 0)?;
-        if freshness.refresh || !is_valid {
+        if freshness.refresh || !token.is_valid_for(&last.document, 0)? {
             // An API refused the token, and the server a new one: pkce-login must not take it for valid.
-            if let (true, Some(refused)) = (is_valid, last.document.text(token.member())?)
-                && error.kind() == Kind::LoginRequired
+            if error.kind() == Kind::LoginRequired
+                && token.is_valid_for(&last.document, 0).unwrap_or_default()
+                && let Ok(Some(refused)) = last.document.text(token.member())
             {
                 let _ = self.expire(&refused);
             }
